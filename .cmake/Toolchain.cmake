@@ -1,0 +1,34 @@
+# Compiler flags, ccache and mold: everything about how we build, nothing about what.
+
+find_program(CCACHE ccache)
+if(CCACHE)
+  # Relative paths let one cache serve several checkouts.
+  set(launcher ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1
+      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${CCACHE})
+  set(CMAKE_C_COMPILER_LAUNCHER ${launcher})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${launcher})
+endif()
+
+find_program(MOLD mold)
+if(MOLD)
+  add_link_options(-fuse-ld=mold)
+endif()
+
+set_property(GLOBAL APPEND PROPERTY JOB_POOLS link=2)
+set(CMAKE_JOB_POOL_LINK link)
+
+add_compile_options(-fdiagnostics-color=always -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
+add_link_options(-Wl,--as-needed)
+
+# Warnings for our own code only; generated code and libraries are not ours to mend.
+set(DC_WARNINGS -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Werror)
+
+option(DC_ASAN "address and undefined behaviour sanitizers" OFF)
+option(DC_TSAN "thread sanitizer" OFF)
+if(DC_ASAN)
+  add_compile_options(-fsanitize=address,undefined -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=address,undefined)
+elseif(DC_TSAN)
+  add_compile_options(-fsanitize=thread)
+  add_link_options(-fsanitize=thread)
+endif()
