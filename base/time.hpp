@@ -51,7 +51,7 @@ struct Now {
 /// Units: ns us ms secs mins hrs days weeks.
 Result<Duration> parse_duration(std::string_view text);
 
-/// The shortest exact form in the same units: 90 s is "1.5mins", 75 s is "75secs" ("1.25mins" is longer to read).
+/// In the largest unit that divides: 75 s is "75secs", 10 min is "10mins".
 std::string render_duration(Duration duration);
 
 /// "2015-01-02T03:04:05.678Z": UTC with milliseconds, the form of Marathon's and Chronos' APIs.
