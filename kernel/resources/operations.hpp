@@ -1,0 +1,35 @@
+#pragma once
+
+// What an offer operation does to resources, as pairs of consumed and produced. Used by master and agent, so that both
+// arrive at the same result.
+
+#include <vector>
+
+#include "base/result.hpp"
+#include "kernel/resources/resources.hpp"
+
+namespace mesos::v1 {
+class Offer_Operation;  // Offer::Operation
+}
+
+namespace resources {
+
+/// `consumed` is replaced by `converted`.
+struct Conversion {
+  Resources consumed;
+  Resources converted;
+
+  /// For DESTROY: no further copy of the consumed volume may remain.
+  bool last_copy = false;
+};
+
+/// For RESERVE, UNRESERVE, CREATE, DESTROY, GROW_VOLUME and SHRINK_VOLUME; others are errors. The operation has been
+/// validated.
+base::Result<std::vector<Conversion>> conversions(const mesos::v1::Offer_Operation& operation);
+
+/// `resources` after one conversion; an error when they do not contain what it consumes.
+base::Result<Resources> apply(const Resources& resources, const Conversion& conversion);
+base::Result<Resources> apply(const Resources& resources, const std::vector<Conversion>& conversions);
+base::Result<Resources> apply(const Resources& resources, const mesos::v1::Offer_Operation& operation);
+
+}  // namespace resources
