@@ -35,11 +35,15 @@ function(dc_library name)
   target_link_libraries(${name} PUBLIC ${arg_DEPS})
 endfunction()
 
+# What a cluster runs: `ninja daemons` builds no tests.
+add_custom_target(daemons)
+
 function(dc_daemon name)
   cmake_parse_arguments(arg "" "" "SOURCES;DEPS" ${ARGN})
   add_executable(${name} ${arg_SOURCES})
   dc_common(${name})
   target_link_libraries(${name} PRIVATE ${arg_DEPS})
+  add_dependencies(daemons ${name})
 endfunction()
 
 function(dc_test name)

@@ -21,7 +21,7 @@ add_compile_options(-fdiagnostics-color=always -ffile-prefix-map=${CMAKE_SOURCE_
 add_link_options(-Wl,--as-needed)
 
 # Warnings for our own code only; generated code and libraries are not ours to mend.
-set(DC_WARNINGS -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Werror)
+set(DC_WARNINGS -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wno-missing-field-initializers -Werror)
 
 option(DC_ASAN "address and undefined behaviour sanitizers" OFF)
 option(DC_TSAN "thread sanitizer" OFF)
