@@ -37,7 +37,8 @@ struct Table {
 
 TEST(Flags, take_values_from_arguments) {
   Table t;
-  ASSERT_TRUE(t.parse({"--work_dir=/w", "--port=1", "--quiet", "--agent_ping_timeout=1.5mins", "--cache=512MB"}));
+  ASSERT_TRUE(t.parse(
+      {"--work_dir=/w", "--port=1", "--quiet", "--agent_ping_timeout=1.5mins", "--cache=512MB"}));
   EXPECT_EQ(t.work_dir, "/w");
   EXPECT_EQ(t.port, 1);
   EXPECT_TRUE(t.quiet);
@@ -47,7 +48,8 @@ TEST(Flags, take_values_from_arguments) {
 
 TEST(Flags, take_the_environment_and_let_arguments_win) {
   Table t;
-  ASSERT_TRUE(t.parse({"--port=7", "--no-quiet"}, {{"MESOS_WORK_DIR", "/e"}, {"MESOS_PORT", "6"}, {"MESOS_QUIET", "true"}}));
+  ASSERT_TRUE(t.parse({"--port=7", "--no-quiet"},
+                      {{"MESOS_WORK_DIR", "/e"}, {"MESOS_PORT", "6"}, {"MESOS_QUIET", "true"}}));
   EXPECT_EQ(t.work_dir, "/e");
   EXPECT_EQ(t.port, 7);
   EXPECT_FALSE(t.quiet);
@@ -58,7 +60,8 @@ TEST(Flags, accept_an_alias_but_not_two_names_of_one_flag) {
   ASSERT_TRUE(a.parse({"--work_dir=/w", "--slave_ping_timeout=20secs"}));
   EXPECT_EQ(a.ping, seconds(20));
   Table b;
-  EXPECT_FALSE(b.parse({"--work_dir=/w", "--slave_ping_timeout=20secs", "--agent_ping_timeout=20secs"}));
+  EXPECT_FALSE(
+      b.parse({"--work_dir=/w", "--slave_ping_timeout=20secs", "--agent_ping_timeout=20secs"}));
 }
 
 TEST(Flags, read_a_file_where_the_flag_says_so) {
@@ -90,8 +93,10 @@ TEST(Flags, refuse_with_the_flag_and_the_fix) {
 TEST(Flags, show_effective_values_without_secrets_and_unset_ones) {
   Table t;
   ASSERT_TRUE(t.parse({"--work_dir=/w"}));
-  const std::map<std::string, std::string> expected = {{"agent_ping_timeout", "15secs"}, {"cache", "2GB"},
-                                                       {"port", "5050"},                {"quiet", "false"},
+  const std::map<std::string, std::string> expected = {{"agent_ping_timeout", "15secs"},
+                                                       {"cache", "2GB"},
+                                                       {"port", "5050"},
+                                                       {"quiet", "false"},
                                                        {"work_dir", "/w"}};
   EXPECT_EQ(t.flags.effective(), expected);
 }

@@ -15,7 +15,10 @@ TEST(Loop, runs_timers_in_the_order_of_their_deadlines) {
   Loop loop;
   std::string order;
   Instant now = loop.now().instant;
-  loop.at(now + milliseconds(4), [&] { order += "c"; loop.stop(7); });
+  loop.at(now + milliseconds(4), [&] {
+    order += "c";
+    loop.stop(7);
+  });
   loop.at(now + milliseconds(2), [&] { order += "a"; });
   loop.at(now + milliseconds(2), [&] { order += "b"; });
   auto cancelled = loop.at(now + milliseconds(1), [&] { order += "x"; });
@@ -28,7 +31,10 @@ TEST(Loop, runs_an_earlier_timer_set_after_a_later_one) {
   Loop loop;
   bool ran = false;
   loop.after(hours(1), [] {});
-  loop.after(milliseconds(1), [&] { ran = true; loop.stop(); });
+  loop.after(milliseconds(1), [&] {
+    ran = true;
+    loop.stop();
+  });
   loop.run();
   EXPECT_TRUE(ran);
 }
@@ -52,7 +58,10 @@ TEST(Loop, cancels_a_timer_that_is_due_in_the_same_turn) {
   bool second = false;
   Loop::TimerId other = 0;
   Instant past = loop.now().instant - seconds(1);
-  loop.at(past, [&] { loop.cancel(other); loop.post([&] { loop.stop(); }); });
+  loop.at(past, [&] {
+    loop.cancel(other);
+    loop.post([&] { loop.stop(); });
+  });
   other = loop.at(past, [&] { second = true; });
   loop.run();
   EXPECT_FALSE(second);
@@ -62,7 +71,12 @@ TEST(Loop, takes_posts_from_other_threads_and_runs_again_after_a_stop) {
   Loop loop;
   int sum = 0;
   for (int round = 0; round < 2; ++round) {
-    std::thread thread([&] { loop.post([&] { ++sum; loop.stop(round); }); });
+    std::thread thread([&] {
+      loop.post([&] {
+        ++sum;
+        loop.stop(round);
+      });
+    });
     EXPECT_EQ(loop.run(), round);
     thread.join();
   }
@@ -73,8 +87,10 @@ TEST(Loop, hears_signals) {
   Loop loop;
   int heard = 0;
   loop.on_signal(SIGUSR1, [&] {
-    if (++heard == 2) loop.stop();
-    else ::raise(SIGUSR1);
+    if (++heard == 2)
+      loop.stop();
+    else
+      ::raise(SIGUSR1);
   });
   loop.post([] { ::raise(SIGUSR1); });
   loop.run();
@@ -88,11 +104,12 @@ TEST(Pool, brings_results_back_to_the_loop) {
   int sum = 0;
   int left = 100;
   for (int i = 1; i <= 100; ++i) {
-    ASSERT_TRUE(pool.run_for([i] { return i; }, [&](int value) {
-      EXPECT_EQ(std::this_thread::get_id(), here);
-      sum += value;
-      if (--left == 0) loop.stop();
-    }));
+    ASSERT_TRUE(pool.run_for([i] { return i; },
+                             [&](int value) {
+                               EXPECT_EQ(std::this_thread::get_id(), here);
+                               sum += value;
+                               if (--left == 0) loop.stop();
+                             }));
   }
   loop.run();
   EXPECT_EQ(sum, 5050);
@@ -105,12 +122,20 @@ TEST(Pool, refuses_work_beyond_its_limit_and_drops_what_waits_at_its_end) {
     Pool pool(loop, 1, 1);
     std::atomic<bool> started{false};
     std::atomic<bool> go{false};
-    ASSERT_TRUE(pool.run([&] { started = true; started.notify_one(); go.wait(false); },
-                         [&] { ran = true; }));
+    ASSERT_TRUE(pool.run(
+        [&] {
+          started = true;
+          started.notify_one();
+          go.wait(false);
+        },
+        [&] { ran = true; }));
     started.wait(false);
     EXPECT_TRUE(pool.run([&] { ran = true; }, nullptr));
     EXPECT_FALSE(pool.run([] {}, nullptr));
-    std::thread opener([&] { go = true; go.notify_one(); });
+    std::thread opener([&] {
+      go = true;
+      go.notify_one();
+    });
     opener.join();
   }
   loop.post([&] { loop.stop(); });

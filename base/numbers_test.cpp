@@ -27,7 +27,8 @@ TEST(Numbers, sizes_read_and_render_in_powers_of_1024) {
   EXPECT_EQ(parse_bytes("0B").value(), 0u);
   EXPECT_EQ(render_bytes(uint64_t{2} << 30), "2GB");
   EXPECT_EQ(render_bytes(1536), "1536B");
-  for (const char* text : {"5", "MB", "1.5GB", "1 GB", "99999999999999TB"}) EXPECT_FALSE(parse_bytes(text)) << text;
+  for (const char* text : {"5", "MB", "1.5GB", "1 GB", "99999999999999TB"})
+    EXPECT_FALSE(parse_bytes(text)) << text;
 }
 
 }  // namespace

@@ -54,7 +54,9 @@ TEST(Processes, report_the_signal_that_ended_them) {
 
 TEST(Processes, get_the_environment_directory_and_session_they_are_given) {
   SpawnOptions options;
-  options.argv = {"/bin/sh", "-c", "echo $A-$HOME; pwd; read -r _ _ _ _ _ sid _ < /proc/self/stat; test $sid = $$ && echo own"};
+  options.argv = {
+      "/bin/sh", "-c",
+      "echo $A-$HOME; pwd; read -r _ _ _ _ _ sid _ < /proc/self/stat; test $sid = $$ && echo own"};
   options.environment = std::map<std::string, std::string>{{"A", "1"}};
   options.directory = "/usr";
   EXPECT_EQ(run(options).output, "1-\n/usr\nown\n");
@@ -112,7 +114,10 @@ TEST(Processes, that_are_not_children_are_watched_to_their_end) {
   bool ended = false;
   ASSERT_TRUE(spawn(loop, options, [&](int) {
     grandchild = static_cast<pid_t>(std::stol(read_file(directory / "pid").value()));
-    ASSERT_TRUE(watch_exit(loop, grandchild, [&] { ended = true; loop.stop(); }));
+    ASSERT_TRUE(watch_exit(loop, grandchild, [&] {
+      ended = true;
+      loop.stop();
+    }));
     ::kill(grandchild, SIGKILL);
   }));
   loop.run();

@@ -8,7 +8,8 @@ namespace base {
 namespace {
 
 TEST(RecordIo, decodes_in_any_chunking) {
-  const std::vector<std::string> records = {"hello", "", "{\"a\":1}", std::string(10'000, 'x'), "12\nnot a header"};
+  const std::vector<std::string> records = {"hello", "", "{\"a\":1}", std::string(10'000, 'x'),
+                                            "12\nnot a header"};
   std::string bytes;
   for (const auto& record : records) bytes += encode_record(record);
   Random random(11);

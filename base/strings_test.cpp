@@ -20,18 +20,24 @@ TEST(Strings, percent_coding_round_trips_and_bad_escapes_stay) {
 }
 
 TEST(Strings, base64_round_trips_and_refuses_other_text) {
-  for (const std::string& raw : {std::string(), std::string("a"), std::string("ab"), std::string("abc"), std::string("\0\xff", 2)}) {
+  for (const std::string& raw : {std::string(), std::string("a"), std::string("ab"),
+                                 std::string("abc"), std::string("\0\xff", 2)}) {
     std::string back;
     ASSERT_TRUE(base64_decode(base64_encode(raw), back));
     EXPECT_EQ(back, raw);
   }
   std::string out;
-  for (const char* text : {"a", "ab=c", "====", "YWJ j", "YWJj\n", "YQ=a"}) EXPECT_FALSE(base64_decode(text, out)) << text;
+  for (const char* text : {"a", "ab=c", "====", "YWJ j", "YWJj\n", "YQ=a"})
+    EXPECT_FALSE(base64_decode(text, out)) << text;
 }
 
 TEST(Strings, invalid_utf8_is_replaced_and_valid_text_kept) {
-  EXPECT_EQ(valid_utf8("gr\xc3\xbc\xc3\x9f \xf0\x9f\x9a\x80"), "gr\xc3\xbc\xc3\x9f \xf0\x9f\x9a\x80");
-  EXPECT_EQ(valid_utf8("a\xff" "b"), "a\xef\xbf\xbd" "b");
+  EXPECT_EQ(valid_utf8("gr\xc3\xbc\xc3\x9f \xf0\x9f\x9a\x80"),
+            "gr\xc3\xbc\xc3\x9f \xf0\x9f\x9a\x80");
+  EXPECT_EQ(valid_utf8("a\xff"
+                       "b"),
+            "a\xef\xbf\xbd"
+            "b");
   EXPECT_EQ(valid_utf8("\xc0\xaf"), "\xef\xbf\xbd\xef\xbf\xbd");
   EXPECT_EQ(valid_utf8("\xed\xa0\x80"), "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");
 }

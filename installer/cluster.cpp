@@ -9,18 +9,20 @@ namespace installer {
 
 namespace {
 
-constexpr unsigned kMasterPort = 5050, kLinkPort = 6050, kAgentPort = 5051, kMarathonPort = 8080, kGatewayPort = 80;
+constexpr unsigned kMasterPort = 5050, kLinkPort = 6050, kAgentPort = 5051, kMarathonPort = 8080,
+                   kGatewayPort = 80;
 constexpr unsigned kAgentsMax = 50;
 
-/// Containers of two clusters on one machine must not share cgroups: the root directory tells them apart.
+/// Containers of two clusters on one machine must not share cgroups: the root directory tells them
+/// apart.
 std::string cgroup_root(const std::string& root, unsigned agent) {
   uint32_t hash = 2166136261u;  // FNV-1a
   for (char c : root) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619u;
   return fmt::format("dcos-{:08x}-{}", hash, agent);
 }
 
-/// Agents of all clusters on this machine need port ranges of their own. A cluster has 1,000 ports: 31000-31999 without
-/// offset, a lower thousand for each further hundred of the offset.
+/// Agents of all clusters on this machine need port ranges of their own. A cluster has 1,000 ports:
+/// 31000-31999 without offset, a lower thousand for each further hundred of the offset.
 std::string port_range(const ClusterOptions& options, unsigned agent) {
   const unsigned first = 31000 - 1000 * ((options.port_offset / 100) % 20);
   const unsigned each = 1000 / options.agents;
@@ -30,9 +32,11 @@ std::string port_range(const ClusterOptions& options, unsigned agent) {
 Daemon agent_daemon(const ClusterOptions& o, const Machine& machine, unsigned index) {
   const std::string name = fmt::format("agent-{}", index + 1);
   const auto port = static_cast<uint16_t>(kAgentPort + index + o.port_offset);
-  // Development machines are small and development tasks idle: each agent offers at least four CPUs.
+  // Development machines are small and development tasks idle: each agent offers at least four
+  // CPUs.
   const unsigned cpus = std::max(4u, machine.cpus / o.agents);
-  const uint64_t memory = std::max<uint64_t>(1024, (machine.memory_mb - std::min<uint64_t>(machine.memory_mb / 4, 2048)) / o.agents);
+  const uint64_t memory = std::max<uint64_t>(
+      1024, (machine.memory_mb - std::min<uint64_t>(machine.memory_mb / 4, 2048)) / o.agents);
   Daemon daemon;
   daemon.name = name;
   daemon.port = port;
@@ -47,7 +51,8 @@ Daemon agent_daemon(const ClusterOptions& o, const Machine& machine, unsigned in
                  "--hostname=" + o.ip,
                  fmt::format("--work_dir={}/{}", o.root, name),
                  fmt::format("--runtime_dir={}/run/{}", o.root, name),
-                 fmt::format("--resources=cpus:{};mem:{};disk:{};ports:{}", cpus, memory, 10240, port_range(o, index)),
+                 fmt::format("--resources=cpus:{};mem:{};disk:{};ports:{}", cpus, memory, 10240,
+                             port_range(o, index)),
                  fmt::format("--attributes=rack:r{}", index + 1),
                  "--cgroups_root=" + daemon.cgroup};
   return daemon;
@@ -74,17 +79,22 @@ std::vector<uint16_t> ClusterPlan::ports() const {
 
 base::Result<ClusterPlan> plan_cluster(const ClusterOptions& o, const Machine& machine) {
   if (o.agents < 1 || o.agents > kAgentsMax) {
-    return base::invalid(fmt::format("--agents={}: give a number from 1 to {}", o.agents, kAgentsMax));
+    return base::invalid(
+        fmt::format("--agents={}: give a number from 1 to {}", o.agents, kAgentsMax));
   }
   if (o.port_offset > 20'000) {
-    return base::invalid(fmt::format("--port-offset={}: give a number from 0 to 20000, best a multiple of 100", o.port_offset));
+    return base::invalid(fmt::format(
+        "--port-offset={}: give a number from 0 to 20000, best a multiple of 100", o.port_offset));
   }
   if (o.root.empty() || o.root.front() != '/' || o.root == "/") {
-    return base::invalid("--root=" + o.root + ": give an absolute directory of its own, such as /var/lib/dcos");
+    return base::invalid("--root=" + o.root +
+                         ": give an absolute directory of its own, such as /var/lib/dcos");
   }
   ClusterPlan plan;
   plan.options = o;
-  const auto port = [&](unsigned base_port) { return static_cast<uint16_t>(base_port + o.port_offset); };
+  const auto port = [&](unsigned base_port) {
+    return static_cast<uint16_t>(base_port + o.port_offset);
+  };
 
   Daemon master;
   master.name = "master";
@@ -93,9 +103,12 @@ base::Result<ClusterPlan> plan_cluster(const ClusterOptions& o, const Machine& m
   master.health_path = "/health";
   master.stop_signal = SIGTERM;
   master.stop_order = 3;
-  master.argv = {o.bin_dir + "/dcos-master",       "--ip=" + o.ip,
-                 fmt::format("--port={}", master.port), fmt::format("--agent_link_port={}", port(kLinkPort)),
-                 "--hostname=" + o.ip,              fmt::format("--work_dir={}/master", o.root),
+  master.argv = {o.bin_dir + "/dcos-master",
+                 "--ip=" + o.ip,
+                 fmt::format("--port={}", master.port),
+                 fmt::format("--agent_link_port={}", port(kLinkPort)),
+                 "--hostname=" + o.ip,
+                 fmt::format("--work_dir={}/master", o.root),
                  "--cluster=dev"};
   plan.daemons.push_back(std::move(master));
 
@@ -107,12 +120,10 @@ base::Result<ClusterPlan> plan_cluster(const ClusterOptions& o, const Machine& m
   marathon.health_path = "/ping";
   marathon.stop_signal = SIGTERM;
   marathon.stop_order = 1;  // first, so that it does not restart what the agents end
-  marathon.argv = {o.bin_dir + "/dcos-marathon",
-                   fmt::format("--master={}:{}", o.ip, port(kMasterPort)),
-                   "--http_address=" + o.ip,
-                   fmt::format("--http_port={}", marathon.port),
-                   "--hostname=" + o.ip,
-                   fmt::format("--data_dir={}/marathon", o.root)};
+  marathon.argv = {
+      o.bin_dir + "/dcos-marathon", fmt::format("--master={}:{}", o.ip, port(kMasterPort)),
+      "--http_address=" + o.ip,     fmt::format("--http_port={}", marathon.port),
+      "--hostname=" + o.ip,         fmt::format("--data_dir={}/marathon", o.root)};
   plan.daemons.push_back(std::move(marathon));
 
   Daemon gateway;
@@ -121,11 +132,14 @@ base::Result<ClusterPlan> plan_cluster(const ClusterOptions& o, const Machine& m
   gateway.health_path = "/health";
   gateway.stop_signal = SIGTERM;
   gateway.stop_order = 4;
-  gateway.argv = {o.bin_dir + "/dcos-admin-router", "--ip=" + o.ip, fmt::format("--port={}", gateway.port),
+  gateway.argv = {o.bin_dir + "/dcos-admin-router",
+                  "--ip=" + o.ip,
+                  fmt::format("--port={}", gateway.port),
                   fmt::format("--master={}:{}", o.ip, port(kMasterPort)),
                   fmt::format("--marathon={}:{}", o.ip, port(kMarathonPort)),
                   fmt::format("--data_dir={}/gateway", o.root)};
-  plan.gateway_url = gateway.port == 80 ? "http://" + o.ip : fmt::format("http://{}:{}", o.ip, gateway.port);
+  plan.gateway_url =
+      gateway.port == 80 ? "http://" + o.ip : fmt::format("http://{}:{}", o.ip, gateway.port);
   plan.daemons.push_back(std::move(gateway));
   return plan;
 }

@@ -1,7 +1,7 @@
 #pragma once
 
-// What a development cluster on one machine consists of (pure): which daemons with which arguments, on which ports, in
-// which directories. Everything else in this folder reads this plan.
+// What a development cluster on one machine consists of (pure): which daemons with which arguments,
+// on which ports, in which directories. Everything else in this folder reads this plan.
 
 #include <cstdint>
 #include <string>
@@ -15,9 +15,9 @@ namespace installer {
 struct ClusterOptions {
   std::string root = "/var/lib/dcos";  // absolute
   unsigned agents = 2;
-  unsigned port_offset = 0;            // added to every port
+  unsigned port_offset = 0;  // added to every port
   std::string ip = "127.0.0.1";
-  std::string bin_dir;                 // where the daemons' binaries are
+  std::string bin_dir;  // where the daemons' binaries are
   bool operator==(const ClusterOptions&) const = default;
 };
 
@@ -28,24 +28,26 @@ struct Machine {
 };
 
 struct Daemon {
-  std::string name;                    // "master", "agent-1"
+  std::string name;  // "master", "agent-1"
   std::vector<std::string> argv;
-  std::string health_path;             // on address:port
+  std::string health_path;  // on address:port
   uint16_t port = 0;
   std::vector<uint16_t> other_ports{};
-  int stop_signal = 0;                 // what ends it when the cluster goes down
-  unsigned stop_order = 0;             // lower ones stop first
-  std::string cgroup{};                // agents: the root of their containers' cgroups
+  int stop_signal = 0;      // what ends it when the cluster goes down
+  unsigned stop_order = 0;  // lower ones stop first
+  std::string cgroup{};     // agents: the root of their containers' cgroups
 };
 
 struct ClusterPlan {
   ClusterOptions options;
-  std::vector<Daemon> daemons;         // in start order
+  std::vector<Daemon> daemons;  // in start order
   std::string gateway_url;
 
   const Daemon* find(const std::string& name) const;
   std::vector<uint16_t> ports() const;
-  std::string log_file(const std::string& daemon) const { return options.root + "/log/" + daemon + ".log"; }
+  std::string log_file(const std::string& daemon) const {
+    return options.root + "/log/" + daemon + ".log";
+  }
   std::string socket() const { return options.root + "/run/supervisor.sock"; }
 };
 

@@ -10,14 +10,17 @@ namespace {
 constexpr Machine kMachine{.cpus = 2, .memory_mb = 24000};
 
 ClusterPlan plan_with(unsigned agents, unsigned offset, const std::string& root = "/var/lib/dcos") {
-  return plan_cluster({.root = root, .agents = agents, .port_offset = offset, .bin_dir = "/bin"}, kMachine).value();
+  return plan_cluster({.root = root, .agents = agents, .port_offset = offset, .bin_dir = "/bin"},
+                      kMachine)
+      .value();
 }
 
 TEST(ClusterPlan, has_every_daemon_with_ports_of_its_own) {
   const ClusterPlan plan = plan_with(3, 0);
   std::vector<std::string> names;
   for (const auto& daemon : plan.daemons) names.push_back(daemon.name);
-  EXPECT_EQ(names, (std::vector<std::string>{"master", "agent-1", "agent-2", "agent-3", "marathon", "gateway"}));
+  EXPECT_EQ(names, (std::vector<std::string>{"master", "agent-1", "agent-2", "agent-3", "marathon",
+                                             "gateway"}));
   const auto ports = plan.ports();
   EXPECT_EQ(std::set<uint16_t>(ports.begin(), ports.end()).size(), ports.size());
   EXPECT_EQ(plan.gateway_url, "http://127.0.0.1");
@@ -27,7 +30,8 @@ TEST(ClusterPlan, of_another_offset_and_root_shares_nothing) {
   const ClusterPlan a = plan_with(2, 0), b = plan_with(2, 100, "/tmp/other");
   std::set<std::string> seen;
   for (const auto* plan : {&a, &b}) {
-    for (const auto port : plan->ports()) EXPECT_TRUE(seen.insert(std::to_string(port)).second) << port;
+    for (const auto port : plan->ports())
+      EXPECT_TRUE(seen.insert(std::to_string(port)).second) << port;
     for (const auto& daemon : plan->daemons) {
       if (!daemon.cgroup.empty()) {
         EXPECT_TRUE(seen.insert(daemon.cgroup).second);
@@ -42,7 +46,9 @@ TEST(ClusterPlan, of_another_offset_and_root_shares_nothing) {
 }
 
 TEST(ClusterPlan, refuses_options_that_make_no_cluster_and_names_them) {
-  const auto refusal = [](ClusterOptions options) { return plan_cluster(options, kMachine).error().message; };
+  const auto refusal = [](ClusterOptions options) {
+    return plan_cluster(options, kMachine).error().message;
+  };
   EXPECT_NE(refusal({.agents = 0}).find("--agents"), std::string::npos);
   EXPECT_NE(refusal({.agents = 51}).find("--agents"), std::string::npos);
   EXPECT_NE(refusal({.port_offset = 65'000}).find("--port-offset"), std::string::npos);

@@ -30,7 +30,8 @@ namespace json = boost::json;
 constexpr char kFirstApp[] =
     R"({"id":"Hello","cmd":"python3 -m http.server $PORT","cpus":0.1,"mem":64,"instances":1,"uris":[]})";
 
-base::Result<base::http::Response> call(const std::string& method, const std::string& url, std::string body = {},
+base::Result<base::http::Response> call(const std::string& method, const std::string& url,
+                                        std::string body = {},
                                         base::Duration timeout = base::seconds(5)) {
   base::http::ClientRequest request;
   request.method = method;
@@ -41,9 +42,12 @@ base::Result<base::http::Response> call(const std::string& method, const std::st
   return base::http::fetch(std::move(request));
 }
 
-base::Result<json::value> call_json(const std::string& method, const std::string& url, std::string body = {}) {
+base::Result<json::value> call_json(const std::string& method, const std::string& url,
+                                    std::string body = {}) {
   ASSIGN_OR_RETURN(auto response, call(method, url, std::move(body)));
-  if (response.status >= 300) return base::unavailable(fmt::format("{} {}: {} {}", method, url, response.status, response.body));
+  if (response.status >= 300)
+    return base::unavailable(
+        fmt::format("{} {}: {} {}", method, url, response.status, response.body));
   boost::system::error_code error;
   json::value value = json::parse(response.body, error);
   if (error) return Error{base::Code::BadGateway, url + " answered no JSON"};
@@ -55,7 +59,8 @@ base::Result<json::value> supervisor_status(const ClusterPlan& plan) {
 }
 
 /// Asks `probe` until it is good, at most `limit`; shows what it waits for.
-Finding wait_for(Steps& steps, const std::string& step, base::Duration limit, const std::function<Finding()>& probe) {
+Finding wait_for(Steps& steps, const std::string& step, base::Duration limit,
+                 const std::function<Finding()>& probe) {
   const base::Duration end = steps.elapsed() + limit;
   while (true) {
     Finding finding = probe();
@@ -66,11 +71,14 @@ Finding wait_for(Steps& steps, const std::string& step, base::Duration limit, co
 }
 
 Finding probe_health(const ClusterPlan& plan, const Daemon& daemon) {
-  const std::string url = fmt::format("http://{}:{}{}", plan.options.ip, daemon.port, daemon.health_path);
+  const std::string url =
+      fmt::format("http://{}:{}{}", plan.options.ip, daemon.port, daemon.health_path);
   const auto response = call("GET", url);
   if (response && response->status == 200) return {true, "200"};
-  return {false, response ? fmt::format("{} {}", response->status, response->body) : response.error().message,
-          fmt::format("installer/dev logs {}", daemon.name)};
+  return {
+      false,
+      response ? fmt::format("{} {}", response->status, response->body) : response.error().message,
+      fmt::format("installer/dev logs {}", daemon.name)};
 }
 
 /// The last lines of a daemon's log: the reason is most often there.
@@ -79,13 +87,15 @@ std::string log_tail(const ClusterPlan& plan, const std::string& name) {
   if (!content) return {};
   const auto lines = base::tokenize(*content, '\n');
   std::string out;
-  for (size_t i = lines.size() > 5 ? lines.size() - 5 : 0; i < lines.size(); ++i) out += fmt::format("{:>20} {}\n", "log:", lines[i]);
+  for (size_t i = lines.size() > 5 ? lines.size() - 5 : 0; i < lines.size(); ++i)
+    out += fmt::format("{:>20} {}\n", "log:", lines[i]);
   return out;
 }
 
 base::Status start_supervisor(const ClusterPlan& plan) {
   const std::string log_path = plan.log_file("supervisor");
-  for (const char* directory : {"/log", "/run"}) RETURN_IF_ERROR(base::make_directories(plan.options.root + directory));
+  for (const char* directory : {"/log", "/run"})
+    RETURN_IF_ERROR(base::make_directories(plan.options.root + directory));
   const pid_t child = fork();
   if (child < 0) return base::errno_error("fork", errno);
   if (child == 0) {
@@ -98,9 +108,11 @@ base::Status start_supervisor(const ClusterPlan& plan) {
     dup2(log, 2);
     close_range(3, ~0u, 0);
     const std::string self = plan.options.bin_dir + "/dcos-dev";
-    const std::string root = "--root=" + plan.options.root, agents = fmt::format("--agents={}", plan.options.agents),
+    const std::string root = "--root=" + plan.options.root,
+                      agents = fmt::format("--agents={}", plan.options.agents),
                       offset = fmt::format("--port-offset={}", plan.options.port_offset);
-    execl(self.c_str(), "dcos-dev", "supervise", root.c_str(), agents.c_str(), offset.c_str(), nullptr);
+    execl(self.c_str(), "dcos-dev", "supervise", root.c_str(), agents.c_str(), offset.c_str(),
+          nullptr);
     _exit(127);
   }
   waitpid(child, nullptr, 0);
@@ -113,63 +125,84 @@ bool raise(const ClusterPlan& plan, Steps& steps) {
     const auto& status = running->as_object();
     const bool same = status.at("agents").to_number<unsigned>() == plan.options.agents &&
                       status.at("port_offset").to_number<unsigned>() == plan.options.port_offset;
-    return steps.finish("supervisor", plan.socket(),
-                        same ? Finding{true, fmt::format("running, pid {}", status.at("pid").to_number<int>())}
-                             : Finding{false,
-                                       fmt::format("a cluster with --agents {} --port-offset {} runs below {}",
-                                                   status.at("agents").to_number<unsigned>(),
-                                                   status.at("port_offset").to_number<unsigned>(), plan.options.root),
-                                       "installer/dev down --root " + plan.options.root});
+    return steps.finish(
+        "supervisor", plan.socket(),
+        same ? Finding{true, fmt::format("running, pid {}", status.at("pid").to_number<int>())}
+             : Finding{
+                   false,
+                   fmt::format("a cluster with --agents {} --port-offset {} runs below {}",
+                               status.at("agents").to_number<unsigned>(),
+                               status.at("port_offset").to_number<unsigned>(), plan.options.root),
+                   "installer/dev down --root " + plan.options.root});
   }
-  if (!steps.finish("user", "uid", probe_root_user()) || !steps.finish("memory", "/proc/meminfo", probe_memory()) ||
+  if (!steps.finish("user", "uid", probe_root_user()) ||
+      !steps.finish("memory", "/proc/meminfo", probe_memory()) ||
       !steps.finish("kernel", "/sys/fs/cgroup, /proc/self/ns", probe_kernel()) ||
       !steps.finish("directory", "write a file", probe_directory(plan.options.root)) ||
-      !steps.finish("ports", "bind on " + plan.options.ip, probe_ports(plan.options.ip, plan.ports()))) {
+      !steps.finish("ports", "bind on " + plan.options.ip,
+                    probe_ports(plan.options.ip, plan.ports()))) {
     return false;
   }
   if (auto started = start_supervisor(plan); !started) {
-    return steps.finish("supervisor", "start", {false, started.error().message, "installer/dev logs supervisor"});
+    return steps.finish("supervisor", "start",
+                        {false, started.error().message, "installer/dev logs supervisor"});
   }
-  return steps.finish("supervisor", plan.socket(), wait_for(steps, "supervisor", base::seconds(10), [&]() -> Finding {
-    const auto status = supervisor_status(plan);
-    if (!status) return {false, status.error().message, "installer/dev logs supervisor"};
-    return {true, fmt::format("running, pid {}", status->as_object().at("pid").to_number<int>())};
-  }));
+  return steps.finish("supervisor", plan.socket(),
+                      wait_for(steps, "supervisor", base::seconds(10), [&]() -> Finding {
+                        const auto status = supervisor_status(plan);
+                        if (!status)
+                          return {false, status.error().message, "installer/dev logs supervisor"};
+                        return {true, fmt::format("running, pid {}",
+                                                  status->as_object().at("pid").to_number<int>())};
+                      }));
 }
 
 Finding probe_agents(const ClusterPlan& plan) {
-  const auto metrics = call_json("GET", fmt::format("http://{}:{}/metrics/snapshot", plan.options.ip, plan.find("master")->port));
+  const auto metrics = call_json("GET", fmt::format("http://{}:{}/metrics/snapshot",
+                                                    plan.options.ip, plan.find("master")->port));
   if (!metrics) return {false, metrics.error().message, "installer/dev logs master"};
   const auto* active = metrics->as_object().if_contains("master/slaves_active");
   const unsigned count = active ? static_cast<unsigned>(active->to_number<double>()) : 0;
-  return {count >= plan.options.agents, fmt::format("{} of {} registered", count, plan.options.agents), "installer/dev logs agent-1"};
+  return {count >= plan.options.agents,
+          fmt::format("{} of {} registered", count, plan.options.agents),
+          "installer/dev logs agent-1"};
 }
 
 Finding probe_framework(const ClusterPlan& plan) {
-  const auto summary = call_json("GET", fmt::format("http://{}:{}/state-summary", plan.options.ip, plan.find("master")->port));
+  const auto summary = call_json(
+      "GET", fmt::format("http://{}:{}/state-summary", plan.options.ip, plan.find("master")->port));
   if (!summary) return {false, summary.error().message, "installer/dev logs master"};
   for (const auto& framework : summary->as_object().at("frameworks").as_array()) {
     const auto& fields = framework.as_object();
-    if (fields.at("name").as_string() == "marathon" && fields.at("active").as_bool()) return {true, "marathon subscribed"};
+    if (fields.at("name").as_string() == "marathon" && fields.at("active").as_bool())
+      return {true, "marathon subscribed"};
   }
   return {false, "marathon has not subscribed", "installer/dev logs marathon"};
 }
 
 /// GET /v2/apps/hello through the gateway: running, and its own port answers.
 Finding probe_first_app(const ClusterPlan& plan) {
-  const auto app = call_json("GET", plan.gateway_url + "/service/marathon/v2/apps/hello?embed=app.tasks");
-  if (!app) return {false, app.error().message, "curl " + plan.gateway_url + "/service/marathon/v2/apps/hello"};
+  const auto app =
+      call_json("GET", plan.gateway_url + "/service/marathon/v2/apps/hello?embed=app.tasks");
+  if (!app)
+    return {false, app.error().message,
+            "curl " + plan.gateway_url + "/service/marathon/v2/apps/hello"};
   const auto& fields = app->as_object().at("app").as_object();
   const auto* tasks = fields.if_contains("tasks");
-  if (tasks == nullptr || tasks->as_array().empty()) return {false, "no task yet", "curl " + plan.gateway_url + "/service/marathon/v2/queue"};
+  if (tasks == nullptr || tasks->as_array().empty())
+    return {false, "no task yet", "curl " + plan.gateway_url + "/service/marathon/v2/queue"};
   const auto& task = tasks->as_array().front().as_object();
   const auto* state = task.if_contains("state");
   if (state == nullptr || state->as_string() != "TASK_RUNNING") {
-    return {false, "its task is " + (state ? std::string(state->as_string()) : "unknown"), "dcos task log hello"};
+    return {false, "its task is " + (state ? std::string(state->as_string()) : "unknown"),
+            "dcos task log hello"};
   }
-  const std::string url = fmt::format("http://{}:{}/", std::string(task.at("host").as_string()), task.at("ports").as_array().at(0).to_number<int>());
+  const std::string url = fmt::format("http://{}:{}/", std::string(task.at("host").as_string()),
+                                      task.at("ports").as_array().at(0).to_number<int>());
   const auto page = call("GET", url);
-  if (!page || page->status != 200) return {false, url + ": " + (page ? std::to_string(page->status) : page.error().message), "dcos task log hello"};
+  if (!page || page->status != 200)
+    return {false, url + ": " + (page ? std::to_string(page->status) : page.error().message),
+            "dcos task log hello"};
   return {true, "running, " + url + " answers 200"};
 }
 
@@ -180,10 +213,15 @@ bool run_first_app(const ClusterPlan& plan, Steps& steps) {
     const auto created = call("POST", apps, kFirstApp);
     posted = created && created->status == 201
                  ? Finding{true, "201"}
-                 : Finding{false, created ? fmt::format("{} {}", created->status, created->body) : created.error().message, "installer/dev logs marathon"};
+                 : Finding{false,
+                           created ? fmt::format("{} {}", created->status, created->body)
+                                   : created.error().message,
+                           "installer/dev logs marathon"};
   }
   return steps.finish("first app", "POST /v2/apps hello.json", posted) &&
-         steps.finish("first app", "task running, its port answers", wait_for(steps, "first app", base::seconds(20), [&] { return probe_first_app(plan); }));
+         steps.finish("first app", "task running, its port answers",
+                      wait_for(steps, "first app", base::seconds(20),
+                               [&] { return probe_first_app(plan); }));
 }
 
 }  // namespace
@@ -192,21 +230,30 @@ int dev_up(const ClusterPlan& plan) {
   Steps steps;
   if (!raise(plan, steps)) return 1;
   for (const Daemon& daemon : plan.daemons) {
-    const auto finding = wait_for(steps, daemon.name, base::seconds(15), [&] { return probe_health(plan, daemon); });
-    if (!steps.finish(daemon.name, fmt::format("GET {}:{}{}", plan.options.ip, daemon.port, daemon.health_path), finding)) {
+    const auto finding =
+        wait_for(steps, daemon.name, base::seconds(15), [&] { return probe_health(plan, daemon); });
+    if (!steps.finish(daemon.name,
+                      fmt::format("GET {}:{}{}", plan.options.ip, daemon.port, daemon.health_path),
+                      finding)) {
       fmt::print("{}", log_tail(plan, daemon.name));
       return 1;
     }
   }
-  if (!steps.finish("agents", "metrics: master/slaves_active", wait_for(steps, "agents", base::seconds(15), [&] { return probe_agents(plan); })) ||
-      !steps.finish("scheduler", "GET /state-summary", wait_for(steps, "scheduler", base::seconds(15), [&] { return probe_framework(plan); }))) {
+  if (!steps.finish(
+          "agents", "metrics: master/slaves_active",
+          wait_for(steps, "agents", base::seconds(15), [&] { return probe_agents(plan); })) ||
+      !steps.finish(
+          "scheduler", "GET /state-summary",
+          wait_for(steps, "scheduler", base::seconds(15), [&] { return probe_framework(plan); }))) {
     return 1;
   }
   const double ready = std::chrono::duration<double>(steps.elapsed()).count();
   if (!run_first_app(plan, steps)) return 1;
   const std::string dcos = plan.options.bin_dir + "/dcos";
-  fmt::print("\nThe cluster is up: {} ({:.1f} s to all daemons healthy). Try:\n\n  {} cluster setup {}\n  {} marathon app list\n  {} task log hello\n\n",
-             plan.gateway_url, ready, dcos, plan.gateway_url, dcos, dcos);
+  fmt::print(
+      "\nThe cluster is up: {} ({:.1f} s to all daemons healthy). Try:\n\n  {} cluster setup {}\n  "
+      "{} marathon app list\n  {} task log hello\n\n",
+      plan.gateway_url, ready, dcos, plan.gateway_url, dcos, dcos);
   return 0;
 }
 
@@ -217,41 +264,51 @@ int dev_down(const ClusterPlan& plan) {
     (void)call("POST", "unix:" + plan.socket() + ":/stop");
     const auto stopped = wait_for(steps, "stop", base::seconds(70), [&]() -> Finding {
       if (kill(pid, 0) != 0) return {true, "ended"};
-      return {false, fmt::format("supervisor pid {} still runs", pid), "installer/dev logs supervisor"};
+      return {false, fmt::format("supervisor pid {} still runs", pid),
+              "installer/dev logs supervisor"};
     });
     if (!steps.finish("stop", "every daemon has ended", stopped)) return 1;
   } else {
     steps.finish("stop", plan.socket(), {true, "no supervisor runs"});
   }
   const Leftovers left = remove_leftovers(plan);
-  const Finding finding{left.none(),
-                        left.none() ? "nothing left" : fmt::format("{} processes, {} cgroups, {} mounts left", left.processes.size(), left.cgroups.size(), left.mounts.size()),
-                        left.cgroups.empty() ? "" : "cat " + left.cgroups.front() + "/cgroup.procs"};
+  const Finding finding{
+      left.none(),
+      left.none() ? "nothing left"
+                  : fmt::format("{} processes, {} cgroups, {} mounts left", left.processes.size(),
+                                left.cgroups.size(), left.mounts.size()),
+      left.cgroups.empty() ? "" : "cat " + left.cgroups.front() + "/cgroup.procs"};
   return steps.finish("clean", "processes, cgroups, mounts", finding) ? 0 : 1;
 }
 
 int dev_status(const ClusterPlan& plan) {
   const auto status = supervisor_status(plan);
   if (!status) {
-    fmt::print("no cluster runs below {}; start it with: installer/dev up --root {}\n", plan.options.root, plan.options.root);
+    fmt::print("no cluster runs below {}; start it with: installer/dev up --root {}\n",
+               plan.options.root, plan.options.root);
     return 3;
   }
   bool healthy = true;
   uint64_t total_kb = status->as_object().at("resident_kb").to_number<uint64_t>();
-  fmt::print("{:<12} {:>8} {:>6} {:>10} {:>9} {:>9}  {}\n", "DAEMON", "PID", "PORT", "UPTIME", "RESTARTS", "MEMORY", "PROBE");
+  fmt::print("{:<12} {:>8} {:>6} {:>10} {:>9} {:>9}  {}\n", "DAEMON", "PID", "PORT", "UPTIME",
+             "RESTARTS", "MEMORY", "PROBE");
   for (const auto& value : status->as_object().at("daemons").as_array()) {
     const auto& daemon = value.as_object();
     const std::string name(daemon.at("name").as_string());
     const Daemon* planned = plan.find(name);
-    const Finding probe = planned ? probe_health(plan, *planned) : Finding{true, "not of this plan"};
+    const Finding probe =
+        planned ? probe_health(plan, *planned) : Finding{true, "not of this plan"};
     healthy = healthy && probe.ok;
     const auto kb = daemon.at("resident_kb").to_number<uint64_t>();
     total_kb += kb;
-    fmt::print("{:<12} {:>8} {:>6} {:>9.0f}s {:>9} {:>5.1f} MiB  {}{}\n", name, daemon.at("pid").to_number<int>(), daemon.at("port").to_number<int>(),
-               daemon.at("uptime_seconds").to_number<double>(), daemon.at("restarts").to_number<int>(), static_cast<double>(kb) / 1024,
+    fmt::print("{:<12} {:>8} {:>6} {:>9.0f}s {:>9} {:>5.1f} MiB  {}{}\n", name,
+               daemon.at("pid").to_number<int>(), daemon.at("port").to_number<int>(),
+               daemon.at("uptime_seconds").to_number<double>(),
+               daemon.at("restarts").to_number<int>(), static_cast<double>(kb) / 1024,
                probe.ok ? "ok " : "FAILED ", probe.seen);
   }
-  fmt::print("total resident memory with the supervisor: {:.1f} MiB\ngateway: {}\n", static_cast<double>(total_kb) / 1024, plan.gateway_url);
+  fmt::print("total resident memory with the supervisor: {:.1f} MiB\ngateway: {}\n",
+             static_cast<double>(total_kb) / 1024, plan.gateway_url);
   return healthy ? 0 : 1;
 }
 
@@ -267,8 +324,10 @@ int dev_logs(const ClusterPlan& plan, const std::string& name, bool follow) {
     fmt::print(stderr, "{} does not exist: has the cluster been started with this --root?\n", path);
     return 1;
   }
-  if (follow) execlp("tail", "tail", "-n", "200", "-F", path.c_str(), nullptr);
-  else execlp("cat", "cat", path.c_str(), nullptr);
+  if (follow)
+    execlp("tail", "tail", "-n", "200", "-F", path.c_str(), nullptr);
+  else
+    execlp("cat", "cat", path.c_str(), nullptr);
   return 1;
 }
 

@@ -8,7 +8,8 @@
 
 namespace installer {
 
-/// Starts the cluster if it does not run, waits until every daemon answers its probe and the first app runs.
+/// Starts the cluster if it does not run, waits until every daemon answers its probe and the first
+/// app runs.
 int dev_up(const ClusterPlan& plan);
 
 /// Ends it, tasks included, and checks that nothing is left on the machine.

@@ -49,7 +49,8 @@ std::optional<std::string> listening_inode(uint16_t port) {
       const auto columns = base::tokenize(line, ' ');
       if (columns.size() < 10 || columns[3] != "0A") continue;
       const size_t colon = columns[1].rfind(':');
-      if (colon != std::string_view::npos && columns[1].substr(colon + 1) == fmt::format("{:04X}", port)) {
+      if (colon != std::string_view::npos &&
+          columns[1].substr(colon + 1) == fmt::format("{:04X}", port)) {
         return std::string(columns[9]);
       }
     }
@@ -70,27 +71,33 @@ std::vector<std::string> cgroup_hierarchies() {
 /// `path` and every cgroup below it, deepest first.
 void collect_cgroups(const std::string& path, Leftovers& out) {
   if (!base::exists(path + "/cgroup.procs")) return;
-  for (const std::string& name : base::list_directory(path).value_or({})) collect_cgroups(path + "/" + name, out);
+  for (const std::string& name : base::list_directory(path).value_or({}))
+    collect_cgroups(path + "/" + name, out);
   out.cgroups.push_back(path);
-  for (std::string_view line : base::tokenize(base::read_file(path + "/cgroup.procs").value_or(""), '\n')) {
-    if (const auto pid = base::parse_int(line); pid && *pid > 1) out.processes.push_back(static_cast<pid_t>(*pid));
+  for (std::string_view line :
+       base::tokenize(base::read_file(path + "/cgroup.procs").value_or(""), '\n')) {
+    if (const auto pid = base::parse_int(line); pid && *pid > 1)
+      out.processes.push_back(static_cast<pid_t>(*pid));
   }
 }
 
 }  // namespace
 
 Machine this_machine() {
-  return {.cpus = std::max(1u, std::thread::hardware_concurrency()), .memory_mb = proc_kb("/proc/meminfo", "MemTotal:") / 1024};
+  return {.cpus = std::max(1u, std::thread::hardware_concurrency()),
+          .memory_mb = proc_kb("/proc/meminfo", "MemTotal:") / 1024};
 }
 
 Finding probe_root_user() {
   if (geteuid() == 0) return {true, "root"};
-  return {false, fmt::format("user {}", geteuid()), "containers and port 80 need root: sudo installer/dev up"};
+  return {false, fmt::format("user {}", geteuid()),
+          "containers and port 80 need root: sudo installer/dev up"};
 }
 
 Finding probe_memory() {
   const uint64_t free_mb = proc_kb("/proc/meminfo", "MemAvailable:") / 1024;
-  if (free_mb >= 512) return {true, fmt::format("{:.1f} GiB available", static_cast<double>(free_mb) / 1024)};
+  if (free_mb >= 512)
+    return {true, fmt::format("{:.1f} GiB available", static_cast<double>(free_mb) / 1024)};
   return {false, fmt::format("{} MiB available, a cluster needs 512", free_mb),
           "end what uses memory (ps aux --sort=-rss | head), or add swap"};
 }
@@ -108,7 +115,8 @@ Finding probe_kernel() {
   finding.seen += v2 ? ", cgroup v2" : ", cgroup v1";
   for (const char* name : {"pid", "mnt", "ipc", "net"}) {
     if (!base::exists(std::string("/proc/self/ns/") + name)) {
-      return {false, finding.seen + fmt::format(", no {} namespaces", name), "boot a kernel with namespaces (CONFIG_NAMESPACES)"};
+      return {false, finding.seen + fmt::format(", no {} namespaces", name),
+              "boot a kernel with namespaces (CONFIG_NAMESPACES)"};
     }
   }
   finding.seen += ", namespaces";
@@ -121,16 +129,20 @@ Finding probe_directory(const std::string& root) {
   }
   const std::string file = root + "/.probe";
   if (auto written = base::write_file(file, "x"); !written) {
-    return {false, written.error().message, "make room or choose another place: installer/dev up --root DIR"};
+    return {false, written.error().message,
+            "make room or choose another place: installer/dev up --root DIR"};
   }
   unlink(file.c_str());
   struct statvfs fs {};
-  if (statvfs(root.c_str(), &fs) != 0) return {false, root + ": " + strerror(errno), "ls -ld " + root};
+  if (statvfs(root.c_str(), &fs) != 0)
+    return {false, root + ": " + strerror(errno), "ls -ld " + root};
   const uint64_t free_mb = uint64_t{fs.f_bavail} * fs.f_frsize >> 20;
   if (free_mb < 256) {
-    return {false, fmt::format("{} MiB free below {}", free_mb, root), "make room (df -h " + root + "), or: installer/dev up --root DIR"};
+    return {false, fmt::format("{} MiB free below {}", free_mb, root),
+            "make room (df -h " + root + "), or: installer/dev up --root DIR"};
   }
-  return {true, fmt::format("{} writable, {:.1f} GiB free", root, static_cast<double>(free_mb) / 1024)};
+  return {true,
+          fmt::format("{} writable, {:.1f} GiB free", root, static_cast<double>(free_mb) / 1024)};
 }
 
 std::optional<PortOwner> find_port_owner(uint16_t port) {
@@ -141,7 +153,8 @@ std::optional<PortOwner> find_port_owner(uint16_t port) {
     if (!is_number(pid)) continue;
     for (const std::string& fd : base::list_directory("/proc/" + pid + "/fd").value_or({})) {
       char target[64];
-      const ssize_t length = readlink(("/proc/" + pid + "/fd/" + fd).c_str(), target, sizeof target);
+      const ssize_t length =
+          readlink(("/proc/" + pid + "/fd/" + fd).c_str(), target, sizeof target);
       if (length > 0 && std::string_view(target, static_cast<size_t>(length)) == wanted) {
         const std::string name = base::read_file("/proc/" + pid + "/comm").value_or("?");
         return PortOwner{static_cast<pid_t>(std::atoi(pid.c_str())), std::string(base::trim(name))};
@@ -161,10 +174,13 @@ Finding probe_ports(const std::string& ip, const std::vector<uint16_t>& ports) {
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_port = htons(port);
-    if (inet_pton(AF_INET, ip.c_str(), &address.sin_addr) != 1) return {false, "'" + ip + "' is no IPv4 address", "give --ip=127.0.0.1"};
+    if (inet_pton(AF_INET, ip.c_str(), &address.sin_addr) != 1)
+      return {false, "'" + ip + "' is no IPv4 address", "give --ip=127.0.0.1"};
     if (bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) continue;
     const int error = errno;
-    if (error != EADDRINUSE) return {false, fmt::format("{}:{}: {}", ip, port, strerror(error)), "installer/dev up --port-offset 1000"};
+    if (error != EADDRINUSE)
+      return {false, fmt::format("{}:{}: {}", ip, port, strerror(error)),
+              "installer/dev up --port-offset 1000"};
     const auto owner = find_port_owner(port);
     return {false,
             owner ? fmt::format("{}:{} is taken by {} (pid {})", ip, port, owner->name, owner->pid)
@@ -175,7 +191,9 @@ Finding probe_ports(const std::string& ip, const std::vector<uint16_t>& ports) {
   return {true, "free: " + list};
 }
 
-uint64_t resident_kb(pid_t pid) { return proc_kb(fmt::format("/proc/{}/smaps_rollup", pid), "Pss:"); }
+uint64_t resident_kb(pid_t pid) {
+  return proc_kb(fmt::format("/proc/{}/smaps_rollup", pid), "Pss:");
+}
 
 Leftovers find_leftovers(const ClusterPlan& plan) {
   Leftovers out;
@@ -192,14 +210,16 @@ Leftovers find_leftovers(const ClusterPlan& plan) {
   const auto mounts = base::read_file("/proc/self/mountinfo");
   for (std::string_view line : base::split(mounts ? *mounts : std::string(), '\n')) {
     const auto columns = base::tokenize(line, ' ');
-    if (columns.size() > 4 && columns[4].starts_with(plan.options.root + "/")) out.mounts.emplace_back(columns[4]);
+    if (columns.size() > 4 && columns[4].starts_with(plan.options.root + "/"))
+      out.mounts.emplace_back(columns[4]);
   }
   std::sort(out.mounts.rbegin(), out.mounts.rend());
   return out;
 }
 
 Leftovers remove_leftovers(const ClusterPlan& plan) {
-  // Killed processes need a moment to leave their cgroup, and may have forked meanwhile: look again, at most 2 s.
+  // Killed processes need a moment to leave their cgroup, and may have forked meanwhile: look
+  // again, at most 2 s.
   for (int round = 0; round < 40; ++round) {
     const Leftovers found = find_leftovers(plan);
     if (found.none()) return found;

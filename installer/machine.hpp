@@ -1,6 +1,7 @@
 #pragma once
 
-// Questions about this machine, each a real probe, used before a cluster is started and after it has gone.
+// Questions about this machine, each a real probe, used before a cluster is started and after it
+// has gone.
 
 #include <sys/types.h>
 
@@ -40,7 +41,8 @@ struct PortOwner {
 };
 std::optional<PortOwner> find_port_owner(uint16_t port);
 
-/// Resident memory of a process in KiB: proportional set size, which counts shared pages once; 0 when it is gone.
+/// Resident memory of a process in KiB: proportional set size, which counts shared pages once; 0
+/// when it is gone.
 uint64_t resident_kb(pid_t pid);
 
 /// What a cluster left on the machine: processes in its cgroups, cgroups, mounts below its root.
@@ -52,7 +54,8 @@ struct Leftovers {
 };
 Leftovers find_leftovers(const ClusterPlan& plan);
 
-/// Ends those processes (SIGKILL), unmounts, removes the cgroups; returns what is still there afterwards.
+/// Ends those processes (SIGKILL), unmounts, removes the cgroups; returns what is still there
+/// afterwards.
 Leftovers remove_leftovers(const ClusterPlan& plan);
 
 }  // namespace installer

@@ -43,7 +43,8 @@ TEST(Machine, own_memory_is_measured_and_a_dead_process_has_none) {
 }
 
 TEST(Machine, a_cluster_that_never_ran_left_nothing) {
-  const auto plan = plan_cluster({.root = "/tmp/dcos-never-existed", .bin_dir = "/bin"}, this_machine()).value();
+  const auto plan =
+      plan_cluster({.root = "/tmp/dcos-never-existed", .bin_dir = "/bin"}, this_machine()).value();
   EXPECT_TRUE(find_leftovers(plan).none());
 }
 

@@ -15,7 +15,8 @@ namespace {
 
 constexpr char kSummary[] =
     "A cluster on this machine: master, agents, marathon and gateway.\n"
-    "Commands: up (start, idempotent), down (end it and its tasks), status, logs NAME [-f], reset (down and forget all state).";
+    "Commands: up (start, idempotent), down (end it and its tasks), status, logs NAME [-f], reset "
+    "(down and forget all state).";
 
 /// The directory of this program: the other daemons are beside it.
 std::string own_directory() {
@@ -34,10 +35,13 @@ int main(int argc, char** argv) {
   flags.add(&options.agents, "agents", "How many agents, 1 to 50.");
   flags.add(&options.root, "root", "Directory of all state, logs and sandboxes.");
   flags.add(&options.port_offset, "port-offset",
-            "Added to every port (gateway 80, master 5050 and 6050, agents 5051 and up, marathon 8080), so that clusters "
+            "Added to every port (gateway 80, master 5050 and 6050, agents 5051 and up, marathon "
+            "8080), so that clusters "
             "can run beside each other; use multiples of 100.");
   std::vector<std::string> words;
-  const auto read = [](const std::string&) -> base::Result<std::string> { return base::unsupported("no file values"); };
+  const auto read = [](const std::string&) -> base::Result<std::string> {
+    return base::unsupported("no file values");
+  };
   const auto parsed = flags.parse(argc, argv, {}, read, &words);
   if (flags.version_requested()) {
     fmt::print("dcos-dev {}\n", base::kVersion);
@@ -47,7 +51,8 @@ int main(int argc, char** argv) {
     fmt::print("{}", flags.help());
     return flags.help_requested() ? 0 : 2;
   }
-  const auto plan = parsed ? installer::plan_cluster(options, installer::this_machine()) : parsed.error();
+  const auto plan =
+      parsed ? installer::plan_cluster(options, installer::this_machine()) : parsed.error();
   if (!plan) {
     fmt::print(stderr, "{}\n", plan.error().message);
     return 2;

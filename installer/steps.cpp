@@ -9,14 +9,17 @@
 
 namespace installer {
 
-Steps::Steps() : started_(base::system_clock().now().instant), terminal_(isatty(STDOUT_FILENO) == 1) {}
+Steps::Steps()
+    : started_(base::system_clock().now().instant), terminal_(isatty(STDOUT_FILENO) == 1) {}
 
-base::Duration Steps::elapsed() const { return base::system_clock().now().instant - started_; }
+base::Duration Steps::elapsed() const {
+  return base::system_clock().now().instant - started_;
+}
 
 bool Steps::finish(const std::string& step, const std::string& probed, const Finding& finding) {
   const double at = std::chrono::duration<double>(elapsed()).count();
-  fmt::print("{}{:7.2f}s  {:<11} {:<34} {}{}\n", terminal_ ? "\r\033[K" : "", at, step, probed, finding.ok ? "" : "FAILED: ",
-             finding.seen);
+  fmt::print("{}{:7.2f}s  {:<11} {:<34} {}{}\n", terminal_ ? "\r\033[K" : "", at, step, probed,
+             finding.ok ? "" : "FAILED: ", finding.seen);
   if (!finding.ok && !finding.remedy.empty()) fmt::print("{:>20} {}\n", "mend it:", finding.remedy);
   std::fflush(stdout);
   return finding.ok;

@@ -43,16 +43,19 @@ base::Status Supervisor::start() {
     RETURN_IF_ERROR(base::make_directories(plan_.options.root + directory, 0755));
   }
   auto router = std::make_shared<base::http::Router>();
-  router->add("GET", "/status", "Daemons with pid, uptime and restarts", [this](auto, auto responder) {
-    responder.reply(base::http::Response::json(200, status_json()));
-  });
+  router->add("GET", "/status", "Daemons with pid, uptime and restarts",
+              [this](auto, auto responder) {
+                responder.reply(base::http::Response::json(200, status_json()));
+              });
   router->add("POST", "/stop", "Ends the cluster", [this](auto, auto responder) {
     responder.reply(base::http::Response::json(202, "{}"));
     stop();
   });
   server_ = std::make_unique<base::http::Server>(
       loop_, base::http::ServerOptions{},
-      [router](base::http::Request request, base::http::Responder responder) { router->handle(std::move(request), std::move(responder)); });
+      [router](base::http::Request request, base::http::Responder responder) {
+        router->handle(std::move(request), std::move(responder));
+      });
   RETURN_IF_ERROR(server_->listen_unix(plan_.socket()));
   for (const Daemon& daemon : plan_.daemons) launch(children_[daemon.name]);
   loop_.every(base::seconds(30), [this] { trim_logs(); });
@@ -61,7 +64,8 @@ base::Status Supervisor::start() {
 
 void Supervisor::launch(Child& child) {
   const Daemon& daemon = *child.daemon;
-  const base::Fd log(open(plan_.log_file(daemon.name).c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
+  const base::Fd log(
+      open(plan_.log_file(daemon.name).c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
   base::SpawnOptions options;
   options.argv = daemon.argv;
   options.directory = plan_.options.root;
@@ -69,10 +73,13 @@ void Supervisor::launch(Child& child) {
   options.stderr_fd = log.get();
   options.die_with_parent = true;
   child.started = loop_.now().instant;
-  auto pid = base::spawn(loop_, options, [this, &child](int wait_status) { on_exit(child, wait_status); });
+  auto pid =
+      base::spawn(loop_, options, [this, &child](int wait_status) { on_exit(child, wait_status); });
   if (!pid) {
     LOG_ERROR("cannot start {}: {}", daemon.name, pid.error().message);
-    loop_.after(base::seconds(1), [this, &child] { if (!stopping_) launch(child); });
+    loop_.after(base::seconds(1), [this, &child] {
+      if (!stopping_) launch(child);
+    });
     return;
   }
   child.pid = *pid;
@@ -81,8 +88,8 @@ void Supervisor::launch(Child& child) {
 
 void Supervisor::on_exit(Child& child, int wait_status) {
   const base::Duration lived = loop_.now().instant - child.started;
-  LOG_WARNING("{} (pid {}) ended with {} after {:.1f} s", child.daemon->name, child.pid, describe(wait_status),
-              std::chrono::duration<double>(lived).count());
+  LOG_WARNING("{} (pid {}) ended with {} after {:.1f} s", child.daemon->name, child.pid,
+              describe(wait_status), std::chrono::duration<double>(lived).count());
   child.pid = 0;
   child.last_wait_status = wait_status;
   loop_.cancel(child.kill_timer);
@@ -93,8 +100,11 @@ void Supervisor::on_exit(Child& child, int wait_status) {
   ++child.restarts;
   child.quick_deaths = lived < kQuickDeath ? child.quick_deaths + 1 : 0;
   // At once the first time; a daemon that keeps dying is tried about once a second.
-  const auto delay = base::milliseconds(std::min(900u, child.quick_deaths <= 1 ? 0u : 100u << std::min(child.quick_deaths, 4u)));
-  loop_.after(delay, [this, &child] { if (!stopping_) launch(child); });
+  const auto delay = base::milliseconds(
+      std::min(900u, child.quick_deaths <= 1 ? 0u : 100u << std::min(child.quick_deaths, 4u)));
+  loop_.after(delay, [this, &child] {
+    if (!stopping_) launch(child);
+  });
 }
 
 void Supervisor::stop() {
@@ -119,7 +129,8 @@ void Supervisor::stop_next() {
     if (child.pid == 0 || child.daemon->stop_order != lowest || child.kill_timer != 0) continue;
     kill(child.pid, child.daemon->stop_signal);
     child.kill_timer = loop_.after(kStopLimit, [&child] {
-      LOG_ERROR("{} (pid {}) did not end within 20 s of its stop signal: killing it", child.daemon->name, child.pid);
+      LOG_ERROR("{} (pid {}) did not end within 20 s of its stop signal: killing it",
+                child.daemon->name, child.pid);
       kill(child.pid, SIGKILL);
     });
   }
@@ -130,8 +141,10 @@ void Supervisor::trim_logs() {
     const std::string path = plan_.log_file(name);
     struct stat status {};
     if (stat(path.c_str(), &status) != 0 || status.st_size <= kLogBytesMax) continue;
-    // Writers append, so they go on at the start after the truncation; lines written between copy and truncation are lost.
-    if (auto content = base::read_file(path, uint64_t(kLogBytesMax) * 2)) (void)base::write_file(path + ".1", *content);
+    // Writers append, so they go on at the start after the truncation; lines written between copy
+    // and truncation are lost.
+    if (auto content = base::read_file(path, uint64_t(kLogBytesMax) * 2))
+      (void)base::write_file(path + ".1", *content);
     if (truncate(path.c_str(), 0) != 0) LOG_WARNING("cannot truncate {}", path);
   }
 }
@@ -140,7 +153,9 @@ std::string Supervisor::status_json() const {
   boost::json::array daemons;
   for (const Daemon& daemon : plan_.daemons) {
     const Child& child = children_.at(daemon.name);
-    const double uptime = child.pid == 0 ? 0 : std::chrono::duration<double>(loop_.now().instant - child.started).count();
+    const double uptime =
+        child.pid == 0 ? 0
+                       : std::chrono::duration<double>(loop_.now().instant - child.started).count();
     daemons.push_back({{"name", daemon.name},
                        {"pid", child.pid},
                        {"port", daemon.port},

@@ -1,8 +1,9 @@
 #pragma once
 
-// Keeps the daemons of one development cluster running: starts them, restarts one that dies within a second, keeps their
-// logs bounded, answers on a unix socket: GET /status, POST /stop. One loop. When the supervisor itself is killed the
-// daemons end with it (parent-death signal), tasks go on, and the next `dev up` takes them back.
+// Keeps the daemons of one development cluster running: starts them, restarts one that dies within
+// a second, keeps their logs bounded, answers on a unix socket: GET /status, POST /stop. One loop.
+// When the supervisor itself is killed the daemons end with it (parent-death signal), tasks go on,
+// and the next `dev up` takes them back.
 
 #include <sys/types.h>
 
@@ -25,16 +26,17 @@ class Supervisor {
   /// Opens the socket, then starts every daemon. An error means nothing was started.
   base::Status start();
 
-  /// Ends the daemons in stop order, then the loop. A daemon that does not end within 20 s is killed.
+  /// Ends the daemons in stop order, then the loop. A daemon that does not end within 20 s is
+  /// killed.
   void stop();
 
  private:
   struct Child {
     const Daemon* daemon = nullptr;
-    pid_t pid = 0;                 // 0: not running
+    pid_t pid = 0;  // 0: not running
     base::Instant started{};
     unsigned restarts = 0;
-    unsigned quick_deaths = 0;     // in a row
+    unsigned quick_deaths = 0;  // in a row
     int last_wait_status = 0;
     base::Loop::TimerId kill_timer = 0;
   };
