@@ -93,6 +93,8 @@ function(dc_proto name)
   target_include_directories(${name} SYSTEM PUBLIC ${out})
   # Generated once, debugged never: optimise lightly, no debug information.
   target_compile_options(${name} PRIVATE -w -O1 -g0)
+  # Fields that the API has superseded are still read and written, for older clients.
+  target_compile_options(${name} INTERFACE -Wno-deprecated-declarations)
   target_link_libraries(${name} PUBLIC protobuf::libprotobuf ${arg_DEPS})
   if(arg_GRPC)
     target_link_libraries(${name} PUBLIC PkgConfig::GRPC)
