@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.hpp"
 #include "kernel/resources/resources.hpp"
@@ -22,6 +23,9 @@ struct ParsedResources {
 /// Entries without a role belong to `default_role`. What a command line may not contain (volumes, revocable and dynamic
 /// reservations, one name with two types) is an error.
 base::Result<ParsedResources> parse_resources(std::string_view text, std::string_view default_role = "*");
+
+/// The JSON form alone: every entry, also empty ones.
+base::Result<std::vector<Resource>> parse_resources_json(std::string_view text, std::string_view default_role);
 
 /// For tests and tables: the text form, which must be right.
 Resources must_parse(std::string_view text);
