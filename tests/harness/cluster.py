@@ -1,0 +1,162 @@
+"""A real cluster for a test: installer's dcos-dev below a temporary directory, on ports of its own, taken down by id."""
+
+import http.client
+import json
+import os
+import random
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[2]
+BUILD = Path(os.environ.get("BUILD_DIR", TOP / "build" / "release"))
+BIN = BUILD / "bin"
+
+PORTS = {"gateway": 80, "master": 5050, "link": 6050, "agent-1": 5051, "agent-2": 5052, "marathon": 8080}
+
+
+class Answer:
+    def __init__(self, status, headers, body):
+        self.status, self.headers, self.body = status, headers, body
+
+    def json(self):
+        return json.loads(self.body)
+
+    def __repr__(self):
+        return f"{self.status} {self.body[:300]!r}"
+
+
+def call(port, method, path, body=None, headers=None, timeout=10, host="127.0.0.1"):
+    """One request on a connection of its own. `body`: bytes, str or something to send as JSON."""
+    headers = dict(headers or {})
+    if body is not None and not isinstance(body, (bytes, str)):
+        body = json.dumps(body)
+        headers.setdefault("Content-Type", "application/json")
+    connection = http.client.HTTPConnection(host, port, timeout=timeout)
+    try:
+        connection.request(method, path, body=body, headers=headers)
+        answer = connection.getresponse()
+        return Answer(answer.status, dict(answer.getheaders()), answer.read())
+    finally:
+        connection.close()
+
+
+class UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("localhost", timeout=10)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(self.path)
+
+
+def eventually(what, probe, limit=30.0, interval=0.05):
+    """Waits until probe() is true and returns its value. The limit is a guard against hanging, not a measurement."""
+    deadline = time.monotonic() + limit
+    last = None
+    while time.monotonic() < deadline:
+        try:
+            value = probe()
+            if value:
+                return value
+        except (OSError, http.client.HTTPException, KeyError, ValueError, AssertionError) as error:
+            last = error
+        time.sleep(interval)
+    raise AssertionError(f"never came true within {limit:.0f} s: {what}" + (f" (last: {last!r})" if last else ""))
+
+
+def free_offset():
+    """A port offset whose ports are all free now."""
+    for _ in range(200):
+        offset = 100 * random.randrange(10, 190)
+        try:
+            for port in PORTS.values():
+                with socket.socket() as probe:
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    probe.bind(("127.0.0.1", port + offset))
+            return offset
+        except OSError:
+            continue
+    raise AssertionError("no free ports on this machine")
+
+
+class Cluster:
+    """with Cluster() as cluster: ..."""
+
+    def __init__(self, agents=2, root=None):
+        self.agents = agents
+        self.root = root or tempfile.mkdtemp(prefix="dcos-test-")
+        self.offset = free_offset()
+
+    def dev(self, *words, check=True, timeout=120):
+        command = [str(BIN / "dcos-dev"), *words, "--root", self.root, "--agents", str(self.agents),
+                   "--port-offset", str(self.offset)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout)
+        if check and done.returncode != 0:
+            raise AssertionError(f"dev {' '.join(words)}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
+        return done
+
+    def __enter__(self):
+        self.dev("up")
+        return self
+
+    def __exit__(self, kind, value, trace):
+        if kind is not None:
+            self.show_logs()
+        self.dev("down", check=kind is None)
+        shutil.rmtree(self.root, ignore_errors=True)
+
+    def show_logs(self, lines=15):
+        for log in sorted(Path(self.root, "log").glob("*.log")):
+            tail = log.read_text(errors="replace").splitlines()[-lines:]
+            print(f"--- {log.name}", *tail, sep="\n", flush=True)
+
+    def port(self, name):
+        return PORTS[name] + self.offset
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port('gateway')}"
+
+    def status(self):
+        connection = UnixConnection(f"{self.root}/run/supervisor.sock")
+        connection.request("GET", "/status")
+        status = json.loads(connection.getresponse().read())
+        connection.close()
+        return status
+
+    def daemon(self, name):
+        return next(d for d in self.status()["daemons"] if d["name"] == name)
+
+    def marathon(self, method, path, body=None, **options):
+        return call(self.port("marathon"), method, path, body, **options)
+
+    def master(self, method, path, body=None, **options):
+        return call(self.port("master"), method, path, body, **options)
+
+    def healthy(self):
+        return (self.master("GET", "/health").status == 200 and self.marathon("GET", "/ping").status == 200
+                and call(self.port("gateway"), "GET", "/health").status == 200
+                and self.master("GET", "/metrics/snapshot").json()["master/slaves_active"] == self.agents)
+
+    def tasks(self, app):
+        """The app's tasks by id, as marathon has them."""
+        answer = self.marathon("GET", f"/v2/apps/{app.strip('/')}/tasks", headers={"Accept": "application/json"})
+        assert answer.status == 200, answer
+        return {task["id"]: task for task in answer.json()["tasks"]}
+
+    def running(self, app):
+        return {id for id, task in self.tasks(app).items() if task.get("state") == "TASK_RUNNING"}
+
+    def deployments(self):
+        return self.marathon("GET", "/v2/deployments").json()
+
+    def add_app(self, app, instances=None):
+        answer = self.marathon("POST", "/v2/apps", app)
+        assert answer.status == 201, answer
+        wanted = app.get("instances", 1) if instances is None else instances
+        eventually(f"{app['id']} has {wanted} running", lambda: len(self.running(app["id"])) == wanted)
