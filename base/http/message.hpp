@@ -28,6 +28,7 @@ class Headers {
   /// Replaces every field of that name.
   void set(std::string name, std::string value);
   void remove(std::string_view name);
+  void reserve(size_t fields) { fields_.reserve(fields); }
 
   const std::vector<std::pair<std::string, std::string>>& all() const { return fields_; }
 

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/http/server.hpp"
@@ -38,8 +39,12 @@ class Router {
   void set_fallback(Handler handler) { fallback_ = std::move(handler); }
 
  private:
+  struct Table;
   struct Match;
+  Match find(std::string_view method, std::string_view path) const;
+
   std::vector<Route> routes_;
+  std::shared_ptr<Table> table_;  // the patterns taken apart, most specific first
   Handler fallback_;
 };
 

@@ -13,7 +13,9 @@
 
 namespace base::http {
 
-/// A response body under way, sent chunked. Copies are handles of one stream. All calls on the loop.
+/// A response body under way, sent chunked. Copies are handles of one stream; when the last one goes without close(),
+/// the connection is dropped, so that the client sees a cut and not an end. All calls on the loop; no callback runs
+/// inside a call.
 class Stream {
  public:
   struct Impl;
@@ -60,6 +62,13 @@ class Responder {
   /// For handlers of streaming routes: pieces of the request body as they arrive; `end` is true with the last call,
   /// which carries no data. Unread data stops the peer (back-pressure) until the function is set.
   void on_body(std::function<void(std::string_view data, bool end)> call) const;
+
+  /// Stops and resumes on_body: back-pressure onto the sender of the body.
+  void pause_body(bool pause) const;
+
+  /// Answers 101 with `head` and turns the connection into a raw two-way channel: the stream writes bytes as they are,
+  /// on_body gets what arrives. For requests with an Upgrade header (websockets).
+  Stream upgrade(Response head) const;
 
   /// Called once when the client goes away before the answer is complete.
   void on_disconnect(std::function<void()> call) const;
