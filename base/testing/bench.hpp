@@ -19,7 +19,8 @@ class Bench {
 
   bool small() const { return small_; }
 
-  /// False when names were given on the command line and none is a prefix of `name`.
+  /// False when names were given on the command line and none is a prefix of `name`. With --list it prints the name and
+  /// is false.
   bool wants(const std::string& name) const;
 
   /// Times `body` (seconds per call). It returns a hash of its result, printed so that work cannot be optimised away.
@@ -35,7 +36,7 @@ class Bench {
               const std::string& unit, std::vector<double> samples, uint64_t hash = 0);
 
  private:
-  bool small_ = false;
+  bool small_ = false, list_ = false;
   std::vector<std::string> names_;
 };
 
