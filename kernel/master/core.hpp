@@ -1,0 +1,217 @@
+#pragma once
+
+// The master's rules. core.cpp dispatches; the rules of each noun are in the file of its name. Deterministic: the same
+// events at the same times give the same effects. Not thread-safe; one caller at a time.
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/random.hpp"
+#include "base/time.hpp"
+#include "kernel/allocator/allocator.hpp"
+#include "kernel/master/effects.hpp"
+#include "kernel/master/events.hpp"
+#include "kernel/master/policy.hpp"
+#include "kernel/master/snapshot.hpp"
+#include "kernel/master/state.hpp"
+
+namespace master {
+
+class Core {
+ public:
+  /// `master` names this process to others; its id must be new for each process.
+  Core(mesos::v1::MasterInfo master, Policy policy, std::unique_ptr<allocator::Allocator> allocator, base::Random random);
+  ~Core();
+
+  /// Handles one event; what is to be done is appended to `out`. The first event is Recovered.
+  void on(Event event, base::Now now, Effects& out);
+
+  const State& state() const { return state_; }
+  const Policy& policy() const { return policy_; }
+  const allocator::Allocator& allocator() const { return *allocator_; }
+
+  /// A consistent picture for readers on other threads: copies pointers.
+  std::shared_ptr<const Snapshot> snapshot(base::Now now) const;
+
+ private:
+  enum class Departure { Unreachable, Gone, Removed };
+
+  // core.cpp
+  void handle(Recovered& event);
+  void handle(AgentMessageReceived& event);
+  void handle(AgentLinkLost& event);
+  void handle(SchedulerSubscribed& event);
+  void handle(SchedulerCallReceived& event);
+  void handle(SchedulerConnectionClosed& event);
+  void handle(OperatorCallReceived& event);
+  void handle(TimerFired& event);
+  void handle(Persisted& event);
+  void handle(TurnEnded& event);
+  TimerId start_timer(base::Duration delay, std::function<void()> call);
+  void stop_timer(TimerId& timer);
+  void count(Metric metric, uint64_t by = 1) { state_.counters[static_cast<size_t>(metric)] += by; }
+  void info(std::string text) { out_->trace(TraceLevel::Info, std::move(text)); }
+  void warning(std::string text) { out_->trace(TraceLevel::Warning, std::move(text)); }
+
+  // registry.cpp
+  void persist(std::vector<Write> writes, std::function<void(const base::Status&)> then);
+  void recover_entry(const Recovered::Entry& entry);
+  void on_recovery_timeout();
+  void collect_registry_garbage();
+  Write write_master() const;
+  Write write_agent(const AgentInfo& info, bool deactivated, const std::optional<mesos::v1::DrainInfo>& drain,
+                    base::Time drain_started) const;
+  Write write_agent(const Agent& agent) const;
+
+  // agents.cpp
+  void register_agent(LinkId link, const std::string& ip, link::Register& message);
+  void admit(LinkId link, const std::string& ip, AgentId id, link::Register& message);
+  void reregister_agent(LinkId link, const std::string& ip, std::shared_ptr<link::Reregister> message);
+  void reregister_known(Agent& agent, LinkId link, const std::string& ip, std::shared_ptr<link::Reregister> message);
+  void reconcile_known(Agent& agent, const link::Reregister& message);
+  void readmit(LinkId link, const std::string& ip, link::Reregister& message, bool recovered);
+  void restore_tasks(Agent& agent, link::Reregister& message, bool recovered);
+  void restore_completed(link::Reregister& message);
+  void unregister_agent(Agent& agent);
+  void update_agent(Agent& agent, link::UpdateAgent& message);
+  void attach(Agent& agent, LinkId link, const std::string& ip);
+  void refuse(LinkId link, const std::string& why, bool shutdown);
+  void send_registered(const Agent& agent);
+  void disconnect_agent(Agent& agent);
+  void ping(const AgentId& id);
+  void pong(Agent& agent);
+  void schedule_unreachable(const AgentId& id, std::string why);
+  void mark_unreachable(const AgentId& id, const std::string& why);
+  void remove_agent(Agent& agent, Departure departure, const std::string& why);
+  void end_task_on_departure(Task& task, Departure departure, const std::string& why);
+  bool take_removal_permit();
+  void executor_exited(Agent& agent, link::ExitedExecutor& message);
+  void executor_message(Agent& agent, link::ExecutorMessage& message);
+  void remove_executor(Agent& agent, const FrameworkId& framework, const ExecutorId& executor);
+  void check_drained(Agent& agent);
+  Agent* find_agent(const AgentId& id);
+  bool link_is_open(LinkId link) const { return open_links_.count(link) > 0; }
+
+  // frameworks.cpp
+  Framework* find_framework(const FrameworkId& id);
+  std::optional<std::string> refuse_subscription(const SchedulerSubscribed& event) const;
+  Framework& add_framework(FrameworkId id, FrameworkInfo info);
+  Framework& add_recovered_framework(const FrameworkInfo& info);
+  void connect_framework(Framework& framework, SchedulerSubscribed& event, bool known);
+  void take_over(Framework& framework);
+  void set_framework_info(Framework& framework, FrameworkInfo info, std::set<std::string> suppressed,
+                          std::optional<mesos::v1::scheduler::OfferConstraints> constraints);
+  void tell_agents_about(const Framework& framework);
+  void disconnect_framework(Framework& framework);
+  void heartbeat(const FrameworkId& id);
+  void start_failover_timer(Framework& framework, base::Duration delay);
+  void remove_framework(Framework& framework, const std::string& why);
+  void fail_connection(ConnectionId connection, const std::string& why);
+  std::optional<Reply> refuse_call(const SchedulerCallReceived& event) const;
+  void dispatch_call(Framework& framework, SchedulerCallReceived& event);
+  void update_framework(Framework& framework, CallId call, mesos::v1::scheduler::Call::UpdateFramework& update);
+  void shutdown_executor(Framework& framework, const mesos::v1::scheduler::Call::Shutdown& call);
+  void framework_message(Framework& framework, mesos::v1::scheduler::Call::Message& call);
+  void send_event(Framework& framework, mesos::v1::scheduler::Event event);
+
+  // offers.cpp
+  void want_allocation();
+  void make_offers();
+  void rescind(Offer& offer, bool tell);
+  void rescind_all(Agent& agent);
+  void discard_all(Framework& framework, bool tell);
+  void drop_offer(Offer& offer);
+  void decline(Framework& framework, const mesos::v1::scheduler::Call::Decline& call);
+  void revive(Framework& framework, const mesos::v1::scheduler::Call::Revive& call);
+  void suppress(Framework& framework, const mesos::v1::scheduler::Call::Suppress& call);
+  bool roles_are_own(const Framework& framework, const google::protobuf::RepeatedPtrField<std::string>& roles,
+                     std::set<std::string>& out) const;
+  void recover_resources(const Framework& framework, const Agent& agent, const Resources& resources,
+                         const mesos::v1::Filters* filters);
+
+  // operations.cpp
+  struct Acceptance;
+  void accept(Framework& framework, mesos::v1::scheduler::Call::Accept& call);
+  std::optional<std::string> validate_offers(const Framework& framework, const mesos::v1::scheduler::Call::Accept& call) const;
+  void refuse_operations(Framework& framework, const mesos::v1::scheduler::Call::Accept& call, TaskState aware,
+                         TaskStatus::Reason reason, const std::string& why);
+  void apply(Acceptance& acceptance, mesos::v1::Offer::Operation& operation);
+  void launch(Acceptance& acceptance, mesos::v1::Offer::Operation& operation);
+  void launch_group(Acceptance& acceptance, mesos::v1::Offer::Operation& operation);
+  void convert(Acceptance& acceptance, mesos::v1::Offer::Operation& operation);
+  std::optional<std::string> validate_feedback(const Acceptance& acceptance, const mesos::v1::Offer::Operation& operation) const;
+  void refuse_operation(Framework& framework, const mesos::v1::Offer::Operation& operation, const std::string& why);
+  void send_operation(Framework* framework, Agent& agent, mesos::v1::Offer::Operation operation);
+  void operation_update(Agent& agent, link::OperationStatusUpdate& message);
+  void acknowledge_operation(Framework& framework, const mesos::v1::scheduler::Call::AcknowledgeOperationStatus& call);
+  void reconcile_operations(Framework& framework, const mesos::v1::scheduler::Call::ReconcileOperations& call);
+  void remove_operation(Operation& operation);
+  void send_operation_status(Framework& framework, mesos::v1::OperationStatus status);
+  void end_operations_on_departure(Agent& agent, Departure departure);
+
+  // tasks.cpp
+  Task& add_task(Framework& framework, Agent& agent, const TaskInfo& info, Resources resources);
+  Task& add_task(Framework& framework, Agent& agent, mesos::v1::Task proto);
+  void status_update(Agent& agent, link::StatusUpdate& message);
+  void update_task(Task& task, const TaskStatus& status, std::optional<TaskState> latest);
+  void free_resources(Task& task);
+  void remove_task(Task& task);
+  void complete_task(Framework& framework, std::shared_ptr<const mesos::v1::Task> task);
+  void remember_unreachable(Framework& framework, std::unique_ptr<Task> task);
+  void acknowledge(Framework& framework, mesos::v1::scheduler::Call::Acknowledge& call);
+  void kill(Framework& framework, const mesos::v1::scheduler::Call::Kill& call);
+  void reconcile(Framework& framework, const mesos::v1::scheduler::Call::Reconcile& call);
+  void reconcile_task(Framework& framework, const TaskId& task, const AgentId& agent);
+  TaskStatus make_status(const TaskId& task, TaskState state, const std::string& message, TaskStatus::Reason reason) const;
+  TaskStatus reconciliation_status(const mesos::v1::Task& task) const;
+  void send_status(Framework& framework, TaskStatus status);
+  void count_state(TaskState state, const TaskStatus& status);
+
+  // operator_calls.cpp
+  void teardown(CallId call, const FrameworkId& id);
+  void mark_gone(CallId call, const AgentId& id);
+  void update_weights(CallId call, const mesos::v1::master::Call::UpdateWeights& request);
+  void update_quota(CallId call, const mesos::v1::master::Call::UpdateQuota& request);
+  void remove_quota(CallId call, const std::string& role);
+  void set_quota(CallId call, const mesos::v1::quota::QuotaRequest& request);
+  void store_quotas(CallId call, std::vector<mesos::v1::quota::QuotaConfig> configs);
+  void convert_as_operator(CallId call, const AgentId& agent, mesos::v1::Offer::Operation operation);
+  void set_deactivated(CallId call, const AgentId& id, bool deactivated);
+  void drain(CallId call, const mesos::v1::master::Call::DrainAgent& request);
+
+  // publish.cpp
+  void publish_agent_added(const Agent& agent);
+  void publish_agent_removed(const AgentId& id);
+  void publish_framework(const Framework& framework, bool added);
+  void publish_framework_removed(const FrameworkInfo& info);
+  void publish_task_added(const mesos::v1::Task& task);
+  void publish_task_updated(const Framework& framework, const TaskStatus& status, TaskState state);
+
+  Policy policy_;
+  std::unique_ptr<allocator::Allocator> allocator_;
+  base::Random random_;
+  State state_;
+
+  // Valid during on().
+  base::Now now_{};
+  Effects* out_ = nullptr;
+
+  std::map<TimerId, std::function<void()>> timers_;
+  TimerId next_timer_ = 1;
+  std::map<Ticket, std::function<void(const base::Status&)>> tickets_;
+  Ticket next_ticket_ = 1;
+
+  std::set<LinkId> open_links_;
+  std::set<LinkId> registering_;                     // a registration of that link waits for the store
+  std::set<AgentId> reregistering_;                  // likewise
+  std::map<std::string, Agent*> agents_by_address_;  // "ip:port"
+  bool allocation_wanted_ = false;
+  TimerId allocation_timer_ = 0;
+  std::deque<base::Instant> removals_;  // when the last permits of the removal rate limit were taken
+};
+
+}  // namespace master

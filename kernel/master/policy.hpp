@@ -1,0 +1,40 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "base/time.hpp"
+
+namespace master {
+
+/// What the operator decided: the flags that the core reads, with the original's defaults.
+struct Policy {
+  base::Duration agent_ping_timeout = base::seconds(15);
+  uint32_t max_agent_ping_timeouts = 5;
+  base::Duration agent_reregister_timeout = base::minutes(10);
+
+  /// At most `agent_removals` agents per `agent_removal_period` become unreachable; absent: no limit.
+  std::optional<uint32_t> agent_removals{};
+  base::Duration agent_removal_period = base::seconds(1);
+
+  std::optional<base::Duration> offer_timeout{};
+  base::Duration heartbeat_interval = base::seconds(15);
+  base::Duration allocation_interval = base::seconds(1);
+
+  size_t max_completed_frameworks = 50;
+  size_t max_completed_tasks_per_framework = 1000;
+  size_t max_unreachable_tasks_per_framework = 1000;
+
+  /// Absent: every valid role.
+  std::optional<std::set<std::string>> roles{};
+  std::map<std::string, double> weights{};
+  bool root_submissions = true;
+
+  base::Duration registry_gc_interval = base::minutes(15);
+  base::Duration registry_max_agent_age = base::hours(24 * 14);
+  size_t registry_max_agent_count = 102'400;
+};
+
+}  // namespace master
