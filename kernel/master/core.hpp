@@ -39,6 +39,7 @@ class Core {
 
  private:
   enum class Departure { Unreachable, Gone, Removed };
+  struct Acceptance;  // accept.hpp
 
   // core.cpp
   void handle(Recovered& event);
@@ -60,6 +61,7 @@ class Core {
   // registry.cpp
   void persist(std::vector<Write> writes, std::function<void(const base::Status&)> then);
   void recover_entry(const Recovered::Entry& entry);
+  void prove_registry(std::vector<Write> writes);
   void on_recovery_timeout();
   void collect_registry_garbage();
   Write write_master() const;
@@ -104,7 +106,7 @@ class Core {
   void connect_framework(Framework& framework, SchedulerSubscribed& event, bool known);
   void take_over(Framework& framework);
   void set_framework_info(Framework& framework, FrameworkInfo info, std::set<std::string> suppressed,
-                          std::optional<mesos::v1::scheduler::OfferConstraints> constraints);
+                          const mesos::v1::scheduler::OfferConstraints* constraints);
   void tell_agents_about(const Framework& framework);
   void disconnect_framework(Framework& framework);
   void heartbeat(const FrameworkId& id);
@@ -134,7 +136,6 @@ class Core {
                          const mesos::v1::Filters* filters);
 
   // operations.cpp
-  struct Acceptance;
   void accept(Framework& framework, mesos::v1::scheduler::Call::Accept& call);
   std::optional<std::string> validate_offers(const Framework& framework, const mesos::v1::scheduler::Call::Accept& call) const;
   void refuse_operations(Framework& framework, const mesos::v1::scheduler::Call::Accept& call, TaskState aware,
@@ -160,6 +161,7 @@ class Core {
   void update_task(Task& task, const TaskStatus& status, std::optional<TaskState> latest);
   void free_resources(Task& task);
   void remove_task(Task& task);
+  void detach_from_agent(Task& task);
   void complete_task(Framework& framework, std::shared_ptr<const mesos::v1::Task> task);
   void remember_unreachable(Framework& framework, std::unique_ptr<Task> task);
   void acknowledge(Framework& framework, mesos::v1::scheduler::Call::Acknowledge& call);
@@ -174,6 +176,7 @@ class Core {
   // operator_calls.cpp
   void teardown(CallId call, const FrameworkId& id);
   void mark_gone(CallId call, const AgentId& id);
+  void end_unreachable_tasks(const AgentId& agent);
   void update_weights(CallId call, const mesos::v1::master::Call::UpdateWeights& request);
   void update_quota(CallId call, const mesos::v1::master::Call::UpdateQuota& request);
   void remove_quota(CallId call, const std::string& role);

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/time.hpp"
+#include "kernel/allocator/constraints.hpp"
 #include "kernel/api/internal/agent_link.pb.h"
 #include "kernel/api/mesos/v1/master/master.pb.h"
 #include "kernel/api/mesos/v1/mesos.pb.h"
@@ -164,7 +165,8 @@ struct Framework {
   FrameworkCapabilities capabilities;
   std::set<std::string> roles;
   std::set<std::string> suppressed_roles;
-  std::optional<mesos::v1::scheduler::OfferConstraints> offer_constraints{};
+  std::shared_ptr<const mesos::v1::scheduler::OfferConstraints> constraints;  // null: none
+  std::shared_ptr<const allocator::OfferConstraints> compiled_constraints;
 
   ConnectionId connection = 0;  // 0: none
   std::string stream_id;

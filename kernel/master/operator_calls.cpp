@@ -1,0 +1,319 @@
+// Calls of operators that change something. Answered when the change is durable.
+
+#include <fmt/core.h>
+
+#include "kernel/api/internal/registry.pb.h"
+#include "kernel/master/core.hpp"
+#include "kernel/master/quota.hpp"
+#include "kernel/resources/roles.hpp"
+
+namespace master {
+
+using mesos::v1::master::Call;
+using Operation_ = mesos::v1::Offer::Operation;
+
+void Core::handle(OperatorCallReceived& event) {
+  Call& call = event.call;
+  const CallId id = event.call_id;
+  Operation_ operation;
+  switch (call.type()) {
+    case Call::TEARDOWN: return teardown(id, call.teardown().framework_id().value());
+    case Call::MARK_AGENT_GONE: return mark_gone(id, call.mark_agent_gone().agent_id().value());
+    case Call::UPDATE_WEIGHTS: return update_weights(id, call.update_weights());
+    case Call::UPDATE_QUOTA: return update_quota(id, call.update_quota());
+    case Call::SET_QUOTA: return set_quota(id, call.set_quota().quota_request());
+    case Call::REMOVE_QUOTA: return remove_quota(id, call.remove_quota().role());
+    case Call::DRAIN_AGENT: return drain(id, call.drain_agent());
+    case Call::DEACTIVATE_AGENT: return set_deactivated(id, call.deactivate_agent().agent_id().value(), true);
+    case Call::REACTIVATE_AGENT: return set_deactivated(id, call.reactivate_agent().agent_id().value(), false);
+    case Call::RESERVE_RESOURCES:
+      operation.set_type(Operation_::RESERVE);
+      *operation.mutable_reserve()->mutable_source() = std::move(*call.mutable_reserve_resources()->mutable_source());
+      *operation.mutable_reserve()->mutable_resources() = std::move(*call.mutable_reserve_resources()->mutable_resources());
+      return convert_as_operator(id, call.reserve_resources().agent_id().value(), std::move(operation));
+    case Call::UNRESERVE_RESOURCES:
+      operation.set_type(Operation_::UNRESERVE);
+      *operation.mutable_unreserve()->mutable_resources() =
+          std::move(*call.mutable_unreserve_resources()->mutable_resources());
+      return convert_as_operator(id, call.unreserve_resources().agent_id().value(), std::move(operation));
+    case Call::CREATE_VOLUMES:
+      operation.set_type(Operation_::CREATE);
+      *operation.mutable_create()->mutable_volumes() = std::move(*call.mutable_create_volumes()->mutable_volumes());
+      return convert_as_operator(id, call.create_volumes().agent_id().value(), std::move(operation));
+    case Call::DESTROY_VOLUMES:
+      operation.set_type(Operation_::DESTROY);
+      *operation.mutable_destroy()->mutable_volumes() = std::move(*call.mutable_destroy_volumes()->mutable_volumes());
+      return convert_as_operator(id, call.destroy_volumes().agent_id().value(), std::move(operation));
+    case Call::GROW_VOLUME:
+      operation.set_type(Operation_::GROW_VOLUME);
+      *operation.mutable_grow_volume()->mutable_volume() = call.grow_volume().volume();
+      *operation.mutable_grow_volume()->mutable_addition() = call.grow_volume().addition();
+      return convert_as_operator(id, call.grow_volume().agent_id().value(), std::move(operation));
+    case Call::SHRINK_VOLUME:
+      operation.set_type(Operation_::SHRINK_VOLUME);
+      *operation.mutable_shrink_volume()->mutable_volume() = call.shrink_volume().volume();
+      *operation.mutable_shrink_volume()->mutable_subtract() = call.shrink_volume().subtract();
+      return convert_as_operator(id, call.shrink_volume().agent_id().value(), std::move(operation));
+    default: break;
+  }
+  out_->reply(id, 501, fmt::format("The call {} is not supported", Call::Type_Name(call.type())));
+}
+
+void Core::teardown(CallId call, const FrameworkId& id) {
+  Framework* framework = find_framework(id);
+  if (framework == nullptr) return out_->reply(call, 400, "No framework found with specified ID");
+  if (framework->connection != 0) {
+    mesos::v1::scheduler::Event event;
+    event.set_type(mesos::v1::scheduler::Event::ERROR);
+    event.mutable_error()->set_message("Framework has been removed by an operator");
+    send_event(*framework, std::move(event));
+  }
+  remove_framework(*framework, "an operator tore it down");
+  out_->reply(call, 200);
+}
+
+void Core::mark_gone(CallId call, const AgentId& id) {
+  if (state_.gone_agents.count(id)) return out_->reply(call, 200);
+  Agent* agent = find_agent(id);
+  const bool known = agent != nullptr || state_.recovered_agents.count(id) || state_.unreachable_agents.count(id);
+  if (!known) return out_->reply(call, 404, "Agent not found");
+  if (reregistering_.count(id) || (agent != nullptr && (agent->marking_unreachable || agent->marking_gone))) {
+    return out_->reply(call, 503, "Agent is currently in transition; try again");
+  }
+  if (agent != nullptr) agent->marking_gone = true;
+  link::RegistryGoneAgent record;
+  record.mutable_id()->set_value(id);
+  record.mutable_timestamp()->set_nanoseconds(now_.time.nanos());
+  persist({Write{"agents/" + id, std::nullopt}, Write{"unreachable/" + id, std::nullopt},
+           Write{"gone/" + id, record.SerializeAsString()}},
+          [this, call, id](const base::Status& done) {
+            Agent* leaving = find_agent(id);
+            if (!done) {
+              if (leaving) leaving->marking_gone = false;
+              return out_->reply(call, 500, "The registry could not be written: " + done.error().message);
+            }
+            state_.gone_agents[id] = now_.time;
+            state_.recovered_agents.erase(id);
+            state_.unreachable_agents.erase(id);
+            if (leaving != nullptr) {
+              if (leaving->connected) {
+                link::MasterMessage order;
+                order.mutable_shutdown()->set_message("Agent has been marked gone");
+                out_->send(leaving->link, std::move(order));
+              }
+              remove_agent(*leaving, Departure::Gone, "an operator marked it gone");
+            }
+            end_unreachable_tasks(id);
+            out_->reply(call, 200);
+          });
+}
+
+void Core::end_unreachable_tasks(const AgentId& agent) {
+  for (const auto& [framework_id, framework] : state_.frameworks) {
+    std::vector<TaskId> ended;
+    for (const auto& [id, task] : framework->unreachable_tasks) {
+      if (task->proto->agent_id().value() == agent) ended.push_back(id);
+    }
+    for (const TaskId& id : ended) {
+      Task& task = *framework->unreachable_tasks[id];
+      const bool aware = framework->capabilities.partition_aware;
+      TaskStatus status =
+          make_status(id, aware ? mesos::v1::TASK_GONE_BY_OPERATOR : mesos::v1::TASK_LOST, "Agent marked gone",
+                      aware ? TaskStatus::REASON_AGENT_REMOVED_BY_OPERATOR : TaskStatus::REASON_AGENT_REMOVED);
+      status.mutable_agent_id()->set_value(agent);
+      update_task(task, status, std::nullopt);
+      send_status(*framework, std::move(status));
+      complete_task(*framework, task.proto.share());
+      framework->unreachable_tasks.erase(id);
+    }
+  }
+}
+
+void Core::update_weights(CallId call, const Call::UpdateWeights& request) {
+  std::map<std::string, double> weights;
+  std::vector<Write> writes;
+  for (const auto& info : request.weight_infos()) {
+    if (auto role = resources::validate_role(info.role()); !role) {
+      return out_->reply(call, 400, "Failed to validate update weights request: invalid role '" + info.role() + "': " +
+                                        role.error().message);
+    }
+    if (!(info.weight() > 0) || info.weight() > 1e9) {
+      return out_->reply(call, 400, "Weights must be positive");
+    }
+    if (policy_.roles && !policy_.roles->count(info.role())) {
+      return out_->reply(call, 400, "Failed to validate update weights request: unknown role '" + info.role() + "'");
+    }
+    weights[info.role()] = info.weight();
+    link::RegistryWeight record;
+    *record.mutable_info() = info;
+    writes.push_back({"weights/" + info.role(), record.SerializeAsString()});
+  }
+  persist(std::move(writes), [this, call, weights](const base::Status& done) {
+    if (!done) return out_->reply(call, 500, "The registry could not be written: " + done.error().message);
+    for (const auto& [role, weight] : weights) state_.weights[role] = weight;
+    allocator_->update_weights(weights);
+    want_allocation();
+    out_->reply(call, 200);
+  });
+}
+
+void Core::store_quotas(CallId call, std::vector<mesos::v1::quota::QuotaConfig> configs) {
+  std::vector<Write> writes;
+  for (const auto& config : configs) {
+    link::RegistryQuota record;
+    *record.mutable_config() = config;
+    writes.push_back({"quotas/" + config.role(),
+                      is_empty(config) ? std::nullopt : std::optional(record.SerializeAsString())});
+  }
+  persist(std::move(writes), [this, call, configs](const base::Status& done) {
+    if (!done) return out_->reply(call, 500, "The registry could not be written: " + done.error().message);
+    for (const auto& config : configs) {
+      auto quota = parse_quota(config);
+      if (!quota) continue;
+      if (auto set = allocator_->set_quota(config.role(), *quota); !set) return out_->reply(call, 400, set.error().message);
+      if (is_empty(config)) {
+        state_.quotas.erase(config.role());
+      } else {
+        state_.quotas[config.role()] = config;
+      }
+    }
+    allocator_->touch_all();
+    want_allocation();
+    out_->reply(call, 200);
+  });
+}
+
+void Core::update_quota(CallId call, const Call::UpdateQuota& request) {
+  std::vector<mesos::v1::quota::QuotaConfig> configs(request.quota_configs().begin(), request.quota_configs().end());
+  const allocator::ResourceQuantities cluster = allocator_->total_quantities();
+  for (const auto& config : configs) {
+    auto quota = parse_quota(config);
+    if (!quota) return out_->reply(call, 400, "Invalid QuotaConfig: " + quota.error().message);
+    if (policy_.roles && !policy_.roles->count(config.role())) {
+      return out_->reply(call, 400, "Invalid QuotaConfig: unknown role '" + config.role() + "'");
+    }
+    if (request.force()) continue;
+    if (!cluster.contains(quota->guarantees)) {
+      return out_->reply(call, 400,
+                         fmt::format("Invalid QuotaConfig: the guarantees {} of role '{}' exceed the cluster's resources {} "
+                                     "(use 'force' to set them anyway)",
+                                     quota->guarantees.text(), config.role(), cluster.text()));
+    }
+    for (const auto& role : allocator_->roles()) {
+      if (role.role == config.role() && !quota->limits.allow(role.consumed_quota)) {
+        return out_->reply(call, 400,
+                           fmt::format("Invalid QuotaConfig: role '{}' uses {}, more than the limits (use 'force' to set them "
+                                       "anyway)",
+                                       config.role(), role.consumed_quota.text()));
+      }
+    }
+  }
+  store_quotas(call, std::move(configs));
+}
+
+void Core::set_quota(CallId call, const mesos::v1::quota::QuotaRequest& request) {
+  mesos::v1::quota::QuotaConfig config;
+  config.set_role(request.role());
+  for (const auto& resource : request.guarantee()) {
+    if (resource.type() != mesos::v1::Value::SCALAR) {
+      return out_->reply(call, 400, "Failed to validate set quota request: only scalar resources have quota");
+    }
+    (*config.mutable_guarantees())[resource.name()].set_value(resource.scalar().value());
+    (*config.mutable_limits())[resource.name()].set_value(resource.scalar().value());
+  }
+  if (auto quota = parse_quota(config); !quota) {
+    return out_->reply(call, 400, "Failed to validate set quota request: " + quota.error().message);
+  } else if (state_.quotas.count(config.role())) {
+    return out_->reply(call, 400, "Failed to validate set quota request: role '" + config.role() + "' already has quota");
+  } else if (!request.force() && !allocator_->total_quantities().contains(quota->guarantees)) {
+    return out_->reply(call, 409, "Not enough available cluster capacity to reasonably satisfy quota request");
+  }
+  store_quotas(call, {std::move(config)});
+}
+
+void Core::remove_quota(CallId call, const std::string& role) {
+  if (!state_.quotas.count(role)) {
+    return out_->reply(call, 400, "Failed to remove quota: role '" + role + "' has no quota set");
+  }
+  mesos::v1::quota::QuotaConfig config;
+  config.set_role(role);
+  store_quotas(call, {std::move(config)});
+}
+
+void Core::set_deactivated(CallId call, const AgentId& id, bool deactivated) {
+  Agent* agent = find_agent(id);
+  if (agent == nullptr) {
+    return out_->reply(call, state_.recovered_agents.count(id) || state_.unreachable_agents.count(id) ? 409 : 400,
+                       "No agent found with specified ID, or it is not registered now");
+  }
+  if (!deactivated && !agent->deactivated) return out_->reply(call, 400, "Agent is not deactivated");
+  if (!deactivated && agent->drain && agent->drain->state() == mesos::v1::DRAINING) {
+    return out_->reply(call, 400, "Agent is still in the DRAINING state");
+  }
+  persist({write_agent(*agent->info, deactivated, deactivated ? agent->drain : std::nullopt, agent->drain_started)},
+          [this, call, id, deactivated](const base::Status& done) {
+            Agent* found = find_agent(id);
+            if (!done) return out_->reply(call, 500, "The registry could not be written: " + done.error().message);
+            if (found == nullptr) return out_->reply(call, 409, "The agent went away meanwhile");
+            found->deactivated = deactivated;
+            if (!deactivated) found->drain.reset();
+            found->active = found->connected && !deactivated;
+            if (found->active) {
+              allocator_->activate_agent(id);
+              want_allocation();
+            } else {
+              allocator_->deactivate_agent(id);
+              rescind_all(*found);
+            }
+            out_->reply(call, 200);
+          });
+}
+
+void Core::drain(CallId call, const Call::DrainAgent& request) {
+  Agent* agent = find_agent(request.agent_id().value());
+  if (agent == nullptr) return out_->reply(call, 400, "No agent found with specified ID, or it is not registered now");
+  if (agent->marking_gone) return out_->reply(call, 409, "Agent is currently being marked gone");
+  if (!agent->capabilities.draining) {
+    return out_->reply(call, 400, "Agent does not have the AGENT_DRAINING capability");
+  }
+  mesos::v1::DrainInfo drain;
+  drain.set_state(mesos::v1::DRAINING);
+  if (request.has_max_grace_period()) {
+    const auto& grace = request.max_grace_period();
+    if (grace.seconds() < 0 || grace.seconds() > 10LL * 365 * 24 * 3600 || grace.nanos() < 0) {
+      return out_->reply(call, 400, "'max_grace_period' must be non-negative and at most ten years");
+    }
+    drain.mutable_config()->mutable_max_grace_period()->set_nanoseconds(grace.seconds() * 1'000'000'000 + grace.nanos());
+  }
+  drain.mutable_config()->set_mark_gone(request.mark_gone());
+  const base::Time started = now_.time;
+  persist({write_agent(*agent->info, true, drain, started)},
+          [this, call, drain, started, id = agent->id](const base::Status& done) {
+            Agent* found = find_agent(id);
+            if (!done) return out_->reply(call, 500, "The registry could not be written: " + done.error().message);
+            if (found == nullptr) return out_->reply(call, 409, "The agent went away meanwhile");
+            found->drain = drain;
+            found->drain_started = started;
+            found->deactivated = true;
+            found->active = false;
+            allocator_->deactivate_agent(id);
+            rescind_all(*found);
+            if (found->connected) {
+              link::MasterMessage order;
+              *order.mutable_drain()->mutable_config() = drain.config();
+              out_->send(found->link, std::move(order));
+            }
+            out_->reply(call, 200);
+            check_drained(*found);
+          });
+}
+
+void Core::check_drained(Agent& agent) {
+  if (!agent.drain || agent.drain->state() != mesos::v1::DRAINING) return;
+  if (!agent.tasks.empty() || !agent.operations.empty()) return;
+  if (agent.drain->config().mark_gone()) return mark_gone(0, agent.id);
+  agent.drain->set_state(mesos::v1::DRAINED);
+  persist({write_agent(agent)}, [](const base::Status&) {});
+}
+
+}  // namespace master
