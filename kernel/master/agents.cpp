@@ -8,6 +8,7 @@
 
 #include "base/numbers.hpp"
 #include "base/strings.hpp"
+#include "kernel/api/internal/registry.pb.h"
 #include "kernel/master/allocator_config.hpp"
 #include "kernel/master/core.hpp"
 #include "kernel/master/validation.hpp"

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "base/strings.hpp"
 #include "kernel/master/allocator_config.hpp"
 #include "kernel/master/core.hpp"
 #include "kernel/master/validation.hpp"
@@ -172,7 +173,7 @@ void Core::connect_framework(Framework& framework, SchedulerSubscribed& event, b
   if (known) tell_agents_about(framework);
   publish_framework(framework, !known);
   out_->trace(TraceLevel::Info, fmt::format("framework {} ('{}') {} with roles [{}]", framework.id, framework.info->name(),
-                                            known ? "is back" : "subscribed", fmt::join(framework.roles, ", ")));
+                                            known ? "is back" : "subscribed", base::join({framework.roles.begin(), framework.roles.end()}, ", ")));
 }
 
 void Core::tell_agents_about(const Framework& framework) {

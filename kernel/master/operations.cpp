@@ -18,17 +18,6 @@ using mesos::v1::OperationStatus;
 using mesos::v1::scheduler::Call;
 using Operation_ = mesos::v1::Offer::Operation;
 
-bool is_terminal_operation(mesos::v1::OperationState state) {
-  switch (state) {
-    case mesos::v1::OPERATION_FINISHED:
-    case mesos::v1::OPERATION_FAILED:
-    case mesos::v1::OPERATION_ERROR:
-    case mesos::v1::OPERATION_DROPPED:
-    case mesos::v1::OPERATION_GONE_BY_OPERATOR: return true;
-    default: return false;
-  }
-}
-
 /// Writes every resource of the operation in the format of the link, allocated to `role` when it names none.
 void normalize(Operation_& operation, const std::string& role) {
   const auto fix = [&](mesos::v1::Resource& resource) {
@@ -159,7 +148,7 @@ void Core::operation_update(Agent& agent, link::OperationStatusUpdate& message) 
   *proto.add_statuses() = message.status();
   if (proto.statuses_size() > 10) proto.mutable_statuses()->DeleteSubrange(0, 1);
 
-  const bool ended = is_terminal_operation(message.status().state());
+  const bool ended = is_terminal(message.status().state());
   if (ended && message.status().state() != mesos::v1::OPERATION_FINISHED) {
     warning(fmt::format("operation {} on agent {} ended as {}: {}", Operation_::Type_Name(proto.info().type()), agent.id,
                         mesos::v1::OperationState_Name(message.status().state()), message.status().message()));
@@ -198,7 +187,7 @@ void Core::acknowledge_operation(Framework& framework, const Call::AcknowledgeOp
   order.mutable_acknowledge_operation_status()->mutable_status_uuid()->set_value(call.uuid());
   out_->send(operation.agent->link, std::move(order));
   count(Metric::ValidOperationStatusUpdateAcknowledgements);
-  if (is_terminal_operation(proto.statuses(proto.statuses_size() - 1).state())) remove_operation(operation);
+  if (is_terminal(proto.statuses(proto.statuses_size() - 1).state())) remove_operation(operation);
 }
 
 void Core::remove_operation(Operation& operation) {
@@ -216,7 +205,7 @@ void Core::end_operations_on_departure(Agent& agent, Departure departure) {
   for (auto& [uuid, operation] : agent.operations) {
     Framework* framework = operation->framework;
     if (framework == nullptr || !operation->proto->info().has_id()) continue;
-    if (!is_terminal_operation(operation->proto->latest_status().state())) {
+    if (!is_terminal(operation->proto->latest_status().state())) {
       OperationStatus status;
       *status.mutable_operation_id() = operation->proto->info().id();
       status.set_state(state);

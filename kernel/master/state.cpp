@@ -13,20 +13,6 @@ const char* metric_name(Metric metric) {
   UNREACHABLE();
 }
 
-bool is_terminal(TaskState state) {
-  switch (state) {
-    case mesos::v1::TASK_FINISHED:
-    case mesos::v1::TASK_FAILED:
-    case mesos::v1::TASK_KILLED:
-    case mesos::v1::TASK_ERROR:
-    case mesos::v1::TASK_LOST:
-    case mesos::v1::TASK_DROPPED:
-    case mesos::v1::TASK_GONE:
-    case mesos::v1::TASK_GONE_BY_OPERATOR: return true;
-    default: return false;
-  }
-}
-
 AgentCapabilities AgentCapabilities::of(const google::protobuf::RepeatedPtrField<AgentInfo::Capability>& list) {
   AgentCapabilities out;
   for (const auto& capability : list) {

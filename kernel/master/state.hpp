@@ -20,6 +20,7 @@
 #include "kernel/api/mesos/v1/master/master.pb.h"
 #include "kernel/api/mesos/v1/mesos.pb.h"
 #include "kernel/api/mesos/v1/scheduler/scheduler.pb.h"
+#include "kernel/api/names.hpp"
 #include "kernel/master/cow.hpp"
 #include "kernel/master/ids.hpp"
 #include "kernel/resources/resources.hpp"
@@ -34,6 +35,7 @@ using mesos::v1::FrameworkInfo;
 using mesos::v1::TaskInfo;
 using mesos::v1::TaskState;
 using mesos::v1::TaskStatus;
+using api::is_terminal;
 using resources::Resources;
 
 struct Agent;
@@ -240,7 +242,5 @@ struct State {
   /// Terminal and other notable updates: (state, source, reason or -1).
   std::map<std::array<int, 3>, uint64_t> task_reasons;
 };
-
-bool is_terminal(TaskState state);
 
 }  // namespace master

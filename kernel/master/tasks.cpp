@@ -11,19 +11,6 @@ namespace {
 
 using mesos::v1::scheduler::Call;
 
-/// What a framework without PARTITION_AWARE is told instead.
-TaskState visible_state(const Framework& framework, TaskState state) {
-  if (framework.capabilities.partition_aware) return state;
-  switch (state) {
-    case mesos::v1::TASK_DROPPED:
-    case mesos::v1::TASK_UNREACHABLE:
-    case mesos::v1::TASK_GONE:
-    case mesos::v1::TASK_GONE_BY_OPERATOR:
-    case mesos::v1::TASK_UNKNOWN: return mesos::v1::TASK_LOST;
-    default: return state;
-  }
-}
-
 }  // namespace
 
 TaskStatus Core::make_status(const TaskId& task, TaskState state, const std::string& message,
@@ -329,7 +316,8 @@ void Core::reconcile_task(Framework& framework, const TaskId& id, const AgentId&
     state = mesos::v1::TASK_GONE_BY_OPERATOR;
     message = "Reconciliation: Task is gone: an operator declared its agent gone";
   }
-  TaskStatus status = make_status(id, visible_state(framework, state), message, TaskStatus::REASON_RECONCILIATION);
+  TaskStatus status = make_status(id, api::visible_state(state, framework.capabilities.partition_aware), message,
+                                  TaskStatus::REASON_RECONCILIATION);
   if (!where.empty()) status.mutable_agent_id()->set_value(where);
   if (since.nanos() != 0) status.mutable_unreachable_time()->set_nanoseconds(since.nanos());
   send_status(framework, std::move(status));

@@ -88,16 +88,7 @@ Refusal refusal(const base::Status& status) {
 
 }  // namespace
 
-Refusal validate_id(std::string_view id) {
-  if (id.empty()) return "ID must not be empty";
-  if (id.size() > 255) return "ID must not be greater than 255 characters";
-  if (id == "." || id == "..") return fmt::format("'{}' is disallowed", id);
-  for (const char c : id) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f || c == '/' || c == '\\') return fmt::format("'{}' contains invalid characters", id);
-  }
-  return std::nullopt;
-}
+Refusal validate_id(std::string_view id) { return refusal(api::validate_id(id)); }
 
 bool is_uuid(std::string_view bytes) {
   if (bytes.size() != 16) return false;
