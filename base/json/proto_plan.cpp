@@ -71,7 +71,7 @@ const MessagePlan& message_plan(Cache& plans, const pb::Descriptor& type, const 
     entry.write_unset = field.is_repeated() ? dialect.write_empty(field)
                                             : field.has_default_value() && !field.options().deprecated();
     entry.name = dialect.field_name(field);
-    entry.key = quote(entry.name) + ":";
+    entry.key = "," + quote(entry.name) + ":";
     if (field.message_type() != nullptr) entry.message = &message_plan(plans, *field.message_type(), dialect);
     if (field.enum_type() != nullptr) entry.enumeration = &enum_plan(plans, *field.enum_type(), dialect);
   }

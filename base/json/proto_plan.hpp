@@ -30,7 +30,7 @@ struct FieldPlan {
   bool is_bytes = false, is_repeated = false, is_map = false;
   bool write_unset = false;  // a default to show, or an empty list to show
   std::string name;
-  std::string key;  // with quotes and colon
+  std::string key;  // for Writer::raw_key
   const MessagePlan* message = nullptr;
   const EnumPlan* enumeration = nullptr;
 };

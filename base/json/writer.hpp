@@ -27,10 +27,10 @@ class Writer {
 
   void key(std::string_view name);
 
-  /// `quoted` is a finished key with quotes and colon, such as "\"id\":".
-  void raw_key(std::string_view quoted) {
-    separate();
-    out_ += quoted;
+  /// `finished` is a key with comma, quotes and colon, such as ",\"id\":"; the comma is left out where none is due.
+  void raw_key(std::string_view finished) {
+    if (!comma_) finished.remove_prefix(1);
+    out_.append(finished);
     comma_ = false;
   }
 
