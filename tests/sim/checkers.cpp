@@ -1,0 +1,56 @@
+#include "tests/sim/checkers.hpp"
+
+#include <fmt/format.h>
+
+namespace sim {
+
+namespace {
+
+int rank(mesos::v1::TaskState state) {
+  switch (state) {
+    case mesos::v1::TASK_STAGING:
+      return 0;
+    case mesos::v1::TASK_STARTING:
+      return 1;
+    case mesos::v1::TASK_RUNNING:
+      return 2;
+    case mesos::v1::TASK_KILLING:
+      return 3;
+    default:
+      return 4;
+  }
+}
+
+}  // namespace
+
+void PlacementChecker::container_started(const std::string& agent, const std::string& task) {
+  const auto [it, first] = started_.emplace(task, agent);
+  if (!first)
+    world_.fail(fmt::format("task {} was started on {} although it was started on {} before", task,
+                            agent, it->second));
+  running_[task] = agent;
+}
+
+void PlacementChecker::container_ended(const std::string& agent, const std::string& task) {
+  if (const auto it = running_.find(task); it != running_.end() && it->second == agent)
+    running_.erase(it);
+}
+
+void UpdateChecker::update(const mesos::v1::TaskStatus& status) {
+  if (!status.has_uuid()) return;  // the master's own: best effort, out of order by nature
+  Seen& seen = tasks_[status.task_id().value()];
+  if (!seen.uuids.insert(status.uuid()).second) return;  // delivered again, as promised
+  const std::string& task = status.task_id().value();
+  const std::string state = mesos::v1::TaskState_Name(status.state());
+  if (rank(status.state()) < seen.rank)
+    world_.fail(fmt::format("task {}: {} came after a later state", task, state));
+  seen.rank = rank(status.state());
+  if (seen.rank < 4) return;
+  if (seen.terminal) {
+    world_.fail(fmt::format("task {}: {} after the terminal {}", task, state,
+                            mesos::v1::TaskState_Name(*seen.terminal)));
+  }
+  seen.terminal = status.state();
+}
+
+}  // namespace sim

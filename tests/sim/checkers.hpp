@@ -1,0 +1,49 @@
+#pragma once
+
+// What must hold in every run, whatever the faults. Each checker is told facts by the simulated
+// daemons and schedulers and calls World::fail with a sentence when one of them breaks a promise.
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "kernel/api/mesos/v1/mesos.pb.h"
+#include "tests/sim/world.hpp"
+
+namespace sim {
+
+/// A task runs at one place, once: a container of a task id is started at most once in the whole
+/// run.
+class PlacementChecker {
+ public:
+  explicit PlacementChecker(World& world) : world_(world) {}
+  void container_started(const std::string& agent, const std::string& task);
+  void container_ended(const std::string& agent, const std::string& task);
+
+  /// Agent, by task, of what runs now.
+  const std::map<std::string, std::string>& running() const { return running_; }
+  bool ever_ran(const std::string& task) const { return started_.count(task) > 0; }
+
+ private:
+  World& world_;
+  std::map<std::string, std::string> started_, running_;
+};
+
+/// Updates of a task reach its scheduler in order, and at most one terminal one by an agent.
+class UpdateChecker {
+ public:
+  explicit UpdateChecker(World& world) : world_(world) {}
+  void update(const mesos::v1::TaskStatus& status);
+
+ private:
+  struct Seen {
+    std::set<std::string> uuids;
+    int rank = 0;
+    std::optional<mesos::v1::TaskState> terminal;
+  };
+  World& world_;
+  std::map<std::string, Seen> tasks_;
+};
+
+}  // namespace sim

@@ -1,0 +1,147 @@
+// Master and agents with schedulers written for the kernel's API.
+
+#include <fmt/format.h>
+
+#include "tests/sim/cluster.hpp"
+#include "tests/sim/scenarios.hpp"
+#include "tests/sim/sim_agent.hpp"
+#include "tests/sim/sim_master.hpp"
+#include "tests/sim/sim_scheduler.hpp"
+
+namespace sim {
+
+namespace {
+
+/// Master's books: what tasks and offers hold plus what the allocator has left is the agent's
+/// total, to the unit.
+void check_conservation(World& world, const SimMaster& master) {
+  if (!master.up()) return;
+  const auto& core = master.core();
+  for (const auto& [id, agent] : core.state().agents) {
+    auto sum = core.allocator().available(id);
+    for (const auto& [framework, tasks] : agent->tasks) {
+      for (const auto& [task_id, task] : tasks) {
+        if (task->holds_resources) sum += task->resources.unallocated();
+      }
+    }
+    for (const auto& [framework, executors] : agent->executors) {
+      for (const auto& [executor_id, executor] : executors) sum += executor.resources.unallocated();
+    }
+    for (const auto& [offer_id, offer] : agent->offers) sum += offer->resources.unallocated();
+    if (!(sum == agent->total))
+      world.fail(fmt::format(
+          "agent {}: tasks, offers and what is available do not add up to its total", id));
+  }
+}
+
+struct Sizes {
+  unsigned agents, schedulers;
+  Workload workload;
+  base::Duration quiet_max;
+};
+
+Outcome run(uint64_t seed, bool print, const Sizes& sizes, const FaultPlan& plan,
+            base::Random& random) {
+  World world(seed, print);
+  Network network(world, {});
+  Context context{world, network};
+  master::Policy policy;
+  policy.agent_reregister_timeout = base::minutes(10);
+  SimMaster master(context, "master", policy);
+  PlacementChecker placement(world);
+  UpdateChecker updates(world);
+
+  std::vector<std::unique_ptr<SimAgent>> agents;
+  std::vector<std::unique_ptr<SimScheduler>> schedulers;
+  std::vector<Process*> faulty{&master};
+  for (unsigned i = 0; i < sizes.agents; ++i) {
+    agents.push_back(std::make_unique<SimAgent>(
+        context, fmt::format("agent{}", i), i, master, placement,
+        fmt::format("cpus:{};mem:{};ports:[31000-31009]", 2 + random.below(6), 512)));
+    faulty.push_back(agents.back().get());
+  }
+  for (unsigned i = 0; i < sizes.schedulers; ++i) {
+    schedulers.push_back(std::make_unique<SimScheduler>(context, fmt::format("scheduler{}", i),
+                                                        master, updates, sizes.workload));
+  }
+
+  uint64_t handled = 0;
+  master.after_event = [&] {
+    // Costs time on big clusters: every event on small ones, a sample on others.
+    if (++handled % (1 + sizes.agents / 8) == 0 && sizes.agents <= 100)
+      check_conservation(world, master);
+  };
+  FaultInjector faults(context, plan, faulty);
+  master.boot();
+  for (auto& agent : agents)
+    world.after(world.random().jitter(base::milliseconds(500)), [&agent] { agent->boot(); });
+  for (auto& scheduler : schedulers)
+    world.after(world.random().jitter(base::milliseconds(500)),
+                [&scheduler] { scheduler->boot(); });
+  faults.start();
+  world.run_for(plan.duration + base::seconds(1));
+
+  const auto all_done = [&] {
+    return std::all_of(schedulers.begin(), schedulers.end(),
+                       [](const auto& s) { return s->done(); });
+  };
+  base::Duration quiet{0};
+  // Retries back off to ten minutes, so that is what quiet must allow.
+  while (!all_done() && quiet < sizes.quiet_max && world.failures().empty()) {
+    world.run_for(base::seconds(5));
+    quiet += base::seconds(5);
+  }
+  for (const auto& scheduler : schedulers) {
+    if (!scheduler->done())
+      world.fail("not done although faults ended long ago: " + scheduler->progress());
+  }
+  world.run_for(base::minutes(15));
+  if (!placement.running().empty())
+    world.fail(fmt::format("{} containers run although every task has ended, first: {}",
+                           placement.running().size(), placement.running().begin()->first));
+  for (const auto& agent : agents) {
+    if (agent->known_containers() > 0)
+      world.fail(fmt::format("{} has {} containers on record at the end", agent->name,
+                             agent->known_containers()));
+    if (agent->core() && agent->core()->pending_updates() > 0)
+      world.fail(fmt::format("{} has {} updates that nobody acknowledged", agent->name,
+                             agent->core()->pending_updates()));
+  }
+  check_conservation(world, master);
+  if (master.up()) {
+    for (const auto& [id, framework] : master.core().state().frameworks) {
+      if (!framework->tasks.empty())
+        world.fail(
+            fmt::format("the master still has task {} of {}", framework->tasks.begin()->first, id));
+    }
+  }
+
+  uint64_t crashes = 0;
+  for (Process* process : faulty) crashes += process->crashes();
+  return {world.failures(), world.hash(), world.events(),
+          fmt::format("{} agents, {} schedulers x {} tasks, {} crashes; {}", sizes.agents,
+                      sizes.schedulers, sizes.workload.tasks, crashes, plan.describe())};
+}
+
+}  // namespace
+
+Outcome run_kernel(uint64_t seed, bool print) {
+  base::Random random(seed ^ 0x6b65726e656c);
+  Sizes sizes{.agents = static_cast<unsigned>(1 + random.below(5)),
+              .schedulers = static_cast<unsigned>(1 + random.below(3)),
+              .quiet_max = base::minutes(45)};
+  sizes.workload.tasks = static_cast<unsigned>(5 + random.below(25));
+  return run(seed, print, sizes, FaultPlan::draw(random), random);
+}
+
+Outcome run_kernel_scale(uint64_t seed, bool print) {
+  base::Random random(seed);
+  Sizes sizes{.agents = 10'000, .schedulers = 5, .quiet_max = base::minutes(20)};
+  sizes.workload.tasks = 4'000;
+  FaultPlan plan;
+  plan.crash_every = base::seconds(2);
+  plan.duration = base::seconds(30);
+  return run(seed, print, sizes, plan, random);
+}
+
+}  // namespace sim

@@ -1,0 +1,260 @@
+#include "tests/sim/sim_agent.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <csignal>
+
+#include "base/strings.hpp"
+#include "kernel/agent/checkpoint.hpp"
+#include "kernel/resources/parse.hpp"
+#include "kernel/resources/proto.hpp"
+
+namespace sim {
+
+namespace {
+
+int to_number(std::string_view text) {
+  int value = 0;
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
+}
+
+}  // namespace
+
+SimAgent::SimAgent(Context& context, std::string process_name, unsigned index, SimMaster& master,
+                   PlacementChecker& placement, std::string resources)
+    : Process(context, std::move(process_name)), master_(master), placement_(placement) {
+  policy_.info.set_hostname(name);
+  policy_.info.set_port(static_cast<int>(5051 + index));
+  policy_.info.set_checkpoint(true);
+  const auto parsed = resources::parse_resources(resources, "*");
+  CHECK(parsed.has_value());
+  for (const auto& resource : resources::to_proto(*parsed))
+    *policy_.info.add_resources() = resource;
+  policy_.version = "1.12.0";
+  policy_.boot_id = "boot";
+  policy_.ip = "127.0.0.1";
+  policy_.port = static_cast<uint16_t>(5051 + index);
+  policy_.work_dir = "/sim/" + name;
+}
+
+size_t SimAgent::running_containers() const {
+  return static_cast<size_t>(std::count_if(containers_.begin(), containers_.end(),
+                                           [](const auto& c) { return c.second.running; }));
+}
+
+void SimAgent::on_boot() {
+  dead_ = false;
+  core_ = std::make_unique<agent::Core>(policy_, base::Random(context_.world.random().next()));
+  std::vector<base::StoreEntry> entries;
+  for (const auto& [key, value] : disk_.durable()) entries.push_back({key, value});
+  handle(agent::decode_store(entries));
+  dial();
+}
+
+void SimAgent::on_crash() {
+  core_.reset();
+  timers_.clear();
+  stream_ = 0;
+}
+
+void SimAgent::handle(agent::Event event) {
+  if (!core_ || dead_) return;
+  agent::Effects out;
+  core_->on(std::move(event), context_.world.now(), out);
+  for (agent::Effect& effect : out.list) {
+    if (crash_point()) {
+      dead_ = true;
+      return;
+    }
+    perform(effect);
+  }
+}
+
+void SimAgent::dial() {
+  World& world = context_.world;
+  if (!alive) return;
+  // The real one looks for the leading master first: a round trip.
+  world.after(*this, base::milliseconds(1) + world.random().jitter(base::milliseconds(20)), [this] {
+    if (!master_.alive || context_.network.blocked(*this, master_)) {
+      context_.world.after(
+          *this, base::milliseconds(200) + context_.world.random().jitter(base::seconds(1)),
+          [this] { dial(); });
+      return;
+    }
+    const StreamId opened = master_.dial_agent(
+        *this,
+        [this](const dcos::internal::v1::MasterMessage& message) {
+          handle(agent::MasterSaid{message});
+        },
+        [this, id = next_] {
+          (void)id;
+          stream_ = 0;
+          handle(agent::LinkDisconnected{"the stream broke"});
+          dial();
+        });
+    stream_ = opened;
+    handle(agent::LinkConnected{});
+  });
+}
+
+void SimAgent::perform(agent::Effect& effect) {
+  World& world = context_.world;
+  if (auto* send = std::get_if<agent::SendToMaster>(&effect)) {
+    if (stream_ != 0) master_.send_from_agent(stream_, std::move(send->message));
+  } else if (std::holds_alternative<agent::Reconnect>(effect)) {
+    if (stream_ != 0) context_.network.close(stream_, 0);
+    stream_ = 0;
+    world.after(*this, base::Duration::zero(), [this] {
+      handle(agent::LinkDisconnected{"asked to"});
+      dial();
+    });
+  } else if (auto* persist = std::get_if<agent::Persist>(&effect)) {
+    Disk::Writes writes;
+    for (auto& write : persist->batch.writes)
+      writes.emplace_back(std::move(write.key), std::move(write.value));
+    disk_.commit(std::move(writes),
+                 [this](base::Status status) { handle(agent::Persisted{std::move(status)}); });
+  } else if (auto* timer = std::get_if<agent::SetTimer>(&effect)) {
+    const uint64_t generation = next_++;
+    timers_[timer->timer] = generation;
+    const base::Duration delay = std::max(timer->at - world.now().instant, base::Duration::zero());
+    world.after(*this, delay, [this, key = timer->timer, generation] {
+      const auto found = timers_.find(key);
+      if (found == timers_.end() || found->second != generation) return;
+      timers_.erase(found);
+      handle(agent::TimerFired{key});
+    });
+  } else if (auto* cancel = std::get_if<agent::CancelTimer>(&effect)) {
+    timers_.erase(cancel->timer);
+  } else if (auto* remove = std::get_if<agent::RemovePath>(&effect)) {
+    world.after(*this, base::milliseconds(1), [this, path = remove->path] {
+      handle(agent::PathRemoved{path, {}});
+    });
+  } else if (auto* exit = std::get_if<agent::Exit>(&effect)) {
+    world.trace(name, "exits: " + exit->message);
+    dead_ = true;
+    world.after(base::Duration::zero(), [this] { crash(); });
+  } else if (auto* trace = std::get_if<agent::Trace>(&effect)) {
+    world.trace(name, trace->text);
+  } else {
+    perform_container(effect);
+  }
+}
+
+void SimAgent::perform_container(agent::Effect& effect) {
+  World& world = context_.world;
+  if (auto* known = std::get_if<agent::RecoverContainers>(&effect)) {
+    world.after(*this, base::milliseconds(5), [this, list = known->known] { recover(list); });
+  } else if (auto* start = std::get_if<agent::LaunchContainer>(&effect)) {
+    launch(start->spec);
+  } else if (auto* terminate = std::get_if<agent::TerminateContainer>(&effect)) {
+    // One in eight ignores SIGTERM.
+    if (world.random().below(8) != 0)
+      end_container(terminate->container, world.random().jitter(base::milliseconds(500)), SIGTERM);
+  } else if (auto* destroy = std::get_if<agent::DestroyContainer>(&effect)) {
+    end_container(destroy->container, world.random().jitter(base::milliseconds(20)), SIGKILL);
+  } else if (auto* forget = std::get_if<agent::ForgetContainer>(&effect)) {
+    const auto found = containers_.find(forget->container);
+    if (found != containers_.end() && !found->second.running) containers_.erase(found);
+  } else if (auto* probe = std::get_if<agent::StartProbe>(&effect)) {
+    executor::ProbeResult result;
+    result.exit_code = 0;
+    result.http_status = 200;
+    result.tcp_succeeded = true;
+    world.after(*this, base::milliseconds(10),
+                [this, container = probe->container, kind = probe->kind, result] {
+                  handle(agent::Probed{container, kind, result});
+                });
+  }
+}
+
+void SimAgent::launch(const containerizer::ContainerSpec& spec) {
+  const auto words = base::tokenize(spec.command.value(), ' ');
+  CHECK(words.size() == 4);
+  const int run_for = to_number(words[1]), exit_code = to_number(words[2]);
+  World& world = context_.world;
+  const base::Duration delay =
+      base::milliseconds(1) + world.random().jitter(base::milliseconds(30));
+  // Not bound to the agent's life: a launch that was under way at its death may have come to run.
+  const uint64_t asked_in = epoch;
+  containers_[spec.id].task = std::string(words[3]);
+  world.after(delay, [this, id = spec.id, asked_in, run_for, exit_code] {
+    const auto found = containers_.find(id);
+    if (found == containers_.end() || found->second.running || found->second.end.status) return;
+    if (epoch != asked_in && context_.world.random().chance(0.5)) {
+      containers_.erase(found);  // died with the agent before it came to run
+      return;
+    }
+    Container& container = found->second;
+    container.running = true;
+    container.pid = next_pid_++;
+    placement_.container_started(name, container.task);
+    if (run_for > 0) {
+      const uint64_t generation = ++container.generation;
+      context_.world.after(base::seconds(run_for), [this, id, generation, exit_code] {
+        const auto it = containers_.find(id);
+        if (it != containers_.end() && it->second.running && it->second.generation == generation)
+          ended(id, exit_code << 8);
+      });
+    }
+    if (epoch == asked_in) handle(agent::ContainerStarted{id, container.pid});
+  });
+}
+
+void SimAgent::end_container(const std::string& id, base::Duration delay, int wait_status) {
+  context_.world.after(delay, [this, id, wait_status] {
+    const auto found = containers_.find(id);
+    if (found == containers_.end()) return;
+    if (found->second.running) {
+      ended(id, wait_status);
+    } else if (!found->second.end.status) {
+      // Destroyed while it was being made: that is a launch that failed.
+      containers_.erase(found);
+      handle(agent::ContainerLaunchFailed{id, "destroyed during launch"});
+    }
+  });
+}
+
+void SimAgent::ended(const std::string& id, int wait_status) {
+  Container& container = containers_.at(id);
+  container.running = false;
+  container.end.status = wait_status;
+  placement_.container_ended(name, container.task);
+  const containerizer::Termination end = container.end;
+  if (alive) handle(agent::ContainerExited{id, end});
+}
+
+void SimAgent::recover(const std::vector<containerizer::KnownContainer>& known) {
+  std::map<std::string, containerizer::Started> running;
+  std::vector<std::pair<std::string, containerizer::Termination>> over;
+  std::set<std::string> names;
+  for (const auto& container : known) {
+    names.insert(container.id);
+    const auto found = containers_.find(container.id);
+    if (found != containers_.end() && found->second.running)
+      running[container.id] = {found->second.pid};
+    else
+      over.emplace_back(container.id, found == containers_.end() ? containerizer::Termination{}
+                                                                 : found->second.end);
+  }
+  // A launch that was under way counts as never happened: the real launcher's record is not there
+  // yet.
+  for (const auto& [id, end] : over) {
+    if (!end.status) containers_.erase(id);
+  }
+  std::vector<std::string> orphans;
+  for (const auto& [id, container] : containers_) {
+    if (names.count(id) == 0) orphans.push_back(id);
+  }
+  for (const std::string& id : orphans) {
+    if (containers_.at(id).running) placement_.container_ended(name, containers_.at(id).task);
+    containers_.erase(id);
+  }
+  handle(agent::ContainersRecovered{running});
+  for (const auto& [id, end] : over) handle(agent::ContainerExited{id, end});
+}
+
+}  // namespace sim

@@ -1,0 +1,62 @@
+#pragma once
+
+// The agent's real core on simulated containers, which outlive it as real ones do. A container's
+// command tells what it does: "run SECONDS EXITCODE TASK", SECONDS 0 for ever; TASK is its task's
+// id, for the checkers.
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "kernel/agent/core.hpp"
+#include "tests/sim/checkers.hpp"
+#include "tests/sim/sim_master.hpp"
+
+namespace sim {
+
+class SimAgent : public Process {
+ public:
+  SimAgent(Context& context, std::string process_name, unsigned index, SimMaster& master,
+           PlacementChecker& placement, std::string resources);
+
+  const agent::Core* core() const { return core_.get(); }
+  size_t running_containers() const;
+
+  /// Containers whose end was told to the core and not yet forgotten count as well.
+  size_t known_containers() const { return containers_.size(); }
+
+ protected:
+  void on_boot() override;
+  void on_crash() override;
+
+ private:
+  struct Container {
+    std::string task;
+    int64_t pid = 0;
+    bool running = false;
+    uint64_t generation = 0;  // of the scheduled end
+    containerizer::Termination end;
+  };
+
+  void handle(agent::Event event);
+  void perform(agent::Effect& effect);
+  void perform_container(agent::Effect& effect);
+  void dial();
+  void recover(const std::vector<containerizer::KnownContainer>& known);
+  void launch(const containerizer::ContainerSpec& spec);
+  void end_container(const std::string& id, base::Duration delay, int wait_status);
+  void ended(const std::string& id, int wait_status);
+
+  SimMaster& master_;
+  PlacementChecker& placement_;
+  agent::Policy policy_;
+  std::unique_ptr<agent::Core> core_;
+  std::map<std::string, Container> containers_;
+  std::map<std::string, uint64_t> timers_;
+  StreamId stream_ = 0;
+  uint64_t next_ = 1;
+  int64_t next_pid_ = 1000;
+  bool dead_ = false;
+};
+
+}  // namespace sim

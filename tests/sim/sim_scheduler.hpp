@@ -1,0 +1,63 @@
+#pragma once
+
+// A framework of the kernel's API, written as its documentation asks: acknowledges, reconciles
+// after each subscription, launches anew what was lost on the way. It runs a number of tasks to
+// their end.
+
+#include <functional>
+#include <map>
+#include <string>
+
+#include "tests/sim/checkers.hpp"
+#include "tests/sim/sim_master.hpp"
+
+namespace sim {
+
+struct Workload {
+  unsigned tasks = 20;
+  int seconds_max = 20;  // each runs 1 to this long
+  double kill = 0.1;     // of the tasks are killed while they run
+  double failover_timeout = 1e6;
+};
+
+class SimScheduler : public Process {
+ public:
+  SimScheduler(Context& context, std::string process_name, SimMaster& master,
+               UpdateChecker& updates, Workload workload);
+
+  bool done() const { return ended_ == workload_.tasks; }
+  std::string progress() const;
+  const std::string& framework_id() const { return framework_id_; }
+
+ protected:
+  void on_boot() override;
+  void on_crash() override {}
+
+ private:
+  enum class Phase { Launched, Over };
+  struct TaskRecord {
+    std::string agent;
+    Phase phase = Phase::Launched;
+    bool kill = false;
+  };
+
+  void connect();
+  void disconnect();
+  void send(mesos::v1::scheduler::Call call);
+  void on_event(const mesos::v1::scheduler::Event& event);
+  void on_offers(const mesos::v1::scheduler::Event::Offers& offers);
+  void on_update(const mesos::v1::TaskStatus& status);
+  void reconcile();
+
+  SimMaster& master_;
+  UpdateChecker& updates_;
+  Workload workload_;
+  std::string framework_id_, stream_id_;
+  StreamId events_ = 0, calls_ = 0;
+  uint64_t connection_ = 0;  // counts connections: late callbacks of an old one are void
+  base::Instant last_event_{};
+  std::map<std::string, TaskRecord> tasks_;
+  unsigned live_ = 0, ended_ = 0, next_task_ = 0;
+};
+
+}  // namespace sim
