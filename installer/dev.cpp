@@ -50,7 +50,7 @@ base::Result<json::value> call_json(const std::string& method, const std::string
         fmt::format("{} {}: {} {}", method, url, response.status, response.body));
   boost::system::error_code error;
   json::value value = json::parse(response.body, error);
-  if (error) return Error{base::Code::BadGateway, url + " answered no JSON"};
+  if (error) return base::Error{base::Code::BadGateway, url + " answered no JSON"};
   return value;
 }
 
