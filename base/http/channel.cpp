@@ -199,11 +199,16 @@ void OutQueue::append(std::string&& data) {
 }
 
 void OutQueue::append(OutQueue&& other) {
-  for (size_t i = other.first_; i < other.pieces_.size(); ++i) {
-    if (i == other.first_ && other.offset_ > 0) other.pieces_[i].erase(0, other.offset_);
-    append(std::move(other.pieces_[i]));
-  }
-  other.clear();
+  for (std::string& piece : other.take()) append(std::move(piece));
+}
+
+std::vector<std::string> OutQueue::take() {
+  pieces_.erase(pieces_.begin(), pieces_.begin() + static_cast<std::ptrdiff_t>(first_));
+  if (offset_ > 0) pieces_.front().erase(0, offset_);
+  auto taken = std::move(pieces_);
+  clear();
+  std::erase_if(taken, [](const std::string& piece) { return piece.empty(); });
+  return taken;
 }
 
 void OutQueue::clear() {

@@ -54,6 +54,9 @@ class OutQueue {
   void append(OutQueue&& other);
   void clear();
 
+  /// Empties the queue.
+  std::vector<std::string> take();
+
   /// Text to append to in place; call grown() afterwards.
   std::string& tail();
   void grown(size_t bytes) { bytes_ += bytes; }

@@ -55,6 +55,12 @@ class ClientCall {
   bool write(std::string data) const;
   void end() const;
 
+  /// Bytes given to write() and not yet taken by the socket; StreamCallbacks::on_drained tells when it is 0 again.
+  size_t queued_bytes() const;
+
+  /// Stops and resumes on_data: back-pressure onto the server.
+  void pause(bool pause) const;
+
  private:
   std::shared_ptr<Impl> impl_;
 };
@@ -63,10 +69,13 @@ struct StreamCallbacks {
   std::function<void(const Response& head)> on_head;        // body empty
   std::function<void(std::string_view data)> on_data;
   std::function<void(Status)> on_end;                        // always the last; error when cut off or never connected
+  std::function<void()> on_drained{};                        // what write() had queued is sent
 };
 
 class Client {
  public:
+  struct Impl;
+
   explicit Client(Loop& loop, ClientOptions options = {});
   ~Client();  // cancels everything
 
@@ -76,11 +85,11 @@ class Client {
   /// The answer's body as it arrives, for event streams. No time limit after the head.
   ClientCall stream(ClientRequest request, StreamCallbacks callbacks);
 
-  /// As stream, with the request body sent chunked by ClientCall::write and end.
+  /// As stream, with the request body sent by ClientCall::write and end: chunked, or as it is when the headers have a
+  /// Content-Length. With an Upgrade header there is no body; after an answer 101 both directions are raw bytes.
   ClientCall stream_upload(ClientRequest request, StreamCallbacks callbacks);
 
  private:
-  struct Impl;
   std::shared_ptr<Impl> impl_;
 };
 

@@ -65,10 +65,7 @@ void Connection::pump() {
   Instant now = server->loop.now().instant;
   if (!leftover_.empty()) feed({});
   for (int turn = 0; !closed_ && !end_seen_; ++turn) {
-    if (!lingering_ && !may_parse()) {
-      input_blocked_ = true;
-      break;
-    }
+    if (!lingering_ && !may_parse()) break;
     if (turn == kReadsPerTurn) {
       later();
       break;
@@ -92,6 +89,7 @@ void Connection::pump() {
   }
   in_pump_ = false;
   if (closed_) return;
+  input_blocked_ = !lingering_ && !may_parse();
   for (Slot& slot : slots_) slot.fresh = false;
   flush();
 }
@@ -323,6 +321,13 @@ void Connection::close(bool notify) {
   server->connections.erase(this);
   channel_.reset();
   if (server->on_connection_closed) server->on_connection_closed();
+}
+
+void Connection::cut(uint64_t slot) {
+  if (!is_streaming(slot)) return;
+  size_t written = 0;
+  if (slot == slots_.front().id) out_.write_to(*channel_, written);
+  close(false);
 }
 
 void Connection::check_time(Instant now) {

@@ -72,6 +72,7 @@ class Connection : public Poller::Watcher, public std::enable_shared_from_this<C
   bool write(uint64_t slot, std::string data);
   void end_stream(uint64_t slot);
   bool is_streaming(uint64_t slot);
+  void cut(uint64_t slot);  // drops the connection after what the socket takes at once
   size_t queued_bytes(uint64_t slot);
   void set_on_body(uint64_t slot, BodyCall call);
   void pause_body(uint64_t slot, bool pause);

@@ -333,9 +333,7 @@ void Responder::on_disconnect(std::function<void()> call) const {
   impl_->connection->set_on_disconnect(impl_->slot, std::move(call), false);
 }
 
-Stream::Impl::~Impl() {
-  if (connection->is_streaming(slot)) connection->close(false);
-}
+Stream::Impl::~Impl() { connection->cut(slot); }
 
 bool Stream::write(std::string data) const {
   return impl_->connection->write(impl_->slot, std::move(data));

@@ -66,8 +66,7 @@ class MessageParser : public beast::http::basic_parser<is_request> {
                      Error& error) override {
     if (head_reported) return;  // trailers say nothing that may be believed
     std::string_view text = view(value);
-    if (!text.empty() &&
-        (text.data() < window.data() || text.data() >= window.data() + window.size())) {
+    if (!text.empty() && is_folded(view(name), text)) {
       error = fail(400, "folded header lines are not accepted");
       return;
     }
@@ -106,6 +105,14 @@ class MessageParser : public beast::http::basic_parser<is_request> {
         break;
     }
     message.headers.add(std::string(view(name)), std::string(text));
+  }
+
+  /// Beast joins the lines of a folded value in a buffer of its own, unless its first line is blank.
+  bool is_folded(std::string_view name, std::string_view value) const {
+    if (value.data() < window.data() || value.data() >= window.data() + window.size()) return true;
+    const char* end = name.data() + name.size();
+    std::string_view between(end, static_cast<size_t>(value.data() - end));
+    return between.find('\n') != std::string_view::npos;
   }
 
   void on_header_impl(Error& error) override {
