@@ -17,7 +17,7 @@ using Value = boost::json::value;
 
 struct ParseOptions {
   size_t max_bytes = size_t{64} << 20;
-  size_t max_depth = 100;
+  size_t max_depth = 200;  // more than any message that the protobuf library reads
   bool reject_duplicate_keys = false;  // false: the last one counts
 };
 
