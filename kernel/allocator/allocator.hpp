@@ -257,6 +257,7 @@ class Allocator {
 
  private:
   struct Impl;
+  friend class Run;
   std::unique_ptr<Impl> impl_;
 };
 
