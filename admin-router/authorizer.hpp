@@ -1,0 +1,33 @@
+#pragma once
+
+// Who may use a route (pure). The gateway asks before it looks anything up, so that a refused caller does not learn
+// which services and agents exist.
+
+#include <string>
+
+#include "admin-router/http_head.hpp"
+#include "admin-router/routes.hpp"
+#include "base/time.hpp"
+
+namespace admin_router {
+
+struct Verdict {
+  enum class Kind : uint8_t { Allow, Unauthenticated, Forbidden };
+  Kind kind = Kind::Allow;
+  std::string user{};           // who it is, when known
+  std::string authorization{};  // set: replaces the Authorization header on its way to the upstream
+};
+
+class Authorizer {
+ public:
+  virtual ~Authorizer() = default;
+  virtual Verdict decide(const RequestHead& head, const Route& route, base::Now now) const = 0;
+};
+
+/// Everybody may do everything: a cluster without login, which is why the gateway then listens on loopback only.
+class OpenAuthorizer : public Authorizer {
+ public:
+  Verdict decide(const RequestHead&, const Route&, base::Now) const override { return {}; }
+};
+
+}  // namespace admin_router

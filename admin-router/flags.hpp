@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "admin-router/table.hpp"
+#include "base/flags.hpp"
+
+namespace admin_router {
+
+struct Flags {
+  std::string ip = "127.0.0.1";
+  uint16_t port = 80;
+  std::string listen{};
+  std::string master = "127.0.0.1:5050";
+  std::string marathon{};
+  std::string data_dir = "/var/lib/dcos/gateway";
+  std::string cluster_id{};
+  std::string public_ip{};
+  std::string ui_dir{};
+  std::string ui_config{};
+  std::string dcos_version = "2.2.0";
+  uint64_t max_connections = 10'000;
+
+  void declare(base::FlagTable& table);
+};
+
+/// "a:80,b" -> addresses; "zk://..." and malformed ones are errors.
+base::Result<std::vector<Address>> parse_addresses(const std::string& text, uint16_t default_port);
+
+}  // namespace admin_router

@@ -1,0 +1,127 @@
+// dcos-admin-router: the one door of a cluster. README.md has the picture, gateway.cpp what happens to a request,
+// table.cpp what is known of the cluster.
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "admin-router/flags.hpp"
+#include "admin-router/gateway.hpp"
+#include "admin-router/proxy.hpp"
+#include "admin-router/sources.hpp"
+#include "base/file.hpp"
+#include "base/log.hpp"
+#include "base/random.hpp"
+#include "base/strings.hpp"
+
+namespace {
+
+using namespace admin_router;
+
+// Each client needs two descriptors.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+// The id in data_dir, made at the first start. Without one (a directory that cannot be written) /metadata tells none.
+std::string cluster_id(const Flags& flags) {
+  if (!flags.cluster_id.empty()) return flags.cluster_id;
+  std::string path = flags.data_dir + "/cluster-id";
+  if (auto known = base::read_file(path, 4096)) return std::string(base::trim(*known));
+  std::string id = base::Random::from_os().uuid();
+  base::Status made = base::make_directories(flags.data_dir);
+  if (made) made = base::write_file_atomic(path, id + "\n");
+  if (made) return id;
+  LOG_WARNING("no cluster id: {}. Give --data_dir a directory that can be written, or --cluster_id.",
+              made.error().message);
+  return "";
+}
+
+std::string ui_directory(const Flags& flags) {
+  if (!flags.ui_dir.empty()) return flags.ui_dir;
+  std::error_code ignored;
+  auto self = std::filesystem::read_symlink("/proc/self/exe", ignored);
+  return (self.parent_path().parent_path() / "dashboard").string();
+}
+
+base::Status listen_everywhere(const Flags& flags, Proxy& proxy) {
+  ASSIGN_OR_RETURN(auto more, parse_addresses(flags.listen, flags.port));
+  std::vector<Address> places{{flags.ip, flags.port, false}};
+  places.insert(places.end(), more.begin(), more.end());
+  for (const Address& place : places) {
+    ASSIGN_OR_RETURN(uint16_t port, proxy.listen(place.host, place.port));
+    LOG_INFO("listening on http://{}:{}", place.host, port);
+  }
+  return {};
+}
+
+int usage_error(const base::Error& error) {
+  fmt::print(stderr, "dcos-admin-router: {}\nTry --help.\n", error.message);
+  return 2;
+}
+
+int serve(const Flags& flags, TablePolicy policy, Sources::Options where) {
+  raise_descriptor_limit();
+  base::Loop loop;
+  base::Metrics metrics;
+  Table table(std::move(policy));
+  OpenAuthorizer authorizer;
+  StaticFiles files(ui_directory(flags));
+  GatewayConfig config;
+  config.cluster_id = cluster_id(flags);
+  config.public_ip = flags.public_ip.empty() ? flags.ip : flags.public_ip;
+  config.version = flags.dcos_version;
+  config.ui_config = flags.ui_config;
+  Gateway gateway(std::move(config), table, authorizer, files, metrics, loop.now());
+  ProxyOptions options;
+  options.max_connections = flags.max_connections;
+  Proxy proxy(loop, gateway, metrics, options);
+  if (auto status = listen_everywhere(flags, proxy); !status) {
+    LOG_ERROR("{}", status.error().message);
+    return 1;
+  }
+  Sources sources(loop, table, std::move(where), [&proxy] { proxy.wake(); });
+  sources.start();
+  auto stop = [&] { proxy.drain(base::seconds(2), [&loop] { loop.stop(0); }); };
+  loop.on_signal(SIGTERM, stop);
+  loop.on_signal(SIGINT, stop);
+  return loop.run();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Flags flags;
+  base::FlagTable table("dcos-admin-router", "The gateway of a cluster: one port for its masters, agents, services "
+                                             "and the dashboard.", "ADMINROUTER_");
+  flags.declare(table);
+  base::FlagTable::Environment environment;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    std::string_view text(*entry);
+    size_t equal = text.find('=');
+    if (equal != std::string_view::npos) environment[std::string(text.substr(0, equal))] = text.substr(equal + 1);
+  }
+  auto read = [](const std::string& path) { return base::read_file(path); };
+  if (auto status = table.parse(argc, argv, environment, read); !status) return usage_error(status.error());
+  if (table.help_requested()) {
+    fmt::print("{}", table.help());
+    return 0;
+  }
+  TablePolicy policy;
+  Sources::Options where;
+  auto masters = parse_addresses(flags.master, 5050);
+  if (!masters) return usage_error(masters.error().with_context("--master"));
+  where.masters = *masters;
+  auto marathon = parse_addresses(flags.marathon, 8080);
+  if (!marathon) return usage_error(marathon.error().with_context("--marathon"));
+  if (!marathon->empty()) policy.marathon = marathon->front();
+  return serve(flags, std::move(policy), std::move(where));
+}
