@@ -1,0 +1,294 @@
+#include "base/store/store.hpp"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <map>
+
+#include "base/file.hpp"
+#include "base/store/faulty.hpp"
+#include "base/testing/temporary_directory.hpp"
+
+namespace base {
+namespace {
+
+using testing::TemporaryDirectory;
+
+/// Commits and waits for the outcome.
+Status commit(Loop& loop, Store& store, StoreBatch batch) {
+  Status outcome;
+  store.commit(std::move(batch), [&](Status status) {
+    outcome = std::move(status);
+    loop.stop();
+  });
+  loop.run();
+  return outcome;
+}
+
+StoreBatch put(const std::string& key, const std::string& value) {
+  StoreBatch batch;
+  batch.put(key, value);
+  return batch;
+}
+
+/// What every back end promises.
+class StoreContract : public ::testing::TestWithParam<std::string> {
+ protected:
+  void SetUp() override { open(); }
+
+  void open() {
+    store_.reset();
+    if (GetParam() == "memory") {
+      store_ = open_store(loop_, "memory:").value();
+    } else if (GetParam() == "sqlite") {
+      store_ = open_store(loop_, "sqlite:" + (directory_ / "deep/er/state.db")).value();
+    } else {
+      store_ = std::make_unique<FaultyStore>(loop_, open_store(loop_, "memory:").value(), Random(1),
+                                             FaultyStore::Faults{});
+    }
+  }
+
+  TemporaryDirectory directory_;
+  Loop loop_;
+  std::unique_ptr<Store> store_;
+};
+
+INSTANTIATE_TEST_SUITE_P(BackEnds, StoreContract, ::testing::Values("memory", "sqlite", "faulty"),
+                         [](const auto& back_end) { return back_end.param; });
+
+TEST_P(StoreContract, keeps_what_was_committed_in_key_order) {
+  StoreBatch batch;
+  batch.put("b/2", "two");
+  batch.put("b/1", std::string("\0one\xff", 5));
+  batch.put("a", "");
+  batch.put("b", "x");
+  batch.put("c", "gone");
+  batch.erase("c");
+  batch.erase("never");
+  ASSERT_TRUE(commit(loop_, *store_, batch));
+  EXPECT_EQ(store_->scan("b/").value(),
+            (std::vector<StoreEntry>{{"b/1", std::string("\0one\xff", 5)}, {"b/2", "two"}}));
+  EXPECT_EQ(store_->scan("").value().size(), 4U);
+  EXPECT_EQ(store_->get("a").value(), "");
+  EXPECT_EQ(store_->get("c").value(), std::nullopt);
+  ASSERT_TRUE(commit(loop_, *store_, put("a", "new")));
+  EXPECT_EQ(store_->get("a").value(), "new");
+}
+
+TEST_P(StoreContract, orders_keys_by_their_bytes) {
+  StoreBatch batch;
+  for (const char* key : {"\xff\xff", "\xff", "\xfe", "a\xff", "a\xff\x01", "b", ""}) batch.put(key, "x");
+  ASSERT_TRUE(commit(loop_, *store_, batch));
+  EXPECT_EQ(store_->scan("\xff").value().size(), 2U);
+  EXPECT_EQ(store_->scan("a\xff").value().size(), 2U);
+  auto all = store_->scan("").value();
+  ASSERT_EQ(all.size(), 7U);
+  for (size_t i = 1; i < all.size(); ++i) EXPECT_LT(all[i - 1].key, all[i].key);
+}
+
+TEST_P(StoreContract, commits_in_the_order_given_and_tells_each) {
+  std::vector<int> told;
+  for (int i = 0; i < 500; ++i) {
+    store_->commit(put("key", std::to_string(i)), [&, i](Status status) {
+      EXPECT_TRUE(status.has_value());
+      told.push_back(i);
+      if (i == 499) loop_.stop();
+    });
+    EXPECT_TRUE(told.empty()) << "told inside the call";
+  }
+  loop_.run();
+  ASSERT_EQ(told.size(), 500U);
+  EXPECT_TRUE(std::is_sorted(told.begin(), told.end()));
+  EXPECT_EQ(store_->get("key").value(), "499");
+}
+
+TEST_P(StoreContract, takes_large_values) {
+  std::string large(5 << 20, 'x');
+  ASSERT_TRUE(commit(loop_, *store_, put("large", large)));
+  EXPECT_EQ(store_->get("large").value(), large);
+}
+
+TEST_P(StoreContract, takes_an_empty_batch) { EXPECT_TRUE(commit(loop_, *store_, {})); }
+
+TEST_P(StoreContract, may_end_while_commits_wait) {
+  for (int i = 0; i < 100; ++i) {
+    store_->commit(put(std::to_string(i), "x"), [](Status) { ADD_FAILURE() << "told after the end"; });
+  }
+  store_.reset();
+  loop_.post([this] { loop_.stop(); });
+  loop_.run();
+  if (GetParam() != "sqlite") return;
+  open();
+  EXPECT_EQ(store_->scan("").value().size(), 100U);
+}
+
+TEST(Stores, are_found_by_their_location) {
+  Loop loop;
+  for (const char* location : {"", "sqlite:", "zk://x", "/path", "memory"}) {
+    EXPECT_FALSE(open_store(loop, location).has_value()) << location;
+  }
+}
+
+TEST(SqliteStore, keeps_everything_over_a_restart) {
+  TemporaryDirectory directory;
+  std::string location = "sqlite:" + (directory / "state.db");
+  Loop loop;
+  {
+    auto store = open_store(loop, location).value();
+    ASSERT_TRUE(commit(loop, *store, put("a", "1")));
+    auto second = open_store(loop, location);
+    ASSERT_FALSE(second.has_value());
+    EXPECT_EQ(second.error().code, Code::Conflict);
+  }
+  auto store = open_store(loop, location).value();
+  EXPECT_EQ(store->get("a").value(), "1");
+}
+
+TEST(SqliteStore, that_is_damaged_names_the_file_and_the_remedy) {
+  TemporaryDirectory directory;
+  Loop loop;
+  std::string path = directory / "state.db";
+  ASSERT_TRUE(write_file(path, "this is no database, but it is long enough to have a header of one" +
+                                   std::string(5000, 'x')));
+  auto opened = open_store(loop, "sqlite:" + path);
+  ASSERT_FALSE(opened.has_value());
+  EXPECT_EQ(opened.error().code, Code::Corrupt);
+  EXPECT_NE(opened.error().message.find(path), std::string::npos);
+  EXPECT_NE(opened.error().message.find("backup"), std::string::npos);
+  EXPECT_TRUE(read_file(path).value().starts_with("this is no database")) << "it was replaced";
+}
+
+TEST(SqliteStore, with_a_damaged_page_is_an_error) {
+  TemporaryDirectory directory;
+  Loop loop;
+  std::string path = directory / "state.db";
+  {
+    auto store = open_store(loop, "sqlite:" + path).value();
+    StoreBatch batch;
+    for (int i = 0; i < 1000; ++i) batch.put("key" + std::to_string(i), std::string(100, 'x'));
+    ASSERT_TRUE(commit(loop, *store, batch));
+  }
+  std::string content = read_file(path).value();
+  for (size_t at = 8192; at < 12'288; ++at) content[at] = static_cast<char>(0xaa);
+  ASSERT_TRUE(write_file(path, content));
+  auto opened = open_store(loop, "sqlite:" + path);
+  ASSERT_FALSE(opened.has_value());
+  EXPECT_EQ(opened.error().code, Code::Corrupt);
+}
+
+/// Commits pairs of equal values and tells each acknowledged one through `pipe`, until killed.
+[[noreturn]] void commit_for_ever(const std::string& location, int pipe) {
+  Loop loop;
+  auto store = open_store(loop, location).value();
+  uint64_t last = 0;
+  std::function<void()> next = [&] {
+    ++last;
+    StoreBatch batch;
+    batch.put("one", std::to_string(last));
+    batch.put("two", std::to_string(last));
+    batch.put("fill/" + std::to_string(last % 50), std::string(last % 7'000, 'x'));
+    store->commit(std::move(batch), [&, number = last](Status status) {
+      if (!status) ::_exit(1);
+      if (::write(pipe, &number, sizeof(number)) != sizeof(number)) ::_exit(1);
+      next();
+    });
+  };
+  for (int i = 0; i < 5; ++i) next();
+  loop.run();
+  ::_exit(0);
+}
+
+TEST(SqliteStore, loses_nothing_acknowledged_when_killed_at_any_moment) {
+  TemporaryDirectory directory;
+  std::string location = "sqlite:" + (directory / "state.db");
+  Random random(11);
+  for (int round = 0; round < 8; ++round) {
+    int ends[2];
+    ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+    pid_t child = ::fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) commit_for_ever(location, ends[1]);
+    ::close(ends[1]);
+    uint64_t acknowledged = 0;
+    uint64_t until = 1 + random.below(60);
+    for (uint64_t i = 0; i < until; ++i) {
+      ASSERT_EQ(::read(ends[0], &acknowledged, sizeof(acknowledged)), ssize_t{sizeof(acknowledged)});
+    }
+    ::kill(child, SIGKILL);
+    while (::read(ends[0], &acknowledged, sizeof(acknowledged)) == sizeof(acknowledged)) {
+    }
+    ::waitpid(child, nullptr, 0);
+    ::close(ends[0]);
+    Loop loop;
+    auto store = open_store(loop, location).value();
+    auto one = store->get("one").value();
+    ASSERT_TRUE(one.has_value());
+    EXPECT_EQ(one, store->get("two").value());
+    EXPECT_GE(std::stoull(*one), acknowledged);
+  }
+}
+
+TEST(SqliteStore, refuses_when_the_disk_is_full_and_recovers_when_it_is_not) {
+  TemporaryDirectory directory;
+  if (::mount("tmpfs", directory.path().c_str(), "tmpfs", 0, "size=2m") != 0) {
+    GTEST_SKIP() << "needs the right to mount";
+  }
+  {
+    Loop loop;
+    auto store = open_store(loop, "sqlite:" + (directory / "state.db")).value();
+    std::map<std::string, std::string> kept;
+    Status outcome;
+    for (int i = 0; i < 1000 && outcome; ++i) {
+      std::string key = "k" + std::to_string(i), value(10'000, static_cast<char>('a' + i % 26));
+      outcome = commit(loop, *store, put(key, value));
+      if (outcome) kept[key] = value;
+    }
+    ASSERT_FALSE(outcome);
+    EXPECT_EQ(outcome.error().code, Code::NoSpace);
+    EXPECT_NE(outcome.error().message.find("state.db"), std::string::npos);
+    EXPECT_EQ(store->scan("k").value().size(), kept.size());
+    ASSERT_EQ(::mount("tmpfs", directory.path().c_str(), "tmpfs", MS_REMOUNT, "size=8m"), 0);
+    EXPECT_TRUE(commit(loop, *store, put("after", "x")));
+    store.reset();
+    store = open_store(loop, "sqlite:" + (directory / "state.db")).value();
+    for (const auto& [key, value] : kept) EXPECT_EQ(store->get(key).value(), value);
+    EXPECT_EQ(store->get("after").value(), "x");
+  }
+  ::umount2(directory.path().c_str(), MNT_DETACH);
+}
+
+TEST(FaultyStore, fails_without_a_trace_and_crashes_without_a_word) {
+  Loop loop;
+  int failed = 0, kept = 0;
+  FaultyStore::Faults faults;
+  faults.fail_one_in = 3;
+  FaultyStore failing(loop, open_store(loop, "memory:").value(), Random(5), faults);
+  for (int i = 0; i < 100; ++i) {
+    Status outcome = commit(loop, failing, put("k" + std::to_string(i), "x"));
+    (outcome ? kept : failed)++;
+    EXPECT_EQ(failing.get("k" + std::to_string(i)).value().has_value(), outcome.has_value());
+  }
+  EXPECT_GT(failed, 10);
+  EXPECT_GT(kept, 10);
+
+  for (bool after : {false, true}) {
+    faults = {};
+    (after ? faults.crash_after_one_in : faults.crash_before_one_in) = 1;
+    FaultyStore torn(loop, open_store(loop, "memory:").value(), Random(5), faults);
+    torn.commit(put("a", "1"), [](Status) { ADD_FAILURE() << "the dead do not speak"; });
+    torn.commit(put("b", "1"), [](Status) { ADD_FAILURE() << "the dead do not speak"; });
+    loop.post([&] { loop.stop(); });
+    loop.run();
+    EXPECT_TRUE(torn.crashed());
+    auto left = torn.release();
+    EXPECT_EQ(left->get("a").value().has_value(), after);
+    EXPECT_FALSE(left->get("b").value().has_value());
+  }
+}
+
+}  // namespace
+}  // namespace base
