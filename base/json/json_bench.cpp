@@ -26,7 +26,9 @@ struct App {
 };
 BOOST_DESCRIBE_STRUCT(App, (), (id, cmd, cpus, mem, instances, labels))
 
-uint64_t hash_of(const std::string& text) { return std::hash<std::string>()(text); }
+uint64_t hash_of(const std::string& text) {
+  return std::hash<std::string>()(text);
+}
 
 dcos::test::Items make_items(int count) {
   dcos::test::Items items;
@@ -35,8 +37,10 @@ dcos::test::Items make_items(int count) {
     const std::string number = std::to_string(i);
     item.mutable_id()->set_value("service.instance-5f1e2c3d-" + number + "._app.1");
     item.set_name("service-" + number);
-    item.mutable_agent_id()->set_value("5f1e2c3d-6a4b-4e0c-9d2a-3c1b5e7f9a10-S" + std::to_string(i % 100));
-    item.set_command("cd /opt/service && exec ./run --port=$PORT0 --name=\"service " + number + "\"");
+    item.mutable_agent_id()->set_value("5f1e2c3d-6a4b-4e0c-9d2a-3c1b5e7f9a10-S" +
+                                       std::to_string(i % 100));
+    item.set_command("cd /opt/service && exec ./run --port=$PORT0 --name=\"service " + number +
+                     "\"");
     item.set_timestamp(1'700'000'000 + i * 0.125);
     item.set_uuid("0123456789abcdef");
     for (const char* name : {"cpus", "mem", "disk"}) {
@@ -58,7 +62,8 @@ std::vector<App> make_apps(int count) {
   std::vector<App> apps;
   for (int i = 0; i < count; ++i) {
     App app{"/group/app-" + std::to_string(i), "sleep 1000; echo \"done\"", 0.25, 64, i, {}};
-    for (int label = 0; label < 4; ++label) app.labels.push_back({"LABEL_" + std::to_string(label), "a value"});
+    for (int label = 0; label < 4; ++label)
+      app.labels.push_back({"LABEL_" + std::to_string(label), "a value"});
     apps.push_back(std::move(app));
   }
   return apps;
@@ -87,7 +92,8 @@ int main(int argc, char** argv) {
   });
   {
     const auto value = base::json::parse(text);
-    bench.rate("json/render-bytes", parameters, text.size(), [&] { return hash_of(base::json::render(*value)); });
+    bench.rate("json/render-bytes", parameters, text.size(),
+               [&] { return hash_of(base::json::render(*value)); });
   }
 
   const std::vector<App> apps = make_apps(count);

@@ -1,4 +1,5 @@
-// Fuzz entry point: any bytes through the parser; what it accepts is rendered, parsed again and must be the same.
+// Fuzz entry point: any bytes through the parser; what it accepts is rendered, parsed again and
+// must be the same.
 
 #include <boost/json.hpp>
 
@@ -32,5 +33,7 @@ int fuzz_json(const uint8_t* data, size_t size) {
 }
 
 #ifdef DC_FUZZER
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) { return fuzz_json(data, size); }
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  return fuzz_json(data, size);
+}
 #endif

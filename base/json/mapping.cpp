@@ -8,7 +8,9 @@ namespace base::json {
 
 namespace {
 
-std::string_view view(const boost::json::string_view text) { return {text.data(), text.size()}; }
+std::string_view view(const boost::json::string_view text) {
+  return {text.data(), text.size()};
+}
 
 std::string camel(std::string_view snake) {
   std::string out;
@@ -24,7 +26,8 @@ std::string camel(std::string_view snake) {
   return out;
 }
 
-// "ReadOnly" -> "READ_ONLY" or "read_only"; an underscore stands before each capital that follows something else.
+// "ReadOnly" -> "READ_ONLY" or "read_only"; an underscore stands before each capital that follows
+// something else.
 std::string snake(std::string_view name, bool upper) {
   std::string out;
   for (size_t i = 0; i < name.size(); ++i) {
@@ -47,12 +50,15 @@ Error problems_error(const std::vector<Problem>& problems) {
   std::string text;
   for (const Problem& problem : problems) {
     if (!text.empty()) text += "; ";
-    text += (problem.pointer.empty() ? std::string("the document") : problem.pointer) + " " + problem.message;
+    text += (problem.pointer.empty() ? std::string("the document") : problem.pointer) + " " +
+            problem.message;
   }
   return {Code::Unprocessable, text};
 }
 
-bool Cursor::is_null() const { return value_->is_null(); }
+bool Cursor::is_null() const {
+  return value_->is_null();
+}
 
 std::string Cursor::pointer() const {
   if (parent_ == nullptr) return {};
@@ -60,7 +66,9 @@ std::string Cursor::pointer() const {
   return parent_->pointer() + "/" + (element ? std::to_string(index_) : escape_pointer(name_));
 }
 
-void Cursor::fail(std::string message) const { problems_->push_back({pointer(), std::move(message)}); }
+void Cursor::fail(std::string message) const {
+  problems_->push_back({pointer(), std::move(message)});
+}
 
 void Cursor::fail_missing(std::string_view name) const {
   problems_->push_back({pointer() + "/" + escape_pointer(name), "is required"});
@@ -84,7 +92,9 @@ bool Cursor::read_string(std::string& out) const {
   return true;
 }
 
-bool Cursor::read_double(double& out) const { return to_double(*value_, out) || wrong_kind("a number"); }
+bool Cursor::read_double(double& out) const {
+  return to_double(*value_, out) || wrong_kind("a number");
+}
 
 bool Cursor::read_signed(int64_t& out, int64_t min, int64_t max) const {
   int64_t number = 0;
@@ -102,7 +112,8 @@ bool Cursor::read_unsigned(uint64_t& out, uint64_t max) const {
     out = number;
     return true;
   }
-  if (max == std::numeric_limits<uint64_t>::max()) return wrong_kind("a whole number that is not negative");
+  if (max == std::numeric_limits<uint64_t>::max())
+    return wrong_kind("a whole number that is not negative");
   return wrong_kind("a whole number from 0 to " + std::to_string(max));
 }
 
@@ -123,7 +134,8 @@ bool Cursor::each_member(const std::function<void(std::string_view, const Cursor
   return true;
 }
 
-Status parse_and_visit(std::string_view text, const ParseOptions& options, std::vector<Problem>& problems,
+Status parse_and_visit(std::string_view text, const ParseOptions& options,
+                       std::vector<Problem>& problems,
                        const std::function<void(const Cursor&)>& visit) {
   boost::json::monotonic_resource memory;
   ASSIGN_OR_RETURN(const Value value, parse(text, options, &memory));
@@ -138,9 +150,11 @@ StructPlan make_struct_plan(std::vector<MemberPlan> members, const StructOptions
     member.name = options.naming == Naming::Camel ? camel(member.member) : member.member;
   }
   for (const FieldOptions& field : options.fields) {
-    const auto member = std::find_if(members.begin(), members.end(),
-                                     [&](const MemberPlan& candidate) { return candidate.member == field.member; });
-    CHECK_MSG(member != members.end(), std::string("json_options names no described member: ") + field.member);
+    const auto member =
+        std::find_if(members.begin(), members.end(),
+                     [&](const MemberPlan& candidate) { return candidate.member == field.member; });
+    CHECK_MSG(member != members.end(),
+              std::string("json_options names no described member: ") + field.member);
     if (!field.name.empty()) member->name = field.name;
     member->aliases = field.aliases;
     member->required = field.required;
@@ -160,7 +174,8 @@ void read_struct(const Cursor& from, void* object, const StructPlan& plan) {
     for (size_t i = 0; i < plan.members.size(); ++i) {
       const MemberPlan& member = plan.members[i];
       if (member.is_rest ||
-          (name != member.name && std::find(member.aliases.begin(), member.aliases.end(), name) == member.aliases.end())) {
+          (name != member.name &&
+           std::find(member.aliases.begin(), member.aliases.end(), name) == member.aliases.end())) {
         continue;
       }
       if (field.is_null() && !member.nullable) return;
@@ -228,7 +243,9 @@ void write_enum(Writer& out, int64_t value, const EnumPlan& plan) {
   out.null();
 }
 
-std::string render_raw(const Cursor& from) { return render(from.value()); }
+std::string render_raw(const Cursor& from) {
+  return render(from.value());
+}
 
 }  // namespace internal
 }  // namespace base::json

@@ -1,6 +1,7 @@
 #pragma once
 
-// Structs as JSON, for every interface that has no .proto file. Describe the struct once, next to it:
+// Structs as JSON, for every interface that has no .proto file. Describe the struct once, beside it;
+// options, if any, are found by the function's argument:
 //
 //   struct Volume {
 //     std::string container_path;
@@ -8,18 +9,20 @@
 //     Mode mode = Mode::ReadOnly;
 //   };
 //   BOOST_DESCRIBE_STRUCT(Volume, (), (container_path, host_path, mode))
-//   inline const StructOptions& json_options(const Volume*) {                       // found by its argument; optional
-//     static const StructOptions options{.naming = Naming::Camel,
-//                                        .fields = {{.member = "container_path", .required = true}}};
+//   inline const StructOptions& json_options(const Volume*) {
+//     static const StructOptions options{
+//         .naming = Naming::Camel,
+//         .fields = {{.member = "container_path", .required = true}}};
 //     return options;
 //   }
 //
 //   Result<Volume> volume = base::json::parse_as<Volume>(text);
 //   std::string text = base::json::to_json(*volume);
 //
-// Reading collects every problem, each with a JSON pointer, and keeps the initial value of a member whose field is
-// absent or null. Types: bool, integers (range-checked), double, std::string, std::optional, std::vector, std::set,
-// std::map with string keys, Raw, described enums and structs; for any other type specialise Codec.
+// Reading collects every problem, each with a JSON pointer, and keeps the initial value of a member
+// whose field is absent or null. Types: bool, integers (range-checked), double, std::string,
+// std::optional, std::vector, std::set, std::map with string keys, Raw, described enums and
+// structs; for any other type specialise Codec.
 
 #include <boost/describe/class.hpp>
 #include <boost/describe/enum.hpp>
@@ -55,11 +58,12 @@ struct Problem {
 /// All problems in one Unprocessable error: "/a is required; /b must be a number, not a string".
 Error problems_error(const std::vector<Problem>& problems);
 
-/// A place in a document that is being read. The reading functions say whether they set `out`; if not, they have
-/// noted the problem.
+/// A place in a document that is being read. The reading functions say whether they set `out`; if
+/// not, they have noted the problem.
 class Cursor {
  public:
-  Cursor(const Value& value, std::vector<Problem>& problems) : value_(&value), problems_(&problems) {}
+  Cursor(const Value& value, std::vector<Problem>& problems)
+      : value_(&value), problems_(&problems) {}
 
   const Value& value() const { return *value_; }
   bool is_null() const;
@@ -79,7 +83,8 @@ class Cursor {
 
   /// Calls `visit` for every element; false with a problem when this is not an array.
   bool each_element(const std::function<void(const Cursor& element)>& visit) const;
-  bool each_member(const std::function<void(std::string_view name, const Cursor& member)>& visit) const;
+  bool each_member(
+      const std::function<void(std::string_view name, const Cursor& member)>& visit) const;
 
  private:
   Cursor(const Value& value, const Cursor& parent, std::string_view name, size_t index)
@@ -89,7 +94,7 @@ class Cursor {
   const Value* value_;
   std::vector<Problem>* problems_;
   const Cursor* parent_ = nullptr;
-  std::string_view name_;               // of a member
+  std::string_view name_;                   // of a member
   size_t index_ = static_cast<size_t>(-1);  // of an element
 };
 
@@ -156,13 +161,17 @@ std::vector<Problem> read(const Value& value, T& out) {
 }
 
 /// Parses `text` and hands its root to `visit`. The status tells whether it is JSON at all.
-Status parse_and_visit(std::string_view text, const ParseOptions& options, std::vector<Problem>& problems,
+Status parse_and_visit(std::string_view text, const ParseOptions& options,
+                       std::vector<Problem>& problems,
                        const std::function<void(const Cursor&)>& visit);
 
-/// As read, from text. The status tells whether it is JSON at all, `problems` what is wrong with its content.
+/// As read, from text. The status tells whether it is JSON at all, `problems` what is wrong with
+/// its content.
 template <class T>
-Status read_text(std::string_view text, T& out, std::vector<Problem>& problems, const ParseOptions& options = {}) {
-  return parse_and_visit(text, options, problems, [&out](const Cursor& root) { Codec<T>::read(root, out); });
+Status read_text(std::string_view text, T& out, std::vector<Problem>& problems,
+                 const ParseOptions& options = {}) {
+  return parse_and_visit(text, options, problems,
+                         [&out](const Cursor& root) { Codec<T>::read(root, out); });
 }
 
 /// A new T from text; all problems in one error.
@@ -221,7 +230,9 @@ MemberPlan member_plan() {
   plan.member = Descriptor::name;
   if constexpr (std::is_same_v<Field, Rest>) {
     plan.is_rest = true;
-    plan.rest = [](void* object) -> Rest* { return &(static_cast<T*>(object)->*Descriptor::pointer); };
+    plan.rest = [](void* object) -> Rest* {
+      return &(static_cast<T*>(object)->*Descriptor::pointer);
+    };
   } else {
     plan.nullable = kIsOptional<Field> || std::is_same_v<Field, Raw>;
     plan.read = [](const Cursor& from, void* object) {
@@ -236,7 +247,9 @@ MemberPlan member_plan() {
       };
     }
     if constexpr (requires(const Field& field) { field.empty(); }) {
-      plan.empty = [](const void* object) { return (static_cast<const T*>(object)->*Descriptor::pointer).empty(); };
+      plan.empty = [](const void* object) {
+        return (static_cast<const T*>(object)->*Descriptor::pointer).empty();
+      };
     }
   }
   return plan;
@@ -252,10 +265,12 @@ std::vector<MemberPlan> member_plans(List<Descriptors...>) {
 
 template <class T>
 const StructPlan& struct_plan() {
-  using Members = boost::describe::describe_members<T, boost::describe::mod_any_access | boost::describe::mod_inherited>;
+  using Members = boost::describe::describe_members<T, boost::describe::mod_any_access |
+                                                           boost::describe::mod_inherited>;
   static const StructPlan plan = [] {
     if constexpr (requires { json_options(static_cast<const T*>(nullptr)); }) {
-      return make_struct_plan(member_plans<T>(Members()), json_options(static_cast<const T*>(nullptr)));
+      return make_struct_plan(member_plans<T>(Members()),
+                              json_options(static_cast<const T*>(nullptr)));
     } else {
       return make_struct_plan(member_plans<T>(Members()), StructOptions());
     }
@@ -400,7 +415,7 @@ struct Codec<Raw> {
 };
 
 template <class E>
-  requires std::is_enum_v<E>
+requires std::is_enum_v<E>
 struct Codec<E> {
   static void read(const Cursor& from, E& out) {
     int64_t value = 0;
@@ -412,10 +427,13 @@ struct Codec<E> {
 };
 
 template <class T>
-  requires boost::describe::has_describe_members<T>::value
-struct Codec<T> {
-  static void read(const Cursor& from, T& out) { internal::read_struct(from, &out, internal::struct_plan<T>()); }
-  static void write(Writer& out, const T& value) { internal::write_struct(out, &value, internal::struct_plan<T>()); }
+requires boost::describe::has_describe_members<T>::value struct Codec<T> {
+  static void read(const Cursor& from, T& out) {
+    internal::read_struct(from, &out, internal::struct_plan<T>());
+  }
+  static void write(Writer& out, const T& value) {
+    internal::write_struct(out, &value, internal::struct_plan<T>());
+  }
 };
 
 }  // namespace base::json

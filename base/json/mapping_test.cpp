@@ -6,7 +6,9 @@ namespace sample {
 
 enum class Mode { ReadOnly, ReadWrite, HTTP };
 BOOST_DESCRIBE_ENUM(Mode, ReadOnly, ReadWrite, HTTP)
-base::json::EnumNaming json_enum_naming(const Mode*) { return base::json::EnumNaming::UpperSnake; }
+base::json::EnumNaming json_enum_naming(const Mode*) {
+  return base::json::EnumNaming::UpperSnake;
+}
 
 enum class Plain { one, two };
 BOOST_DESCRIBE_ENUM(Plain, one, two)
@@ -43,8 +45,8 @@ struct App {
   base::json::Rest rest;
 };
 BOOST_DESCRIBE_STRUCT(App, (),
-                      (id, cpus, instances, port, on, volumes, labels, roles, ports, children, plain, anything, old,
-                       rest))
+                      (id, cpus, instances, port, on, volumes, labels, roles, ports, children,
+                       plain, anything, old, rest))
 const base::json::StructOptions& json_options(const App*) {
   static const base::json::StructOptions options{
       .fields = {{.member = "id", .name = "ID", .aliases = {"name"}, .required = true},
@@ -70,8 +72,9 @@ using sample::App;
 TEST(Mapping, keeps_initial_values_of_absent_and_null_fields) {
   const auto app = parse_as<App>(R"({"ID":"/a","cpus":null,"ports":null})");
   ASSERT_TRUE(app);
-  EXPECT_EQ(to_json(*app),
-            R"({"ID":"/a","cpus":0.1,"instances":1,"port":0,"on":true,"volumes":[],"plain":"two","anything":null})");
+  EXPECT_EQ(
+      to_json(*app),
+      R"({"ID":"/a","cpus":0.1,"instances":1,"port":0,"on":true,"volumes":[],"plain":"two","anything":null})");
 }
 
 TEST(Mapping, reads_and_writes_every_type) {

@@ -24,7 +24,8 @@ void write_enum(Writer& out, const internal::EnumPlan& plan, int number) {
   if (number >= 0 && static_cast<size_t>(number) < plan.quoted.size() &&
       !plan.quoted[static_cast<size_t>(number)].empty()) {
     out.raw(plan.quoted[static_cast<size_t>(number)]);
-  } else if (const auto other = plan.quoted_others.find(number); other != plan.quoted_others.end()) {
+  } else if (const auto other = plan.quoted_others.find(number);
+             other != plan.quoted_others.end()) {
     out.raw(other->second);
   } else {
     out.value(number);  // only in open enums of proto3
@@ -39,16 +40,31 @@ void write_text(Writer& out, const FieldPlan& plan, const std::string& text) {
   }
 }
 
-void write_singular(Writer& out, const pb::Message& message, const pb::Reflection& reflection, const FieldPlan& plan) {
+void write_singular(Writer& out, const pb::Message& message, const pb::Reflection& reflection,
+                    const FieldPlan& plan) {
   const FieldDescriptor* field = plan.field;
   switch (plan.type) {
-    case FieldDescriptor::CPPTYPE_BOOL: out.value(reflection.GetBool(message, field)); return;
-    case FieldDescriptor::CPPTYPE_INT32: out.value(reflection.GetInt32(message, field)); return;
-    case FieldDescriptor::CPPTYPE_INT64: out.value(reflection.GetInt64(message, field)); return;
-    case FieldDescriptor::CPPTYPE_UINT32: out.value(reflection.GetUInt32(message, field)); return;
-    case FieldDescriptor::CPPTYPE_UINT64: out.value(reflection.GetUInt64(message, field)); return;
-    case FieldDescriptor::CPPTYPE_FLOAT: out.value(static_cast<double>(reflection.GetFloat(message, field))); return;
-    case FieldDescriptor::CPPTYPE_DOUBLE: out.value(reflection.GetDouble(message, field)); return;
+    case FieldDescriptor::CPPTYPE_BOOL:
+      out.value(reflection.GetBool(message, field));
+      return;
+    case FieldDescriptor::CPPTYPE_INT32:
+      out.value(reflection.GetInt32(message, field));
+      return;
+    case FieldDescriptor::CPPTYPE_INT64:
+      out.value(reflection.GetInt64(message, field));
+      return;
+    case FieldDescriptor::CPPTYPE_UINT32:
+      out.value(reflection.GetUInt32(message, field));
+      return;
+    case FieldDescriptor::CPPTYPE_UINT64:
+      out.value(reflection.GetUInt64(message, field));
+      return;
+    case FieldDescriptor::CPPTYPE_FLOAT:
+      out.value(static_cast<double>(reflection.GetFloat(message, field)));
+      return;
+    case FieldDescriptor::CPPTYPE_DOUBLE:
+      out.value(reflection.GetDouble(message, field));
+      return;
     case FieldDescriptor::CPPTYPE_ENUM:
       write_enum(out, *plan.enumeration, reflection.GetEnumValue(message, field));
       return;
@@ -63,19 +79,31 @@ void write_singular(Writer& out, const pb::Message& message, const pb::Reflectio
   }
 }
 
-void write_element(Writer& out, const pb::Message& message, const pb::Reflection& reflection, const FieldPlan& plan,
-                   int i) {
+void write_element(Writer& out, const pb::Message& message, const pb::Reflection& reflection,
+                   const FieldPlan& plan, int i) {
   const FieldDescriptor* field = plan.field;
   switch (plan.type) {
-    case FieldDescriptor::CPPTYPE_BOOL: out.value(reflection.GetRepeatedBool(message, field, i)); return;
-    case FieldDescriptor::CPPTYPE_INT32: out.value(reflection.GetRepeatedInt32(message, field, i)); return;
-    case FieldDescriptor::CPPTYPE_INT64: out.value(reflection.GetRepeatedInt64(message, field, i)); return;
-    case FieldDescriptor::CPPTYPE_UINT32: out.value(reflection.GetRepeatedUInt32(message, field, i)); return;
-    case FieldDescriptor::CPPTYPE_UINT64: out.value(reflection.GetRepeatedUInt64(message, field, i)); return;
+    case FieldDescriptor::CPPTYPE_BOOL:
+      out.value(reflection.GetRepeatedBool(message, field, i));
+      return;
+    case FieldDescriptor::CPPTYPE_INT32:
+      out.value(reflection.GetRepeatedInt32(message, field, i));
+      return;
+    case FieldDescriptor::CPPTYPE_INT64:
+      out.value(reflection.GetRepeatedInt64(message, field, i));
+      return;
+    case FieldDescriptor::CPPTYPE_UINT32:
+      out.value(reflection.GetRepeatedUInt32(message, field, i));
+      return;
+    case FieldDescriptor::CPPTYPE_UINT64:
+      out.value(reflection.GetRepeatedUInt64(message, field, i));
+      return;
     case FieldDescriptor::CPPTYPE_FLOAT:
       out.value(static_cast<double>(reflection.GetRepeatedFloat(message, field, i)));
       return;
-    case FieldDescriptor::CPPTYPE_DOUBLE: out.value(reflection.GetRepeatedDouble(message, field, i)); return;
+    case FieldDescriptor::CPPTYPE_DOUBLE:
+      out.value(reflection.GetRepeatedDouble(message, field, i));
+      return;
     case FieldDescriptor::CPPTYPE_ENUM:
       write_enum(out, *plan.enumeration, reflection.GetRepeatedEnumValue(message, field, i));
       return;
@@ -99,7 +127,8 @@ std::string map_key(const pb::Message& entry, const FieldPlan& key) {
   return text;
 }
 
-void write_map(Writer& out, const pb::Message& message, const pb::Reflection& reflection, const FieldPlan& plan) {
+void write_map(Writer& out, const pb::Message& message, const pb::Reflection& reflection,
+               const FieldPlan& plan) {
   const FieldPlan& key = plan.message->fields[0];
   const FieldPlan& value = plan.message->fields[1];
   std::vector<std::pair<std::string, const pb::Message*>> entries;
@@ -144,9 +173,15 @@ void write_message(Writer& out, const pb::Message& message, const MessagePlan& p
 
 }  // namespace
 
-std::string ProtoDialect::field_name(const FieldDescriptor& field) const { return field.name(); }
-std::string ProtoDialect::enum_name(const pb::EnumValueDescriptor& value) const { return value.name(); }
-bool ProtoDialect::write_empty(const FieldDescriptor&) const { return false; }
+std::string ProtoDialect::field_name(const FieldDescriptor& field) const {
+  return field.name();
+}
+std::string ProtoDialect::enum_name(const pb::EnumValueDescriptor& value) const {
+  return value.name();
+}
+bool ProtoDialect::write_empty(const FieldDescriptor&) const {
+  return false;
+}
 
 const ProtoDialect& plain_dialect() {
   static const ProtoDialect dialect;
@@ -159,8 +194,8 @@ void write_proto(Writer& out, const pb::Message& message, const ProtoDialect& di
 
 std::string proto_to_json(const pb::Message& message, const ProtoDialect& dialect) {
   std::string text;
-  // JSON takes two to four times the bytes of the wire format. What is reserved and not used is never touched, whereas
-  // growing a large text step by step copies it and faults every page twice.
+  // JSON takes two to four times the bytes of the wire format. What is reserved and not used is
+  // never touched, whereas growing a large text step by step copies it and faults every page twice.
   text.reserve(64 + 2 * message.ByteSizeLong());
   Writer writer(text);
   write_proto(writer, message, dialect);

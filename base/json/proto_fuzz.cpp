@@ -1,5 +1,5 @@
-// Fuzz entry point: any bytes as the JSON of a message, and as a message to be written as JSON. What was read must
-// survive writing and reading.
+// Fuzz entry point: any bytes as the JSON of a message, and as a message to be written as JSON.
+// What was read must survive writing and reading.
 
 #include <cstdint>
 
@@ -27,7 +27,8 @@ int fuzz_proto_json(const uint8_t* data, size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   dcos::test::Everything message;
   if (base::json::proto_from_json(text, message)) survives(message);
-  // From the wire format come values that JSON has no numbers for, and text that is not UTF-8: valid JSON all the same.
+  // From the wire format come values that JSON has no numbers for, and text that is not UTF-8:
+  // valid JSON all the same.
   if (message.ParsePartialFromArray(data, static_cast<int>(size))) {
     const std::string rendered = base::json::proto_to_json(message);
     CHECK_MSG(base::json::parse(rendered), rendered);
@@ -36,5 +37,7 @@ int fuzz_proto_json(const uint8_t* data, size_t size) {
 }
 
 #ifdef DC_FUZZER
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) { return fuzz_proto_json(data, size); }
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  return fuzz_proto_json(data, size);
+}
 #endif

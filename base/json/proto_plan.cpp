@@ -19,8 +19,10 @@ constexpr int kDenseEnum = 1024;
 
 struct Cache {
   std::shared_mutex mutex;
-  std::map<std::pair<const pb::Descriptor*, const ProtoDialect*>, std::unique_ptr<MessagePlan>> messages;
-  std::map<std::pair<const pb::EnumDescriptor*, const ProtoDialect*>, std::unique_ptr<EnumPlan>> enums;
+  std::map<std::pair<const pb::Descriptor*, const ProtoDialect*>, std::unique_ptr<MessagePlan>>
+      messages;
+  std::map<std::pair<const pb::EnumDescriptor*, const ProtoDialect*>, std::unique_ptr<EnumPlan>>
+      enums;
 };
 
 // Never destroyed: threads may still render while the process exits.
@@ -35,7 +37,8 @@ std::string quote(std::string_view name) {
   return out;
 }
 
-const EnumPlan& enum_plan(Cache& plans, const pb::EnumDescriptor& type, const ProtoDialect& dialect) {
+const EnumPlan& enum_plan(Cache& plans, const pb::EnumDescriptor& type,
+                          const ProtoDialect& dialect) {
   auto& slot = plans.enums[{&type, &dialect}];
   if (slot) return *slot;
   slot = std::make_unique<EnumPlan>();
@@ -54,7 +57,8 @@ const EnumPlan& enum_plan(Cache& plans, const pb::EnumDescriptor& type, const Pr
   return *slot;
 }
 
-const MessagePlan& message_plan(Cache& plans, const pb::Descriptor& type, const ProtoDialect& dialect) {
+const MessagePlan& message_plan(Cache& plans, const pb::Descriptor& type,
+                                const ProtoDialect& dialect) {
   auto& slot = plans.messages[{&type, &dialect}];
   if (slot) return *slot;
   slot = std::make_unique<MessagePlan>();
@@ -68,12 +72,15 @@ const MessagePlan& message_plan(Cache& plans, const pb::Descriptor& type, const 
     entry.is_bytes = field.type() == pb::FieldDescriptor::TYPE_BYTES;
     entry.is_repeated = field.is_repeated();
     entry.is_map = field.is_map();
-    entry.write_unset = field.is_repeated() ? dialect.write_empty(field)
-                                            : field.has_default_value() && !field.options().deprecated();
+    entry.write_unset = field.is_repeated()
+                            ? dialect.write_empty(field)
+                            : field.has_default_value() && !field.options().deprecated();
     entry.name = dialect.field_name(field);
     entry.key = "," + quote(entry.name) + ":";
-    if (field.message_type() != nullptr) entry.message = &message_plan(plans, *field.message_type(), dialect);
-    if (field.enum_type() != nullptr) entry.enumeration = &enum_plan(plans, *field.enum_type(), dialect);
+    if (field.message_type() != nullptr)
+      entry.message = &message_plan(plans, *field.message_type(), dialect);
+    if (field.enum_type() != nullptr)
+      entry.enumeration = &enum_plan(plans, *field.enum_type(), dialect);
   }
   for (const FieldPlan& entry : plan.fields) plan.by_name.emplace(entry.name, &entry);
   return plan;

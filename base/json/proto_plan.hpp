@@ -1,6 +1,7 @@
 #pragma once
 
-// Inside of proto.cpp and proto_reader.cpp: what the codec knows about a message type, found out once.
+// Inside of proto.cpp and proto_reader.cpp: what the codec knows about a message type, found out
+// once.
 
 #include <google/protobuf/descriptor.h>
 
@@ -19,7 +20,8 @@ struct MessagePlan;
 
 /// Names of an enum's values in a dialect.
 struct EnumPlan {
-  std::vector<std::string> quoted;  // by number, with quotes; empty where there is none; small numbers only
+  std::vector<std::string>
+      quoted;  // by number, with quotes; empty where there is none; small numbers only
   std::unordered_map<std::string, const google::protobuf::EnumValueDescriptor*> by_name;
   std::unordered_map<int, std::string> quoted_others;
 };

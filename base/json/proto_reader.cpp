@@ -1,6 +1,6 @@
-#include <boost/json.hpp>
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/message.h>
+#include <boost/json.hpp>
 
 #include <cmath>
 #include <limits>
@@ -28,9 +28,13 @@ struct Problem {
 };
 using Outcome = std::optional<Problem>;
 
-std::string_view view(const boost::json::string& text) { return {text.data(), text.size()}; }
+std::string_view view(const boost::json::string& text) {
+  return {text.data(), text.size()};
+}
 
-Problem problem(std::string message) { return {std::move(message), {}}; }
+Problem problem(std::string message) {
+  return {std::move(message), {}};
+}
 
 Problem in_field(const FieldPlan& plan, Problem inner) {
   inner.pointer = "/" + escape_pointer(plan.name) + inner.pointer;
@@ -41,23 +45,27 @@ Problem unexpected(const FieldPlan& plan, std::string_view kind) {
   return problem("Not expecting a JSON " + std::string(kind) + " for field '" + plan.name + "'");
 }
 
-Outcome read_message(const boost::json::object& object, pb::Message& message, const MessagePlan& plan);
+Outcome read_message(const boost::json::object& object, pb::Message& message,
+                     const MessagePlan& plan);
 Outcome read_field(const Value& value, pb::Message& message, const FieldPlan& plan);
 
 // Each sets a singular field or appends to a repeated one.
 void put_double(pb::Message& message, const FieldPlan& plan, double value) {
   const pb::Reflection& to = *message.GetReflection();
-  plan.is_repeated ? to.AddDouble(&message, plan.field, value) : to.SetDouble(&message, plan.field, value);
+  plan.is_repeated ? to.AddDouble(&message, plan.field, value)
+                   : to.SetDouble(&message, plan.field, value);
 }
 
 void put_float(pb::Message& message, const FieldPlan& plan, float value) {
   const pb::Reflection& to = *message.GetReflection();
-  plan.is_repeated ? to.AddFloat(&message, plan.field, value) : to.SetFloat(&message, plan.field, value);
+  plan.is_repeated ? to.AddFloat(&message, plan.field, value)
+                   : to.SetFloat(&message, plan.field, value);
 }
 
 void put_bool(pb::Message& message, const FieldPlan& plan, bool value) {
   const pb::Reflection& to = *message.GetReflection();
-  plan.is_repeated ? to.AddBool(&message, plan.field, value) : to.SetBool(&message, plan.field, value);
+  plan.is_repeated ? to.AddBool(&message, plan.field, value)
+                   : to.SetBool(&message, plan.field, value);
 }
 
 void put_string(pb::Message& message, const FieldPlan& plan, std::string value) {
@@ -70,15 +78,18 @@ Outcome read_signed(const Value& value, pb::Message& message, const FieldPlan& p
   const pb::Reflection& to = *message.GetReflection();
   const bool narrow = plan.type == FieldDescriptor::CPPTYPE_INT32;
   int64_t number = 0;
-  if (!to_int(value, number) ||
-      (narrow && (number < std::numeric_limits<int32_t>::min() || number > std::numeric_limits<int32_t>::max()))) {
-    return problem("Expecting a " + std::string(narrow ? "32" : "64") + "-bit integer for field '" + plan.name + "'");
+  if (!to_int(value, number) || (narrow && (number < std::numeric_limits<int32_t>::min() ||
+                                            number > std::numeric_limits<int32_t>::max()))) {
+    return problem("Expecting a " + std::string(narrow ? "32" : "64") + "-bit integer for field '" +
+                   plan.name + "'");
   }
   if (narrow) {
     const auto small = static_cast<int32_t>(number);
-    plan.is_repeated ? to.AddInt32(&message, plan.field, small) : to.SetInt32(&message, plan.field, small);
+    plan.is_repeated ? to.AddInt32(&message, plan.field, small)
+                     : to.SetInt32(&message, plan.field, small);
   } else {
-    plan.is_repeated ? to.AddInt64(&message, plan.field, number) : to.SetInt64(&message, plan.field, number);
+    plan.is_repeated ? to.AddInt64(&message, plan.field, number)
+                     : to.SetInt64(&message, plan.field, number);
   }
   return {};
 }
@@ -88,14 +99,16 @@ Outcome read_unsigned(const Value& value, pb::Message& message, const FieldPlan&
   const bool narrow = plan.type == FieldDescriptor::CPPTYPE_UINT32;
   uint64_t number = 0;
   if (!to_uint(value, number) || (narrow && number > std::numeric_limits<uint32_t>::max())) {
-    return problem("Expecting a " + std::string(narrow ? "32" : "64") + "-bit unsigned integer for field '" +
-                   plan.name + "'");
+    return problem("Expecting a " + std::string(narrow ? "32" : "64") +
+                   "-bit unsigned integer for field '" + plan.name + "'");
   }
   if (narrow) {
     const auto small = static_cast<uint32_t>(number);
-    plan.is_repeated ? to.AddUInt32(&message, plan.field, small) : to.SetUInt32(&message, plan.field, small);
+    plan.is_repeated ? to.AddUInt32(&message, plan.field, small)
+                     : to.SetUInt32(&message, plan.field, small);
   } else {
-    plan.is_repeated ? to.AddUInt64(&message, plan.field, number) : to.SetUInt64(&message, plan.field, number);
+    plan.is_repeated ? to.AddUInt64(&message, plan.field, number)
+                     : to.SetUInt64(&message, plan.field, number);
   }
   return {};
 }
@@ -104,21 +117,25 @@ Outcome read_number(const Value& value, pb::Message& message, const FieldPlan& p
   double number = 0;
   switch (plan.type) {
     case FieldDescriptor::CPPTYPE_INT32:
-    case FieldDescriptor::CPPTYPE_INT64: return read_signed(value, message, plan);
+    case FieldDescriptor::CPPTYPE_INT64:
+      return read_signed(value, message, plan);
     case FieldDescriptor::CPPTYPE_UINT32:
-    case FieldDescriptor::CPPTYPE_UINT64: return read_unsigned(value, message, plan);
+    case FieldDescriptor::CPPTYPE_UINT64:
+      return read_unsigned(value, message, plan);
     case FieldDescriptor::CPPTYPE_DOUBLE:
       to_double(value, number);
       put_double(message, plan, number);
       return {};
     case FieldDescriptor::CPPTYPE_FLOAT:
       to_double(value, number);
-      if (std::abs(number) > static_cast<double>(std::numeric_limits<float>::max()) && std::isfinite(number)) {
+      if (std::abs(number) > static_cast<double>(std::numeric_limits<float>::max()) &&
+          std::isfinite(number)) {
         return problem("Expecting a 32-bit number for field '" + plan.name + "'");
       }
       put_float(message, plan, static_cast<float>(number));
       return {};
-    default: return unexpected(plan, "number");
+    default:
+      return unexpected(plan, "number");
   }
 }
 
@@ -126,7 +143,8 @@ Outcome read_number(const Value& value, pb::Message& message, const FieldPlan& p
 Outcome read_quoted(std::string_view text, pb::Message& message, const FieldPlan& plan) {
   if (plan.type == FieldDescriptor::CPPTYPE_BOOL) {
     if (text != "true" && text != "false") {
-      return problem("Failed to parse '" + std::string(text) + "' as a JSON boolean for field '" + plan.name + "'");
+      return problem("Failed to parse '" + std::string(text) + "' as a JSON boolean for field '" +
+                     plan.name + "'");
     }
     put_bool(message, plan, text == "true");
     return {};
@@ -140,7 +158,8 @@ Outcome read_quoted(std::string_view text, pb::Message& message, const FieldPlan
   if (const auto integer = parse_int(text)) return read_number(Value(*integer), message, plan);
   if (const auto natural = parse_uint(text)) return read_number(Value(*natural), message, plan);
   if (const auto number = parse_double(text)) return read_number(Value(*number), message, plan);
-  return problem("Failed to parse '" + std::string(text) + "' as a JSON number for field '" + plan.name + "'");
+  return problem("Failed to parse '" + std::string(text) + "' as a JSON number for field '" +
+                 plan.name + "'");
 }
 
 Outcome read_enum(std::string_view text, pb::Message& message, const FieldPlan& plan) {
@@ -148,10 +167,12 @@ Outcome read_enum(std::string_view text, pb::Message& message, const FieldPlan& 
   const auto found = plan.enumeration->by_name.find(std::string(text));
   if (found == plan.enumeration->by_name.end()) {
     // A name from a later version: where the field may be absent, it is.
-    if (plan.field->is_required()) return problem("Failed to find enum for '" + std::string(text) + "'");
+    if (plan.field->is_required())
+      return problem("Failed to find enum for '" + std::string(text) + "'");
     return {};
   }
-  plan.is_repeated ? to.AddEnum(&message, plan.field, found->second) : to.SetEnum(&message, plan.field, found->second);
+  plan.is_repeated ? to.AddEnum(&message, plan.field, found->second)
+                   : to.SetEnum(&message, plan.field, found->second);
   return {};
 }
 
@@ -169,9 +190,12 @@ Outcome read_string(std::string_view text, pb::Message& message, const FieldPlan
       put_string(message, plan, std::move(bytes));
       return {};
     }
-    case FieldDescriptor::CPPTYPE_ENUM: return read_enum(text, message, plan);
-    case FieldDescriptor::CPPTYPE_MESSAGE: return unexpected(plan, "string");
-    default: return read_quoted(text, message, plan);
+    case FieldDescriptor::CPPTYPE_ENUM:
+      return read_enum(text, message, plan);
+    case FieldDescriptor::CPPTYPE_MESSAGE:
+      return unexpected(plan, "string");
+    default:
+      return read_quoted(text, message, plan);
   }
 }
 
@@ -197,7 +221,8 @@ Outcome read_array(const boost::json::array& array, pb::Message& message, const 
   size_t index = 0;
   for (const Value& element : array) {
     // An array in an array is no way to write a list.
-    Outcome outcome = element.is_array() ? unexpected(plan, "array") : read_field(element, message, plan);
+    Outcome outcome =
+        element.is_array() ? unexpected(plan, "array") : read_field(element, message, plan);
     if (outcome) {
       outcome->pointer = "/" + std::to_string(index) + outcome->pointer;
       return outcome;
@@ -207,35 +232,43 @@ Outcome read_array(const boost::json::array& array, pb::Message& message, const 
   return {};
 }
 
-Outcome read_object(const boost::json::object& object, pb::Message& message, const FieldPlan& plan) {
+Outcome read_object(const boost::json::object& object, pb::Message& message,
+                    const FieldPlan& plan) {
   if (plan.type != FieldDescriptor::CPPTYPE_MESSAGE) return unexpected(plan, "object");
   if (plan.is_map) return read_map(object, message, plan);
   const pb::Reflection& to = *message.GetReflection();
-  pb::Message* inner =
-      plan.is_repeated ? to.AddMessage(&message, plan.field) : to.MutableMessage(&message, plan.field);
+  pb::Message* inner = plan.is_repeated ? to.AddMessage(&message, plan.field)
+                                        : to.MutableMessage(&message, plan.field);
   return read_message(object, *inner, *plan.message);
 }
 
 Outcome read_field(const Value& value, pb::Message& message, const FieldPlan& plan) {
   switch (value.kind()) {
-    case boost::json::kind::null: return {};
+    case boost::json::kind::null:
+      return {};
     case boost::json::kind::bool_:
       if (plan.type != FieldDescriptor::CPPTYPE_BOOL) return unexpected(plan, "boolean");
       put_bool(message, plan, value.get_bool());
       return {};
     case boost::json::kind::int64:
     case boost::json::kind::uint64:
-    case boost::json::kind::double_: return read_number(value, message, plan);
-    case boost::json::kind::string: return read_string(view(value.get_string()), message, plan);
-    case boost::json::kind::array: return read_array(value.get_array(), message, plan);
-    case boost::json::kind::object: return read_object(value.get_object(), message, plan);
+    case boost::json::kind::double_:
+      return read_number(value, message, plan);
+    case boost::json::kind::string:
+      return read_string(view(value.get_string()), message, plan);
+    case boost::json::kind::array:
+      return read_array(value.get_array(), message, plan);
+    case boost::json::kind::object:
+      return read_object(value.get_object(), message, plan);
   }
   return {};
 }
 
-Outcome read_message(const boost::json::object& object, pb::Message& message, const MessagePlan& plan) {
+Outcome read_message(const boost::json::object& object, pb::Message& message,
+                     const MessagePlan& plan) {
   for (const auto& member : object) {
-    const auto found = plan.by_name.find(std::string_view(member.key().data(), member.key().size()));
+    const auto found =
+        plan.by_name.find(std::string_view(member.key().data(), member.key().size()));
     if (found == plan.by_name.end()) continue;
     if (Outcome outcome = read_field(member.value(), message, *found->second)) {
       return in_field(*found->second, std::move(*outcome));

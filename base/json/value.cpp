@@ -19,15 +19,17 @@ namespace {
 namespace bj = boost::json;
 using bj::error_code;
 
-// Builds the tree from the parser's events. Unlike the library's own builder it reads doubles exactly, and it can
-// refuse duplicate keys.
+// Builds the tree from the parser's events. Unlike the library's own builder it reads doubles
+// exactly, and it can refuse duplicate keys.
 struct TreeBuilder {
   static constexpr std::size_t max_object_size = static_cast<std::size_t>(-1);
   static constexpr std::size_t max_array_size = static_cast<std::size_t>(-1);
   static constexpr std::size_t max_key_size = static_cast<std::size_t>(-1);
   static constexpr std::size_t max_string_size = static_cast<std::size_t>(-1);
 
-  TreeBuilder(bool unique, bj::storage_ptr storage) : unique_keys(unique) { stack.reset(std::move(storage)); }
+  TreeBuilder(bool unique, bj::storage_ptr storage) : unique_keys(unique) {
+    stack.reset(std::move(storage));
+  }
 
   bool on_document_begin(error_code&) { return true; }
   bool on_document_end(error_code&) { return true; }
@@ -122,9 +124,11 @@ Error parse_error(std::string_view text, size_t offset, const std::string& what)
   offset = std::min(offset, text.size());
   const std::string_view before = text.substr(0, offset);
   const auto line = std::count(before.begin(), before.end(), '\n') + 1;
-  const size_t line_start = before.rfind('\n') == std::string_view::npos ? 0 : before.rfind('\n') + 1;
-  return invalid(what + " at line " + std::to_string(line) + ", column " + std::to_string(offset - line_start + 1) +
-                 " (offset " + std::to_string(offset) + ")");
+  const size_t line_start =
+      before.rfind('\n') == std::string_view::npos ? 0 : before.rfind('\n') + 1;
+  return invalid(what + " at line " + std::to_string(line) + ", column " +
+                 std::to_string(offset - line_start + 1) + " (offset " + std::to_string(offset) +
+                 ")");
 }
 
 std::string describe(const error_code& error, const std::string& failure) {
@@ -138,12 +142,24 @@ std::string describe(const error_code& error, const std::string& failure) {
 
 void write(Writer& out, const Value& value) {
   switch (value.kind()) {
-    case bj::kind::null: out.null(); return;
-    case bj::kind::bool_: out.value(value.get_bool()); return;
-    case bj::kind::int64: out.value(value.get_int64()); return;
-    case bj::kind::uint64: out.value(value.get_uint64()); return;
-    case bj::kind::double_: out.value(value.get_double()); return;
-    case bj::kind::string: out.value(std::string_view(value.get_string().data(), value.get_string().size())); return;
+    case bj::kind::null:
+      out.null();
+      return;
+    case bj::kind::bool_:
+      out.value(value.get_bool());
+      return;
+    case bj::kind::int64:
+      out.value(value.get_int64());
+      return;
+    case bj::kind::uint64:
+      out.value(value.get_uint64());
+      return;
+    case bj::kind::double_:
+      out.value(value.get_double());
+      return;
+    case bj::kind::string:
+      out.value(std::string_view(value.get_string().data(), value.get_string().size()));
+      return;
     case bj::kind::array:
       out.begin_array();
       for (const Value& element : value.get_array()) write(out, element);
@@ -208,12 +224,13 @@ Result<const Value*> require(const Value& root, std::string_view pointer) {
 
 Error wrong_kind(std::string_view pointer, std::string_view expected, const Value& value) {
   const std::string found = value.is_number() ? render(value) : std::string(kind_name(value));
-  return invalid((pointer.empty() ? "the document" : std::string(pointer)) + " must be " + std::string(expected) +
-                 ", not " + found);
+  return invalid((pointer.empty() ? "the document" : std::string(pointer)) + " must be " +
+                 std::string(expected) + ", not " + found);
 }
 
 template <class T>
-Result<T> get(const Value& root, std::string_view pointer, std::string_view expected, bool (*convert)(const Value&, T&)) {
+Result<T> get(const Value& root, std::string_view pointer, std::string_view expected,
+              bool (*convert)(const Value&, T&)) {
   ASSIGN_OR_RETURN(const Value* value, require(root, pointer));
   T out{};
   if (!convert(*value, out)) return wrong_kind(pointer, expected, *value);
@@ -222,12 +239,14 @@ Result<T> get(const Value& root, std::string_view pointer, std::string_view expe
 
 }  // namespace
 
-Result<Value> parse(std::string_view text, const ParseOptions& options) { return parse(text, options, {}); }
+Result<Value> parse(std::string_view text, const ParseOptions& options) {
+  return parse(text, options, {});
+}
 
 Result<Value> parse(std::string_view text, const ParseOptions& options, bj::storage_ptr storage) {
   if (text.size() > options.max_bytes) {
-    return Error{Code::TooLarge, "the JSON text has " + std::to_string(text.size()) + " bytes, the limit is " +
-                                     std::to_string(options.max_bytes)};
+    return Error{Code::TooLarge, "the JSON text has " + std::to_string(text.size()) +
+                                     " bytes, the limit is " + std::to_string(options.max_bytes)};
   }
   bj::parse_options limits;
   limits.max_depth = options.max_depth;
@@ -259,14 +278,20 @@ std::string render_pretty(const Value& value, int indent) {
 
 std::string_view kind_name(const Value& value) {
   switch (value.kind()) {
-    case bj::kind::null: return "null";
-    case bj::kind::bool_: return "a boolean";
+    case bj::kind::null:
+      return "null";
+    case bj::kind::bool_:
+      return "a boolean";
     case bj::kind::int64:
     case bj::kind::uint64:
-    case bj::kind::double_: return "a number";
-    case bj::kind::string: return "a string";
-    case bj::kind::array: return "an array";
-    case bj::kind::object: return "an object";
+    case bj::kind::double_:
+      return "a number";
+    case bj::kind::string:
+      return "a string";
+    case bj::kind::array:
+      return "an array";
+    case bj::kind::object:
+      return "an object";
   }
   UNREACHABLE();
 }
@@ -313,7 +338,8 @@ bool to_int(const Value& value, int64_t& out) {
     return true;
   }
   const double* number = value.if_double();
-  if (number == nullptr || *number != std::trunc(*number) || *number < -0x1p63 || *number >= 0x1p63) return false;
+  if (number == nullptr || *number != std::trunc(*number) || *number < -0x1p63 || *number >= 0x1p63)
+    return false;
   out = static_cast<int64_t>(*number);
   return true;
 }
@@ -328,7 +354,8 @@ bool to_uint(const Value& value, uint64_t& out) {
     return *number >= 0;
   }
   const double* number = value.if_double();
-  if (number == nullptr || *number != std::trunc(*number) || *number < 0 || *number >= 0x1p64) return false;
+  if (number == nullptr || *number != std::trunc(*number) || *number < 0 || *number >= 0x1p64)
+    return false;
   out = static_cast<uint64_t>(*number);
   return true;
 }

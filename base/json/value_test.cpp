@@ -18,14 +18,16 @@ std::string round_trip(std::string_view text) {
 }
 
 TEST(Parse, reads_every_kind) {
-  EXPECT_EQ(round_trip(R"( {"a":[1,-1,18446744073709551615,1.5,true,false,null,"x\u00e9\n"],"b":{}} )"),
-            "{\"a\":[1,-1,18446744073709551615,1.5,true,false,null,\"x\xc3\xa9\\n\"],\"b\":{}}");
+  EXPECT_EQ(
+      round_trip(R"( {"a":[1,-1,18446744073709551615,1.5,true,false,null,"x\u00e9\n"],"b":{}} )"),
+      "{\"a\":[1,-1,18446744073709551615,1.5,true,false,null,\"x\xc3\xa9\\n\"],\"b\":{}}");
 }
 
 TEST(Parse, reads_doubles_exactly) {
   EXPECT_EQ(round_trip("[1700000000.123456,0.30000000000000004,1e-400,33.3,1E2]"),
             "[1700000000.123456,0.30000000000000004,0.0,33.3,100.0]");
-  EXPECT_EQ(round_trip("[9007199254740993.0,123456789012345678901]"), "[9007199254740992.0,123456789012345683968.0]");
+  EXPECT_EQ(round_trip("[9007199254740993.0,123456789012345678901]"),
+            "[9007199254740992.0,123456789012345683968.0]");
 }
 
 TEST(Parse, says_what_is_wrong_and_where) {
@@ -54,8 +56,10 @@ TEST(Parse, takes_the_last_of_duplicate_keys_or_refuses_them) {
   EXPECT_EQ(round_trip(R"({"a":1,"a":2})"), R"({"a":2})");
   ParseOptions strict;
   strict.reject_duplicate_keys = true;
-  EXPECT_TRUE(error_of(R"({"a":1,"b":{"a":2,"\u0061":3}})", strict).starts_with("duplicate key \"a\" at line 1"));
-  EXPECT_EQ(error_of(R"({"a":1,"b":{"a":2},"c":[{"a":1},{"a":1}]})", strict).substr(0, 8), "no error");
+  EXPECT_TRUE(error_of(R"({"a":1,"b":{"a":2,"\u0061":3}})", strict)
+                  .starts_with("duplicate key \"a\" at line 1"));
+  EXPECT_EQ(error_of(R"({"a":1,"b":{"a":2},"c":[{"a":1},{"a":1}]})", strict).substr(0, 8),
+            "no error");
 }
 
 TEST(Render, indents) {
@@ -84,7 +88,8 @@ TEST(TypedAccess, names_the_place_in_errors) {
   EXPECT_EQ(*get_int(root, "/whole"), 2);
   EXPECT_EQ(*get_bool(root, "/b"), true);
   EXPECT_EQ(get_int(root, "/n").error().message, "/n must be a whole number, not 1.5");
-  EXPECT_EQ(get_uint(root, "/i").error().message, "/i must be a whole number that is not negative, not -3");
+  EXPECT_EQ(get_uint(root, "/i").error().message,
+            "/i must be a whole number that is not negative, not -3");
   EXPECT_EQ(get_string(root, "/b").error().message, "/b must be a string, not a boolean");
   EXPECT_EQ(get_string(root, "/s/t").error().message, "/s/t is missing");
   EXPECT_EQ(get_string(root, "/s/t").error().code, Code::NotFound);

@@ -11,20 +11,23 @@ namespace base::json {
 
 namespace {
 
-// True for bytes that a JSON string takes as they are, one at a time: printable ASCII but quote and backslash.
+// True for bytes that a JSON string takes as they are, one at a time: printable ASCII but quote and
+// backslash.
 constexpr std::array<bool, 256> kPlain = [] {
   std::array<bool, 256> table{};
   for (size_t byte = 0x20; byte < 0x80; ++byte) table[byte] = byte != '"' && byte != '\\';
   return table;
 }();
 
-// Set in the high bit of each byte that needs a closer look; a zero result means eight plain bytes. May be set for a
-// plain byte that follows one that is not, never the other way round.
+// Set in the high bit of each byte that needs a closer look; a zero result means eight plain bytes.
+// May be set for a plain byte that follows one that is not, never the other way round.
 uint64_t suspicious(uint64_t eight) {
   constexpr uint64_t kOnes = 0x0101010101010101, kHigh = 0x8080808080808080;
   const auto zero_bytes = [](uint64_t word) { return (word - kOnes) & ~word; };
   const uint64_t control = eight - kOnes * 0x20;
-  return (eight | control | zero_bytes(eight ^ (kOnes * '"')) | zero_bytes(eight ^ (kOnes * '\\'))) & kHigh;
+  return (eight | control | zero_bytes(eight ^ (kOnes * '"')) |
+          zero_bytes(eight ^ (kOnes * '\\'))) &
+         kHigh;
 }
 
 size_t plain_length(const char* at, const char* end) {
@@ -39,7 +42,8 @@ size_t plain_length(const char* at, const char* end) {
   return static_cast<size_t>(at - start);
 }
 
-// Length of the UTF-8 sequence (2 to 4 bytes) at `at`, 0 when it is not one (RFC 3629: shortest form, no surrogates).
+// Length of the UTF-8 sequence (2 to 4 bytes) at `at`, 0 when it is not one (RFC 3629: shortest
+// form, no surrogates).
 size_t sequence_length(const char* at, const char* end) {
   const auto byte = [&](std::ptrdiff_t i) { return static_cast<unsigned char>(at[i]); };
   const auto continues = [&](std::ptrdiff_t i) { return i < end - at && (byte(i) & 0xc0) == 0x80; };
@@ -63,14 +67,29 @@ size_t sequence_length(const char* at, const char* end) {
 void append_escape(std::string& out, unsigned char byte) {
   constexpr std::string_view kHex = "0123456789abcdef";
   switch (byte) {
-    case '"': out += "\\\""; return;
-    case '\\': out += "\\\\"; return;
-    case '\b': out += "\\b"; return;
-    case '\f': out += "\\f"; return;
-    case '\n': out += "\\n"; return;
-    case '\r': out += "\\r"; return;
-    case '\t': out += "\\t"; return;
-    default: break;
+    case '"':
+      out += "\\\"";
+      return;
+    case '\\':
+      out += "\\\\";
+      return;
+    case '\b':
+      out += "\\b";
+      return;
+    case '\f':
+      out += "\\f";
+      return;
+    case '\n':
+      out += "\\n";
+      return;
+    case '\r':
+      out += "\\r";
+      return;
+    case '\t':
+      out += "\\t";
+      return;
+    default:
+      break;
   }
   out += "\\u00";
   out.push_back(kHex[byte >> 4]);

@@ -7,9 +7,10 @@
 
 namespace base::json {
 
-/// Appends compact JSON to a string as it is told, without building a tree. The result is valid UTF-8 whatever the
-/// strings hold (bad bytes become U+FFFD). Integers are numbers up to 64 bits; doubles read back exactly and integral
-/// ones end in ".0"; infinities and NaN are the strings "Infinity", "-Infinity", "NaN". The caller nests properly:
+/// Appends compact JSON to a string as it is told, without building a tree. The result is valid
+/// UTF-8 whatever the strings hold (bad bytes become U+FFFD). Integers are numbers up to 64 bits;
+/// doubles read back exactly and integral ones end in ".0"; infinities and NaN are the strings
+/// "Infinity", "-Infinity", "NaN". The caller nests properly:
 ///
 ///   Writer w(text);
 ///   w.begin_object();
@@ -27,7 +28,8 @@ class Writer {
 
   void key(std::string_view name);
 
-  /// `finished` is a key with comma, quotes and colon, such as ",\"id\":"; the comma is left out where none is due.
+  /// `finished` is a key with comma, quotes and colon, such as ",\"id\":"; the comma is left out
+  /// where none is due.
   void raw_key(std::string_view finished) {
     if (!comma_) finished.remove_prefix(1);
     out_.append(finished);

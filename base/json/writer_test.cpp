@@ -66,7 +66,10 @@ TEST(Writer, finds_every_special_byte_at_every_position) {
       for (const char special : {'"', '\\', '\n', '\x1f'}) {
         std::string text(length, 'x');
         text[at] = special;
-        const std::string escape = special == '"' ? "\\\"" : special == '\\' ? "\\\\" : special == '\n' ? "\\n" : "\\u001f";
+        const std::string escape = special == '"'    ? "\\\""
+                                   : special == '\\' ? "\\\\"
+                                   : special == '\n' ? "\\n"
+                                                     : "\\u001f";
         EXPECT_EQ(text_of(text), "\"" + text.substr(0, at) + escape + text.substr(at + 1) + "\"");
       }
     }
@@ -74,12 +77,13 @@ TEST(Writer, finds_every_special_byte_at_every_position) {
 }
 
 TEST(Writer, keeps_valid_utf8_and_replaces_the_rest) {
-  EXPECT_EQ(text_of("\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"), "\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"");
+  EXPECT_EQ(text_of("\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"),
+            "\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"");
   EXPECT_EQ(text_of("\xff"), "\"\xef\xbf\xbd\"");
-  EXPECT_EQ(text_of("\xc3"), "\"\xef\xbf\xbd\"");                            // cut off
-  EXPECT_EQ(text_of("\xc0\xaf"), "\"\xef\xbf\xbd\xef\xbf\xbd\"");            // longer than need be
-  EXPECT_EQ(text_of("\xed\xa0\x80").size(), 2u + 9u);                        // surrogate
-  EXPECT_EQ(text_of("\xf4\x90\x80\x80").size(), 2u + 12u);                   // beyond U+10FFFF
+  EXPECT_EQ(text_of("\xc3"), "\"\xef\xbf\xbd\"");                  // cut off
+  EXPECT_EQ(text_of("\xc0\xaf"), "\"\xef\xbf\xbd\xef\xbf\xbd\"");  // longer than need be
+  EXPECT_EQ(text_of("\xed\xa0\x80").size(), 2u + 9u);              // surrogate
+  EXPECT_EQ(text_of("\xf4\x90\x80\x80").size(), 2u + 12u);         // beyond U+10FFFF
 }
 
 }  // namespace

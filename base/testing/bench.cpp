@@ -77,8 +77,9 @@ bool Bench::wants(const std::string& name) const {
     std::printf("%s\n", name.c_str());
     return false;
   }
-  return names_.empty() || std::any_of(names_.begin(), names_.end(),
-                                       [&](const std::string& prefix) { return name.starts_with(prefix); });
+  return names_.empty() ||
+         std::any_of(names_.begin(), names_.end(),
+                     [&](const std::string& prefix) { return name.starts_with(prefix); });
 }
 
 void Bench::measure(const std::string& name, const std::map<std::string, std::string>& parameters,
@@ -90,8 +91,8 @@ void Bench::measure(const std::string& name, const std::map<std::string, std::st
   report(name, parameters, "s", std::move(samples), hash);
 }
 
-void Bench::rate(const std::string& name, const std::map<std::string, std::string>& parameters, uint64_t operations,
-                 const std::function<uint64_t()>& body) {
+void Bench::rate(const std::string& name, const std::map<std::string, std::string>& parameters,
+                 uint64_t operations, const std::function<uint64_t()>& body) {
   if (!wants(name)) return;
   uint64_t hash = body();  // warm-up
   std::vector<double> samples;
@@ -114,11 +115,14 @@ void Bench::report(const std::string& name, const std::map<std::string, std::str
   }
   static const std::string the_commit = commit();
   static const std::string the_machine = machine();
-  std::printf("{\"name\": %s, \"parameters\": %s}, \"median\": %s, \"spread\": [%s, %s], \"unit\": %s, \"samples\": %zu, "
-              "\"hash\": \"%016llx\", \"commit\": %s, \"machine\": %s}\n",
-              quoted(name).c_str(), list.c_str(), render_double(median).c_str(), render_double(samples.front()).c_str(),
-              render_double(samples.back()).c_str(), quoted(unit).c_str(), samples.size(),
-              static_cast<unsigned long long>(hash), quoted(the_commit).c_str(), quoted(the_machine).c_str());
+  std::printf(
+      "{\"name\": %s, \"parameters\": %s}, \"median\": %s, \"spread\": [%s, %s], \"unit\": %s, "
+      "\"samples\": %zu, "
+      "\"hash\": \"%016llx\", \"commit\": %s, \"machine\": %s}\n",
+      quoted(name).c_str(), list.c_str(), render_double(median).c_str(),
+      render_double(samples.front()).c_str(), render_double(samples.back()).c_str(),
+      quoted(unit).c_str(), samples.size(), static_cast<unsigned long long>(hash),
+      quoted(the_commit).c_str(), quoted(the_machine).c_str());
   std::fflush(stdout);
 }
 

@@ -1,7 +1,8 @@
 #pragma once
 
-// Runs a fuzz entry point without a fuzzing engine: on given inputs, and on random mutations of them from a seed. The
-// entry points themselves are in the libFuzzer form (x_fuzz.cpp), to be linked with an engine for long runs.
+// Runs a fuzz entry point without a fuzzing engine: on given inputs, and on random mutations of
+// them from a seed. The entry points themselves are in the libFuzzer form (x_fuzz.cpp), to be
+// linked with an engine for long runs.
 
 #include <cstddef>
 #include <cstdint>
@@ -20,21 +21,32 @@ inline void run_entry(FuzzEntry entry, const std::string& input) {
   entry(copy.data(), copy.size());
 }
 
-/// One to eight small changes: flipped bits, new bytes, cuts, doubled pieces, pieces of another input.
-inline std::string mutate(std::string input, const std::vector<std::string>& corpus, Random& random) {
+/// One to eight small changes: flipped bits, new bytes, cuts, doubled pieces, pieces of another
+/// input.
+inline std::string mutate(std::string input, const std::vector<std::string>& corpus,
+                          Random& random) {
   for (uint64_t changes = 1 + random.below(8); changes > 0; --changes) {
     const size_t at = input.empty() ? 0 : random.below(input.size());
     switch (random.below(6)) {
       case 0:
         if (!input.empty()) input[at] = static_cast<char>(input[at] ^ (1 << random.below(8)));
         break;
-      case 1: input.insert(at, 1, static_cast<char>(random.below(256))); break;
-      case 2: input.erase(at, 1 + random.below(4)); break;
-      case 3: input.resize(at); break;
-      case 4: input.insert(at, input.substr(at, random.below(16))); break;
+      case 1:
+        input.insert(at, 1, static_cast<char>(random.below(256)));
+        break;
+      case 2:
+        input.erase(at, 1 + random.below(4));
+        break;
+      case 3:
+        input.resize(at);
+        break;
+      case 4:
+        input.insert(at, input.substr(at, random.below(16)));
+        break;
       default: {
         const std::string& other = random.choose(corpus);
-        if (!other.empty()) input.insert(at, other.substr(random.below(other.size()), random.below(32)));
+        if (!other.empty())
+          input.insert(at, other.substr(random.below(other.size()), random.below(32)));
       }
     }
   }
@@ -42,10 +54,12 @@ inline std::string mutate(std::string input, const std::vector<std::string>& cor
 }
 
 /// Each input of `corpus` once, then `rounds` mutations.
-inline void fuzz(FuzzEntry entry, const std::vector<std::string>& corpus, int rounds, uint64_t seed) {
+inline void fuzz(FuzzEntry entry, const std::vector<std::string>& corpus, int rounds,
+                 uint64_t seed) {
   Random random(seed);
   for (const std::string& input : corpus) run_entry(entry, input);
-  for (int round = 0; round < rounds; ++round) run_entry(entry, mutate(random.choose(corpus), corpus, random));
+  for (int round = 0; round < rounds; ++round)
+    run_entry(entry, mutate(random.choose(corpus), corpus, random));
 }
 
 }  // namespace base::testing

@@ -1,7 +1,7 @@
 #include "kernel/api/content.hpp"
 
-#include <boost/json.hpp>
 #include <google/protobuf/message.h>
+#include <boost/json.hpp>
 
 #include <limits>
 
@@ -16,12 +16,15 @@ namespace api {
 
 namespace {
 
-// The quality that an element of an Accept header gives to its media range; anything malformed counts as 1.
+// The quality that an element of an Accept header gives to its media range; anything malformed
+// counts as 1.
 double quality(std::string_view element) {
   for (const std::string_view piece : base::split(element, ';')) {
     const std::string_view parameter = base::trim(piece);
     const size_t equals = parameter.find('=');
-    if (equals == std::string_view::npos || !base::iequals(base::trim(parameter.substr(0, equals)), "q")) continue;
+    if (equals == std::string_view::npos ||
+        !base::iequals(base::trim(parameter.substr(0, equals)), "q"))
+      continue;
     const auto value = base::parse_double(base::trim(parameter.substr(equals + 1)));
     return value ? *value : 1;
   }
@@ -39,7 +42,9 @@ bool parse_protobuf(std::string_view bytes, google::protobuf::Message& message) 
 
 }  // namespace
 
-std::string_view media_type(ContentType type) { return type == ContentType::Json ? kJsonMedia : kProtobufMedia; }
+std::string_view media_type(ContentType type) {
+  return type == ContentType::Json ? kJsonMedia : kProtobufMedia;
+}
 
 std::optional<ContentType> parse_media_type(std::string_view header) {
   const std::string_view media = without_parameters(header);
@@ -52,7 +57,8 @@ bool accepts(std::optional<std::string_view> accept_header, std::string_view med
   if (!accept_header) return true;
   const std::string any_subtype = std::string(media.substr(0, media.find('/'))) + "/*";
   // The most precise range that matches decides.
-  for (const std::string_view candidate : {media, std::string_view(any_subtype), std::string_view("*/*")}) {
+  for (const std::string_view candidate :
+       {media, std::string_view(any_subtype), std::string_view("*/*")}) {
     for (const std::string_view element : base::split(*accept_header, ',')) {
       if (base::iequals(without_parameters(element), candidate)) return quality(element) > 0;
     }
@@ -66,11 +72,12 @@ std::optional<ContentType> negotiate(std::optional<std::string_view> accept_head
   return std::nullopt;
 }
 
-std::optional<Rejection> decode_request(std::optional<std::string_view> content_type, std::string_view body,
-                                        google::protobuf::Message& call) {
+std::optional<Rejection> decode_request(std::optional<std::string_view> content_type,
+                                        std::string_view body, google::protobuf::Message& call) {
   if (!content_type) return Rejection{400, "Expecting 'Content-Type' to be present"};
   const auto type = parse_media_type(*content_type);
-  if (!type) return Rejection{415, "Expecting 'Content-Type' of application/json or application/x-protobuf"};
+  if (!type)
+    return Rejection{415, "Expecting 'Content-Type' of application/json or application/x-protobuf"};
   const std::string& name = call.GetDescriptor()->name();
   if (*type == ContentType::Protobuf) {
     if (parse_protobuf(body, call) && call.IsInitialized()) return std::nullopt;
@@ -83,7 +90,9 @@ std::optional<Rejection> decode_request(std::optional<std::string_view> content_
     return Rejection{large ? 413 : 400, "Failed to parse body into JSON: " + value.error().message};
   }
   const base::Status status = base::json::proto_from_json(*value, call, v1_dialect());
-  if (!status) return Rejection{400, "Failed to convert JSON into " + name + " protobuf: " + status.error().message};
+  if (!status)
+    return Rejection{
+        400, "Failed to convert JSON into " + name + " protobuf: " + status.error().message};
   return std::nullopt;
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 
-// Bodies of the HTTP APIs: JSON or protobuf by Content-Type and Accept, and the record framing of event streams. Shared
-// by master, agent, executors and clients. Pure.
+// Bodies of the HTTP APIs: JSON or protobuf by Content-Type and Accept, and the record framing of
+// event streams. Shared by master, agent, executors and clients. Pure.
 
 #include <optional>
 #include <string>
@@ -30,7 +30,8 @@ std::optional<ContentType> parse_media_type(std::string_view header);
 /// Whether an Accept header allows `media`. An absent header allows everything; quality 0 forbids.
 bool accepts(std::optional<std::string_view> accept_header, std::string_view media);
 
-/// What to answer with: JSON when the client takes it, else protobuf, else nothing (406, kNotAcceptable).
+/// What to answer with: JSON when the client takes it, else protobuf, else nothing (406,
+/// kNotAcceptable).
 std::optional<ContentType> negotiate(std::optional<std::string_view> accept_header);
 
 inline constexpr std::string_view kNotAcceptable =
@@ -44,8 +45,8 @@ struct Rejection {
 };
 
 /// Reads a request's body into `call`; no rejection: success.
-std::optional<Rejection> decode_request(std::optional<std::string_view> content_type, std::string_view body,
-                                        google::protobuf::Message& call);
+std::optional<Rejection> decode_request(std::optional<std::string_view> content_type,
+                                        std::string_view body, google::protobuf::Message& call);
 
 /// Reads one message; for clients, and for records of a stream.
 base::Status decode(ContentType type, std::string_view bytes, google::protobuf::Message& message);

@@ -1,4 +1,5 @@
-// Fuzz entry point: any bytes as the body of a call, in both encodings. The first byte chooses which call and encoding.
+// Fuzz entry point: any bytes as the body of a call, in both encodings. The first byte chooses
+// which call and encoding.
 
 #include <cstdint>
 #include <memory>
@@ -15,10 +16,14 @@ namespace {
 
 std::unique_ptr<google::protobuf::Message> make_call(uint8_t choice) {
   switch (choice % 4) {
-    case 0: return std::make_unique<mesos::v1::scheduler::Call>();
-    case 1: return std::make_unique<mesos::v1::executor::Call>();
-    case 2: return std::make_unique<mesos::v1::agent::Call>();
-    default: return std::make_unique<mesos::v1::master::Call>();
+    case 0:
+      return std::make_unique<mesos::v1::scheduler::Call>();
+    case 1:
+      return std::make_unique<mesos::v1::executor::Call>();
+    case 2:
+      return std::make_unique<mesos::v1::agent::Call>();
+    default:
+      return std::make_unique<mesos::v1::master::Call>();
   }
 }
 
@@ -45,5 +50,7 @@ int fuzz_content(const uint8_t* data, size_t size) {
 }
 
 #ifdef DC_FUZZER
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) { return fuzz_content(data, size); }
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  return fuzz_content(data, size);
+}
 #endif

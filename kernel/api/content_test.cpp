@@ -12,7 +12,8 @@ using mesos::v1::scheduler::Call;
 
 constexpr std::string_view kTeardown = R"({"type":"TEARDOWN","framework_id":{"value":"f"}})";
 
-std::optional<Rejection> reject(std::optional<std::string_view> content_type, std::string_view body) {
+std::optional<Rejection> reject(std::optional<std::string_view> content_type,
+                                std::string_view body) {
   Call call;
   return decode_request(content_type, body, call);
 }
@@ -47,17 +48,26 @@ TEST(Requests, are_decoded_from_json_and_protobuf) {
 }
 
 TEST(Requests, are_rejected_with_the_reason) {
-  EXPECT_EQ(reject(std::nullopt, kTeardown), (Rejection{400, "Expecting 'Content-Type' to be present"}));
-  EXPECT_EQ(reject("text/plain", kTeardown),
-            (Rejection{415, "Expecting 'Content-Type' of application/json or application/x-protobuf"}));
-  EXPECT_EQ(reject("application/x-protobuf", "{}"), (Rejection{400, "Failed to parse body into Call protobuf"}));
-  EXPECT_EQ(reject("application/x-protobuf", "\x0a\x00"), (Rejection{400, "Failed to parse body into Call protobuf"}));
+  EXPECT_EQ(reject(std::nullopt, kTeardown),
+            (Rejection{400, "Expecting 'Content-Type' to be present"}));
+  EXPECT_EQ(
+      reject("text/plain", kTeardown),
+      (Rejection{415, "Expecting 'Content-Type' of application/json or application/x-protobuf"}));
+  EXPECT_EQ(reject("application/x-protobuf", "{}"),
+            (Rejection{400, "Failed to parse body into Call protobuf"}));
+  EXPECT_EQ(reject("application/x-protobuf", "\x0a\x00"),
+            (Rejection{400, "Failed to parse body into Call protobuf"}));
   EXPECT_EQ(reject("application/json", "{"),
-            (Rejection{400, "Failed to parse body into JSON: unexpected end of text at line 1, column 2 (offset 1)"}));
+            (Rejection{400,
+                       "Failed to parse body into JSON: unexpected end of text at line 1, column 2 "
+                       "(offset 1)"}));
   EXPECT_EQ(reject("application/json", "[]"),
             (Rejection{400, "Failed to convert JSON into Call protobuf: Expecting a JSON object"}));
-  EXPECT_EQ(reject("application/json", R"({"type":"KILL","kill":{}})"),
-            (Rejection{400, "Failed to convert JSON into Call protobuf: Missing required fields: kill.task_id"}));
+  EXPECT_EQ(
+      reject("application/json", R"({"type":"KILL","kill":{}})"),
+      (Rejection{
+          400,
+          "Failed to convert JSON into Call protobuf: Missing required fields: kill.task_id"}));
   EXPECT_EQ(reject("application/json", std::string((64 << 20) + 1, ' '))->status, 413);
 }
 

@@ -31,15 +31,20 @@ TEST(Fuzz, bodies_of_calls_are_read_or_refused) {
   base::testing::fuzz(
       fuzz_content,
       {std::string(1, '\0') + call.SerializeAsString(),
-       "\x04" R"({"type":"SUBSCRIBE","subscribe":{"framework_info":{"user":"","name":"n","roles":["a","b"],)"
-              R"("capabilities":[{"type":"MULTI_ROLE"}],"offer_filters":{"a":{}}}},"framework_id":null})",
-       "\x04" R"({"type":"ACCEPT","framework_id":{"value":"f"},"accept":{"offer_ids":[{"value":"o"}],"operations":[)"
-              R"({"type":"LAUNCH","launch":{"task_infos":[{"name":"t","task_id":{"value":"t"},"agent_id":{"value":"a"},)"
-              R"("resources":[{"name":"cpus","type":"SCALAR","scalar":{"value":"0.1"}}]}]}}]}})",
-       "\x05" R"({"type":"UPDATE","executor_id":{"value":"e"},"framework_id":{"value":"f"},"update":{"status":)"
-              R"({"task_id":{"value":"t"},"state":"TASK_RUNNING","uuid":"AAECAwQFBgcICQoLDA0ODw=="}}})",
-       "\x07" R"({"type":"DRAIN_AGENT","drain_agent":{"agent_id":{"value":"a"},"max_grace_period":{"seconds":10}}})",
-       "\x06" R"({"type":"LAUNCH_CONTAINER","launch_container":{"container_id":{"value":"c","parent":{"value":"p"}}}})"},
+       "\x04"
+       R"({"type":"SUBSCRIBE","subscribe":{"framework_info":{"user":"","name":"n","roles":["a","b"],)"
+       R"("capabilities":[{"type":"MULTI_ROLE"}],"offer_filters":{"a":{}}}},"framework_id":null})",
+       "\x04"
+       R"({"type":"ACCEPT","framework_id":{"value":"f"},"accept":{"offer_ids":[{"value":"o"}],"operations":[)"
+       R"({"type":"LAUNCH","launch":{"task_infos":[{"name":"t","task_id":{"value":"t"},"agent_id":{"value":"a"},)"
+       R"("resources":[{"name":"cpus","type":"SCALAR","scalar":{"value":"0.1"}}]}]}}]}})",
+       "\x05"
+       R"({"type":"UPDATE","executor_id":{"value":"e"},"framework_id":{"value":"f"},"update":{"status":)"
+       R"({"task_id":{"value":"t"},"state":"TASK_RUNNING","uuid":"AAECAwQFBgcICQoLDA0ODw=="}}})",
+       "\x07"
+       R"({"type":"DRAIN_AGENT","drain_agent":{"agent_id":{"value":"a"},"max_grace_period":{"seconds":10}}})",
+       "\x06"
+       R"({"type":"LAUNCH_CONTAINER","launch_container":{"container_id":{"value":"c","parent":{"value":"p"}}}})"},
       10'000, 3);
 }
 
