@@ -1,0 +1,21 @@
+// The dashboard of a DC/OS cluster. Read README.md for the picture, api/live.ts for where the data comes from.
+
+import { createRoot } from "react-dom/client";
+import "@fontsource-variable/inter/wght.css";
+import "@fontsource-variable/jetbrains-mono/wght.css";
+import "./styles/tokens.css";
+import "./styles/base.css";
+import "./styles/layout.css";
+import "./styles/components.css";
+import { startLive } from "./api/live";
+import { Shell } from "./components/shell";
+import { Page } from "./pages/page";
+import { startTheme } from "./theme";
+
+startTheme();
+startLive();
+createRoot(document.getElementById("root")!).render(
+  <Shell>
+    <Page />
+  </Shell>,
+);

@@ -1,0 +1,281 @@
+// Opens the dashboard in a headless Chromium and looks whether it tells the truth about a cluster.
+//
+//   node check.mjs --url http://127.0.0.1 [--screenshots DIR]     against a running cluster
+//   node check.mjs --fixture [--dist DIR] [--screenshots DIR]     against a cluster of recorded answers
+//
+// Needs Marathon and one agent with 0.1 CPU and 32 MiB free; runs one small service and destroys it through the page.
+
+import { mkdtempSync, mkdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { chromium } from "playwright-core";
+
+const has = (name) => process.argv.includes(name);
+const option = (name, fallback) => (has(name) ? process.argv[process.argv.indexOf(name) + 1] : fallback);
+
+const kWait = Number(option("--wait", "20000"));
+const kAppId = `/dashboard-check-${process.pid}`;
+const kSaying = "dashboard-check";
+const kApp = { id: kAppId, cmd: `echo ${kSaying} says hello; while sleep 1; do date; done`, cpus: 0.1, mem: 32, instances: 1 };
+const kFlags = [
+  "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+  "--disable-component-update", "--disable-sync",
+];
+const kDesktop = { width: 1440, height: 900 };
+const kPhone = { width: 390, height: 844 };
+
+let failures = 0;
+
+async function step(sentence, action) {
+  const start = Date.now();
+  try {
+    const note = await action();
+    console.log(`ok    ${sentence}${note ? ` (${note})` : ""}  ${Date.now() - start} ms`);
+  } catch (error) {
+    failures += 1;
+    console.log(`FAIL  ${sentence}\n      ${String(error.message ?? error).split("\n").slice(0, 4).join("\n      ")}`);
+  }
+}
+
+function expect(condition, sentence) {
+  if (!condition) throw new Error(sentence);
+}
+
+const rows = (page, table) => page.locator(`table[data-table="${table}"] tbody tr`);
+const rowOf = (page, table, key) => page.locator(`table[data-table="${table}"] tr[data-row="${key}"]`);
+
+class Check {
+  constructor(url, shots) {
+    this.url = url;
+    this.shots = shots;
+    this.faults = [];
+    this.foreign = new Set();
+  }
+
+  async open(profile) {
+    this.context = await chromium.launchPersistentContext(profile, {
+      executablePath: option("--chromium", "/usr/bin/chromium"), args: kFlags, headless: true, viewport: kDesktop, colorScheme: "dark", deviceScaleFactor: 1,
+    });
+    this.page = this.context.pages()[0] ?? (await this.context.newPage());
+    this.page.setDefaultTimeout(kWait);
+    this.page.on("pageerror", (error) => this.faults.push(error.message));
+    this.page.on("request", (request) => {
+      const origin = new URL(request.url()).origin;
+      if (origin !== "null" && origin !== new URL(this.url).origin) this.foreign.add(origin);
+    });
+  }
+
+  go(hash) {
+    return this.page.goto(`${this.url}/${hash}`);
+  }
+
+  async shot(name) {
+    if (!this.shots) return;
+    mkdirSync(this.shots, { recursive: true });
+    await this.page.waitForTimeout(350);
+    await this.page.screenshot({ path: join(this.shots, `${name}.png`) });
+  }
+
+  async api(path, method = "GET", body) {
+    const response = await fetch(`${this.url}/service/marathon${path}`, { method, body: body && JSON.stringify(body), headers: { "Content-Type": "application/json" } });
+    const text = await response.text();
+    expect(response.ok, `${method} ${path} answered ${response.status}: ${text.slice(0, 200)}`);
+    return text ? JSON.parse(text) : null;
+  }
+}
+
+async function readOnlyPages(check) {
+  const { page } = check;
+  await step("the overview shows the cluster and its nodes", async () => {
+    await check.go("#/");
+    await page.locator(".node-grid li").first().waitFor();
+    await page.locator('[data-live="live"]').waitFor();
+    return `${await page.locator("[data-cluster-name]").innerText()}, ${await page.locator(".node-grid li").count()} nodes`;
+  });
+  await step("the nodes page lists each agent with what is used", async () => {
+    await check.go("#/nodes");
+    await rows(page, "nodes").first().waitFor();
+    return `${await rows(page, "nodes").count()} rows`;
+  });
+  await step("columns sort, and say so", async () => {
+    await page.locator('table[data-table="nodes"] th button', { hasText: "Node" }).click();
+    expect((await page.locator('table[data-table="nodes"] th[aria-sort="descending"]').count()) === 1, "no column is marked as sorted");
+  });
+}
+
+async function liveService(check) {
+  const { page } = check;
+  await step("a service added through the API appears without a reload", async () => {
+    await check.go("#/services");
+    await page.locator('[data-live="live"]').waitFor();
+    await page.evaluate(() => (window.stillHere = true));
+    await check.api("/v2/apps", "POST", kApp);
+    const start = Date.now();
+    await rowOf(page, "services", kAppId).waitFor();
+    const seen = Date.now() - start;
+    expect(await page.evaluate(() => window.stillHere === true), "the page was loaded again");
+    return `${seen} ms after the answer of the API`;
+  });
+  await step("its state becomes Running by itself", () => rowOf(page, "services", kAppId).locator(".badge.good", { hasText: "Running" }).waitFor());
+  await step("its task is listed with a link to its log", async () => {
+    await check.go(`#/tasks?q=${kAppId.slice(1)}`);
+    await rows(page, "tasks").locator(".badge.good").first().waitFor();
+    await rows(page, "tasks").first().locator("a", { hasText: "Log" }).click();
+  });
+  await step("the log shows what the task wrote, and grows", async () => {
+    const log = page.locator("[data-log] pre");
+    await page.waitForFunction((text) => document.querySelector("[data-log] pre")?.textContent.includes(text), kSaying);
+    const before = (await log.textContent()).length;
+    await page.waitForFunction((length) => document.querySelector("[data-log] pre").textContent.length > length, before);
+  });
+  await step("the sandbox can be browsed and a file opened", async () => {
+    await page.locator('[data-tab="files"]').click();
+    await rows(page, "files").first().waitFor();
+    await page.locator('table[data-table="files"] a', { hasText: "stdout" }).first().click();
+    await page.waitForFunction((text) => document.querySelector("[data-log] pre")?.textContent.includes(text), kSaying);
+  });
+}
+
+async function changes(check) {
+  const { page } = check;
+  await step("scaling from the page starts an instance", async () => {
+    await check.go(`#/service${kAppId}`);
+    await page.waitForFunction(async (id) => ((await (await fetch(`/service/marathon/v2/apps${id}`)).json()).app.deployments ?? []).length === 0, kAppId);
+    await page.locator('[data-action="scale"]').click();
+    await page.locator("[data-instances]").fill("2");
+    await page.keyboard.press("Enter");
+    await rows(page, "instances").nth(1).locator(".badge.good").first().waitFor();
+  });
+  await step("a bad definition shows what the API says at its field", async () => {
+    await check.go("#/services/new");
+    await page.locator("#field-id").fill("/dashboard check");
+    await page.locator("#field-cpus").fill("-1");
+    await page.locator('[data-form] button[type="submit"]').click();
+    await page.locator('[data-field="cpus"] .field-error').waitFor();
+    await page.locator(".gutter .marked").first().waitFor();
+    await check.shot("run-service-errors-dark");
+  });
+  await step("the keyboard reaches a service and its row", async () => {
+    await check.go("#/");
+    await page.locator(".node-grid li").first().waitFor();
+    await page.keyboard.press("g");
+    await page.keyboard.press("s");
+    await rowOf(page, "services", kAppId).waitFor();
+    await page.keyboard.press("/");
+    await page.keyboard.type(kAppId.slice(1));
+    await page.waitForFunction(() => document.querySelectorAll('table[data-table="services"] tbody tr').length === 1);
+    await page.locator("h1").click();
+    await page.keyboard.press("j");
+    await page.keyboard.press("Enter");
+    await page.locator("h1", { hasText: kAppId }).waitFor();
+  });
+}
+
+async function pictures(check, fixture) {
+  if (!check.shots) return;
+  const { page } = check;
+  const task = await page.evaluate(async (id) => (await (await fetch(`/service/marathon/v2/apps${id}`)).json()).app.tasks[0].id, fixture ? "/shop/web" : kAppId).catch(() => null);
+  const service = fixture ? "/shop/cart" : kAppId;
+  const places = { overview: "#/", services: "#/services", service: `#/service${service}`, nodes: "#/nodes", tasks: "#/tasks?q=is:live", "run-service": "#/services/new" };
+  const openTask = async () => {
+    await check.go(`#/tasks?q=${task}`);
+    await rows(page, "tasks").first().locator("a", { hasText: "Log" }).click();
+    await page.locator("[data-log] pre").waitFor();
+  };
+  for (const scheme of ["dark", "light"]) {
+    await page.emulateMedia({ colorScheme: scheme });
+    for (const [name, hash] of Object.entries(places)) {
+      await check.go(hash);
+      await page.locator("h1").waitFor();
+      await check.shot(`${name}-${scheme}`);
+    }
+    if (task) await openTask().then(() => check.shot(`log-${scheme}`));
+  }
+  await page.setViewportSize(kPhone);
+  for (const [name, hash] of Object.entries(places)) {
+    await check.go(hash);
+    await page.locator("h1").waitFor();
+    await check.shot(`${name}-phone`);
+  }
+  if (task) await openTask().then(() => check.shot("log-phone"));
+  await page.setViewportSize(kDesktop);
+  await page.emulateMedia({ colorScheme: "dark" });
+}
+
+async function narrow(check) {
+  const { page } = check;
+  await step("no page is wider than a phone", async () => {
+    await page.setViewportSize(kPhone);
+    for (const hash of ["#/", "#/services", `#/service${kAppId}`, "#/tasks", "#/nodes", "#/services/new", "#/deployments", "#/frameworks"]) {
+      await check.go(hash);
+      await page.locator("h1").waitFor();
+      const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+      expect(wide <= 0, `${hash} is ${wide} pixels too wide`);
+    }
+    await page.setViewportSize(kDesktop);
+  });
+}
+
+/** Only where the gateway can be told to fail: a real cluster is not disturbed for this. */
+async function connectionLoss(check) {
+  const { page } = check;
+  await step("a lost connection is shown, and mends by itself", async () => {
+    await check.go("#/services");
+    await page.locator('[data-live="live"]').waitFor();
+    await fetch(`${check.url}/fixture/drop?for=ever`);
+    await page.locator("[data-banner]").first().waitFor();
+    await page.waitForTimeout(1200);
+    await check.shot("connection-lost-dark");
+    await fetch(`${check.url}/fixture/drop`);
+    await page.locator('[data-live="live"]').waitFor();
+    await page.locator("[data-banner]").first().waitFor({ state: "detached" });
+    await rows(page, "services").first().waitFor();
+  });
+}
+
+async function destroy(check) {
+  const { page } = check;
+  await step("destroying from the page asks, then removes the service without a reload", async () => {
+    await check.go(`#/service${kAppId}`);
+    await page.locator('[data-action="destroy"]').click();
+    expect(await page.locator('dialog button[type="submit"]').isDisabled(), "destroy does not wait for the name");
+    await page.locator("dialog input").fill(kAppId);
+    await page.locator('dialog button[type="submit"]').click();
+    await rowOf(page, "services", kAppId).waitFor({ state: "detached" });
+  });
+}
+
+async function main() {
+  const fixture = has("--fixture") ? await (await import("./fixture/server.mjs")).startFixture({ dist: option("--dist", fileURLToPath(new URL("../../../dashboard/dist", import.meta.url))) }) : null;
+  const url = (fixture?.url ?? option("--url", "")).replace(/\/$/, "");
+  if (!url) {
+    console.error("usage: node check.mjs --url http://127.0.0.1 [--screenshots DIR] | --fixture [--dist DIR] [--screenshots DIR]");
+    process.exit(2);
+  }
+  const profile = mkdtempSync(join(tmpdir(), "dashboard-check-"));
+  const check = new Check(url, option("--screenshots", ""));
+  try {
+    await check.open(profile);
+    await readOnlyPages(check);
+    await liveService(check);
+    await changes(check);
+    await narrow(check);
+    if (fixture) await connectionLoss(check);
+    await pictures(check, Boolean(fixture));
+    await destroy(check);
+    await step("no script failed and nothing was asked of other hosts", async () => {
+      expect(check.faults.length === 0, `script errors: ${check.faults.join("; ")}`);
+      expect(check.foreign.size === 0, `asked of other hosts: ${[...check.foreign].join(", ")}`);
+    });
+  } finally {
+    await fetch(`${url}/service/marathon/v2/apps${kAppId}?force=true`, { method: "DELETE" }).catch(() => {});
+    await check.context?.close();
+    rmSync(profile, { recursive: true, force: true });
+    await fixture?.close();
+  }
+  console.log(failures ? `dashboard check: ${failures} failed` : "dashboard check: all passed");
+  process.exit(failures ? 1 : 0);
+}
+
+await main();
