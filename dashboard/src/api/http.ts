@@ -55,7 +55,7 @@ export function errorFromBody(status: number, text: string, contentType: string)
   const plain = contentType.includes("html") ? "" : text.trim().slice(0, 300);
   if (status === 401) return new ApiError(status, "Not signed in: the gateway asks for a login.");
   if (status === 403) return new ApiError(status, plain || "Not permitted.");
-  return new ApiError(status, plain || `The gateway answered ${status}`);
+  return new ApiError(status, plain || `The gateway answered ${status}.`);
 }
 
 export interface RequestOptions {

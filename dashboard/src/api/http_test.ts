@@ -21,7 +21,7 @@ describe("errorFromBody", () => {
   });
 
   test("does not show the HTML of an error page", () => {
-    expect(errorFromBody(502, "<html>bad</html>", "text/html").message).toBe("The gateway answered 502");
+    expect(errorFromBody(502, "<html>bad</html>", "text/html").message).toBe("The gateway answered 502.");
   });
 
   test("survives JSON that is none", () => {

@@ -1,40 +1,39 @@
 // Says when what is shown may be old, why, and when the next attempt is made.
 
 import { kernelStream, marathonStream } from "../api/live";
-import type { LiveStream, StreamStatus } from "../api/live_stream";
+import type { LiveStream } from "../api/live_stream";
 import { useStore } from "../api/store";
 import { formatTime } from "../format";
 import { useNow } from "../hooks";
 import { Icon } from "./icons";
 
-function lostText(status: StreamStatus, who: string): string {
-  if (status.unauthorized) return `Not signed in: ${who} does not talk to us.`;
-  return status.liveUntil ? `Connection to ${who} lost.` : `No connection to ${who}.`;
-}
-
-function StreamBanner({ stream, who }: { stream: LiveStream; who: string }) {
-  const status = useStore(stream.status);
+function Banner({ streams, who }: { streams: readonly LiveStream[]; who: string }) {
+  const status = useStore(streams[0]!.status);
   const now = useNow(500);
-  if (status.phase !== "lost") return null;
   const seconds = Math.max(0, Math.ceil((status.retryAt - now) / 1000));
+  const what = status.unauthorized ? `Not signed in: ${who} does not talk to us.` : status.liveUntil ? `Connection to ${who} lost.` : `No connection to ${who}.`;
   return (
     <div className="banner" role="alert" data-banner={who}>
       <Icon name="warning" />
       <span className="banner-text">
-        <strong>{lostText(status, who)}</strong> {status.reason}
+        <strong>{what}</strong> {status.reason}
         {status.liveUntil > 0 && <span className="dim"> Shown as of {formatTime(status.liveUntil).slice(11)}.</span>}
       </span>
       <span className="dim banner-wait">{seconds > 0 ? `Next attempt in ${seconds} s` : "Connecting…"}</span>
-      <button className="button small" onClick={() => stream.retryNow()}>Retry now</button>
+      <button className="button small" onClick={() => streams.forEach((s) => s.retryNow())}>Retry now</button>
     </div>
   );
 }
 
+/** One banner for each stream that is lost, or a single one when both are. */
 export function Banners() {
+  const kernelLost = useStore(kernelStream.status).phase === "lost";
+  const marathonLost = useStore(marathonStream.status).phase === "lost";
   return (
     <div className="banners">
-      <StreamBanner stream={kernelStream} who="the kernel" />
-      <StreamBanner stream={marathonStream} who="Marathon" />
+      {kernelLost && marathonLost && <Banner streams={[kernelStream, marathonStream]} who="the cluster" />}
+      {kernelLost && !marathonLost && <Banner streams={[kernelStream]} who="the kernel" />}
+      {!kernelLost && marathonLost && <Banner streams={[marathonStream]} who="Marathon" />}
     </div>
   );
 }

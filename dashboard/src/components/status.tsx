@@ -62,7 +62,7 @@ export function Meter({ used, total, label }: { used: number; total: number; lab
 
 /** A small area chart of values from 0 to 1. */
 export function Sparkline({ values, slots }: { values: readonly number[]; slots: number }) {
-  if (values.length < 2) return <svg className="spark" aria-hidden="true" />;
+  if (values.length < 6) return null;
   const x = (i: number) => 100 - ((values.length - 1 - i) / (slots - 1)) * 100;
   const y = (v: number) => 30 - Math.min(1, Math.max(0, v)) * 28 - 1;
   const line = values.map((v, i) => `${x(i).toFixed(2)},${y(v).toFixed(2)}`).join(" ");

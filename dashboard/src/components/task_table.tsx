@@ -33,8 +33,8 @@ export function TaskTable({ name, state, tasks, empty, hideNode }: Props) {
   const since = (r: Row) => (isEnded(r.task.state) ? timeOf(lastStatus(r.task)) : startedAt(r.task));
   const columns: Column<Row>[] = [
     {
-      key: "id", title: "Task", sort: (r) => r.task.task_id.value,
-      render: (r) => <><RowLink href={hrefOfTask(r.task)} title={r.task.task_id.value}><span className="id">{r.task.task_id.value}</span></RowLink><div className="sub">{owner(r)}</div></>,
+      key: "id", title: "Task", width: "36%", sort: (r) => r.task.task_id.value,
+      render: (r) => <><RowLink href={hrefOfTask(r.task)} title={r.task.task_id.value}><span className="id">{r.task.task_id.value}</span></RowLink><div className="sub narrow">{owner(r)}</div></>,
     },
     { key: "state", title: "State", width: "120px", sort: (r) => r.task.state, render: (r) => <TaskBadge state={r.task.state} healthy={healthOf(r.task)} /> },
     { key: "owner", title: "Service", level: 3, sort: owner, render: (r) => (r.owner ? <a href={serviceHref(r.owner)}>{r.owner}</a> : <span className="dim">{owner(r)}</span>) },

@@ -48,7 +48,7 @@ export function NodeDetail({ id }: { id: string }) {
       {tab === "tasks" && <TaskTable name="node-tasks" state={state} tasks={node.tasks} hideNode empty={<Empty title="No tasks on this node" />} />}
       {tab === "ended" && <TaskTable name="node-ended" state={state} tasks={ended} hideNode empty={<Empty title="No task has ended here lately" />} />}
       {tab === "details" && (
-        <div className="columns two">
+        <div className="columns">
           <section className="card">
             <h2>Agent</h2>
             <Facts facts={[

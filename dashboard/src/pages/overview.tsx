@@ -129,7 +129,7 @@ function Happenings({ now }: { now: number }) {
   if (list.length === 0) return <Empty title="Quiet">What happens while this page is open appears here.</Empty>;
   return (
     <ul className="lines activity">
-      {list.slice(0, 12).map((entry) => (
+      {list.slice(0, 9).map((entry) => (
         <li key={entry.key}>
           <a href={entry.href}>
             <i className={`dot ${entry.tone}`} /><span className="line-text">{entry.text}</span>
@@ -168,8 +168,10 @@ export function Overview() {
             {total.gpus > 0 && card("GPU", "gpus", formatNumber)}
           </div>
           <div className="columns">
-            <section className="card"><h2>Services</h2>{m.ready ? <Attention services={services} /> : <Loading rows={3} />}</section>
-            <section className="card"><h2>Tasks</h2><TaskStates /></section>
+            <div className="stack">
+              <section className="card"><h2>Services</h2>{m.ready ? <Attention services={services} /> : <Loading rows={3} />}</section>
+              <section className="card"><h2>Tasks</h2><TaskStates /></section>
+            </div>
             <section className="card"><h2>Activity</h2><Happenings now={now} /></section>
           </div>
           <section className="card"><h2>Nodes <span className="count">{nodes.length}</span></h2><NodeGrid nodes={nodes} /></section>

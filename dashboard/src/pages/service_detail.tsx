@@ -122,7 +122,7 @@ function Debug({ service }: { service: ServiceView }) {
   const failure = app.lastTaskFailure;
   const rejects = (queue?.rejects ?? []).filter((r) => r.declined > 0);
   return (
-    <div className="columns two">
+    <div className="columns">
       <section className="card">
         <h2>Last failure</h2>
         {failure ? (

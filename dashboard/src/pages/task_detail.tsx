@@ -60,7 +60,7 @@ function Details({ task }: { task: Task }) {
   const framework = state.frameworks.get(task.framework_id.value);
   const labels = task.labels?.labels ?? [];
   return (
-    <div className="columns two">
+    <div className="columns">
       <section className="card">
         <h2>Task</h2>
         <Facts facts={[

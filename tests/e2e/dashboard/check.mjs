@@ -207,13 +207,15 @@ async function narrow(check) {
   const { page } = check;
   await step("no page is wider than a phone", async () => {
     await page.setViewportSize(kPhone);
+    const tooWide = [];
     for (const hash of ["#/", "#/services", `#/service${kAppId}`, "#/tasks", "#/nodes", "#/services/new", "#/deployments", "#/frameworks"]) {
       await check.go(hash);
       await page.locator("h1").waitFor();
       const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-      expect(wide <= 0, `${hash} is ${wide} pixels too wide`);
+      if (wide > 0) tooWide.push(`${hash} by ${wide} pixels`);
     }
     await page.setViewportSize(kDesktop);
+    expect(tooWide.length === 0, `too wide: ${tooWide.join(", ")}`);
   });
 }
 
