@@ -1,5 +1,6 @@
 # Run by CMakeLists.txt: installs the packages when the lock file changed, then builds the page into OUT, or with
-# -DTESTS=ON runs the units. Without packages it says why and, for the page, puts not_built.html in its place.
+# -DTESTS=ON runs the units, or with -DCHROMIUM=... checks the page in OUT in that browser. Without packages it says why
+# and, for the page, puts not_built.html in its place.
 
 # One installation at a time: several build folders share node_modules.
 file(LOCK ${SOURCE}/.npm.lock GUARD PROCESS TIMEOUT 600 RESULT_VARIABLE locked)
@@ -32,11 +33,15 @@ endfunction()
 
 install_packages()
 
+if(CHROMIUM AND NOT problem AND NOT IS_DIRECTORY ${OUT}/assets)
+  set(problem "the page was not built")
+endif()
+if(problem AND (TESTS OR CHROMIUM))
+  message("dashboard tests skipped: ${problem}")
+  return()
+endif()
+
 if(TESTS)
-  if(problem)
-    message("dashboard units skipped: ${problem}")
-    return()
-  endif()
   execute_process(COMMAND ${NPM} run --silent test WORKING_DIRECTORY ${SOURCE} RESULT_VARIABLE code)
   if(NOT code EQUAL 0)
     message(FATAL_ERROR "dashboard: units failed")
@@ -49,6 +54,15 @@ if(problem)
   file(MAKE_DIRECTORY ${OUT})
   configure_file(${SOURCE}/not_built.html ${OUT}/index.html COPYONLY)
   # No stamp: the next build tries again.
+  return()
+endif()
+
+if(CHROMIUM)
+  execute_process(COMMAND ${NPM} run --silent check -- --fixture --dist ${OUT} --chromium ${CHROMIUM}
+                  WORKING_DIRECTORY ${SOURCE} RESULT_VARIABLE code)
+  if(NOT code EQUAL 0)
+    message(FATAL_ERROR "dashboard: the browser check failed")
+  endif()
   return()
 endif()
 

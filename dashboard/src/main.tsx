@@ -12,6 +12,9 @@ import { Shell } from "./components/shell";
 import { Page } from "./pages/page";
 import { startTheme } from "./theme";
 
+// The pages live behind the `#`. An address without it, as one may type it, means the same page.
+if (location.pathname !== "/") location.replace(`/#${location.pathname}${location.search}`);
+
 startTheme();
 startLive();
 createRoot(document.getElementById("root")!).render(

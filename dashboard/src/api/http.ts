@@ -23,11 +23,9 @@ export class ApiError extends Error {
   }
 }
 
-const kRoot = new URL(".", typeof location === "undefined" ? "http://localhost/" : location.href.split("#")[0]!);
-
-/** Resolves a gateway path against the place the dashboard was loaded from. */
+/** The address of a gateway path. */
 export function gatewayUrl(path: string): string {
-  return new URL(path.replace(/^\//, ""), kRoot).toString();
+  return new URL(path, location.origin).toString();
 }
 
 function readFields(details: unknown): FieldError[] {
