@@ -30,6 +30,8 @@ const forwarded = ["/mesos", "/service", "/agent", "/dcos-metadata", "/metadata"
 export default defineConfig({
   plugins: [react(), precompress()],
   build: { outDir: "dist", assetsDir: "assets", target: "es2022", modulePreload: false },
-  server: { proxy: Object.fromEntries(forwarded.map((path) => [path, { target: gateway, changeOrigin: true }])) },
+  server: {
+    proxy: Object.fromEntries(forwarded.map((path) => [path, { target: gateway, changeOrigin: true }])),
+  },
   test: { include: ["src/**/*_test.ts"], environment: "node" },
 });

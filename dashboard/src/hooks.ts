@@ -12,7 +12,8 @@ export function useNow(everyMs = 5000): number {
   return now;
 }
 
-export type Loaded<T> = { phase: "loading" } | { phase: "done"; value: T } | { phase: "failed"; error: unknown };
+export type Loaded<T> =
+  { phase: "loading" } | { phase: "done"; value: T } | { phase: "failed"; error: unknown };
 
 /** Loads something when `keys` change; answers of earlier keys are dropped. */
 export function useLoad<T>(load: (signal: AbortSignal) => Promise<T>, keys: readonly unknown[]): Loaded<T> {

@@ -10,13 +10,16 @@ export interface Route {
 
 export function parseHash(hash: string): Route {
   const [path = "", query = ""] = hash.replace(/^#/, "").split("?", 2);
-  const segments = path.split("/").filter((s) => s !== "").map((s) => {
-    try {
-      return decodeURIComponent(s);
-    } catch {
-      return s;
-    }
-  });
+  const segments = path
+    .split("/")
+    .filter((s) => s !== "")
+    .map((s) => {
+      try {
+        return decodeURIComponent(s);
+      } catch {
+        return s;
+      }
+    });
   return { path: segments, query: new URLSearchParams(query) };
 }
 
@@ -52,7 +55,9 @@ export function setQuery(name: string, value: string): void {
   navigate(`${location.hash.split("?")[0] || "#/"}${text ? `?${text}` : ""}`, true);
 }
 
-export const serviceHref = (id: string) => `#/service/${id.replace(/^\/+/, "").split("/").map(encodeURIComponent).join("/")}`;
+export const serviceHref = (id: string) =>
+  `#/service/${id.replace(/^\/+/, "").split("/").map(encodeURIComponent).join("/")}`;
 export const serviceEditHref = (id: string) => serviceHref(id).replace("#/service/", "#/service-edit/");
 export const nodeHref = (id: string) => `#/node/${encodeURIComponent(id)}`;
-export const taskHref = (frameworkId: string, taskId: string) => `#/task/${encodeURIComponent(frameworkId)}/${encodeURIComponent(taskId)}`;
+export const taskHref = (frameworkId: string, taskId: string) =>
+  `#/task/${encodeURIComponent(frameworkId)}/${encodeURIComponent(taskId)}`;

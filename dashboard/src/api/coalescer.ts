@@ -6,7 +6,10 @@ export class Coalescer {
   private timer: ReturnType<typeof setTimeout> | null = null;
   private busy = false;
 
-  constructor(private readonly pauseMs: number, private readonly task: (keys: string[]) => Promise<void>) {}
+  constructor(
+    private readonly pauseMs: number,
+    private readonly task: (keys: string[]) => Promise<void>,
+  ) {}
 
   want(key: string): void {
     this.wanted.add(key);

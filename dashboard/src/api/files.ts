@@ -18,7 +18,8 @@ export interface FileInfo {
 export function sandboxPath(task: Task): string {
   const executor = task.executor_id?.value || task.task_id.value;
   let container = "latest";
-  for (const status of task.statuses ?? []) container = status.container_status?.container_id?.value ?? container;
+  for (const status of task.statuses ?? [])
+    container = status.container_status?.container_id?.value ?? container;
   return `/frameworks/${task.framework_id.value}/executors/${executor}/runs/${container}`;
 }
 
@@ -31,8 +32,17 @@ export function browse(agentId: string, path: string, signal?: AbortSignal): Pro
   return request<FileInfo[]>(filesUrl(agentId, "browse", { path }), signal ? { signal } : {});
 }
 
-export function read(agentId: string, path: string, offset: number, length: number, signal?: AbortSignal): Promise<{ offset: number; data: string }> {
-  return request(filesUrl(agentId, "read", offset < 0 ? { path, offset } : { path, offset, length }), signal ? { signal } : {});
+export function read(
+  agentId: string,
+  path: string,
+  offset: number,
+  length: number,
+  signal?: AbortSignal,
+): Promise<{ offset: number; data: string }> {
+  return request(
+    filesUrl(agentId, "read", offset < 0 ? { path, offset } : { path, offset, length }),
+    signal ? { signal } : {},
+  );
 }
 
 export function downloadUrl(agentId: string, path: string): string {

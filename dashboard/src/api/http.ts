@@ -41,7 +41,11 @@ function readFields(details: unknown): FieldError[] {
 export function errorFromBody(status: number, text: string, contentType: string): ApiError {
   if (contentType.includes("json")) {
     try {
-      const body = JSON.parse(text) as { message?: unknown; details?: unknown; deployments?: { id: string }[] };
+      const body = JSON.parse(text) as {
+        message?: unknown;
+        details?: unknown;
+        deployments?: { id: string }[];
+      };
       let message = typeof body.message === "string" ? body.message : `The API answered ${status}`;
       if (typeof body.details === "string") message += `: ${body.details}`;
       const locks = Array.isArray(body.deployments) ? body.deployments.map((d) => String(d.id)) : [];
@@ -66,7 +70,12 @@ export interface RequestOptions {
 /** Sends a request and returns the successful response, its body not yet read. Throws ApiError. */
 export async function send(path: string, options: RequestOptions = {}): Promise<Response> {
   const headers: Record<string, string> = { Accept: "application/json", ...options.headers };
-  const init: RequestInit = { method: options.method ?? "GET", headers, credentials: "same-origin", cache: "no-store" };
+  const init: RequestInit = {
+    method: options.method ?? "GET",
+    headers,
+    credentials: "same-origin",
+    cache: "no-store",
+  };
   if (options.body !== undefined) {
     headers["Content-Type"] = "application/json";
     init.body = JSON.stringify(options.body);

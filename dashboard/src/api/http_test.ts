@@ -3,14 +3,17 @@ import { errorFromBody } from "./http";
 
 describe("errorFromBody", () => {
   test("keeps the fields of a validation error", () => {
-    const body = '{"message":"Object is not valid","details":[{"path":"/cpus","errors":["must be positive"]}]}';
+    const body =
+      '{"message":"Object is not valid","details":[{"path":"/cpus","errors":["must be positive"]}]}';
     const error = errorFromBody(422, body, "application/json");
     expect(error.message).toBe("Object is not valid");
     expect(error.fields).toEqual([{ path: "/cpus", errors: ["must be positive"] }]);
   });
 
   test("knows a lock from a duplicate", () => {
-    expect(errorFromBody(409, '{"message":"locked","deployments":[{"id":"d1"}]}', "application/json").isLocked).toBe(true);
+    expect(
+      errorFromBody(409, '{"message":"locked","deployments":[{"id":"d1"}]}', "application/json").isLocked,
+    ).toBe(true);
     expect(errorFromBody(409, '{"message":"exists already"}', "application/json").isLocked).toBe(false);
   });
 

@@ -14,10 +14,21 @@ export interface KernelState {
 /** How many ended tasks are kept for looking back. */
 export const kMaxEndedTasks = 1000;
 
-export const kEmptyKernel: KernelState = { ready: false, agents: new Map(), frameworks: new Map(), tasks: new Map() };
+export const kEmptyKernel: KernelState = {
+  ready: false,
+  agents: new Map(),
+  frameworks: new Map(),
+  tasks: new Map(),
+};
 
 const kEnded = new Set([
-  "TASK_FINISHED", "TASK_FAILED", "TASK_KILLED", "TASK_ERROR", "TASK_LOST", "TASK_DROPPED", "TASK_GONE",
+  "TASK_FINISHED",
+  "TASK_FAILED",
+  "TASK_KILLED",
+  "TASK_ERROR",
+  "TASK_LOST",
+  "TASK_DROPPED",
+  "TASK_GONE",
   "TASK_GONE_BY_OPERATOR",
 ]);
 

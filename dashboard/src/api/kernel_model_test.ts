@@ -4,11 +4,18 @@ import type { Agent, Framework, KernelEvent, Task } from "./kernel_types";
 
 const id = (value: string) => ({ value });
 const task = (name: string, state = "TASK_STAGING"): Task => ({
-  name, task_id: id(name), framework_id: id("f"), agent_id: id("a1"), state, statuses: [],
+  name,
+  task_id: id(name),
+  framework_id: id("f"),
+  agent_id: id("a1"),
+  state,
+  statuses: [],
 });
 const agent = (name: string): Agent => ({ agent_info: { id: id(name), hostname: name }, active: true });
 const framework = (name: string, connected = true): Framework => ({
-  framework_info: { id: id(name), name }, active: true, connected,
+  framework_info: { id: id(name), name },
+  active: true,
+  connected,
 });
 const updated = (name: string, state: string, more = {}): KernelEvent => ({
   type: "TASK_UPDATED",
@@ -37,13 +44,20 @@ describe("applyEvents", () => {
   });
 
   test("a second snapshot replaces everything", () => {
-    const later = applyEvents(base, [added(task("t9")), { type: "SUBSCRIBED", subscribed: { get_state: {} } }]);
+    const later = applyEvents(base, [
+      added(task("t9")),
+      { type: "SUBSCRIBED", subscribed: { get_state: {} } },
+    ]);
     expect(later.tasks.size + later.agents.size + later.frameworks.size).toBe(0);
     expect(later.ready).toBe(true);
   });
 
   test("follows a task from staging to its end", () => {
-    const events = [added(task("t2")), updated("t2", "TASK_RUNNING", { timestamp: 5 }), updated("t2", "TASK_FAILED", { message: "exit 1" })];
+    const events = [
+      added(task("t2")),
+      updated("t2", "TASK_RUNNING", { timestamp: 5 }),
+      updated("t2", "TASK_FAILED", { message: "exit 1" }),
+    ];
     const t2 = applyEvents(base, events).tasks.get("f/t2")!;
     expect(t2.state).toBe("TASK_FAILED");
     expect(t2.statuses!.map((s) => s.state)).toEqual(["TASK_RUNNING", "TASK_FAILED"]);
@@ -51,7 +65,9 @@ describe("applyEvents", () => {
 
   test("a health result replaces the status it belongs to and keeps the time of the change", () => {
     const running = applyEvents(base, [added(task("t2")), updated("t2", "TASK_RUNNING", { timestamp: 5 })]);
-    const t2 = applyEvents(running, [updated("t2", "TASK_RUNNING", { timestamp: 9, healthy: false })]).tasks.get("f/t2")!;
+    const t2 = applyEvents(running, [
+      updated("t2", "TASK_RUNNING", { timestamp: 9, healthy: false }),
+    ]).tasks.get("f/t2")!;
     expect(t2.statuses).toHaveLength(1);
     expect(t2.statuses![0]).toMatchObject({ healthy: false, timestamp: 5 });
   });
@@ -82,7 +98,8 @@ describe("applyEvents", () => {
 
   test("forgets the oldest ended tasks and never a live one", () => {
     const events: KernelEvent[] = [];
-    for (let i = 0; i < kMaxEndedTasks + 50; ++i) events.push(added(task(`e${i}`)), updated(`e${i}`, "TASK_FINISHED"));
+    for (let i = 0; i < kMaxEndedTasks + 50; ++i)
+      events.push(added(task(`e${i}`)), updated(`e${i}`, "TASK_FINISHED"));
     const state = applyEvents(base, events);
     expect(state.tasks.has(taskKey("f", "t1"))).toBe(true);
     expect(state.tasks.has(taskKey("f", "e0"))).toBe(false);

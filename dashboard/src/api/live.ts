@@ -7,7 +7,14 @@ import type { Agent, KernelEvent } from "./kernel_types";
 import { LiveStream } from "./live_stream";
 import { getApp, listApps, listDeployments, listQueue } from "./marathon";
 import {
-  fromSnapshot, kEmptyMarathon, needsQueue, staleAfter, withApp, withDeployments, withQueue, type MarathonState,
+  fromSnapshot,
+  kEmptyMarathon,
+  needsQueue,
+  staleAfter,
+  withApp,
+  withDeployments,
+  withQueue,
+  type MarathonState,
 } from "./marathon_model";
 import type { MarathonEvent } from "./marathon_types";
 import { RecordDecoder } from "./recordio";
@@ -52,7 +59,10 @@ let records = new RecordDecoder();
 
 const agentsAgain = new Coalescer(500, async () => {
   try {
-    const answer = await request<{ get_agents?: { agents?: Agent[] } }>("/mesos/api/v1", { method: "POST", body: { type: "GET_AGENTS" } });
+    const answer = await request<{ get_agents?: { agents?: Agent[] } }>("/mesos/api/v1", {
+      method: "POST",
+      body: { type: "GET_AGENTS" },
+    });
     if (kernel.get().ready) kernel.update((state) => withAgents(state, answer.get_agents?.agents ?? []));
   } catch {
     // The stream's own state tells whether the kernel is reachable; a missed look at the agents is no news.
@@ -73,7 +83,14 @@ function noteKernel(event: KernelEvent): void {
     if (kLosing.has(state)) refreshAgents();
     const task = kernel.get().tasks.get(`${framework_id.value}/${status.task_id.value}`);
     if (!task || task.state === state) return;
-    const tone = state === "TASK_RUNNING" ? "good" : isEnded(state) ? (state === "TASK_FINISHED" || state === "TASK_KILLED" ? "idle" : "bad") : "busy";
+    const tone =
+      state === "TASK_RUNNING"
+        ? "good"
+        : isEnded(state)
+          ? state === "TASK_FINISHED" || state === "TASK_KILLED"
+            ? "idle"
+            : "bad"
+          : "busy";
     const href = `#/task/${encodeURIComponent(framework_id.value)}/${encodeURIComponent(status.task_id.value)}`;
     note({ at, tone, text: `${task.name} ${state.replace("TASK_", "").toLowerCase()}`, href });
   } else if (event.type === "AGENT_ADDED") {
@@ -81,7 +98,12 @@ function noteKernel(event: KernelEvent): void {
     note({ at, tone: "good", text: `Node ${hostname} joined`, href: `#/node/${id?.value ?? ""}` });
   } else if (event.type === "AGENT_REMOVED") {
     const agent = kernel.get().agents.get(event.agent_removed.agent_id.value);
-    note({ at, tone: "bad", text: `Node ${agent?.agent_info.hostname ?? event.agent_removed.agent_id.value} left`, href: "#/nodes" });
+    note({
+      at,
+      tone: "bad",
+      text: `Node ${agent?.agent_info.hostname ?? event.agent_removed.agent_id.value} left`,
+      href: "#/nodes",
+    });
   }
 }
 
@@ -146,9 +168,17 @@ function noteMarathon(event: MarathonEvent): void {
   const at = Date.now();
   const plan = event.plan?.steps?.flatMap((s) => s.actions ?? []).map((a) => a.app ?? a.pod ?? "") ?? [];
   const names = [...new Set(plan)].slice(0, 3).join(", ");
-  if (event.eventType === "deployment_info") note({ at, tone: "busy", text: `Deployment of ${names} started`, href: "#/deployments" });
-  if (event.eventType === "deployment_success") note({ at, tone: "good", text: `Deployment of ${names || event.id || "?"} done`, href: "#/services" });
-  if (event.eventType === "deployment_failed") note({ at, tone: "bad", text: `Deployment of ${names || event.id || "?"} cancelled`, href: "#/services" });
+  if (event.eventType === "deployment_info")
+    note({ at, tone: "busy", text: `Deployment of ${names} started`, href: "#/deployments" });
+  if (event.eventType === "deployment_success")
+    note({ at, tone: "good", text: `Deployment of ${names || event.id || "?"} done`, href: "#/services" });
+  if (event.eventType === "deployment_failed")
+    note({
+      at,
+      tone: "bad",
+      text: `Deployment of ${names || event.id || "?"} cancelled`,
+      href: "#/services",
+    });
 }
 
 function onMarathonEvent(event: MarathonEvent): void {
@@ -165,7 +195,11 @@ export const marathonStream = new LiveStream({
   onOpen: async (signal) => {
     events = new EventDecoder();
     appsAgain.clear();
-    const [apps, deployments, queue] = await Promise.all([listApps(signal), listDeployments(signal), listQueue(signal)]);
+    const [apps, deployments, queue] = await Promise.all([
+      listApps(signal),
+      listDeployments(signal),
+      listQueue(signal),
+    ]);
     marathon.set(fromSnapshot(apps, deployments, queue, Date.now()));
   },
   onChunk: (chunk) => {

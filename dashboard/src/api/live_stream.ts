@@ -35,7 +35,13 @@ export function retryDelay(attempt: number, random: number): number {
 }
 
 export class LiveStream {
-  readonly status = new Store<StreamStatus>({ phase: "connecting", reason: "", retryAt: 0, liveUntil: 0, unauthorized: false });
+  readonly status = new Store<StreamStatus>({
+    phase: "connecting",
+    reason: "",
+    retryAt: 0,
+    liveUntil: 0,
+    unauthorized: false,
+  });
   private abort: AbortController | null = null;
   private wake: (() => void) | null = null;
   private running = false;
@@ -75,9 +81,12 @@ export class LiveStream {
       try {
         await this.consume(abort, () => (openedAt = Date.now()));
       } catch (error) {
-        reason = abort.signal.reason instanceof Error && abort.signal.aborted && abort.signal.reason.name === "Silence"
-          ? abort.signal.reason.message
-          : messageOf(error);
+        reason =
+          abort.signal.reason instanceof Error &&
+          abort.signal.aborted &&
+          abort.signal.reason.name === "Silence"
+            ? abort.signal.reason.message
+            : messageOf(error);
         unauthorized = error instanceof ApiError && error.status === 401;
       }
       abort.abort();
@@ -113,7 +122,13 @@ export class LiveStream {
       if (!reader) throw new Error("The stream has no body.");
       onOpen();
       await this.options.onOpen(abort.signal);
-      this.status.update((s) => ({ ...s, phase: "live", reason: "", liveUntil: Date.now(), unauthorized: false }));
+      this.status.update((s) => ({
+        ...s,
+        phase: "live",
+        reason: "",
+        liveUntil: Date.now(),
+        unauthorized: false,
+      }));
       for (;;) {
         watch();
         const { done, value } = await reader.read();

@@ -31,12 +31,14 @@ describe("LiveStream", () => {
       silenceMs: 60_000,
       open: async () => {
         opened.push("open");
-        return new Response(new ReadableStream({
-          start(controller) {
-            controller.enqueue(new TextEncoder().encode(`chunk ${opened.length}`));
-            close = () => controller.close();
-          },
-        }));
+        return new Response(
+          new ReadableStream({
+            start(controller) {
+              controller.enqueue(new TextEncoder().encode(`chunk ${opened.length}`));
+              close = () => controller.close();
+            },
+          }),
+        );
       },
       onOpen: () => void seen.push("fresh"),
       onChunk: (chunk) => void seen.push(new TextDecoder().decode(chunk)),

@@ -40,7 +40,8 @@ export async function listQueue(signal?: AbortSignal): Promise<QueueItem[]> {
 }
 
 export async function listVersions(id: string, signal?: AbortSignal): Promise<string[]> {
-  return (await request<{ versions: string[] }>(`${appPath(id)}/versions`, signal ? { signal } : {})).versions;
+  return (await request<{ versions: string[] }>(`${appPath(id)}/versions`, signal ? { signal } : {}))
+    .versions;
 }
 
 export function getVersion(id: string, version: string): Promise<AppDefinition> {
@@ -52,7 +53,11 @@ export function createApp(app: unknown): Promise<App> {
 }
 
 /** Changes the named fields of an app, or with `replace` the whole definition. */
-export function updateApp(id: string, change: unknown, options: { force?: boolean; replace?: boolean } = {}): Promise<DeploymentResult> {
+export function updateApp(
+  id: string,
+  change: unknown,
+  options: { force?: boolean; replace?: boolean } = {},
+): Promise<DeploymentResult> {
   const query = `?force=${options.force ?? false}${options.replace ? "&partialUpdate=false" : ""}`;
   return request<DeploymentResult>(appPath(id) + query, { method: "PUT", body: change });
 }
@@ -72,10 +77,14 @@ export function killTask(appId: string, taskId: string, scale: boolean, force = 
 }
 
 export function resetDelay(appId: string): Promise<void> {
-  return request<void>(`${kBase}/queue${appPath(appId).slice(`${kBase}/apps`.length)}/delay`, { method: "DELETE" });
+  return request<void>(`${kBase}/queue${appPath(appId).slice(`${kBase}/apps`.length)}/delay`, {
+    method: "DELETE",
+  });
 }
 
 /** Ends a deployment: by a new one that undoes it, or with `force` by stopping where it is. */
 export function cancelDeployment(id: string, force: boolean): Promise<unknown> {
-  return request<unknown>(`${kBase}/deployments/${encodeURIComponent(id)}?force=${force}`, { method: "DELETE" });
+  return request<unknown>(`${kBase}/deployments/${encodeURIComponent(id)}?force=${force}`, {
+    method: "DELETE",
+  });
 }

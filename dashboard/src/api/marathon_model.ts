@@ -17,7 +17,12 @@ export interface MarathonState {
   queue: ReadonlyMap<string, QueueState>;
 }
 
-export const kEmptyMarathon: MarathonState = { ready: false, apps: new Map(), deployments: new Map(), queue: new Map() };
+export const kEmptyMarathon: MarathonState = {
+  ready: false,
+  apps: new Map(),
+  deployments: new Map(),
+  queue: new Map(),
+};
 
 /** What has to be asked again because of an event; nothing else is. */
 export interface Refetch {
@@ -59,7 +64,12 @@ export function staleAfter(event: MarathonEvent): Refetch {
   }
 }
 
-export function fromSnapshot(apps: readonly App[], deployments: readonly Deployment[], queue: readonly QueueItem[], now: number): MarathonState {
+export function fromSnapshot(
+  apps: readonly App[],
+  deployments: readonly Deployment[],
+  queue: readonly QueueItem[],
+  now: number,
+): MarathonState {
   return withQueue(
     {
       ready: true,

@@ -1,5 +1,13 @@
 import { describe, expect, test } from "vitest";
-import { fromSnapshot, kEmptyMarathon, needsQueue, staleAfter, withApp, withDeployments, withQueue } from "./marathon_model";
+import {
+  fromSnapshot,
+  kEmptyMarathon,
+  needsQueue,
+  staleAfter,
+  withApp,
+  withDeployments,
+  withQueue,
+} from "./marathon_model";
 import type { App } from "./marathon_types";
 
 const app = (id: string, more: Partial<App> = {}): App => ({ id, instances: 1, tasksRunning: 1, ...more });
@@ -17,8 +25,22 @@ describe("staleAfter", () => {
   });
 
   test("a deployment touches each app of its plan once", () => {
-    const plan = { steps: [{ actions: [{ action: "StartApplication", app: "/a" }] }, { actions: [{ action: "ScaleApplication", app: "/a" }, { action: "ScaleApplication", app: "/b" }, { action: "ScalePod", pod: "/p" }] }] };
-    expect(staleAfter({ eventType: "deployment_info", plan })).toEqual({ apps: ["/a", "/b"], deployments: true });
+    const plan = {
+      steps: [
+        { actions: [{ action: "StartApplication", app: "/a" }] },
+        {
+          actions: [
+            { action: "ScaleApplication", app: "/a" },
+            { action: "ScaleApplication", app: "/b" },
+            { action: "ScalePod", pod: "/p" },
+          ],
+        },
+      ],
+    };
+    expect(staleAfter({ eventType: "deployment_info", plan })).toEqual({
+      apps: ["/a", "/b"],
+      deployments: true,
+    });
   });
 });
 
@@ -44,10 +66,14 @@ describe("marathon state", () => {
   });
 
   test("a delay becomes a deadline, so that time passes without asking again", () => {
-    const queue = withQueue(state, [
-      { app: { id: "/a" }, count: 2, delay: { timeLeftSeconds: 8, overdue: false } },
-      { app: { id: "/b" }, count: 1, delay: { timeLeftSeconds: 0, overdue: true } },
-    ], 1000).queue;
+    const queue = withQueue(
+      state,
+      [
+        { app: { id: "/a" }, count: 2, delay: { timeLeftSeconds: 8, overdue: false } },
+        { app: { id: "/b" }, count: 1, delay: { timeLeftSeconds: 0, overdue: true } },
+      ],
+      1000,
+    ).queue;
     expect(queue.get("/a")).toMatchObject({ count: 2, delayedUntil: 9000 });
     expect(queue.get("/b")!.delayedUntil).toBe(0);
   });

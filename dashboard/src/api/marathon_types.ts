@@ -55,7 +55,11 @@ export interface AppDefinition {
   gpus?: number;
   instances?: number;
   user?: string | null;
-  container?: { type?: string; docker?: { image?: string; portMappings?: PortDefinition[] }; portMappings?: PortDefinition[] };
+  container?: {
+    type?: string;
+    docker?: { image?: string; portMappings?: PortDefinition[] };
+    portMappings?: PortDefinition[];
+  };
   env?: Record<string, unknown>;
   labels?: Record<string, string>;
   healthChecks?: HealthCheck[];

@@ -21,7 +21,9 @@ describe("RecordDecoder", () => {
   test("splits the stream anywhere in two", () => {
     for (let cut = 0; cut <= stream.length; ++cut) {
       const decoder = new RecordDecoder();
-      expect([...decoder.push(stream.subarray(0, cut)), ...decoder.push(stream.subarray(cut))]).toEqual(records);
+      expect([...decoder.push(stream.subarray(0, cut)), ...decoder.push(stream.subarray(cut))]).toEqual(
+        records,
+      );
     }
   });
 

@@ -16,7 +16,8 @@ describe("EventDecoder", () => {
     for (let size = 1; size <= stream.length; ++size) {
       const decoder = new EventDecoder();
       const out = [];
-      for (let at = 0; at < stream.length; at += size) out.push(...decoder.push(stream.subarray(at, at + size)));
+      for (let at = 0; at < stream.length; at += size)
+        out.push(...decoder.push(stream.subarray(at, at + size)));
       expect(out).toEqual(expected);
     }
   });

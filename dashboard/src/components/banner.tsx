@@ -11,16 +11,24 @@ function Banner({ streams, who }: { streams: readonly LiveStream[]; who: string 
   const status = useStore(streams[0]!.status);
   const now = useNow(500);
   const seconds = Math.max(0, Math.ceil((status.retryAt - now) / 1000));
-  const what = status.unauthorized ? `Not signed in: ${who} does not talk to us.` : status.liveUntil ? `Connection to ${who} lost.` : `No connection to ${who}.`;
+  const what = status.unauthorized
+    ? `Not signed in: ${who} does not talk to us.`
+    : status.liveUntil
+      ? `Connection to ${who} lost.`
+      : `No connection to ${who}.`;
   return (
     <div className="banner" role="alert" data-banner={who}>
       <Icon name="warning" />
       <span className="banner-text">
         <strong>{what}</strong> {status.reason}
-        {status.liveUntil > 0 && <span className="dim"> Shown as of {formatTime(status.liveUntil).slice(11)}.</span>}
+        {status.liveUntil > 0 && (
+          <span className="dim"> Shown as of {formatTime(status.liveUntil).slice(11)}.</span>
+        )}
       </span>
       <span className="dim banner-wait">{seconds > 0 ? `Next attempt in ${seconds} s` : "Connecting…"}</span>
-      <button className="button small" onClick={() => streams.forEach((s) => s.retryNow())}>Retry now</button>
+      <button className="button small" onClick={() => streams.forEach((s) => s.retryNow())}>
+        Retry now
+      </button>
     </div>
   );
 }
@@ -45,7 +53,11 @@ export function LiveDot() {
   const phase = a === "lost" || b === "lost" ? "lost" : a === "live" && b === "live" ? "live" : "connecting";
   const word = { live: "Live", lost: "Reconnecting", connecting: "Connecting" }[phase];
   return (
-    <span className={`live ${phase}`} data-live={phase} title={phase === "live" ? "Both event streams are open" : word}>
+    <span
+      className={`live ${phase}`}
+      data-live={phase}
+      title={phase === "live" ? "Both event streams are open" : word}
+    >
       <i className="dot" />
       <span>{word}</span>
     </span>

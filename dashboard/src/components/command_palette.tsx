@@ -24,11 +24,31 @@ function allTargets(k: ReturnType<typeof kernel.get>, m: ReturnType<typeof marat
   return [
     { key: "run", icon: "plus", label: "Run a service", detail: "Action", href: "#/services/new" },
     ...kNav.map((n): Target => ({ key: n.href, icon: n.icon, label: n.label, detail: "Page", href: n.href })),
-    ...[...m.apps.keys()].sort().map((id): Target => ({ key: `s${id}`, icon: "services", label: id, detail: "Service", href: serviceHref(id) })),
-    ...[...k.agents].map(([id, a]): Target => ({ key: `n${id}`, icon: "nodes", label: a.agent_info.hostname, detail: id, href: nodeHref(id) })),
-    ...[...k.tasks].filter(([, t]) => !isEnded(t.state)).map(([key, t]): Target => ({
-      key: `t${key}`, icon: "tasks", label: t.task_id.value, detail: "Task", href: taskHref(t.framework_id.value, t.task_id.value),
+    ...[...m.apps.keys()]
+      .sort()
+      .map((id): Target => ({
+        key: `s${id}`,
+        icon: "services",
+        label: id,
+        detail: "Service",
+        href: serviceHref(id),
+      })),
+    ...[...k.agents].map(([id, a]): Target => ({
+      key: `n${id}`,
+      icon: "nodes",
+      label: a.agent_info.hostname,
+      detail: id,
+      href: nodeHref(id),
     })),
+    ...[...k.tasks]
+      .filter(([, t]) => !isEnded(t.state))
+      .map(([key, t]): Target => ({
+        key: `t${key}`,
+        icon: "tasks",
+        label: t.task_id.value,
+        detail: "Task",
+        href: taskHref(t.framework_id.value, t.task_id.value),
+      })),
   ];
 }
 
@@ -61,14 +81,32 @@ export function CommandPalette({ onClose }: { onClose: () => void }) {
     <Dialog title="Search" onClose={onClose} wide>
       <div className="palette">
         <input
-          type="search" autoFocus value={text} placeholder="Service, node or task" aria-label="Search" role="combobox" aria-expanded="true"
-          aria-controls="palette-list" aria-activedescendant={found[chosen] ? `palette-${chosen}` : undefined} spellCheck={false} autoComplete="off"
-          onChange={(e) => (setText(e.target.value), setAt(0))} onKeyDown={onKey}
+          type="search"
+          autoFocus
+          value={text}
+          placeholder="Service, node or task"
+          aria-label="Search"
+          role="combobox"
+          aria-expanded="true"
+          aria-controls="palette-list"
+          aria-activedescendant={found[chosen] ? `palette-${chosen}` : undefined}
+          spellCheck={false}
+          autoComplete="off"
+          onChange={(e) => (setText(e.target.value), setAt(0))}
+          onKeyDown={onKey}
         />
         <ul id="palette-list" role="listbox" aria-label="Found">
           {found.map((target, i) => (
-            <li key={target.key} id={`palette-${i}`} role="option" aria-selected={i === chosen} onMouseMove={() => setAt(i)} onClick={() => go(target)}>
-              <Icon name={target.icon} /> <span className="palette-label">{target.label}</span> <span className="dim">{target.detail}</span>
+            <li
+              key={target.key}
+              id={`palette-${i}`}
+              role="option"
+              aria-selected={i === chosen}
+              onMouseMove={() => setAt(i)}
+              onClick={() => go(target)}
+            >
+              <Icon name={target.icon} /> <span className="palette-label">{target.label}</span>{" "}
+              <span className="dim">{target.detail}</span>
             </li>
           ))}
           {found.length === 0 && <li className="dim">Nothing has this in its name.</li>}

@@ -28,7 +28,8 @@ const remembered = new Map<string, Sorting>();
 const kPageRows = 200;
 
 function compare(a: string | number, b: string | number): number {
-  if (typeof a === "number" && typeof b === "number") return (Number.isNaN(a) ? -1 : a) - (Number.isNaN(b) ? -1 : b);
+  if (typeof a === "number" && typeof b === "number")
+    return (Number.isNaN(a) ? -1 : a) - (Number.isNaN(b) ? -1 : b);
   return String(a).localeCompare(String(b), "en", { numeric: true });
 }
 
@@ -88,7 +89,9 @@ export function DataTable<T>({ name, label, columns, rows, rowKey, rowHref, init
                   {column.sort ? (
                     <button className="sort" onClick={() => choose(column)}>
                       {column.title}
-                      <span className="arrow" aria-hidden="true">{active ? (sorting.down ? "↓" : "↑") : ""}</span>
+                      <span className="arrow" aria-hidden="true">
+                        {active ? (sorting.down ? "↓" : "↑") : ""}
+                      </span>
                     </button>
                   ) : (
                     <span className="sort">{column.title}</span>
@@ -100,9 +103,17 @@ export function DataTable<T>({ name, label, columns, rows, rowKey, rowHref, init
         </thead>
         <tbody>
           {sorted.slice(0, shown).map((row) => (
-            <tr key={rowKey(row)} data-row={rowKey(row)} className={rowHref ? "link" : ""} onClick={(e) => open(e, row)}>
+            <tr
+              key={rowKey(row)}
+              data-row={rowKey(row)}
+              className={rowHref ? "link" : ""}
+              onClick={(e) => open(e, row)}
+            >
               {columns.map((column) => (
-                <td key={column.key} className={`level-${column.level ?? 1}${column.numeric ? " numeric" : ""}`}>
+                <td
+                  key={column.key}
+                  className={`level-${column.level ?? 1}${column.numeric ? " numeric" : ""}`}
+                >
                   {column.render(row)}
                 </td>
               ))}
@@ -112,7 +123,8 @@ export function DataTable<T>({ name, label, columns, rows, rowKey, rowHref, init
       </table>
       {sorted.length > shown && (
         <button className="more" onClick={() => setShown(shown + kPageRows * 5)}>
-          <Icon name="down" size={14} /> Show more: {formatNumber(shown)} of {formatNumber(sorted.length)} rows
+          <Icon name="down" size={14} /> Show more: {formatNumber(shown)} of {formatNumber(sorted.length)}{" "}
+          rows
         </button>
       )}
     </div>
@@ -120,6 +132,18 @@ export function DataTable<T>({ name, label, columns, rows, rowKey, rowHref, init
 }
 
 /** The first cell of a row: the link that the row stands for. */
-export function RowLink({ href, children, title }: { href: string; children: React.ReactNode; title?: string }) {
-  return <a className="row-link" data-row-link href={href} title={title}>{children}</a>;
+export function RowLink({
+  href,
+  children,
+  title,
+}: {
+  href: string;
+  children: React.ReactNode;
+  title?: string;
+}) {
+  return (
+    <a className="row-link" data-row-link href={href} title={title}>
+      {children}
+    </a>
+  );
 }

@@ -5,7 +5,17 @@ import { ApiError, messageOf } from "../api/http";
 import { Icon } from "./icons";
 import { toast } from "./toasts";
 
-export function Dialog({ title, onClose, children, wide }: { title: string; onClose: () => void; children: React.ReactNode; wide?: boolean }) {
+export function Dialog({
+  title,
+  onClose,
+  children,
+  wide,
+}: {
+  title: string;
+  onClose: () => void;
+  children: React.ReactNode;
+  wide?: boolean;
+}) {
   const ref = useRef<HTMLDialogElement>(null);
   useEffect(() => {
     const before = document.activeElement as HTMLElement | null;
@@ -18,14 +28,18 @@ export function Dialog({ title, onClose, children, wide }: { title: string; onCl
   }, []);
   return (
     <dialog
-      ref={ref} className={wide ? "wide" : ""} aria-label={title}
+      ref={ref}
+      className={wide ? "wide" : ""}
+      aria-label={title}
       onCancel={(e) => (e.preventDefault(), onClose())}
       onMouseDown={(e) => e.target === ref.current && onClose()}
     >
       <div className="dialog-body">
         <header className="dialog-head">
           <h2>{title}</h2>
-          <button className="icon-button" aria-label="Close" onClick={onClose}><Icon name="close" /></button>
+          <button className="icon-button" aria-label="Close" onClick={onClose}>
+            <Icon name="close" />
+          </button>
         </header>
         {children}
       </div>
@@ -81,23 +95,45 @@ export function ConfirmDialog(props: ConfirmProps) {
           {props.children}
           {props.typeToConfirm && (
             <label className="field">
-              <span>Type <code>{props.typeToConfirm}</code> to confirm</span>
-              <input value={typed} onChange={(e) => setTyped(e.target.value)} autoFocus spellCheck={false} autoComplete="off" />
+              <span>
+                Type <code>{props.typeToConfirm}</code> to confirm
+              </span>
+              <input
+                value={typed}
+                onChange={(e) => setTyped(e.target.value)}
+                autoFocus
+                spellCheck={false}
+                autoComplete="off"
+              />
             </label>
           )}
           {error !== null && (
             <div className="notice bad" role="alert">
               <Icon name="warning" />
               <div>
-                {locked ? "Another deployment is changing this service. Going on cancels that deployment." : messageOf(error)}
-                {error instanceof ApiError && error.fields.map((f) => <div key={f.path}><code>{f.path}</code> {f.errors.join("; ")}</div>)}
+                {locked
+                  ? "Another deployment is changing this service. Going on cancels that deployment."
+                  : messageOf(error)}
+                {error instanceof ApiError &&
+                  error.fields.map((f) => (
+                    <div key={f.path}>
+                      <code>{f.path}</code> {f.errors.join("; ")}
+                    </div>
+                  ))}
               </div>
             </div>
           )}
         </div>
         <footer className="dialog-foot">
-          <button type="button" className="button" onClick={props.onClose}>Cancel</button>
-          <button type="submit" className={`button ${props.dangerous || locked ? "danger" : "primary"}`} disabled={!allowed} autoFocus={!props.typeToConfirm}>
+          <button type="button" className="button" onClick={props.onClose}>
+            Cancel
+          </button>
+          <button
+            type="submit"
+            className={`button ${props.dangerous || locked ? "danger" : "primary"}`}
+            disabled={!allowed}
+            autoFocus={!props.typeToConfirm}
+          >
             {busy ? "Working…" : locked ? `${props.action} anyway` : props.action}
           </button>
         </footer>

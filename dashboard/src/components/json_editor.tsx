@@ -16,7 +16,11 @@ export function JsonText({ text }: { text: string }) {
   for (const match of text.matchAll(kTokens)) {
     if (match.index > at) parts.push(text.slice(at, match.index));
     const kind = match[1] ? (match[2] ? "key" : "string") : match[3] ? "word" : "number";
-    parts.push(<span key={match.index} className={`json-${kind}`}>{match[1] ?? match[0]}</span>);
+    parts.push(
+      <span key={match.index} className={`json-${kind}`}>
+        {match[1] ?? match[0]}
+      </span>,
+    );
     if (match[2]) parts.push(match[2]);
     at = match.index + match[0].length;
   }
@@ -50,18 +54,32 @@ export function JsonEditor({ value, onChange, marks, label }: Props) {
     <div className="editor">
       <div className="gutter" aria-hidden="true">
         {Array.from({ length: lines }, (_, i) => (
-          <div key={i} className={byLine.has(i + 1) ? "marked" : ""} title={byLine.get(i + 1)}>{i + 1}</div>
+          <div key={i} className={byLine.has(i + 1) ? "marked" : ""} title={byLine.get(i + 1)}>
+            {i + 1}
+          </div>
         ))}
       </div>
       <div className="editor-text">
         <pre aria-hidden="true">
           {value.split("\n").map((line, i) => (
-            <div key={i} className={byLine.has(i + 1) ? "marked" : ""}><JsonText text={line} />{"\n"}</div>
+            <div key={i} className={byLine.has(i + 1) ? "marked" : ""}>
+              <JsonText text={line} />
+              {"\n"}
+            </div>
           ))}
         </pre>
         <textarea
-          ref={area} value={value} aria-label={label} aria-invalid={marks.length > 0} spellCheck={false} autoComplete="off"
-          autoCapitalize="off" wrap="off" onChange={(e) => onChange(e.target.value)} onKeyDown={onKey} data-editor
+          ref={area}
+          value={value}
+          aria-label={label}
+          aria-invalid={marks.length > 0}
+          spellCheck={false}
+          autoComplete="off"
+          autoCapitalize="off"
+          wrap="off"
+          onChange={(e) => onChange(e.target.value)}
+          onKeyDown={onKey}
+          data-editor
         />
       </div>
     </div>

@@ -4,7 +4,14 @@ import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { downloadUrl, read } from "../api/files";
 import { messageOf } from "../api/http";
 import { formatBytes } from "../format";
-import { kEmptyLog, openTail, readBackward, readForward, visibleLines, type LogState } from "../model/log_window";
+import {
+  kEmptyLog,
+  openTail,
+  readBackward,
+  readForward,
+  visibleLines,
+  type LogState,
+} from "../model/log_window";
 import { Icon } from "./icons";
 import { Failure, Loading } from "./states";
 
@@ -27,7 +34,10 @@ function useLog({ agentId, path, growing }: Props, following: boolean) {
   // The same as `log`, for code that runs between renders.
   const current = useRef<LogState | null>(null);
   const busy = useRef(false);
-  const reader = useMemo(() => (offset: number, length: number) => read(agentId, path, offset, length), [agentId, path]);
+  const reader = useMemo(
+    () => (offset: number, length: number) => read(agentId, path, offset, length),
+    [agentId, path],
+  );
   const put = (next: LogState | null) => {
     current.current = next;
     setLog(next);
@@ -47,7 +57,7 @@ function useLog({ agentId, path, growing }: Props, following: boolean) {
       if (busy.current || document.visibilityState === "hidden") return true;
       busy.current = true;
       try {
-        for (let more = true; more; ) {
+        for (let more = true; more;) {
           const before = current.current;
           const next = before ? await readForward(before, reader) : await openTail(reader);
           if (stopped) return false;
@@ -120,30 +130,81 @@ export function LogViewer(props: Props) {
   };
 
   if (!log) {
-    return <div className="panel">{error ? <Failure title="The file cannot be read" error={error} onRetry={retry} /> : <Loading rows={8} />}</div>;
+    return (
+      <div className="panel">
+        {error ? (
+          <Failure title="The file cannot be read" error={error} onRetry={retry} />
+        ) : (
+          <Loading rows={8} />
+        )}
+      </div>
+    );
   }
   return (
     <section className="log" aria-label={`Contents of ${props.path}`}>
       <div className="log-bar">
         <label className="filter small">
           <Icon name="search" size={14} />
-          <input type="search" placeholder="Find in what is loaded" aria-label="Find in log" value={find} onChange={(e) => setFind(e.target.value)} data-filter />
+          <input
+            type="search"
+            placeholder="Find in what is loaded"
+            aria-label="Find in log"
+            value={find}
+            onChange={(e) => setFind(e.target.value)}
+            data-filter
+          />
         </label>
         <span className="dim log-size">
-          {find ? `${shown.length} of ${lines.length} lines` : `${formatBytes(log.end - log.start)} of ${formatBytes(log.size)}`}
+          {find
+            ? `${shown.length} of ${lines.length} lines`
+            : `${formatBytes(log.end - log.start)} of ${formatBytes(log.size)}`}
         </span>
         <span className="spacer" />
-        {error !== null && <span className="bad-text" role="alert" title={messageOf(error)}><Icon name="warning" size={14} /> cannot read on</span>}
-        <button className="button small" aria-pressed={wrap} onClick={() => setWrap(!wrap)}>Wrap</button>
-        <button className={`button small${following ? " on" : ""}`} aria-pressed={following} onClick={() => setFollowing(!following)}>
-          {props.growing ? <><i className={`dot ${following ? "pulse" : ""}`} /> Follow</> : "End"}
+        {error !== null && (
+          <span className="bad-text" role="alert" title={messageOf(error)}>
+            <Icon name="warning" size={14} /> cannot read on
+          </span>
+        )}
+        <button className="button small" aria-pressed={wrap} onClick={() => setWrap(!wrap)}>
+          Wrap
         </button>
-        <a className="button small" href={downloadUrl(props.agentId, props.path)} download><Icon name="download" size={14} /> <span className="label">Download</span></a>
+        <button
+          className={`button small${following ? " on" : ""}`}
+          aria-pressed={following}
+          onClick={() => setFollowing(!following)}
+        >
+          {props.growing ? (
+            <>
+              <i className={`dot ${following ? "pulse" : ""}`} /> Follow
+            </>
+          ) : (
+            "End"
+          )}
+        </button>
+        <a className="button small" href={downloadUrl(props.agentId, props.path)} download>
+          <Icon name="download" size={14} /> <span className="label">Download</span>
+        </a>
       </div>
-      <div ref={box} className={`log-text${wrap ? " wrap" : ""}`} tabIndex={0} role="log" aria-live="off" onScroll={onScroll} data-log>
-        {log.start > 0 && <button className="more" onClick={loadEarlier}>Load earlier lines: {formatBytes(log.start)} before this</button>}
+      <div
+        ref={box}
+        className={`log-text${wrap ? " wrap" : ""}`}
+        tabIndex={0}
+        role="log"
+        aria-live="off"
+        onScroll={onScroll}
+        data-log
+      >
+        {log.start > 0 && (
+          <button className="more" onClick={loadEarlier}>
+            Load earlier lines: {formatBytes(log.start)} before this
+          </button>
+        )}
         {log.restarts > 0 && <div className="dim">— the file became shorter and was read anew —</div>}
-        {shown.length === 0 && <div className="dim">{find ? "No line contains this." : props.growing ? "Nothing written yet." : "The file is empty."}</div>}
+        {shown.length === 0 && (
+          <div className="dim">
+            {find ? "No line contains this." : props.growing ? "Nothing written yet." : "The file is empty."}
+          </div>
+        )}
         <pre>{shown.join("\n")}</pre>
       </div>
     </section>

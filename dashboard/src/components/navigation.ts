@@ -16,9 +16,22 @@ interface NavItem {
 
 export const kNav: readonly NavItem[] = [
   { href: "#/", label: "Overview", icon: "overview", routes: [""], key: "o" },
-  { href: "#/services", label: "Services", icon: "services", routes: ["services", "service", "service-edit"], key: "s" },
+  {
+    href: "#/services",
+    label: "Services",
+    icon: "services",
+    routes: ["services", "service", "service-edit"],
+    key: "s",
+  },
   { href: "#/tasks", label: "Tasks", icon: "tasks", routes: ["tasks", "task"], key: "t" },
   { href: "#/nodes", label: "Nodes", icon: "nodes", routes: ["nodes", "node"], key: "n" },
   { href: "#/deployments", label: "Deployments", icon: "deployments", routes: ["deployments"], key: "d" },
-  { href: "#/frameworks", label: "Frameworks", icon: "frameworks", routes: ["frameworks"], key: "f", minor: true },
+  {
+    href: "#/frameworks",
+    label: "Frameworks",
+    icon: "frameworks",
+    routes: ["frameworks"],
+    key: "f",
+    minor: true,
+  },
 ];

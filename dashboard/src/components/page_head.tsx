@@ -18,10 +18,16 @@ export function PageHead({ title, crumbs = [], badge, children }: Props) {
       <div className="page-title">
         {crumbs.length > 0 && (
           <nav className="crumbs" aria-label="Breadcrumb">
-            {crumbs.map((c) => <a key={c.href} href={c.href}>{c.label}</a>)}
+            {crumbs.map((c) => (
+              <a key={c.href} href={c.href}>
+                {c.label}
+              </a>
+            ))}
           </nav>
         )}
-        <h1>{title} {badge}</h1>
+        <h1>
+          {title} {badge}
+        </h1>
       </div>
       {children && <div className="page-actions">{children}</div>}
     </header>
@@ -30,7 +36,9 @@ export function PageHead({ title, crumbs = [], badge, children }: Props) {
 
 /** Names and values, two columns. Entries without a value are left out. */
 export function Facts({ facts }: { facts: readonly (readonly [string, React.ReactNode])[] }) {
-  const shown = facts.filter(([, value]) => value !== "" && value !== null && value !== undefined && value !== false);
+  const shown = facts.filter(
+    ([, value]) => value !== "" && value !== null && value !== undefined && value !== false,
+  );
   return (
     <dl className="facts">
       {shown.map(([name, value]) => (

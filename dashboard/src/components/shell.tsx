@@ -19,7 +19,13 @@ function useCounts(): Record<string, number> {
   const m = useStore(marathon);
   let live = 0;
   for (const task of k.tasks.values()) if (!isEnded(task.state)) live += 1;
-  return { "#/services": m.apps.size, "#/tasks": live, "#/nodes": k.agents.size, "#/deployments": m.deployments.size, "#/frameworks": k.frameworks.size };
+  return {
+    "#/services": m.apps.size,
+    "#/tasks": live,
+    "#/nodes": k.agents.size,
+    "#/deployments": m.deployments.size,
+    "#/frameworks": k.frameworks.size,
+  };
 }
 
 function Navigation() {
@@ -28,10 +34,19 @@ function Navigation() {
   return (
     <nav className="nav" aria-label="Main">
       {kNav.map((item) => (
-        <a key={item.href} href={item.href} className={item.minor ? "minor" : ""} aria-current={item.routes.includes(first) ? "page" : undefined}>
+        <a
+          key={item.href}
+          href={item.href}
+          className={item.minor ? "minor" : ""}
+          aria-current={item.routes.includes(first) ? "page" : undefined}
+        >
           <Icon name={item.icon} />
           <span>{item.label}</span>
-          {counts[item.href] ? <span className={`count${item.href === "#/deployments" ? " busy" : ""}`}>{counts[item.href]}</span> : null}
+          {counts[item.href] ? (
+            <span className={`count${item.href === "#/deployments" ? " busy" : ""}`}>
+              {counts[item.href]}
+            </span>
+          ) : null}
         </a>
       ))}
     </nav>
@@ -80,10 +95,19 @@ export function Shell({ children }: { children: React.ReactNode }) {
 
   return (
     <div className="shell">
-      <a className="skip" href="#main" onClick={(e) => (e.preventDefault(), document.getElementById("main")?.focus())}>Skip to content</a>
+      <a
+        className="skip"
+        href="#main"
+        onClick={(e) => (e.preventDefault(), document.getElementById("main")?.focus())}
+      >
+        Skip to content
+      </a>
       <aside className="side">
         <a className="brand" href="#/" aria-label="Overview">
-          <svg width="24" height="24" viewBox="0 0 32 32" aria-hidden="true"><rect width="32" height="32" rx="8" /><path d="M9 10.5 16 7l7 3.5v11L16 25l-7-3.5zM9 10.5l7 3.5 7-3.5M16 14v11" /></svg>
+          <svg width="24" height="24" viewBox="0 0 32 32" aria-hidden="true">
+            <rect width="32" height="32" rx="8" />
+            <path d="M9 10.5 16 7l7 3.5v11L16 25l-7-3.5zM9 10.5l7 3.5 7-3.5M16 14v11" />
+          </svg>
           <span className="brand-text">
             <strong data-cluster-name>{info.name || "DC/OS"}</strong>
             <small>{info.version ? `DC/OS ${info.version}` : "DC/OS"}</small>
@@ -96,8 +120,21 @@ export function Shell({ children }: { children: React.ReactNode }) {
         <div className="side-foot">
           <LiveDot />
           <span className="spacer" />
-          <button className="icon-button" aria-label="Keyboard shortcuts" title="Keyboard shortcuts (?)" onClick={() => setHelp(true)}><Icon name="help" /></button>
-          <button className="icon-button" aria-label={isDark(chosen) ? "Light appearance" : "Dark appearance"} title={isDark(chosen) ? "Light appearance" : "Dark appearance"} onClick={toggleTheme} data-theme-toggle>
+          <button
+            className="icon-button"
+            aria-label="Keyboard shortcuts"
+            title="Keyboard shortcuts (?)"
+            onClick={() => setHelp(true)}
+          >
+            <Icon name="help" />
+          </button>
+          <button
+            className="icon-button"
+            aria-label={isDark(chosen) ? "Light appearance" : "Dark appearance"}
+            title={isDark(chosen) ? "Light appearance" : "Dark appearance"}
+            onClick={toggleTheme}
+            data-theme-toggle
+          >
             <Icon name={isDark(chosen) ? "sun" : "moon"} />
           </button>
         </div>

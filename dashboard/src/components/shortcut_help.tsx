@@ -24,7 +24,15 @@ export function ShortcutHelp({ onClose }: { onClose: () => void }) {
       <dl className="keys">
         {kKeys.map(([keys, what]) => (
           <div key={keys}>
-            <dt>{keys.split("  ").map((k) => <span key={k}>{(k.startsWith("g ") ? k.split(" ") : [k]).map((part) => <kbd key={part}>{part}</kbd>)}</span>)}</dt>
+            <dt>
+              {keys.split("  ").map((k) => (
+                <span key={k}>
+                  {(k.startsWith("g ") ? k.split(" ") : [k]).map((part) => (
+                    <kbd key={part}>{part}</kbd>
+                  ))}
+                </span>
+              ))}
+            </dt>
             <dd>{what}</dd>
           </div>
         ))}

@@ -6,7 +6,9 @@ import { Icon } from "./icons";
 export function Loading({ rows = 6, label = "Loading" }: { rows?: number; label?: string }) {
   return (
     <div className="skeleton" role="status" aria-label={label}>
-      {Array.from({ length: rows }, (_, i) => <i key={i} style={{ width: `${92 - ((i * 17) % 38)}%` }} />)}
+      {Array.from({ length: rows }, (_, i) => (
+        <i key={i} style={{ width: `${92 - ((i * 17) % 38)}%` }} />
+      ))}
     </div>
   );
 }
@@ -26,7 +28,11 @@ export function Failure({ title, error, onRetry }: { title: string; error: unkno
       <Icon name="warning" size={20} />
       <strong>{title}</strong>
       <div className="dim">{messageOf(error)}</div>
-      {onRetry && <button className="button" onClick={onRetry}>Try again</button>}
+      {onRetry && (
+        <button className="button" onClick={onRetry}>
+          Try again
+        </button>
+      )}
     </div>
   );
 }

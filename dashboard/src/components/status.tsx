@@ -19,7 +19,13 @@ export function TaskBadge({ state, healthy }: { state: string; healthy?: boolean
 }
 
 const kServiceTones: Record<ServiceStatus, Tone> = {
-  Running: "good", Deploying: "busy", Waiting: "busy", Delayed: "bad", Starting: "busy", Unhealthy: "bad", Suspended: "idle",
+  Running: "good",
+  Deploying: "busy",
+  Waiting: "busy",
+  Delayed: "bad",
+  Starting: "busy",
+  Unhealthy: "bad",
+  Suspended: "idle",
 };
 
 export function toneOfService(status: ServiceStatus): Tone {
@@ -27,7 +33,11 @@ export function toneOfService(status: ServiceStatus): Tone {
 }
 
 export function ServiceBadge({ status, hint }: { status: ServiceStatus; hint?: string }) {
-  return <Badge tone={kServiceTones[status]} {...(hint ? { title: hint } : {})}>{status}</Badge>;
+  return (
+    <Badge tone={kServiceTones[status]} {...(hint ? { title: hint } : {})}>
+      {status}
+    </Badge>
+  );
 }
 
 /** Instances of a service as a bar: healthy, running, starting, unhealthy, missing. */
@@ -35,15 +45,24 @@ export function InstanceBar({ counts }: { counts: InstanceCounts }) {
   const { wanted, healthy, running, staged, unhealthy } = counts;
   const up = healthy + running + unhealthy;
   const whole = Math.max(wanted, up + staged, 1);
-  const parts: [string, number][] = [["good", healthy], ["plain", running], ["bad", unhealthy], ["busy", staged]];
+  const parts: [string, number][] = [
+    ["good", healthy],
+    ["plain", running],
+    ["bad", unhealthy],
+    ["busy", staged],
+  ];
   const words = `${healthy} healthy, ${running} running, ${unhealthy} unhealthy, ${staged} starting, of ${wanted}`;
   return (
     <span className="instances" title={words}>
       <span className="instances-text">
-        {formatNumber(up)}<span className="dim"> / {formatNumber(wanted)}</span>
+        {formatNumber(up)}
+        <span className="dim"> / {formatNumber(wanted)}</span>
       </span>
       <span className="bar" role="img" aria-label={words}>
-        {parts.map(([tone, count]) => count > 0 && <i key={tone} className={tone} style={{ width: `${(count / whole) * 100}%` }} />)}
+        {parts.map(
+          ([tone, count]) =>
+            count > 0 && <i key={tone} className={tone} style={{ width: `${(count / whole) * 100}%` }} />,
+        )}
       </span>
     </span>
   );

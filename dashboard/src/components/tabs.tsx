@@ -28,7 +28,11 @@ export function Tabs({ tabs, label }: { tabs: readonly Tab[]; label: string }) {
     <div className="tabs" role="tablist" aria-label={label} onKeyDown={move}>
       {tabs.map((tab) => (
         <button
-          key={tab.key} role="tab" data-tab={tab.key} aria-selected={tab.key === active} tabIndex={tab.key === active ? 0 : -1}
+          key={tab.key}
+          role="tab"
+          data-tab={tab.key}
+          aria-selected={tab.key === active}
+          tabIndex={tab.key === active ? 0 : -1}
           onClick={() => setQuery("tab", tab.key)}
         >
           {tab.label}

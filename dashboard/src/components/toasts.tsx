@@ -21,7 +21,11 @@ export function Toasts() {
   const list = useStore(toasts);
   return (
     <div className="toasts" role="status" aria-live="polite">
-      {list.map((t) => <div key={t.key} className="toast">{t.text}</div>)}
+      {list.map((t) => (
+        <div key={t.key} className="toast">
+          {t.text}
+        </div>
+      ))}
     </div>
   );
 }

@@ -14,7 +14,15 @@ export function useFilterText(): string {
   return useRoute().query.get("q") ?? "";
 }
 
-export function Toolbar({ placeholder, chips = [], children }: { placeholder: string; chips?: readonly Chip[]; children?: React.ReactNode }) {
+export function Toolbar({
+  placeholder,
+  chips = [],
+  children,
+}: {
+  placeholder: string;
+  chips?: readonly Chip[];
+  children?: React.ReactNode;
+}) {
   const text = useFilterText();
   const active = /(?:^|\s)is:(\S*)/.exec(text)?.[1] ?? "";
   const choose = (tag: string) => {
@@ -26,7 +34,13 @@ export function Toolbar({ placeholder, chips = [], children }: { placeholder: st
       <label className="filter">
         <Icon name="search" size={14} />
         <input
-          type="search" placeholder={placeholder} aria-label={placeholder} value={text} data-filter spellCheck={false} autoComplete="off"
+          type="search"
+          placeholder={placeholder}
+          aria-label={placeholder}
+          value={text}
+          data-filter
+          spellCheck={false}
+          autoComplete="off"
           onChange={(e) => setQuery("q", e.target.value)}
           onKeyDown={(e) => e.key === "Escape" && (setQuery("q", ""), e.currentTarget.blur())}
         />
@@ -35,7 +49,12 @@ export function Toolbar({ placeholder, chips = [], children }: { placeholder: st
       {chips.length > 0 && (
         <div className="chips" role="group" aria-label="Show only">
           {chips.map((chip) => (
-            <button key={chip.tag} className="chip" aria-pressed={active === chip.tag} onClick={() => choose(chip.tag)}>
+            <button
+              key={chip.tag}
+              className="chip"
+              aria-pressed={active === chip.tag}
+              onClick={() => choose(chip.tag)}
+            >
               {chip.label} <span className="count">{chip.count}</span>
             </button>
           ))}

@@ -18,7 +18,10 @@ export function parseErrorPath(path: string): Step[] {
 class Walker {
   private at = 0;
 
-  constructor(private readonly text: string, private readonly found: (path: Step[], at: number) => void) {}
+  constructor(
+    private readonly text: string,
+    private readonly found: (path: Step[], at: number) => void,
+  ) {}
 
   value(path: Step[], keyAt: number): void {
     this.blank();
@@ -36,7 +39,8 @@ class Walker {
 
   private string(): string {
     const start = this.at++;
-    while (this.at < this.text.length && this.text[this.at] !== '"') this.at += this.text[this.at] === "\\" ? 2 : 1;
+    while (this.at < this.text.length && this.text[this.at] !== '"')
+      this.at += this.text[this.at] === "\\" ? 2 : 1;
     this.at += 1;
     return JSON.parse(this.text.slice(start, this.at)) as string;
   }

@@ -30,7 +30,11 @@ const kReplacement = "\uFFFD";
 const kMaxSplit = 3;
 
 /** Reads [from, to) and moves `to` back when the cut went through a character. Returns the text and the true end. */
-async function readCutAtEnd(read: ReadFile, from: number, to: number): Promise<{ text: string; end: number }> {
+async function readCutAtEnd(
+  read: ReadFile,
+  from: number,
+  to: number,
+): Promise<{ text: string; end: number }> {
   const whole = await read(from, to - from);
   if (!whole.data.endsWith(kReplacement)) return { text: whole.data, end: to };
   for (let back = 1; back <= kMaxSplit && to - back > from; ++back) {
@@ -41,7 +45,11 @@ async function readCutAtEnd(read: ReadFile, from: number, to: number): Promise<{
 }
 
 /** Reads [from, to) and moves `from` forward when it points into a character. */
-async function readCutAtStart(read: ReadFile, from: number, to: number): Promise<{ text: string; start: number }> {
+async function readCutAtStart(
+  read: ReadFile,
+  from: number,
+  to: number,
+): Promise<{ text: string; start: number }> {
   const whole = await read(from, to - from);
   if (from === 0 || !whole.data.startsWith(kReplacement)) return { text: whole.data, start: from };
   for (let skip = 1; skip <= kMaxSplit && from + skip < to; ++skip) {

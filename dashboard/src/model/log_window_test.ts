@@ -1,5 +1,13 @@
 import { describe, expect, test } from "vitest";
-import { kEmptyLog, kMaxText, openTail, readBackward, readForward, visibleLines, type ReadFile } from "./log_window";
+import {
+  kEmptyLog,
+  kMaxText,
+  openTail,
+  readBackward,
+  readForward,
+  visibleLines,
+  type ReadFile,
+} from "./log_window";
 
 /** A file as the agent serves it: bytes by offset, text with replacement characters, a cap on each read. */
 class File {
@@ -109,7 +117,13 @@ describe("log window", () => {
 
   test("forgets the oldest lines when there is too much, and knows where the rest starts", async () => {
     const line = `${"y".repeat(999)}\n`;
-    const log = { start: 0, end: kMaxText, size: kMaxText, text: line.repeat(Math.ceil(kMaxText / 1000)), restarts: 0 };
+    const log = {
+      start: 0,
+      end: kMaxText,
+      size: kMaxText,
+      text: line.repeat(Math.ceil(kMaxText / 1000)),
+      restarts: 0,
+    };
     log.end = log.size = log.text.length;
     const file = new File();
     file.bytes = new TextEncoder().encode(log.text + line);

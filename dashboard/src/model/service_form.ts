@@ -14,22 +14,65 @@ export interface FormField {
 }
 
 export const kFields: readonly FormField[] = [
-  { key: "id", label: "Id", path: ["id"], kind: "text", required: true, placeholder: "/group/name", help: "Lower case letters, digits, dots and dashes; slashes make groups." },
-  { key: "cmd", label: "Command", path: ["cmd"], kind: "area", placeholder: "python3 -m http.server $PORT", help: "Run by a shell. May be empty when an image is given." },
-  { key: "image", label: "Image", path: ["container", "docker", "image"], kind: "text", placeholder: "none: the node's own files", help: "A container image, for example nginx:1.25." },
+  {
+    key: "id",
+    label: "Id",
+    path: ["id"],
+    kind: "text",
+    required: true,
+    placeholder: "/group/name",
+    help: "Lower case letters, digits, dots and dashes; slashes make groups.",
+  },
+  {
+    key: "cmd",
+    label: "Command",
+    path: ["cmd"],
+    kind: "area",
+    placeholder: "python3 -m http.server $PORT",
+    help: "Run by a shell. May be empty when an image is given.",
+  },
+  {
+    key: "image",
+    label: "Image",
+    path: ["container", "docker", "image"],
+    kind: "text",
+    placeholder: "none: the node's own files",
+    help: "A container image, for example nginx:1.25.",
+  },
   { key: "cpus", label: "CPU", path: ["cpus"], kind: "number", placeholder: "1" },
   { key: "mem", label: "Memory, MiB", path: ["mem"], kind: "number", placeholder: "128" },
   { key: "disk", label: "Disk, MiB", path: ["disk"], kind: "number", placeholder: "0" },
   { key: "instances", label: "Instances", path: ["instances"], kind: "number", placeholder: "1" },
-  { key: "env", label: "Environment", path: ["env"], kind: "pairs", placeholder: "NAME=value", help: "One NAME=value per line." },
-  { key: "labels", label: "Labels", path: ["labels"], kind: "pairs", placeholder: "team=web", help: "One key=value per line." },
+  {
+    key: "env",
+    label: "Environment",
+    path: ["env"],
+    kind: "pairs",
+    placeholder: "NAME=value",
+    help: "One NAME=value per line.",
+  },
+  {
+    key: "labels",
+    label: "Labels",
+    path: ["labels"],
+    kind: "pairs",
+    placeholder: "team=web",
+    help: "One key=value per line.",
+  },
 ];
 
-export const kNewDefinition = { id: "/hello", cmd: "python3 -m http.server $PORT", cpus: 0.1, mem: 64, instances: 1 };
+export const kNewDefinition = {
+  id: "/hello",
+  cmd: "python3 -m http.server $PORT",
+  cpus: 0.1,
+  mem: 64,
+  instances: 1,
+};
 
 type Json = Record<string, unknown>;
 
-const isObject = (value: unknown): value is Json => typeof value === "object" && value !== null && !Array.isArray(value);
+const isObject = (value: unknown): value is Json =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** The JSON as an object, or null when it is none. */
 export function parseDefinition(text: string): Json | null {
@@ -51,7 +94,9 @@ export function readField(definition: Json, field: FormField): string {
   if (value === undefined || value === null) return "";
   if (field.kind !== "pairs") return typeof value === "object" ? JSON.stringify(value) : String(value);
   if (!isObject(value)) return "";
-  return Object.entries(value).map(([k, v]) => `${k}=${typeof v === "string" ? v : JSON.stringify(v)}`).join("\n");
+  return Object.entries(value)
+    .map(([k, v]) => `${k}=${typeof v === "string" ? v : JSON.stringify(v)}`)
+    .join("\n");
 }
 
 function parsePairs(text: string, before: unknown): Json {
@@ -81,13 +126,20 @@ export function writeField(definition: Json, field: FormField, text: string): Js
 function writeAt(object: Json, [step, ...rest]: readonly string[], value: unknown): Json {
   const copy = { ...object };
   const next = rest.length ? writeAt(isObject(copy[step!]) ? (copy[step!] as Json) : {}, rest, value) : value;
-  if (next === undefined || (rest.length && isObject(next) && Object.keys(next).length === 0)) delete copy[step!];
+  if (next === undefined || (rest.length && isObject(next) && Object.keys(next).length === 0))
+    delete copy[step!];
   else copy[step!] = next;
-  if (step === "container" && isObject(copy["container"]) && isObject(copy["container"]["docker"]) && !copy["container"]["type"]) {
+  if (
+    step === "container" &&
+    isObject(copy["container"]) &&
+    isObject(copy["container"]["docker"]) &&
+    !copy["container"]["type"]
+  ) {
     copy["container"] = { type: "MESOS", ...copy["container"] };
   }
   // Nothing but the type is left: the container was the image.
-  if (step === "container" && isObject(copy["container"]) && Object.keys(copy["container"]).join() === "type") delete copy["container"];
+  if (step === "container" && isObject(copy["container"]) && Object.keys(copy["container"]).join() === "type")
+    delete copy["container"];
   return copy;
 }
 

@@ -3,7 +3,8 @@
 import type { MarathonState, QueueState } from "../api/marathon_model";
 import type { App, AppTask } from "../api/marathon_types";
 
-export type ServiceStatus = "Running" | "Deploying" | "Waiting" | "Delayed" | "Starting" | "Unhealthy" | "Suspended";
+export type ServiceStatus =
+  "Running" | "Deploying" | "Waiting" | "Delayed" | "Starting" | "Unhealthy" | "Suspended";
 
 export interface InstanceCounts {
   wanted: number;
@@ -36,11 +37,13 @@ export function viewService(app: App, queue: QueueState | null, now: number): Se
   const up = counts.healthy + counts.unhealthy + counts.running;
   const view = (status: ServiceStatus, hint = "") => ({ id: app.id, app, status, hint, counts, queue });
   if (queue && queue.count > 0 && up < counts.wanted) {
-    if (queue.delayedUntil > now) return view("Delayed", "Its instances failed; the next start waits for the backoff delay.");
+    if (queue.delayedUntil > now)
+      return view("Delayed", "Its instances failed; the next start waits for the backoff delay.");
     if (counts.staged === 0) return view("Waiting", "No offer fits: waiting for resources.");
   }
   if ((app.deployments ?? []).length > 0) return view("Deploying");
-  if (counts.unhealthy > 0) return view("Unhealthy", `${counts.unhealthy} of ${up} instances fail their health checks.`);
+  if (counts.unhealthy > 0)
+    return view("Unhealthy", `${counts.unhealthy} of ${up} instances fail their health checks.`);
   if (counts.wanted === 0) return view("Suspended");
   if (up < counts.wanted) return view("Starting", `${up} of ${counts.wanted} instances run.`);
   return view("Running");
@@ -69,13 +72,29 @@ export function appIdOfTask(taskId: string): string {
 
 /** The fields that Marathon adds and does not take back; the rest is the definition. */
 const kReadOnly = new Set([
-  "version", "versionInfo", "tasks", "tasksStaged", "tasksRunning", "tasksHealthy", "tasksUnhealthy", "deployments",
-  "lastTaskFailure", "tasksStats", "taskStats", "readinessCheckResults", "uris", "fetchUris", "ports", "role",
+  "version",
+  "versionInfo",
+  "tasks",
+  "tasksStaged",
+  "tasksRunning",
+  "tasksHealthy",
+  "tasksUnhealthy",
+  "deployments",
+  "lastTaskFailure",
+  "tasksStats",
+  "taskStats",
+  "readinessCheckResults",
+  "uris",
+  "fetchUris",
+  "ports",
+  "role",
 ]);
 
 /** The definition of an app as one would post it. */
 export function definitionOf(app: App): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(app).filter(([field, value]) => !kReadOnly.has(field) && value !== null));
+  return Object.fromEntries(
+    Object.entries(app).filter(([field, value]) => !kReadOnly.has(field) && value !== null),
+  );
 }
 
 /** A service with a web page of its own says so by a label; the gateway serves it by that name. */

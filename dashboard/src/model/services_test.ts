@@ -4,7 +4,13 @@ import type { App } from "../api/marathon_types";
 import { appIdOfTask, countInstances, definitionOf, instanceHealth, viewService, webPage } from "./services";
 
 const app = (more: Partial<App> = {}): App => ({ id: "/a", instances: 2, tasksRunning: 2, ...more });
-const queue = (more: Partial<QueueState> = {}): QueueState => ({ count: 1, delayedUntil: 0, since: 0, rejects: [], ...more });
+const queue = (more: Partial<QueueState> = {}): QueueState => ({
+  count: 1,
+  delayedUntil: 0,
+  since: 0,
+  rejects: [],
+  ...more,
+});
 const now = 1000;
 
 describe("viewService", () => {
@@ -24,11 +30,16 @@ describe("viewService", () => {
 });
 
 test("instances without health checks run, and are neither healthy nor unhealthy", () => {
-  expect(countInstances(app({ tasksRunning: 5, tasksHealthy: 2, tasksUnhealthy: 1, tasksStaged: 1 }))).toEqual({ wanted: 2, healthy: 2, unhealthy: 1, running: 2, staged: 1 });
+  expect(
+    countInstances(app({ tasksRunning: 5, tasksHealthy: 2, tasksUnhealthy: 1, tasksStaged: 1 })),
+  ).toEqual({ wanted: 2, healthy: 2, unhealthy: 1, running: 2, staged: 1 });
 });
 
 test.each([
-  [[], "unknown"], [[{ alive: true }, { alive: true }], "healthy"], [[{ alive: true }, { alive: false }], "unhealthy"], [[{}], "unknown"],
+  [[], "unknown"],
+  [[{ alive: true }, { alive: true }], "healthy"],
+  [[{ alive: true }, { alive: false }], "unhealthy"],
+  [[{}], "unknown"],
 ])("health results %j mean %s", (healthCheckResults, health) => {
   expect(instanceHealth({ id: "t", appId: "/a", state: "TASK_RUNNING", healthCheckResults })).toBe(health);
 });
@@ -43,10 +54,14 @@ test.each([
 });
 
 test("the definition is what one would post", () => {
-  expect(definitionOf(app({ cmd: "sleep 1", tasksHealthy: 1, version: "v", user: null, somethingNew: 1 }))).toEqual({ id: "/a", instances: 2, cmd: "sleep 1", somethingNew: 1 });
+  expect(
+    definitionOf(app({ cmd: "sleep 1", tasksHealthy: 1, version: "v", user: null, somethingNew: 1 })),
+  ).toEqual({ id: "/a", instances: 2, cmd: "sleep 1", somethingNew: 1 });
 });
 
 test("a service with a web page is reached by its label", () => {
-  expect(webPage(app({ labels: { DCOS_SERVICE_NAME: "x", DCOS_SERVICE_PORT_INDEX: "0" } }))).toBe("/service/x/");
+  expect(webPage(app({ labels: { DCOS_SERVICE_NAME: "x", DCOS_SERVICE_PORT_INDEX: "0" } }))).toBe(
+    "/service/x/",
+  );
   expect(webPage(app())).toBe("");
 });

@@ -22,7 +22,10 @@ export function startedAt(task: Task): number {
 
 /** "TASK_GONE_BY_OPERATOR" -> "Gone by operator". */
 export function stateName(state: string): string {
-  const words = state.replace(/^TASK_/, "").toLowerCase().replace(/_/g, " ");
+  const words = state
+    .replace(/^TASK_/, "")
+    .toLowerCase()
+    .replace(/_/g, " ");
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
@@ -40,7 +43,9 @@ export function healthOf(task: Task): boolean | undefined {
 /** The addresses a task was given, from its newest status that tells. */
 export function addressesOf(task: Task): string[] {
   for (const status of [...(task.statuses ?? [])].reverse()) {
-    const found = (status.container_status?.network_infos ?? []).flatMap((n) => (n.ip_addresses ?? []).flatMap((a) => a.ip_address ?? []));
+    const found = (status.container_status?.network_infos ?? []).flatMap((n) =>
+      (n.ip_addresses ?? []).flatMap((a) => a.ip_address ?? []),
+    );
     if (found.length) return [...new Set(found)];
   }
   return [];

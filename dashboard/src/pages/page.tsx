@@ -40,7 +40,11 @@ function pageOf(path: readonly string[]): React.ReactNode {
     case "frameworks":
       return <Frameworks />;
     default:
-      return <Empty title="There is no such page"><a href="#/">Go to the overview</a></Empty>;
+      return (
+        <Empty title="There is no such page">
+          <a href="#/">Go to the overview</a>
+        </Empty>
+      );
   }
 }
 

@@ -19,22 +19,46 @@ import { Tabs, useTab } from "../components/tabs";
 import { TaskTable } from "../components/task_table";
 import { formatAgo, formatMib, formatNumber, formatTime, parseTime, plural } from "../format";
 import { useLoad, useNow } from "../hooks";
-import { appIdOfTask, definitionOf, instanceHealth, viewService, webPage, type ServiceView } from "../model/services";
+import {
+  appIdOfTask,
+  definitionOf,
+  instanceHealth,
+  viewService,
+  webPage,
+  type ServiceView,
+} from "../model/services";
 import { nodeHref, taskHref } from "../router";
 import { DeploymentCard } from "./deployments";
 
 function HealthBadge({ task }: { task: AppTask }) {
   const health = instanceHealth(task);
   if (health === "unknown") return <span className="dim">–</span>;
-  return <Badge tone={health === "healthy" ? "good" : "bad"}>{health === "healthy" ? "Healthy" : "Unhealthy"}</Badge>;
+  return (
+    <Badge tone={health === "healthy" ? "good" : "bad"}>
+      {health === "healthy" ? "Healthy" : "Unhealthy"}
+    </Badge>
+  );
 }
 
 function KillDialog({ appId, taskId, onClose }: { appId: string; taskId: string; onClose: () => void }) {
   const [scale, setScale] = useState(false);
   return (
-    <ConfirmDialog title="Kill an instance" action="Kill" dangerous run={(force) => killTask(appId, taskId, scale, force)} done="The instance is being killed" onClose={onClose} onDone={() => refreshApp(appId)}>
-      <p><code className="wrap-any">{taskId}</code></p>
-      <label className="check"><input type="checkbox" checked={scale} onChange={(e) => setScale(e.target.checked)} /> Also scale down by one, so that no replacement starts</label>
+    <ConfirmDialog
+      title="Kill an instance"
+      action="Kill"
+      dangerous
+      run={(force) => killTask(appId, taskId, scale, force)}
+      done="The instance is being killed"
+      onClose={onClose}
+      onDone={() => refreshApp(appId)}
+    >
+      <p>
+        <code className="wrap-any">{taskId}</code>
+      </p>
+      <label className="check">
+        <input type="checkbox" checked={scale} onChange={(e) => setScale(e.target.checked)} /> Also scale down
+        by one, so that no replacement starts
+      </label>
     </ConfirmDialog>
   );
 }
@@ -50,22 +74,99 @@ function Instances({ service }: { service: ServiceView }) {
   }, [state.tasks]);
   const href = (t: AppTask) => taskHref(frameworkOf.get(t.id) ?? "-", t.id);
   const checked = (service.app.healthChecks ?? []).length > 0;
-  const address = (t: AppTask) => [t.ipAddresses?.[0]?.ipAddress ?? t.host, t.ports?.join(", ")].filter(Boolean).join(":");
+  const address = (t: AppTask) =>
+    [t.ipAddresses?.[0]?.ipAddress ?? t.host, t.ports?.join(", ")].filter(Boolean).join(":");
   return (
     <>
       <DataTable
-        name="instances" label="Instances" rows={service.app.tasks ?? []} rowKey={(t) => t.id} rowHref={href} initialSort={{ key: "started", down: true }}
-        empty={<Empty title={service.counts.wanted === 0 ? "Suspended" : "No instance has been placed yet"}>{service.hint}</Empty>}
+        name="instances"
+        label="Instances"
+        rows={service.app.tasks ?? []}
+        rowKey={(t) => t.id}
+        rowHref={href}
+        initialSort={{ key: "started", down: true }}
+        empty={
+          <Empty title={service.counts.wanted === 0 ? "Suspended" : "No instance has been placed yet"}>
+            {service.hint}
+          </Empty>
+        }
         columns={[
-          { key: "id", title: "Instance", sort: (t) => t.id, render: (t) => <RowLink href={href(t)} title={t.id}><span className="id">{t.id}</span></RowLink> },
-          { key: "state", title: "State", width: "112px", sort: (t) => t.state, render: (t) => <TaskBadge state={t.state} /> },
-          ...(checked ? [{ key: "health", title: "Health", width: "112px", level: 2 as const, sort: (t: AppTask) => instanceHealth(t), render: (t: AppTask) => <HealthBadge task={t} /> }] : []),
-          { key: "node", title: "Node", level: 2, sort: (t) => t.host ?? "", render: (t) => (t.slaveId ? <a href={nodeHref(t.slaveId)}>{t.host}</a> : <span className="dim">{t.host}</span>) },
-          { key: "address", title: "Address", level: 3, sort: address, render: (t) => <code>{address(t)}</code> },
-          { key: "started", title: "Started", numeric: true, level: 2, width: "116px", sort: (t) => parseTime(t.startedAt ?? t.stagedAt), render: (t) => <span className="dim" title={formatTime(parseTime(t.startedAt ?? t.stagedAt))}>{formatAgo(parseTime(t.startedAt ?? t.stagedAt), now)}</span> },
           {
-            key: "act", title: "", width: "96px",
-            render: (t) => <span className="row-actions"><a className="button small" href={`${href(t)}?tab=logs`}>Log</a><button className="icon-button" aria-label={`Kill ${t.id}`} title="Kill" onClick={() => setKilling(t.id)}><Icon name="close" size={14} /></button></span>,
+            key: "id",
+            title: "Instance",
+            sort: (t) => t.id,
+            render: (t) => (
+              <RowLink href={href(t)} title={t.id}>
+                <span className="id">{t.id}</span>
+              </RowLink>
+            ),
+          },
+          {
+            key: "state",
+            title: "State",
+            width: "112px",
+            sort: (t) => t.state,
+            render: (t) => <TaskBadge state={t.state} />,
+          },
+          ...(checked
+            ? [
+                {
+                  key: "health",
+                  title: "Health",
+                  width: "112px",
+                  level: 2 as const,
+                  sort: (t: AppTask) => instanceHealth(t),
+                  render: (t: AppTask) => <HealthBadge task={t} />,
+                },
+              ]
+            : []),
+          {
+            key: "node",
+            title: "Node",
+            level: 2,
+            sort: (t) => t.host ?? "",
+            render: (t) =>
+              t.slaveId ? <a href={nodeHref(t.slaveId)}>{t.host}</a> : <span className="dim">{t.host}</span>,
+          },
+          {
+            key: "address",
+            title: "Address",
+            level: 3,
+            sort: address,
+            render: (t) => <code>{address(t)}</code>,
+          },
+          {
+            key: "started",
+            title: "Started",
+            numeric: true,
+            level: 2,
+            width: "116px",
+            sort: (t) => parseTime(t.startedAt ?? t.stagedAt),
+            render: (t) => (
+              <span className="dim" title={formatTime(parseTime(t.startedAt ?? t.stagedAt))}>
+                {formatAgo(parseTime(t.startedAt ?? t.stagedAt), now)}
+              </span>
+            ),
+          },
+          {
+            key: "act",
+            title: "",
+            width: "96px",
+            render: (t) => (
+              <span className="row-actions">
+                <a className="button small" href={`${href(t)}?tab=logs`}>
+                  Log
+                </a>
+                <button
+                  className="icon-button"
+                  aria-label={`Kill ${t.id}`}
+                  title="Kill"
+                  onClick={() => setKilling(t.id)}
+                >
+                  <Icon name="close" size={14} />
+                </button>
+              </span>
+            ),
           },
         ]}
       />
@@ -76,12 +177,26 @@ function Instances({ service }: { service: ServiceView }) {
 
 function Ended({ id }: { id: string }) {
   const state = useStore(kernel);
-  const tasks = useMemo(() => [...state.tasks.values()].filter((t) => isEnded(t.state) && appIdOfTask(t.task_id.value) === id), [state, id]);
-  return <TaskTable name="service-ended" state={state} tasks={tasks} empty={<Empty title="No instance has ended lately" />} />;
+  const tasks = useMemo(
+    () => [...state.tasks.values()].filter((t) => isEnded(t.state) && appIdOfTask(t.task_id.value) === id),
+    [state, id],
+  );
+  return (
+    <TaskTable
+      name="service-ended"
+      state={state}
+      tasks={tasks}
+      empty={<Empty title="No instance has ended lately" />}
+    />
+  );
 }
 
 function describeCheck(check: HealthCheck): string {
-  const target = check.command?.value ?? [check.path ?? "", check.port ? `port ${check.port}` : `port index ${check.portIndex ?? 0}`].filter(Boolean).join(" on ");
+  const target =
+    check.command?.value ??
+    [check.path ?? "", check.port ? `port ${check.port}` : `port index ${check.portIndex ?? 0}`]
+      .filter(Boolean)
+      .join(" on ");
   return `${check.protocol} ${target} · every ${check.intervalSeconds ?? 60} s · ${check.maxConsecutiveFailures ?? 3} failures kill · grace ${check.gracePeriodSeconds ?? 300} s`;
 }
 
@@ -95,21 +210,48 @@ function Configuration({ service }: { service: ServiceView }) {
   return (
     <div className="stack">
       <div className="toolbar">
-        <label className="select">Version{" "}
+        <label className="select">
+          Version{" "}
           <select value={version} onChange={(e) => setVersion(e.target.value)}>
             <option value="">current, {formatTime(parseTime(app.version))}</option>
-            {versions.phase === "done" && versions.value.filter((v) => v !== app.version).map((v) => <option key={v} value={v}>{formatTime(parseTime(v))}</option>)}
+            {versions.phase === "done" &&
+              versions.value
+                .filter((v) => v !== app.version)
+                .map((v) => (
+                  <option key={v} value={v}>
+                    {formatTime(parseTime(v))}
+                  </option>
+                ))}
           </select>
         </label>
-        {version && <button className="button" onClick={() => setApplying(true)}>Go back to this version</button>}
+        {version && (
+          <button className="button" onClick={() => setApplying(true)}>
+            Go back to this version
+          </button>
+        )}
         {versions.phase === "failed" && <span className="dim">Older versions cannot be read.</span>}
       </div>
-      {shown.phase === "failed" ? <div className="panel"><Failure title="This version cannot be read" error={shown.error} /></div> : (
-        <pre className="panel code" tabIndex={0}><JsonText text={JSON.stringify(definitionOf(definition), null, 2)} /></pre>
+      {shown.phase === "failed" ? (
+        <div className="panel">
+          <Failure title="This version cannot be read" error={shown.error} />
+        </div>
+      ) : (
+        <pre className="panel code" tabIndex={0}>
+          <JsonText text={JSON.stringify(definitionOf(definition), null, 2)} />
+        </pre>
       )}
       {applying && (
-        <ConfirmDialog title={`Go back to ${formatTime(parseTime(version))}`} action="Go back" run={(force) => updateApp(id, { version }, { force })} done={`${id} goes back to an older version`} onClose={() => setApplying(false)} onDone={() => (setVersion(""), refreshApp(id))}>
-          <p>Deploys the definition of that version again. Instances are replaced as the upgrade strategy says.</p>
+        <ConfirmDialog
+          title={`Go back to ${formatTime(parseTime(version))}`}
+          action="Go back"
+          run={(force) => updateApp(id, { version }, { force })}
+          done={`${id} goes back to an older version`}
+          onClose={() => setApplying(false)}
+          onDone={() => (setVersion(""), refreshApp(id))}
+        >
+          <p>
+            Deploys the definition of that version again. Instances are replaced as the upgrade strategy says.
+          </p>
         </ConfirmDialog>
       )}
     </div>
@@ -126,25 +268,61 @@ function Debug({ service }: { service: ServiceView }) {
       <section className="card">
         <h2>Last failure</h2>
         {failure ? (
-          <Facts facts={[
-            ["When", `${formatTime(parseTime(failure.timestamp))}, ${formatAgo(parseTime(failure.timestamp), now)}`], ["State", <TaskBadge state={failure.state ?? ""} />], ["Message", failure.message ?? ""],
-            ["Host", failure.host ?? ""], ["Task", <code className="wrap-any">{failure.taskId}</code>],
-          ]} />
-        ) : <p className="dim">No instance has failed.</p>}
+          <Facts
+            facts={[
+              [
+                "When",
+                `${formatTime(parseTime(failure.timestamp))}, ${formatAgo(parseTime(failure.timestamp), now)}`,
+              ],
+              ["State", <TaskBadge state={failure.state ?? ""} />],
+              ["Message", failure.message ?? ""],
+              ["Host", failure.host ?? ""],
+              ["Task", <code className="wrap-any">{failure.taskId}</code>],
+            ]}
+          />
+        ) : (
+          <p className="dim">No instance has failed.</p>
+        )}
       </section>
       <section className="card">
         <h2>Waiting to start</h2>
         {queue ? (
           <>
-            <Facts facts={[
-              ["Instances", String(queue.count)], ["Since", formatAgo(queue.since, now)],
-              ["Backoff", queue.delayedUntil > now ? `next start in ${Math.ceil((queue.delayedUntil - now) / 1000)} s` : "none"],
-            ]} />
-            {rejects.length > 0 && <><h3>Why offers did not fit</h3><Facts facts={rejects.map((r) => [r.reason.replace(/([a-z])([A-Z])/g, "$1 $2"), `${r.declined} of ${r.processed}`] as const)} /></>}
+            <Facts
+              facts={[
+                ["Instances", String(queue.count)],
+                ["Since", formatAgo(queue.since, now)],
+                [
+                  "Backoff",
+                  queue.delayedUntil > now
+                    ? `next start in ${Math.ceil((queue.delayedUntil - now) / 1000)} s`
+                    : "none",
+                ],
+              ]}
+            />
+            {rejects.length > 0 && (
+              <>
+                <h3>Why offers did not fit</h3>
+                <Facts
+                  facts={rejects.map(
+                    (r) =>
+                      [
+                        r.reason.replace(/([a-z])([A-Z])/g, "$1 $2"),
+                        `${r.declined} of ${r.processed}`,
+                      ] as const,
+                  )}
+                />
+              </>
+            )}
           </>
-        ) : <p className="dim">Nothing waits.</p>}
+        ) : (
+          <p className="dim">Nothing waits.</p>
+        )}
       </section>
-      <section className="card wide"><h2>Ended instances</h2><Ended id={id} /></section>
+      <section className="card wide">
+        <h2>Ended instances</h2>
+        <Ended id={id} />
+      </section>
     </div>
   );
 }
@@ -153,18 +331,42 @@ function Summary({ service }: { service: ServiceView }) {
   const { app, counts } = service;
   const now = useNow(5000);
   const checks = app.healthChecks ?? [];
-  const endpoint = (app.portDefinitions ?? app.container?.portMappings ?? []).map((p) => `${p.containerPort ?? p.port ?? 0}/${p.protocol ?? "tcp"}${p.name ? ` ${p.name}` : ""}`).join(", ");
+  const endpoint = (app.portDefinitions ?? app.container?.portMappings ?? [])
+    .map((p) => `${p.containerPort ?? p.port ?? 0}/${p.protocol ?? "tcp"}${p.name ? ` ${p.name}` : ""}`)
+    .join(", ");
   return (
     <section className="card summary">
-      <Facts facts={[
-        ["Instances", <InstanceBar counts={counts} />],
-        ["Per instance", `${formatNumber(app.cpus ?? 0)} CPU, ${formatMib(app.mem ?? 0)}${app.gpus ? `, ${plural(app.gpus, "GPU")}` : ""}`],
-        ["Runs", <code className="clip" title={app.cmd ?? ""}>{app.container?.docker?.image ?? app.cmd ?? (app.args ?? []).join(" ")}</code>],
-        ["Ports", endpoint],
-        ["Changed", formatAgo(parseTime(app.versionInfo?.lastConfigChangeAt ?? app.version), now)],
-        ["Health checks", checks.length > 0 && checks.map((c, i) => <div key={i}>{describeCheck(c)}</div>)],
-        ["Labels", Object.keys(app.labels ?? {}).length > 0 && <span className="labels">{Object.entries(app.labels ?? {}).map(([k, v]) => <code key={k}>{k}{v && `=${v}`}</code>)}</span>],
-      ]} />
+      <Facts
+        facts={[
+          ["Instances", <InstanceBar counts={counts} />],
+          [
+            "Per instance",
+            `${formatNumber(app.cpus ?? 0)} CPU, ${formatMib(app.mem ?? 0)}${app.gpus ? `, ${plural(app.gpus, "GPU")}` : ""}`,
+          ],
+          [
+            "Runs",
+            <code className="clip" title={app.cmd ?? ""}>
+              {app.container?.docker?.image ?? app.cmd ?? (app.args ?? []).join(" ")}
+            </code>,
+          ],
+          ["Ports", endpoint],
+          ["Changed", formatAgo(parseTime(app.versionInfo?.lastConfigChangeAt ?? app.version), now)],
+          ["Health checks", checks.length > 0 && checks.map((c, i) => <div key={i}>{describeCheck(c)}</div>)],
+          [
+            "Labels",
+            Object.keys(app.labels ?? {}).length > 0 && (
+              <span className="labels">
+                {Object.entries(app.labels ?? {}).map(([k, v]) => (
+                  <code key={k}>
+                    {k}
+                    {v && `=${v}`}
+                  </code>
+                ))}
+              </span>
+            ),
+          ],
+        ]}
+      />
     </section>
   );
 }
@@ -175,23 +377,71 @@ export function ServiceDetail({ id }: { id: string }) {
   const now = useNow(5000);
   const app = state.apps.get(id);
   const deployments = (app?.deployments ?? []).flatMap((d) => state.deployments.get(d.id) ?? []);
-  const tabs = [{ key: "instances", label: "Instances", count: app?.tasks?.length }, { key: "configuration", label: "Configuration" }, { key: "debug", label: "Debug" }];
+  const tabs = [
+    { key: "instances", label: "Instances", count: app?.tasks?.length },
+    { key: "configuration", label: "Configuration" },
+    { key: "debug", label: "Debug" },
+  ];
   const tab = useTab(tabs);
   const crumbs = [{ label: "Services", href: "#/services" }];
   if (!state.ready) {
-    return <div className="panel">{stream.phase === "lost" ? <Failure title="Marathon does not answer" error={new Error(stream.reason)} onRetry={() => marathonStream.retryNow()} /> : <Loading label="Loading the service" />}</div>;
+    return (
+      <div className="panel">
+        {stream.phase === "lost" ? (
+          <Failure
+            title="Marathon does not answer"
+            error={new Error(stream.reason)}
+            onRetry={() => marathonStream.retryNow()}
+          />
+        ) : (
+          <Loading label="Loading the service" />
+        )}
+      </div>
+    );
   }
-  if (!app) return <><PageHead title={id} crumbs={crumbs} /><div className="panel"><Empty title="There is no such service">It was destroyed, or never was. <a href="#/services">All services</a></Empty></div></>;
+  if (!app)
+    return (
+      <>
+        <PageHead title={id} crumbs={crumbs} />
+        <div className="panel">
+          <Empty title="There is no such service">
+            It was destroyed, or never was. <a href="#/services">All services</a>
+          </Empty>
+        </div>
+      </>
+    );
   const service = viewService(app, state.queue.get(id) ?? null, now);
   const page = webPage(app);
   return (
     <>
-      <PageHead title={id} crumbs={crumbs} badge={<ServiceBadge status={service.status} hint={service.hint} />}>
-        {page && <a className="button" href={gatewayUrl(page)} target="_blank" rel="noreferrer"><Icon name="external" size={14} /> Open</a>}
+      <PageHead
+        title={id}
+        crumbs={crumbs}
+        badge={<ServiceBadge status={service.status} hint={service.hint} />}
+      >
+        {page && (
+          <a className="button" href={gatewayUrl(page)} target="_blank" rel="noreferrer">
+            <Icon name="external" size={14} /> Open
+          </a>
+        )}
         <ServiceActions service={service} />
       </PageHead>
-      {service.hint && <div className={`notice ${service.status === "Unhealthy" || service.status === "Delayed" ? "bad" : "busy"}`}><Icon name="warning" /><div>{service.hint}{app.lastTaskFailure && service.status !== "Waiting" && <> Last failure: {app.lastTaskFailure.message}</>}</div></div>}
-      {deployments.map((d) => <DeploymentCard key={d.id} deployment={d} />)}
+      {service.hint && (
+        <div
+          className={`notice ${service.status === "Unhealthy" || service.status === "Delayed" ? "bad" : "busy"}`}
+        >
+          <Icon name="warning" />
+          <div>
+            {service.hint}
+            {app.lastTaskFailure && service.status !== "Waiting" && (
+              <> Last failure: {app.lastTaskFailure.message}</>
+            )}
+          </div>
+        </div>
+      )}
+      {deployments.map((d) => (
+        <DeploymentCard key={d.id} deployment={d} />
+      ))}
       <Summary service={service} />
       <Tabs tabs={tabs} label="Service" />
       {tab === "instances" && <Instances service={service} />}

@@ -31,15 +31,30 @@ export function Tasks() {
   const live = all.filter((t) => !isEnded(t.state)).length;
   const chips: Chip[] = [
     { tag: "live", label: "Live", count: live },
-    ...[...counts].sort((a, b) => b[1] - a[1]).map(([name, count]) => ({ tag: name.replace("TASK_", "").toLowerCase(), label: stateName(name), count })),
+    ...[...counts]
+      .sort((a, b) => b[1] - a[1])
+      .map(([name, count]) => ({
+        tag: name.replace("TASK_", "").toLowerCase(),
+        label: stateName(name),
+        count,
+      })),
   ];
   return (
     <>
       <PageHead title="Tasks" />
-      {!state.ready ? <div className="panel"><Loading label="Loading tasks" /></div> : (
+      {!state.ready ? (
+        <div className="panel">
+          <Loading label="Loading tasks" />
+        </div>
+      ) : (
         <>
           {all.length > 0 && <Toolbar placeholder="Filter tasks" chips={chips.length > 2 ? chips : []} />}
-          <TaskTable name="tasks" state={state} tasks={tasks} empty={all.length ? <Empty title="No task passes the filter" /> : <Empty title="No tasks" />} />
+          <TaskTable
+            name="tasks"
+            state={state}
+            tasks={tasks}
+            empty={all.length ? <Empty title="No task passes the filter" /> : <Empty title="No tasks" />}
+          />
         </>
       )}
     </>

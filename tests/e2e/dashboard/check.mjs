@@ -17,10 +17,22 @@ const option = (name, fallback) => (has(name) ? process.argv[process.argv.indexO
 const kWait = Number(option("--wait", "20000"));
 const kAppId = `/dashboard-check-${process.pid}`;
 const kSaying = "dashboard-check";
-const kApp = { id: kAppId, cmd: `echo ${kSaying} says hello; while sleep 1; do date; done`, cpus: 0.1, mem: 32, instances: 1 };
+const kApp = {
+  id: kAppId,
+  cmd: `echo ${kSaying} says hello; while sleep 1; do date; done`,
+  cpus: 0.1,
+  mem: 32,
+  instances: 1,
+};
 const kFlags = [
-  "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-  "--disable-component-update", "--disable-sync",
+  "--headless",
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
 ];
 const kDesktop = { width: 1440, height: 900 };
 const kPhone = { width: 390, height: 844 };
@@ -34,7 +46,12 @@ async function step(sentence, action) {
     console.log(`ok    ${sentence}${note ? ` (${note})` : ""}  ${Date.now() - start} ms`);
   } catch (error) {
     failures += 1;
-    console.log(`FAIL  ${sentence}\n      ${String(error.message ?? error).split("\n").slice(0, 4).join("\n      ")}`);
+    console.log(
+      `FAIL  ${sentence}\n      ${String(error.message ?? error)
+        .split("\n")
+        .slice(0, 4)
+        .join("\n      ")}`,
+    );
   }
 }
 
@@ -55,7 +72,12 @@ class Check {
 
   async open(profile) {
     this.context = await chromium.launchPersistentContext(profile, {
-      executablePath: option("--chromium", "/usr/bin/chromium"), args: kFlags, headless: true, viewport: kDesktop, colorScheme: "dark", deviceScaleFactor: 1,
+      executablePath: option("--chromium", "/usr/bin/chromium"),
+      args: kFlags,
+      headless: true,
+      viewport: kDesktop,
+      colorScheme: "dark",
+      deviceScaleFactor: 1,
     });
     this.page = this.context.pages()[0] ?? (await this.context.newPage());
     this.page.setDefaultTimeout(kWait);
@@ -78,7 +100,11 @@ class Check {
   }
 
   async api(path, method = "GET", body) {
-    const response = await fetch(`${this.url}/service/marathon${path}`, { method, body: body && JSON.stringify(body), headers: { "Content-Type": "application/json" } });
+    const response = await fetch(`${this.url}/service/marathon${path}`, {
+      method,
+      body: body && JSON.stringify(body),
+      headers: { "Content-Type": "application/json" },
+    });
     const text = await response.text();
     expect(response.ok, `${method} ${path} answered ${response.status}: ${text.slice(0, 200)}`);
     return text ? JSON.parse(text) : null;
@@ -100,7 +126,10 @@ async function readOnlyPages(check) {
   });
   await step("columns sort, and say so", async () => {
     await page.locator('table[data-table="nodes"] th button', { hasText: "Node" }).click();
-    expect((await page.locator('table[data-table="nodes"] th[aria-sort="descending"]').count()) === 1, "no column is marked as sorted");
+    expect(
+      (await page.locator('table[data-table="nodes"] th[aria-sort="descending"]').count()) === 1,
+      "no column is marked as sorted",
+    );
   });
 }
 
@@ -117,7 +146,9 @@ async function liveService(check) {
     expect(await page.evaluate(() => window.stillHere === true), "the page was loaded again");
     return `${seen} ms after the answer of the API`;
   });
-  await step("its state becomes Running by itself", () => rowOf(page, "services", kAppId).locator(".badge.good", { hasText: "Running" }).waitFor());
+  await step("its state becomes Running by itself", () =>
+    rowOf(page, "services", kAppId).locator(".badge.good", { hasText: "Running" }).waitFor(),
+  );
   await step("its task is listed with a link to its log", async () => {
     await check.go(`#/tasks?q=${kAppId.slice(1)}`);
     await rows(page, "tasks").locator(".badge.good").first().waitFor();
@@ -125,15 +156,24 @@ async function liveService(check) {
   });
   await step("the log shows what the task wrote, and grows", async () => {
     const log = page.locator("[data-log] pre");
-    await page.waitForFunction((text) => document.querySelector("[data-log] pre")?.textContent.includes(text), kSaying);
+    await page.waitForFunction(
+      (text) => document.querySelector("[data-log] pre")?.textContent.includes(text),
+      kSaying,
+    );
     const before = (await log.textContent()).length;
-    await page.waitForFunction((length) => document.querySelector("[data-log] pre").textContent.length > length, before);
+    await page.waitForFunction(
+      (length) => document.querySelector("[data-log] pre").textContent.length > length,
+      before,
+    );
   });
   await step("the sandbox can be browsed and a file opened", async () => {
     await page.locator('[data-tab="files"]').click();
     await rows(page, "files").first().waitFor();
     await page.locator('table[data-table="files"] a', { hasText: "stdout" }).first().click();
-    await page.waitForFunction((text) => document.querySelector("[data-log] pre")?.textContent.includes(text), kSaying);
+    await page.waitForFunction(
+      (text) => document.querySelector("[data-log] pre")?.textContent.includes(text),
+      kSaying,
+    );
   });
 }
 
@@ -141,7 +181,11 @@ async function changes(check) {
   const { page } = check;
   await step("scaling from the page starts an instance", async () => {
     await check.go(`#/service${kAppId}`);
-    await page.waitForFunction(async (id) => ((await (await fetch(`/service/marathon/v2/apps${id}`)).json()).app.deployments ?? []).length === 0, kAppId);
+    await page.waitForFunction(
+      async (id) =>
+        ((await (await fetch(`/service/marathon/v2/apps${id}`)).json()).app.deployments ?? []).length === 0,
+      kAppId,
+    );
     await page.locator('[data-action="scale"]').click();
     await page.locator("[data-instances]").fill("2");
     await page.keyboard.press("Enter");
@@ -164,7 +208,9 @@ async function changes(check) {
     await rowOf(page, "services", kAppId).waitFor();
     await page.keyboard.press("/");
     await page.keyboard.type(kAppId.slice(1));
-    await page.waitForFunction(() => document.querySelectorAll('table[data-table="services"] tbody tr').length === 1);
+    await page.waitForFunction(
+      () => document.querySelectorAll('table[data-table="services"] tbody tr').length === 1,
+    );
     await page.locator("h1").click();
     await page.keyboard.press("j");
     await page.keyboard.press("Enter");
@@ -175,9 +221,21 @@ async function changes(check) {
 async function pictures(check, fixture) {
   if (!check.shots) return;
   const { page } = check;
-  const task = await page.evaluate(async (id) => (await (await fetch(`/service/marathon/v2/apps${id}`)).json()).app.tasks[0].id, fixture ? "/shop/web" : kAppId).catch(() => null);
+  const task = await page
+    .evaluate(
+      async (id) => (await (await fetch(`/service/marathon/v2/apps${id}`)).json()).app.tasks[0].id,
+      fixture ? "/shop/web" : kAppId,
+    )
+    .catch(() => null);
   const service = fixture ? "/shop/cart" : kAppId;
-  const places = { overview: "#/", services: "#/services", service: `#/service${service}`, nodes: "#/nodes", tasks: "#/tasks?q=is:live", "run-service": "#/services/new" };
+  const places = {
+    overview: "#/",
+    services: "#/services",
+    service: `#/service${service}`,
+    nodes: "#/nodes",
+    tasks: "#/tasks?q=is:live",
+    "run-service": "#/services/new",
+  };
   const openTask = async () => {
     await check.go(`#/tasks?q=${task}`);
     await rows(page, "tasks").first().locator("a", { hasText: "Log" }).click();
@@ -208,10 +266,21 @@ async function narrow(check) {
   await step("no page is wider than a phone", async () => {
     await page.setViewportSize(kPhone);
     const tooWide = [];
-    for (const hash of ["#/", "#/services", `#/service${kAppId}`, "#/tasks", "#/nodes", "#/services/new", "#/deployments", "#/frameworks"]) {
+    for (const hash of [
+      "#/",
+      "#/services",
+      `#/service${kAppId}`,
+      "#/tasks",
+      "#/nodes",
+      "#/services/new",
+      "#/deployments",
+      "#/frameworks",
+    ]) {
       await check.go(hash);
       await page.locator("h1").waitFor();
-      const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+      const wide = await page.evaluate(
+        () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+      );
       if (wide > 0) tooWide.push(`${hash} by ${wide} pixels`);
     }
     await page.setViewportSize(kDesktop);
@@ -241,7 +310,10 @@ async function destroy(check) {
   await step("destroying from the page asks, then removes the service without a reload", async () => {
     await check.go(`#/service${kAppId}`);
     await page.locator('[data-action="destroy"]').click();
-    expect(await page.locator('dialog button[type="submit"]').isDisabled(), "destroy does not wait for the name");
+    expect(
+      await page.locator('dialog button[type="submit"]').isDisabled(),
+      "destroy does not wait for the name",
+    );
     await page.locator("dialog input").fill(kAppId);
     await page.locator('dialog button[type="submit"]').click();
     await rowOf(page, "services", kAppId).waitFor({ state: "detached" });
@@ -249,10 +321,18 @@ async function destroy(check) {
 }
 
 async function main() {
-  const fixture = has("--fixture") ? await (await import("./fixture/server.mjs")).startFixture({ dist: option("--dist", fileURLToPath(new URL("../../../dashboard/dist", import.meta.url))) }) : null;
+  const fixture = has("--fixture")
+    ? await (
+        await import("./fixture/server.mjs")
+      ).startFixture({
+        dist: option("--dist", fileURLToPath(new URL("../../../dashboard/dist", import.meta.url))),
+      })
+    : null;
   const url = (fixture?.url ?? option("--url", "")).replace(/\/$/, "");
   if (!url) {
-    console.error("usage: node check.mjs --url http://127.0.0.1 [--screenshots DIR] | --fixture [--dist DIR] [--screenshots DIR]");
+    console.error(
+      "usage: node check.mjs --url http://127.0.0.1 [--screenshots DIR] | --fixture [--dist DIR] [--screenshots DIR]",
+    );
     process.exit(2);
   }
   const profile = mkdtempSync(join(tmpdir(), "dashboard-check-"));
