@@ -22,8 +22,12 @@ function apply(value: Theme): void {
   else document.documentElement.dataset["theme"] = value;
 }
 
+/** Counts the changes of the system's appearance, so that what depends on it renders again. */
+export const systemChanges = new Store(0);
+
 export function startTheme(): void {
   apply(theme.get());
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => systemChanges.update((n) => n + 1));
 }
 
 export function isDark(value: Theme): boolean {

@@ -82,7 +82,7 @@ export function CommandPalette({ onClose }: { onClose: () => void }) {
       <div className="palette">
         <input
           type="search"
-          autoFocus
+          data-autofocus
           value={text}
           placeholder="Service, node or task"
           aria-label="Search"

@@ -21,6 +21,8 @@ export function Dialog({
     const before = document.activeElement as HTMLElement | null;
     const dialog = ref.current!;
     dialog.showModal();
+    // showModal focuses the first thing it finds, which is the button that closes.
+    dialog.querySelector<HTMLElement>("[data-autofocus]")?.focus();
     return () => {
       dialog.close();
       before?.focus?.();
@@ -101,7 +103,7 @@ export function ConfirmDialog(props: ConfirmProps) {
               <input
                 value={typed}
                 onChange={(e) => setTyped(e.target.value)}
-                autoFocus
+                data-autofocus
                 spellCheck={false}
                 autoComplete="off"
               />
@@ -132,7 +134,7 @@ export function ConfirmDialog(props: ConfirmProps) {
             type="submit"
             className={`button ${props.dangerous || locked ? "danger" : "primary"}`}
             disabled={!allowed}
-            autoFocus={!props.typeToConfirm}
+            data-autofocus
           >
             {busy ? "Working…" : locked ? `${props.action} anyway` : props.action}
           </button>

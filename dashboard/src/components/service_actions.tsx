@@ -46,7 +46,7 @@ function ScaleDialog({
           step="1"
           value={value}
           onChange={(e) => setValue(e.target.value)}
-          autoFocus
+          data-autofocus
           data-instances
         />
       </label>

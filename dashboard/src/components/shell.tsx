@@ -6,7 +6,7 @@ import { isEnded } from "../api/kernel_model";
 import { useStore } from "../api/store";
 import { useShortcuts } from "../hooks";
 import { navigate, useRoute } from "../router";
-import { isDark, theme, toggleTheme } from "../theme";
+import { isDark, systemChanges, theme, toggleTheme } from "../theme";
 import { Banners, LiveDot } from "./banner";
 import { Icon } from "./icons";
 import { kNav } from "./navigation";
@@ -66,6 +66,7 @@ const kPrefixMs = 1200;
 export function Shell({ children }: { children: React.ReactNode }) {
   const info = useStore(cluster);
   const chosen = useStore(theme);
+  useStore(systemChanges);
   const [palette, setPalette] = useState(false);
   const [help, setHelp] = useState(false);
 

@@ -216,6 +216,22 @@ async function changes(check) {
     await page.keyboard.press("Enter");
     await page.locator("h1", { hasText: kAppId }).waitFor();
   });
+  await step("the search is typed into at once and goes where it points", async () => {
+    await check.go("#/nodes");
+    await rows(page, "nodes").first().waitFor();
+    await page.keyboard.press("Control+k");
+    await page.keyboard.type(kAppId.slice(1));
+    await page.locator(".palette li", { hasText: "Service" }).first().waitFor();
+    await page.keyboard.press("Enter");
+    await page.locator("h1", { hasText: kAppId }).waitFor();
+  });
+  await step("a dialog has the focus where one types, and Escape closes it", async () => {
+    await page.locator('[data-action="destroy"]').click();
+    await page.keyboard.type("/x");
+    expect((await page.locator("dialog input").inputValue()) === "/x", "the field does not have the focus");
+    await page.keyboard.press("Escape");
+    await page.locator("dialog").waitFor({ state: "detached" });
+  });
 }
 
 async function pictures(check, fixture) {
