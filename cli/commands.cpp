@@ -1,0 +1,117 @@
+// The table of all commands.
+
+#include "cli/commands.hpp"
+
+namespace cli {
+namespace {
+
+constexpr Option kJson{"json", 0, false, "Print in json format"};
+constexpr Option kQuiet{"quiet", 'q', false, "Print only IDs"};
+constexpr Option kForce{"force", 0, false, "Also when a deployment locks the app: that deployment is stopped"};
+constexpr Option kUser{"username", 0, true, "Who logs in"};
+constexpr Option kPassword{"password", 0, true, "The password; better in a file"};
+constexpr Option kPasswordFile{"password-file", 0, true, "A file with the password"};
+constexpr Option kCompleted{"completed", 0, false, "Print completed ones"};
+constexpr Option kAll{"all", 0, false, "Print running and completed ones"};
+
+constexpr Command kCommands[] = {
+    {"auth", "Authenticate to the cluster"},
+    {"auth list-providers", "List the ways to log in to a cluster", "[<url>]", {kJson}, 0, 1, auth_list_providers},
+    {"auth login", "Log in to the current cluster", "", {kUser, kPassword, kPasswordFile}, 0, 0, auth_login},
+    {"auth logout", "Log out of the current cluster", "", {}, 0, 0, auth_logout},
+
+    {"cluster", "Manage your clusters"},
+    {"cluster attach", "Work on another configured cluster", "<cluster>", {}, 1, 1, cluster_attach, "cluster"},
+    {"cluster list", "List the configured clusters", "",
+     {Option{"attached", 0, false, "Only the attached cluster"}, kJson,
+      Option{"names", 0, false, "Print only names"}}, 0, 0, cluster_list},
+    {"cluster remove", "Forget a cluster", "[<cluster>]",
+     {Option{"all", 0, false, "All of them"}, Option{"unavailable", 0, false, "Those that do not answer"}}, 0, 1,
+     cluster_remove, "cluster"},
+    {"cluster rename", "Give a cluster another name here", "<cluster> <new-name>", {}, 2, 2, cluster_rename, "cluster"},
+    {"cluster setup", "Configure a cluster and attach to it", "<url>",
+     {Option{"insecure", 0, false, "Do not check certificates"}, Option{"ca-certs", 0, true, "A file of authorities"},
+      Option{"name", 0, true, "The cluster's name here"}, Option{"no-timeout", 0, false, "Requests may take for ever"},
+      Option{"no-check", 0, false, "Trust the cluster's own authority without asking"}, kUser, kPassword,
+      kPasswordFile}, 1, 1, cluster_setup},
+
+    {"completion", "Print the completion script of a shell", "bash|zsh", {}, 1, 1, completion, "shell"},
+    {"__complete", "", "[<word>...]", {}, 0, -1, complete_words, "", true},
+
+    {"config", "Manage the configuration of the current cluster"},
+    {"config keys", "List the keys that can be set", "", {kQuiet}, 0, 0, config_keys},
+    {"config set", "Set a key", "<name> <value>", {}, 2, 2, config_set, "config-key"},
+    {"config show", "Print one key or all", "[<name>]", {}, 0, 1, config_show, "config-key"},
+    {"config unset", "Remove a key", "<name>", {}, 1, 1, config_unset, "config-key"},
+
+    {"help", "Print the help of a command", "[<command>...]", {}, 0, -1, help, "command"},
+
+    {"marathon", "Deploy and manage applications"},
+    {"marathon about", "Print Marathon's own description", "", {}, 0, 0, marathon_about},
+    {"marathon ping", "Ask whether Marathon is alive", "", {Option{"once", 0, false, "Ask only once"}}, 0, 0,
+     marathon_ping},
+    {"marathon app", "Manage applications"},
+    {"marathon app add", "Add an application: a JSON file, a URL, or standard input", "[<resource>]", {}, 0, 1, app_add},
+    {"marathon app kill", "Kill the running instances of an application", "<app-id>",
+     {Option{"scale", 0, false, "Also lower the number of instances"}, Option{"host", 0, true, "Only on this host"}}, 1,
+     1, app_kill},
+    {"marathon app list", "List applications", "", {kJson, kQuiet}, 0, 0, app_list},
+    {"marathon app remove", "Remove an application", "<app-id>", {kForce}, 1, 1, app_remove},
+    {"marathon app restart", "Start all instances of an application again", "<app-id>", {kForce}, 1, 1, app_restart},
+    {"marathon app show", "Print an application's definition and state", "<app-id>",
+     {Option{"app-version", 0, true, "A version, or how many back: -1"}}, 1, 1, app_show},
+    {"marathon app start", "Start a stopped application", "<app-id> [<instances>]", {kForce}, 1, 2, app_start},
+    {"marathon app stop", "Stop an application: no instances", "<app-id>", {kForce}, 1, 1, app_stop},
+    {"marathon app update", "Change an application: name=value, or JSON on standard input",
+     "<app-id> [<property>=<value>...]", {kForce}, 1, -1, app_update},
+    {"marathon app version", "Versions of an application"},
+    {"marathon app version list", "List the versions of an application", "<app-id>",
+     {Option{"max-count", 0, true, "At most so many"}}, 1, 1, app_version_list},
+    {"marathon deployment", "Manage deployments"},
+    {"marathon deployment list", "List running deployments", "[<app-id>]", {kJson, kQuiet}, 0, 1, deployment_list},
+    {"marathon deployment rollback", "Undo a deployment", "<deployment-id>", {}, 1, 1, deployment_rollback},
+    {"marathon deployment stop", "Stop a deployment where it is", "<deployment-id>", {}, 1, 1, deployment_stop},
+    {"marathon deployment watch", "Wait until a deployment ends", "<deployment-id>",
+     {Option{"max-count", 0, true, "Look at most so often"}, Option{"interval", 0, true, "Seconds between looks"}}, 1,
+     1, deployment_watch},
+    {"marathon task", "Manage the tasks of applications"},
+    {"marathon task kill", "Kill tasks", "<task-id>...",
+     {Option{"scale", 0, false, "Also lower the number of instances"},
+      Option{"wipe", 0, false, "Also give up their volumes"}, kJson}, 1, -1, marathon_task_kill},
+    {"marathon task list", "List tasks", "[<app-id>]", {kJson, kQuiet}, 0, 1, marathon_task_list},
+    {"marathon task show", "Print a task", "<task-id>", {}, 1, 1, marathon_task_show},
+    {"marathon task stop", "Stop a task; its app starts another", "<task-id>",
+     {Option{"wipe", 0, false, "Also give up its volumes"}}, 1, 1, marathon_task_stop},
+
+    {"node", "Manage nodes; alone: list them", "",
+     {kJson, Option{"field", 0, true, "Another column, as name or name:path"},
+      Option{"mesos-id", 0, false, "Print only the agents' IDs"}}, 0, 0, node_list},
+    {"node list", "List the nodes", "",
+     {kJson, Option{"field", 0, true, "Another column, as name or name:path"},
+      Option{"mesos-id", 0, false, "Print only the agents' IDs"}}, 0, 0, node_list},
+
+    {"service", "Manage schedulers; alone: list them", "",
+     {kJson, kCompleted, Option{"inactive", 0, false, "Also disconnected ones"}, kQuiet}, 0, 0, service_list},
+    {"service list", "List the schedulers", "",
+     {kJson, kCompleted, Option{"inactive", 0, false, "Also disconnected ones"}, kQuiet}, 0, 0, service_list},
+    {"service shutdown", "End a scheduler and its tasks for ever", "<service-id>",
+     {Option{"yes", 0, false, "Do not ask"}}, 1, 1, service_shutdown},
+
+    {"task", "Manage tasks; alone: list them", "[<task>]",
+     {kAll, kCompleted, kJson, kQuiet, Option{"agent-id", 0, true, "Only on this agent"}}, 0, 1, task_list},
+    {"task download", "Copy files of a task's sandbox", "<task> [<path>]",
+     {Option{"target-dir", 0, true, "Where to put them"}, kAll, kCompleted}, 1, 2, task_download},
+    {"task list", "List tasks", "[<task>]",
+     {kAll, kCompleted, kJson, kQuiet, Option{"agent-id", 0, true, "Only on this agent"}}, 0, 1, task_list},
+    {"task log", "Print a file of a task's sandbox", "<task> [<file>]",
+     {Option{"follow", 0, false, "Go on as the file grows"}, Option{"lines", 0, true, "The last so many lines"}, kAll,
+      kCompleted, Option{"output", 'o', true, "Kept for compatibility"}}, 1, 2, task_log},
+    {"task ls", "List the files of a task's sandbox", "<task> [<path>]",
+     {Option{"long", 'l', false, "With mode, owner, size and date"}, kAll, kCompleted}, 1, 2, task_ls},
+};
+
+}  // namespace
+
+std::span<const Command> commands() { return kCommands; }
+
+}  // namespace cli
