@@ -1,0 +1,149 @@
+// Decisions without sockets: files, refusals, waiting, errors in the form that was asked for.
+
+#include "admin-router/gateway.hpp"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include "base/file.hpp"
+#include "base/loop.hpp"
+
+namespace admin_router {
+namespace {
+
+class Locked : public Authorizer {
+ public:
+  Verdict decide(const RequestHead& head, const Route& route, base::Now) const override {
+    Verdict verdict;
+    if (route.access == Access::Open) return verdict;
+    if (head.get(Name::Authorization).empty()) verdict.kind = Verdict::Kind::Unauthenticated;
+    if (head.get(Name::Authorization) == "token=guest") verdict.kind = Verdict::Kind::Forbidden;
+    if (head.get(Name::Authorization) == "token=cookie") verdict.authorization = "token=swapped";
+    return verdict;
+  }
+};
+
+class Deciding : public ::testing::Test {
+ protected:
+  Deciding() {
+    char name[] = "/tmp/gateway-test-XXXXXX";
+    root_ = ::mkdtemp(name);
+    EXPECT_TRUE(base::make_directories(root_ + "/assets"));
+    EXPECT_TRUE(base::write_file(root_ + "/index.html", "<html>"));
+    EXPECT_TRUE(base::write_file(root_ + "/assets/a-1.js", "x"));
+    EXPECT_TRUE(base::write_file(root_ + "/a b.txt", "blank"));
+    files_ = StaticFiles(root_);
+  }
+  ~Deciding() override { EXPECT_TRUE(base::remove_tree(root_)); }
+
+  Decision decide(const std::string& path, const std::string& fields = "", const std::string& method = "GET",
+                  int second = 0) {
+    text_ = method + " " + path + " HTTP/1.1\r\nHost: h\r\n" + fields + "\r\n";
+    EXPECT_FALSE(parse_request(text_, head_)) << text_;
+    Decision out;
+    base::Now now{base::Instant{base::seconds(100 + second)}, {}};
+    gateway_.decide(head_, {"1.2.3.4", "127.0.0.1"}, now, true, out);
+    return out;
+  }
+  void load() {
+    base::Now now{base::Instant{base::seconds(100)}, {}};
+    MasterSnapshot snapshot;
+    snapshot.frameworks = {{"f1", "s", "http://10.0.0.1:80"}};
+    table_.on(MasterConnected{{"10.0.0.9", 5050}}, now);
+    table_.on(snapshot, now);
+    table_.on(AppsSnapshot{}, now);
+  }
+
+  std::string root_, text_;
+  RequestHead head_;
+  Table table_;
+  StaticFiles files_{""};
+  base::Metrics metrics_;
+  Locked locked_;
+  OpenAuthorizer open_;
+  Gateway gateway_{{}, table_, open_, files_, metrics_, {base::Instant{base::seconds(100)}, {}}};
+  Gateway guarded_{{}, table_, locked_, files_, metrics_, {base::Instant{base::seconds(100)}, {}}};
+};
+
+TEST_F(Deciding, serves_files_with_their_type_and_lifetime) {
+  Decision page = decide("/");
+  EXPECT_EQ(*page.reply.body, "<html>");
+  EXPECT_NE(page.reply.fields.find("Content-Type: text/html"), std::string::npos);
+  EXPECT_NE(page.reply.fields.find("Cache-Control: no-cache\r\n"), std::string::npos);
+  EXPECT_NE(page.reply.fields.find("X-Frame-Options: DENY\r\n"), std::string::npos);
+  EXPECT_NE(decide("/assets/a-1.js").reply.fields.find("immutable"), std::string::npos);
+  EXPECT_EQ(*decide("/a%20b.txt").reply.body, "blank");
+  size_t at = page.reply.fields.find("ETag: ") + 6;
+  std::string etag = page.reply.fields.substr(at, page.reply.fields.find("\r\n", at) - at);
+  EXPECT_EQ(decide("/", "If-None-Match: " + etag + "\r\n").reply.status, 304);
+}
+
+TEST_F(Deciding, gives_browsers_the_page_for_its_own_addresses) {
+  EXPECT_EQ(*decide("/nodes", "Accept: text/html\r\n").reply.body, "<html>");
+  EXPECT_EQ(decide("/nodes").reply.status, 404);
+  EXPECT_EQ(decide("/missing.js", "Accept: text/html\r\n").reply.status, 404);
+  EXPECT_EQ(decide("/system/health/v1", "Accept: text/html\r\n").reply.status, 404);
+  EXPECT_EQ(decide("/", "", "POST").reply.status, 405);
+}
+
+TEST_F(Deciding, never_opens_a_file_outside) {
+  for (const char* path : {"/%2e%2e/%2e%2e/etc/passwd", "/..%2f..%2fetc/passwd", "/assets/..%2f..%2f..%2fetc%2fpasswd"})
+    EXPECT_EQ(decide(path).reply.status, 400) << path;
+  EXPECT_EQ(decide("/%2fetc%2fpasswd").reply.status, 404);
+}
+
+TEST_F(Deciding, sees_a_changed_file) {
+  EXPECT_EQ(*decide("/").reply.body, "<html>");
+  ASSERT_TRUE(base::write_file(root_ + "/index.html", "<html>new"));
+  EXPECT_EQ(*decide("/").reply.body, "<html>new");
+}
+
+TEST_F(Deciding, asks_who_it_is_before_it_tells_what_exists) {
+  load();
+  auto guarded = [&](const std::string& path, const std::string& fields) {
+    text_ = "GET " + path + " HTTP/1.1\r\nHost: h\r\n" + fields + "\r\n";
+    EXPECT_FALSE(parse_request(text_, head_));
+    Decision out;
+    guarded_.decide(head_, {}, {base::Instant{base::seconds(101)}, {}}, true, out);
+    return out;
+  };
+  for (const char* path : {"/service/s/", "/service/none/", "/agent/none/", "/mesos/"}) {
+    Decision refused = guarded(path, "");
+    EXPECT_EQ(refused.reply.status, 401) << path;
+    EXPECT_NE(refused.reply.fields.find("WWW-Authenticate: oauthjwt\r\n"), std::string::npos);
+  }
+  EXPECT_EQ(guarded("/service/none/", "Authorization: token=guest\r\n").reply.status, 403);
+  Decision sent = guarded("/service/s/", "Authorization: token=cookie\r\n");
+  EXPECT_EQ(sent.kind, Decision::Kind::Send);
+  EXPECT_EQ(sent.forward.authorization, "token=swapped");
+  EXPECT_EQ(guarded("/", "").reply.status, 200);
+}
+
+TEST_F(Deciding, waits_for_first_facts_and_not_for_ever) {
+  EXPECT_EQ(decide("/service/s/").kind, Decision::Kind::Wait);
+  EXPECT_EQ(decide("/mesos/state").kind, Decision::Kind::Wait);
+  Decision late = decide("/mesos/state", "", "GET", 5);
+  EXPECT_EQ(late.reply.status, 503);
+  EXPECT_NE(late.reply.body->find("no leading Mesos master is known: not reached yet"), std::string::npos);
+  load();
+  EXPECT_EQ(decide("/mesos/state").kind, Decision::Kind::Send);
+  EXPECT_EQ(decide("/service/other/").reply.status, 404);
+}
+
+TEST_F(Deciding, tells_how_old_its_facts_are) {
+  load();
+  EXPECT_EQ(decide("/service/s/", "", "GET", 1).forward.stale_seconds, 0);
+  table_.on(MasterLost{"x"}, {base::Instant{base::seconds(100)}, {}});
+  EXPECT_EQ(decide("/service/s/", "", "GET", 90).forward.stale_seconds, 90);
+}
+
+TEST_F(Deciding, words_errors_for_the_reader) {
+  load();
+  EXPECT_NE(decide("/service/x/", "Accept: application/json\r\n").reply.body->find("{\"status\":404,"), std::string::npos);
+  EXPECT_NE(decide("/service/x/", "Accept: text/html\r\n").reply.body->find("<h1>404 Not Found</h1>"), std::string::npos);
+  std::string hostile = *decide("/agent/<script>/", "Accept: text/html\r\n").reply.body;
+  EXPECT_EQ(hostile.find("<script>"), std::string::npos) << hostile;
+}
+
+}  // namespace
+}  // namespace admin_router
