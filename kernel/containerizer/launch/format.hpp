@@ -1,0 +1,36 @@
+#pragma once
+
+// The order sheet that the agent hands to dcos-launch: a list of (one-byte key, text ending in NUL) entries in a memory
+// file on descriptor 3. Text cannot contain NUL, which the agent checks. Shared by both sides; plain C so that the
+// helper stays small. A helper of an older build that meets an unknown key refuses, so that nothing is left out silently.
+
+namespace containerizer::launch {
+
+/// Descriptors of the helper at its start.
+constexpr int kSpecFd = 3;
+constexpr int kSyncFd = 4;  // failure text of a step, or end of file when the task's exec succeeded
+
+enum class Key : char {
+  Argument = 'a',        // repeated; the first is the program, looked up in the container's PATH
+  Variable = 'e',        // repeated: NAME=value
+  Directory = 'd',       // the task's working directory
+  User = 'u',            // decimal uid
+  Group = 'g',           // decimal gid
+  ExtraGroup = 'G',      // repeated: decimal gid
+  Output = 'o',          // file for stdout, made when missing, appended to
+  ErrorOutput = 'E',     // the same for stderr
+  StatusFile = 's',      // gets the raw wait status of the task's process
+  PidFile = 'p',         // gets "<pid> <start time> <boot id>" of the helper
+  Cgroup = 'c',          // repeated: a cgroup.procs file to enter
+  Limit = 'r',           // repeated: "<resource number> <soft> <hard>", "-" for unlimited
+  Mount = 'm',           // repeated: "<flags> <type> <target>" with flags of MountFlag; type "bind:<fd>" or a file system
+  MountSource = 'M',     // path of the mount source for the Mount entry that follows
+  Join = 'j',            // pid whose mount, pid and ipc namespaces are entered before anything else
+  PrivateMounts = 'n',   // "1": this process has a mount namespace of its own
+  PrivatePids = 'P',     // "1": this process is the first of a pid namespace
+  PrivateIpc = 'i',      // "1": ipc namespace of its own, with its own /dev/shm
+  TermFirstOnly = 't',   // "1": SIGTERM goes to the first process only, not to the whole tree
+  End = '.',             // the last entry; a sheet without it is refused
+};
+
+}  // namespace containerizer::launch

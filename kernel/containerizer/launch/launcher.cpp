@@ -1,0 +1,216 @@
+#include "kernel/containerizer/launch/launcher.hpp"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <sys/wait.h>
+#include <pwd.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <array>
+
+#include "base/numbers.hpp"
+#include "base/strings.hpp"
+#include "kernel/containerizer/launch/format.hpp"
+
+namespace containerizer::launch {
+namespace {
+
+using base::Fd;
+
+class Sheet {
+ public:
+  void put(Key key, std::string_view text) {
+    if (text.find('\0') != std::string_view::npos) bad_ = true;
+    bytes_ += static_cast<char>(key);
+    bytes_ += text;
+    bytes_ += '\0';
+  }
+  void put_path(Key key, const std::string& path) {
+    if (!path.empty()) put(key, path);
+  }
+  void put_flag(Key key, bool value) {
+    if (value) put(key, "1");
+  }
+  bool bad() const { return bad_; }
+  std::string take() { return std::move(bytes_); }
+
+ private:
+  std::string bytes_;
+  bool bad_ = false;
+};
+
+std::string limit_text(const std::optional<uint64_t>& value) {
+  return value ? std::to_string(*value) : "-";
+}
+
+Result<Fd> memory_file(const std::string& bytes) {
+  Fd file(memfd_create("dcos-launch-order", MFD_CLOEXEC));
+  if (!file) return base::errno_error("memfd_create", errno);
+  for (size_t done = 0; done < bytes.size();) {
+    const ssize_t written = write(file.get(), bytes.data() + done, bytes.size() - done);
+    if (written < 0) return base::errno_error("writing the order sheet", errno);
+    done += static_cast<size_t>(written);
+  }
+  return file;
+}
+
+struct ChildPlan {
+  const char* path;
+  int order, sync;
+  int error = 0;  // set by the child when exec fails; memory is shared until exec
+};
+
+/// Runs in the child with the parent's memory (the parent's thread waits): system calls only.
+int enter_helper(void* argument) {
+  auto* plan = static_cast<ChildPlan*>(argument);
+  // Both are moved out of the way first: either may be 3 or 4 already.
+  const int order = fcntl(plan->order, F_DUPFD, 10);
+  const int sync = fcntl(plan->sync, F_DUPFD, 10);
+  if (order < 0 || sync < 0 || dup2(order, kSpecFd) < 0 || dup2(sync, kSyncFd) < 0) {
+    plan->error = errno;
+    _exit(127);
+  }
+  // Whatever else this process has open, also what another thread opens right now, is not for the container.
+  syscall(SYS_close_range, kSyncFd + 1, ~0U, 0);
+  const char* arguments[] = {"dcos-launch", nullptr};
+  const char* environment[] = {nullptr};
+  execve(plan->path, const_cast<char**>(arguments), const_cast<char**>(environment));
+  plan->error = errno;
+  _exit(127);
+}
+
+}  // namespace
+
+Result<std::string> encode_order(const LaunchOrder& order) {
+  if (order.arguments.empty()) return base::invalid("there is no program to run");
+  Sheet sheet;
+  for (const auto& argument : order.arguments) sheet.put(Key::Argument, argument);
+  for (const auto& [name, value] : order.environment) sheet.put(Key::Variable, name + "=" + value);
+  sheet.put_path(Key::Directory, order.directory);
+  if (order.user) {
+    sheet.put(Key::User, std::to_string(order.user->uid));
+    sheet.put(Key::Group, std::to_string(order.user->gid));
+    for (const gid_t group : order.user->groups) sheet.put(Key::ExtraGroup, std::to_string(group));
+  }
+  sheet.put_path(Key::Output, order.output);
+  sheet.put_path(Key::ErrorOutput, order.error_output);
+  sheet.put(Key::StatusFile, order.status_file);
+  sheet.put_path(Key::PidFile, order.pid_file);
+  for (const auto& cgroup : order.cgroups) sheet.put(Key::Cgroup, cgroup);
+  for (const auto& limit : order.limits)
+    sheet.put(Key::Limit, std::to_string(limit.resource) + " " + limit_text(limit.soft) + " " +
+                              limit_text(limit.hard));
+  for (const auto& mount : order.mounts) {
+    sheet.put(Key::MountSource, mount.source);
+    sheet.put(Key::Mount, std::string(mount.read_only ? "ro" : "rw") + " bind " + mount.target);
+  }
+  if (order.join > 0) sheet.put(Key::Join, std::to_string(order.join));
+  sheet.put_flag(Key::PrivateMounts, order.private_mounts);
+  sheet.put_flag(Key::PrivatePids, order.private_pids);
+  sheet.put_flag(Key::PrivateIpc, order.private_ipc);
+  sheet.put_flag(Key::TermFirstOnly, order.term_first_only);
+  sheet.put(Key::End, "");
+  if (sheet.bad()) return base::invalid("an argument, variable or path contains a NUL character");
+  return sheet.take();
+}
+
+Result<UserIds> find_user(const std::string& name) {
+  std::array<char, 16384> buffer;
+  struct passwd entry;
+  struct passwd* found = nullptr;
+  const int error = getpwnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found);
+  if (found == nullptr)
+    return error == 0 ? base::not_found("No such user '" + name + "'")
+                      : base::errno_error("looking up user '" + name + "'", error);
+  UserIds ids{entry.pw_uid, entry.pw_gid, std::vector<gid_t>(64)};
+  int count = static_cast<int>(ids.groups.size());
+  if (getgrouplist(name.c_str(), entry.pw_gid, ids.groups.data(), &count) < 0) {
+    ids.groups.resize(static_cast<size_t>(count));
+    getgrouplist(name.c_str(), entry.pw_gid, ids.groups.data(), &count);
+  }
+  ids.groups.resize(static_cast<size_t>(count));
+  return ids;
+}
+
+namespace {
+
+Result<uint64_t> start_time_of(pid_t pid) {
+  auto text = base::read_file("/proc/" + std::to_string(pid) + "/stat", 4096);
+  if (!text) return base::not_found("process " + std::to_string(pid) + " is gone");
+  // The name in parentheses may contain blanks and parentheses itself.
+  const size_t after_name = text->rfind(')');
+  if (after_name == std::string::npos) return base::internal("unreadable /proc stat");
+  const auto fields = base::tokenize(std::string_view(*text).substr(after_name + 1), ' ');
+  if (fields.size() < 20) return base::internal("unreadable /proc stat");
+  if (fields[0] == "Z" || fields[0] == "X") return base::not_found("process has ended");
+  return base::parse_uint(fields[19]);
+}
+
+}  // namespace
+
+Result<ProcessName> read_pid_file(const std::string& path) {
+  ASSIGN_OR_RETURN(const std::string text, base::read_file(path, 4096));
+  const auto fields = base::tokenize(base::trim(text), ' ');
+  if (fields.size() != 3) return Error{base::Code::Corrupt, "the pid file " + path + " is damaged"};
+  ASSIGN_OR_RETURN(const int64_t pid, base::parse_int(fields[0]));
+  ASSIGN_OR_RETURN(const uint64_t start, base::parse_uint(fields[1]));
+  if (pid <= 1) return Error{base::Code::Corrupt, "the pid file " + path + " is damaged"};
+  return ProcessName{static_cast<pid_t>(pid), start, std::string(base::trim(fields[2]))};
+}
+
+Result<std::string> read_boot_id() {
+  ASSIGN_OR_RETURN(const std::string text, base::read_file("/proc/sys/kernel/random/boot_id", 256));
+  return std::string(base::trim(text));
+}
+
+Result<Fd> open_process(const ProcessName& name) {
+  ASSIGN_OR_RETURN(const std::string boot_id, read_boot_id());
+  if (boot_id != name.boot_id) return base::not_found("the machine was restarted since");
+  Fd pidfd(static_cast<int>(syscall(SYS_pidfd_open, name.pid, 0)));
+  if (!pidfd) return base::not_found("process " + std::to_string(name.pid) + " is gone");
+  // Read after the descriptor was opened: if the times agree, the descriptor names the right process for good.
+  ASSIGN_OR_RETURN(const uint64_t start_time, start_time_of(name.pid));
+  if (start_time != name.start_time) return base::not_found("the pid belongs to another process now");
+  return pidfd;
+}
+
+Result<Helper> start_helper(const std::string& path, const LaunchOrder& order) {
+  ASSIGN_OR_RETURN(const std::string sheet, encode_order(order));
+  ASSIGN_OR_RETURN(Fd file, memory_file(sheet));
+  int pipe_ends[2];
+  if (pipe2(pipe_ends, O_CLOEXEC) != 0) return base::errno_error("pipe", errno);
+  Fd read_end(pipe_ends[0]);
+  Fd write_end(pipe_ends[1]);
+
+  ChildPlan plan{path.c_str(), file.get(), write_end.get()};
+  int flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD;
+  if (order.private_mounts) flags |= CLONE_NEWNS;
+  if (order.private_pids) flags |= CLONE_NEWPID;
+  if (order.private_ipc) flags |= CLONE_NEWIPC;
+
+  // As posix_spawn does it: the child runs on its own stack in our memory until exec, so nothing of a big agent is
+  // copied; signals stay blocked so that no handler of ours runs there.
+  alignas(16) std::array<char, 32768> stack;
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, &before);
+  int pidfd = -1;
+  const int pid = clone(enter_helper, stack.data() + stack.size(), flags, &plan, &pidfd);
+  const int clone_error = errno;
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (pid < 0) return base::errno_error("clone", clone_error);
+  Helper helper{pid, Fd(pidfd), std::move(read_end)};
+  if (plan.error != 0) {
+    siginfo_t info;
+    waitid(P_PIDFD, static_cast<id_t>(pidfd), &info, WEXITED);
+    return base::errno_error("cannot run " + path, plan.error);
+  }
+  return helper;
+}
+
+}  // namespace containerizer::launch

@@ -1,0 +1,82 @@
+#pragma once
+
+// The agent's side of the launch: writes the order sheet and starts dcos-launch in its namespaces.
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/file.hpp"
+#include "base/result.hpp"
+
+namespace containerizer::launch {
+
+struct UserIds {
+  uid_t uid = 0;
+  gid_t gid = 0;
+  std::vector<gid_t> groups;
+  bool operator==(const UserIds&) const = default;
+};
+
+/// Looks `name` up in the machine's user data base. The error says "No such user".
+Result<UserIds> find_user(const std::string& name);
+
+struct Limit {
+  int resource = 0;                  // RLIMIT_*
+  std::optional<uint64_t> soft, hard;  // absent: unlimited
+};
+
+struct BindMount {
+  std::string source, target;
+  bool read_only = false;
+};
+
+struct LaunchOrder {
+  std::vector<std::string> arguments;
+  std::map<std::string, std::string> environment;
+  std::string directory;
+  std::optional<UserIds> user;       // absent: the agent's own
+  std::string output, error_output;  // files; empty: /dev/null
+  std::string status_file, pid_file;
+  std::vector<std::string> cgroups;  // cgroup.procs files
+  std::vector<Limit> limits;
+  std::vector<BindMount> mounts;
+  pid_t join = 0;                    // enter this process's namespaces
+  bool private_mounts = false, private_pids = false, private_ipc = false;
+  bool term_first_only = false;
+};
+
+/// The sheet's bytes; an error when a text contains NUL or there is no program.
+Result<std::string> encode_order(const LaunchOrder& order);
+
+/// What names a process across restarts of the agent: a pid alone may have been given to another process since.
+struct ProcessName {
+  pid_t pid = 0;
+  uint64_t start_time = 0;  // field 22 of /proc/<pid>/stat
+  std::string boot_id;
+  bool operator==(const ProcessName&) const = default;
+};
+
+/// Reads the pid file that the helper wrote.
+Result<ProcessName> read_pid_file(const std::string& path);
+
+/// The machine's current boot id.
+Result<std::string> read_boot_id();
+
+/// A descriptor of the named process, or NotFound when it is gone (also when the pid names another process now).
+Result<base::Fd> open_process(const ProcessName& name);
+
+struct Helper {
+  pid_t pid = 0;
+  base::Fd pidfd;
+  base::Fd sync;  // failure text, or end of file once the task runs
+};
+
+/// Starts the helper at `path`. Blocks for the time of a fork and exec. Thread-safe.
+Result<Helper> start_helper(const std::string& path, const LaunchOrder& order);
+
+}  // namespace containerizer::launch

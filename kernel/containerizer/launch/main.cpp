@@ -1,0 +1,116 @@
+// dcos-launch: the first process of a container and the parent of its task. It sets the container up as its order sheet
+// says, starts the task's process, hands signals on, buries every orphan, writes the task's raw wait status to a file
+// and exits. It lives as long as the task and depends on nothing of the agent's: the agent may be killed and replaced.
+//
+// Linked statically against libc alone (no iostream, no exceptions, one thread) because one of it runs per task.
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "kernel/containerizer/launch/order.hpp"
+#include "kernel/containerizer/launch/steps.hpp"
+#include "kernel/containerizer/launch/tree.hpp"
+
+namespace containerizer::launch {
+namespace {
+
+constexpr int kExitSetupFailed = 125;
+
+[[noreturn]] void fail(const char* step, const char* detail, int error) {
+  char text[4096];
+  const size_t length = describe_failure(text, sizeof text, step, detail, error);
+  ignore(write(kSyncFd, text, length));
+  ignore(write(STDERR_FILENO, text, length));
+  ignore(write(STDERR_FILENO, "\n", 1));
+  _exit(kExitSetupFailed);
+}
+
+void require(const Failure& failure) {
+  if (failure.step != nullptr) fail(failure.step, failure.detail, failure.error);
+}
+
+/// The task's side of the fork. Everything that needs privileges has happened or happens before the user is switched.
+[[noreturn]] void become_task(const Order& order) {
+  sigset_t none;
+  sigemptyset(&none);
+  for (int number = 1; number < NSIG; ++number) signal(number, SIG_DFL);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+  if (setsid() < 0) fail("cannot start a session", "", errno);
+  protect_from_oom_killer(false);
+  require(set_limits(order));
+  require(switch_user(order));
+  if (order.directory != nullptr && chdir(order.directory) != 0)
+    fail("cannot enter the working directory", order.directory, errno);
+  require(execute(order));
+  _exit(kExitSetupFailed);
+}
+
+/// Waits for signals and children until the task's process has ended; returns its raw wait status.
+int attend(const Order& order, pid_t task) {
+  sigset_t all;
+  sigfillset(&all);
+  for (;;) {
+    int status = 0;
+    for (pid_t gone = waitpid(-1, &status, WNOHANG); gone > 0; gone = waitpid(-1, &status, WNOHANG))
+      if (gone == task) return status;
+    siginfo_t info;
+    const int number = sigwaitinfo(&all, &info);
+    if (number < 0 || number == SIGCHLD) continue;
+    // Signals raised by the terminal driver or by ourselves would come back; only those sent to us are handed on.
+    if (number == SIGTERM && !order.term_first_only)
+      signal_tree(order.private_pids, number);
+    else
+      kill(task, number);
+  }
+}
+
+int run() {
+  Order order;
+  if (const char* problem = read_order(kSpecFd, order)) fail("the order sheet is unusable", problem, 0);
+  close(kSpecFd);
+  syscall(SYS_close_range, kSyncFd + 1, ~0U, 0);
+  fcntl(kSyncFd, F_SETFD, FD_CLOEXEC);
+  prctl(PR_SET_NAME, "dcos-launch", 0, 0, 0);
+  sigset_t all;
+  sigfillset(&all);
+  sigprocmask(SIG_SETMASK, &all, nullptr);
+  signal(SIGCHLD, SIG_DFL);
+  setsid();
+  // Orphans of the task come to us even without a pid namespace, so that none escapes.
+  prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+  umask(022);
+  protect_from_oom_killer(true);
+
+  require(open_output(order));
+  require(write_pid_file(order));  // before the namespaces hide the host's /proc
+  require(enter_cgroups(order));
+  int status_directory = -1;
+  require(open_status_directory(order, &status_directory));
+  require(join_namespaces(order));
+  require(set_up_mounts(order));
+
+  const pid_t task = fork();
+  if (task < 0) fail("cannot fork", "", errno);
+  if (task == 0) become_task(order);
+  close(kSyncFd);
+  close(STDOUT_FILENO);
+  release_order(order);
+
+  const int status = attend(order, task);
+  // The status is written first: should the helper be killed while it ends the rest, the truth is already on disk.
+  write_status(order, status_directory, status);
+  end_tree(order.private_pids);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+}  // namespace
+}  // namespace containerizer::launch
+
+int main() { return containerizer::launch::run(); }

@@ -1,0 +1,113 @@
+#include "kernel/containerizer/launch/order.hpp"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+namespace containerizer::launch {
+namespace {
+
+bool parse_number(const char* text, long& out) {
+  char* end = nullptr;
+  out = strtol(text, &end, 10);
+  return *text != '\0' && *end == '\0' && out >= 0;
+}
+
+struct Lists {
+  size_t arguments = 0, variables = 0;
+  const char* pending_source = nullptr;
+};
+
+/// Null, or what is wrong with this entry.
+const char* take(Key key, char* text, Order& order, Lists& lists) {
+  long number = 0;
+  switch (key) {
+    case Key::Argument: order.arguments[lists.arguments++] = text; return nullptr;
+    case Key::Variable: order.variables[lists.variables++] = text; return nullptr;
+    case Key::Directory: order.directory = text; return nullptr;
+    case Key::Output: order.output = text; return nullptr;
+    case Key::ErrorOutput: order.error_output = text; return nullptr;
+    case Key::StatusFile: order.status_file = text; return nullptr;
+    case Key::PidFile: order.pid_file = text; return nullptr;
+    case Key::PrivateMounts: order.private_mounts = true; return nullptr;
+    case Key::PrivatePids: order.private_pids = true; return nullptr;
+    case Key::PrivateIpc: order.private_ipc = true; return nullptr;
+    case Key::TermFirstOnly: order.term_first_only = true; return nullptr;
+    case Key::MountSource: lists.pending_source = text; return nullptr;
+    case Key::Cgroup:
+      if (order.cgroup_count == kMaxCgroups) return "too many cgroups";
+      order.cgroups[order.cgroup_count++] = text;
+      return nullptr;
+    case Key::Limit:
+      if (order.limit_count == kMaxLimits) return "too many limits";
+      order.limits[order.limit_count++] = text;
+      return nullptr;
+    case Key::Mount:
+      if (order.mount_count == kMaxMounts) return "too many mounts";
+      order.mounts[order.mount_count++] = {lists.pending_source, text};
+      lists.pending_source = nullptr;
+      return nullptr;
+    case Key::User:
+      if (!parse_number(text, number)) return "bad uid";
+      order.uid = static_cast<uid_t>(number);
+      order.switch_user = true;
+      return nullptr;
+    case Key::Group:
+      if (!parse_number(text, number)) return "bad gid";
+      order.gid = static_cast<gid_t>(number);
+      return nullptr;
+    case Key::ExtraGroup:
+      if (!parse_number(text, number)) return "bad group";
+      if (order.group_count == kMaxGroups) return "too many groups";
+      order.groups[order.group_count++] = static_cast<gid_t>(number);
+      return nullptr;
+    case Key::Join:
+      if (!parse_number(text, number)) return "bad pid to join";
+      order.join = static_cast<pid_t>(number);
+      return nullptr;
+    case Key::End: return nullptr;
+  }
+  return "unknown key: the helper and the agent are of different builds";
+}
+
+}  // namespace
+
+const char* read_order(int fd, Order& order) {
+  struct stat info;
+  if (fstat(fd, &info) != 0 || info.st_size < 2) return "empty";
+  order.mapping_size = static_cast<size_t>(info.st_size);
+  order.mapping = mmap(nullptr, order.mapping_size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+  if (order.mapping == MAP_FAILED) return "cannot be mapped";
+  char* text = static_cast<char*>(order.mapping);
+  if (text[order.mapping_size - 1] != '\0' || static_cast<Key>(text[order.mapping_size - 2]) != Key::End)
+    return "cut off";
+
+  size_t arguments = 0, variables = 0;
+  for (char* at = text; at < text + order.mapping_size; at += strlen(at) + 1) {
+    if (static_cast<Key>(*at) == Key::Argument) ++arguments;
+    if (static_cast<Key>(*at) == Key::Variable) ++variables;
+  }
+  if (arguments == 0) return "no program";
+  order.arguments = static_cast<char**>(calloc(arguments + 1, sizeof(char*)));
+  order.variables = static_cast<char**>(calloc(variables + 1, sizeof(char*)));
+  if (order.arguments == nullptr || order.variables == nullptr) return "no memory";
+
+  Lists lists;
+  for (char* at = text; at < text + order.mapping_size; at += strlen(at) + 1) {
+    if (*at == '\0') return "an empty entry";
+    if (const char* problem = take(static_cast<Key>(*at), at + 1, order, lists)) return problem;
+  }
+  if (order.status_file == nullptr) return "no status file";
+  return nullptr;
+}
+
+void release_order(Order& order) {
+  order.status_file = strdup(order.status_file);
+  free(order.arguments);
+  free(order.variables);
+  munmap(order.mapping, order.mapping_size);
+  order.arguments = order.variables = nullptr;
+}
+
+}  // namespace containerizer::launch

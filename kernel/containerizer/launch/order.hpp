@@ -1,0 +1,56 @@
+#pragma once
+
+// The order sheet as the helper sees it: pointers into one mapping.
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "kernel/containerizer/launch/format.hpp"
+
+namespace containerizer::launch {
+
+constexpr int kMaxCgroups = 16;
+constexpr int kMaxGroups = 256;
+constexpr int kMaxMounts = 64;
+constexpr int kMaxLimits = 16;
+
+struct MountOrder {
+  const char* source = nullptr;
+  const char* text = nullptr;  // "<ro|rw> <type> <target>"
+};
+
+struct Order {
+  char** arguments = nullptr;  // ends with a null pointer
+  char** variables = nullptr;
+  const char* directory = nullptr;
+  const char* output = nullptr;
+  const char* error_output = nullptr;
+  const char* status_file = nullptr;
+  const char* pid_file = nullptr;
+  const char* cgroups[kMaxCgroups] = {};
+  int cgroup_count = 0;
+  MountOrder mounts[kMaxMounts] = {};
+  int mount_count = 0;
+  const char* limits[kMaxLimits] = {};
+  int limit_count = 0;
+  bool switch_user = false;
+  uid_t uid = 0;
+  gid_t gid = 0;
+  gid_t groups[kMaxGroups] = {};
+  size_t group_count = 0;
+  pid_t join = 0;
+  bool private_mounts = false, private_pids = false, private_ipc = false, term_first_only = false;
+  void* mapping = nullptr;
+  size_t mapping_size = 0;
+};
+
+/// Null when `order` is filled; otherwise what is wrong.
+const char* read_order(int fd, Order& order);
+
+/// Gives the memory back that only the task needed; status_file stays usable.
+void release_order(Order& order);
+
+template <class T>
+void ignore(const T&) {}
+
+}  // namespace containerizer::launch

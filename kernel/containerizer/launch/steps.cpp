@@ -1,0 +1,260 @@
+#include "kernel/containerizer/launch/steps.hpp"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <libgen.h>
+#include <linux/openat2.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace containerizer::launch {
+namespace {
+
+Failure write_all(int fd, const char* text, size_t length, const char* step, const char* detail) {
+  while (length > 0) {
+    const ssize_t written = write(fd, text, length);
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return {step, detail, errno};
+    text += written;
+    length -= static_cast<size_t>(written);
+  }
+  return {};
+}
+
+Failure open_onto(const char* path, int target, uid_t uid, gid_t gid, bool chown) {
+  // O_NOFOLLOW: the sandbox belongs to the task's user, who could have put a link there to a file of root's.
+  const int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0644);
+  if (fd < 0) return {"cannot open the output file", path, errno};
+  if (chown && fchown(fd, uid, gid) != 0) return {"cannot give away the output file", path, errno};
+  if (dup2(fd, target) < 0) return {"cannot redirect output to", path, errno};
+  close(fd);
+  return {};
+}
+
+bool read_text(const char* path, char* text, size_t capacity) {
+  const int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  const ssize_t length = read(fd, text, capacity - 1);
+  close(fd);
+  if (length <= 0) return false;
+  text[length] = '\0';
+  return true;
+}
+
+}  // namespace
+
+size_t describe_failure(char* text, size_t capacity, const char* step, const char* detail, int error) {
+  int length = detail[0] != '\0' ? snprintf(text, capacity, "%s '%s'", step, detail)
+                                 : snprintf(text, capacity, "%s", step);
+  if (error != 0 && length > 0 && static_cast<size_t>(length) < capacity)
+    length += snprintf(text + length, capacity - static_cast<size_t>(length), ": %s", strerror(error));
+  return length < 0 ? 0 : static_cast<size_t>(length) < capacity ? static_cast<size_t>(length) : capacity - 1;
+}
+
+Failure open_output(const Order& order) {
+  const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+  if (null < 0) return {"cannot open", "/dev/null", errno};
+  dup2(null, STDIN_FILENO);
+  if (order.output == nullptr) dup2(null, STDOUT_FILENO);
+  if (order.error_output == nullptr) dup2(null, STDERR_FILENO);
+  close(null);
+  if (order.output != nullptr) {
+    Failure failure = open_onto(order.output, STDOUT_FILENO, order.uid, order.gid, order.switch_user);
+    if (failure.step != nullptr) return failure;
+  }
+  if (order.error_output != nullptr)
+    return open_onto(order.error_output, STDERR_FILENO, order.uid, order.gid, order.switch_user);
+  return {};
+}
+
+void protect_from_oom_killer(bool protect) {
+  const int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return;
+  ignore(protect ? write(fd, "-1000", 5) : write(fd, "0", 1));
+  close(fd);
+}
+
+Failure write_pid_file(const Order& order) {
+  if (order.pid_file == nullptr) return {};
+  // The host's /proc is still mounted here, so "self" is our pid as the host sees it, also in a pid namespace.
+  char stat[1024];
+  char boot[64];
+  if (!read_text("/proc/self/stat", stat, sizeof stat)) return {"cannot read", "/proc/self/stat", errno};
+  if (!read_text("/proc/sys/kernel/random/boot_id", boot, sizeof boot)) boot[0] = '\0';
+  const char* after_name = strrchr(stat, ')');
+  if (after_name == nullptr) return {"cannot understand", "/proc/self/stat", 0};
+  unsigned long long start = 0;
+  int field = 2;
+  for (const char* at = after_name + 1; *at != '\0' && field < 22; ++at)
+    if (*at == ' ' && ++field == 22) start = strtoull(at + 1, nullptr, 10);
+  char text[256];
+  const int length = snprintf(text, sizeof text, "%ld %llu %s", strtol(stat, nullptr, 10), start, boot);
+
+  char temporary[4096];
+  snprintf(temporary, sizeof temporary, "%s.new", order.pid_file);
+  const int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (fd < 0) return {"cannot write", order.pid_file, errno};
+  const Failure failure = write_all(fd, text, static_cast<size_t>(length), "cannot write", order.pid_file);
+  close(fd);
+  if (failure.step != nullptr) return failure;
+  if (rename(temporary, order.pid_file) != 0) return {"cannot write", order.pid_file, errno};
+  return {};
+}
+
+Failure enter_cgroups(const Order& order) {
+  for (int i = 0; i < order.cgroup_count; ++i) {
+    const int fd = open(order.cgroups[i], O_WRONLY | O_CLOEXEC);
+    if (fd < 0) return {"cannot open", order.cgroups[i], errno};
+    const Failure failure = write_all(fd, "0", 1, "cannot enter", order.cgroups[i]);
+    close(fd);
+    if (failure.step != nullptr) return failure;
+  }
+  return {};
+}
+
+Failure join_namespaces(const Order& order) {
+  if (order.join == 0) return {};
+  const int target = static_cast<int>(syscall(SYS_pidfd_open, order.join, 0));
+  if (target < 0) return {"cannot find the container to enter", "", errno};
+  constexpr int kSpaces[] = {CLONE_NEWIPC, CLONE_NEWPID, CLONE_NEWNS};
+  for (const int space : kSpaces)
+    if (setns(target, space) != 0) return {"cannot enter the container's namespaces", "", errno};
+  close(target);
+  return {};
+}
+
+Failure open_status_directory(const Order& order, int* fd) {
+  char path[4096];
+  if (snprintf(path, sizeof path, "%s", order.status_file) >= static_cast<int>(sizeof path))
+    return {"the path is too long", order.status_file, 0};
+  *fd = open(dirname(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (*fd < 0) return {"cannot open the directory of", order.status_file, errno};
+  return {};
+}
+
+namespace {
+
+/// Mounts one "<ro|rw> <type> <target>" with its source.
+Failure set_up_mount(const MountOrder& mount_order) {
+  char text[8192];
+  if (snprintf(text, sizeof text, "%s", mount_order.text) >= static_cast<int>(sizeof text))
+    return {"the mount's text is too long", "", 0};
+  char* rest = text;
+  const char* access = strsep(&rest, " ");
+  const char* type = rest == nullptr ? nullptr : strsep(&rest, " ");
+  if (type == nullptr || rest == nullptr) return {"a mount without target", mount_order.text, 0};
+  const char* target = rest;
+  if (strcmp(type, "bind") != 0) {
+    if (mount(type, target, type, MS_NOSUID | MS_NODEV, mount_order.source) != 0)
+      return {"cannot mount on", mount_order.text, errno};
+    return {};
+  }
+  if (mount_order.source == nullptr) return {"a bind mount without source", mount_order.text, 0};
+  // Both ends are opened first and mounted by descriptor, so that neither can be exchanged for a link meanwhile.
+  const int source = open(mount_order.source, O_PATH | O_CLOEXEC);
+  if (source < 0) return {"cannot open the volume's source", mount_order.source, errno};
+  struct open_how how = {};
+  how.flags = O_PATH | O_CLOEXEC;
+  how.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+  const int at = static_cast<int>(syscall(SYS_openat2, AT_FDCWD, target, &how, sizeof how));
+  if (at < 0) {
+    const int error = errno;
+    return {error == ELOOP ? "the volume's path contains a symbolic link" : "cannot open the volume's target",
+            mount_order.text, error};
+  }
+  char source_path[64], target_path[64];
+  snprintf(source_path, sizeof source_path, "/proc/self/fd/%d", source);
+  snprintf(target_path, sizeof target_path, "/proc/self/fd/%d", at);
+  if (mount(source_path, target_path, nullptr, MS_BIND | MS_REC, nullptr) != 0)
+    return {"cannot bind the volume", mount_order.text, errno};
+  if (strcmp(access, "ro") == 0) {
+    struct mount_attributes {
+      unsigned long long set, clear, propagation, userns;
+    } attributes = {1 /* MOUNT_ATTR_RDONLY */, 0, 0, 0};
+    const int mounted = open(target, O_PATH | O_CLOEXEC);
+    const long done = mounted < 0 ? -1
+                                  : syscall(SYS_mount_setattr, mounted, "", AT_EMPTY_PATH | AT_RECURSIVE, &attributes,
+                                            sizeof attributes);
+    if (done != 0 &&
+        mount(nullptr, target, nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY, nullptr) != 0)
+      return {"cannot make the volume read-only", mount_order.text, errno};
+    if (mounted >= 0) close(mounted);
+  }
+  close(source);
+  close(at);
+  return {};
+}
+
+}  // namespace
+
+Failure set_up_mounts(const Order& order) {
+  if (!order.private_mounts) return {};
+  // Mounts of the host still arrive in the container, mounts of the container never reach the host.
+  if (mount(nullptr, "/", nullptr, MS_SLAVE | MS_REC, nullptr) != 0)
+    return {"cannot detach the mount namespace", "", errno};
+  for (int i = 0; i < order.mount_count; ++i) {
+    const Failure failure = set_up_mount(order.mounts[i]);
+    if (failure.step != nullptr) return failure;
+  }
+  // Last, because bind mounts go by /proc/self/fd.
+  if (order.private_pids && mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) != 0)
+    return {"cannot mount", "/proc", errno};
+  if (order.private_ipc && mount("tmpfs", "/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777") != 0 &&
+      errno != ENOENT)
+    return {"cannot mount", "/dev/shm", errno};
+  return {};
+}
+
+Failure set_limits(const Order& order) {
+  for (int i = 0; i < order.limit_count; ++i) {
+    int resource = 0;
+    char soft[32], hard[32];
+    if (sscanf(order.limits[i], "%d %31s %31s", &resource, soft, hard) != 3)
+      return {"cannot understand the limit", order.limits[i], 0};
+    struct rlimit limit;
+    limit.rlim_cur = soft[0] == '-' ? RLIM_INFINITY : strtoull(soft, nullptr, 10);
+    limit.rlim_max = hard[0] == '-' ? RLIM_INFINITY : strtoull(hard, nullptr, 10);
+    if (setrlimit(static_cast<__rlimit_resource_t>(resource), &limit) != 0)
+      return {"cannot set the limit", order.limits[i], errno};
+  }
+  return {};
+}
+
+Failure switch_user(const Order& order) {
+  if (!order.switch_user) return {};
+  if (geteuid() == order.uid && getegid() == order.gid && order.uid != 0) return {};
+  if (setgroups(order.group_count, order.groups) != 0) return {"cannot set the groups", "", errno};
+  if (setresgid(order.gid, order.gid, order.gid) != 0) return {"cannot switch the group", "", errno};
+  if (setresuid(order.uid, order.uid, order.uid) != 0) return {"cannot switch the user", "", errno};
+  return {};
+}
+
+Failure execute(const Order& order) {
+  environ = order.variables;
+  execvpe(order.arguments[0], order.arguments, order.variables);
+  return {"cannot run", order.arguments[0], errno};
+}
+
+void write_status(const Order& order, int directory, int status) {
+  char name[4096], temporary[4200], text[32];
+  const char* slash = strrchr(order.status_file, '/');
+  snprintf(name, sizeof name, "%s", slash == nullptr ? order.status_file : slash + 1);
+  snprintf(temporary, sizeof temporary, "%s.new", name);
+  const int length = snprintf(text, sizeof text, "%d", status);
+  const int fd = openat(directory, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (fd < 0) return;
+  const Failure failure = write_all(fd, text, static_cast<size_t>(length), "", "");
+  if (failure.step == nullptr && fdatasync(fd) == 0) renameat(directory, temporary, directory, name);
+  close(fd);
+  fsync(directory);
+}
+
+}  // namespace containerizer::launch
