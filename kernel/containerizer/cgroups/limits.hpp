@@ -1,0 +1,44 @@
+#pragma once
+
+// What a container may use, and how that reads in the units of the two cgroup versions (pure).
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <optional>
+
+namespace containerizer::cgroups {
+
+constexpr uint64_t kMinMemory = uint64_t{32} << 20;
+constexpr uint64_t kPeriodMicros = 100'000;
+constexpr uint64_t kMinQuotaMicros = 1'000;
+
+struct Limits {
+  double cpus = 0;                         // request: the share under contention
+  std::optional<double> cpu_limit;         // absent or infinite: no ceiling
+  uint64_t memory = 0;                     // request in bytes
+  std::optional<uint64_t> memory_limit;    // absent: no ceiling
+  std::optional<uint64_t> pids;            // absent: no ceiling
+  bool limit_swap = false;
+  bool operator==(const Limits&) const = default;
+};
+
+/// cpu.shares of version 1.
+inline uint64_t shares(double cpus) {
+  return std::max<uint64_t>(static_cast<uint64_t>(std::max(cpus, 0.0) * 1024), 2);
+}
+
+/// cpu.weight of version 2, at most what the kernel takes.
+inline uint64_t weight(double cpus) {
+  return std::clamp<uint64_t>(static_cast<uint64_t>(std::max(cpus, 0.0) * 100), 1, 10'000);
+}
+
+/// Microseconds of processor time per period, or nothing when unlimited.
+inline std::optional<uint64_t> quota_micros(const std::optional<double>& limit) {
+  if (!limit || std::isinf(*limit)) return std::nullopt;
+  return std::max<uint64_t>(static_cast<uint64_t>(*limit * kPeriodMicros), kMinQuotaMicros);
+}
+
+inline uint64_t memory_floor(uint64_t bytes) { return std::max(bytes, kMinMemory); }
+
+}  // namespace containerizer::cgroups

@@ -1,0 +1,32 @@
+#pragma once
+
+// Reading and writing the small files of a cgroup tree.
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "base/time.hpp"
+
+namespace containerizer::cgroups {
+
+Status write_value(const std::string& path, const std::string& value);
+std::optional<uint64_t> read_value(const std::string& path);
+
+/// The number after `key` in a file of "key number" lines.
+std::optional<uint64_t> read_keyed(const std::string& path, const std::string& key);
+
+std::vector<pid_t> read_pids(const std::string& path);
+
+/// Directories directly below `path`.
+std::vector<std::string> subdirectories(const std::string& path);
+
+/// Missing is success; retries while the kernel still holds ended processes.
+Status remove_group(const std::string& path, base::Duration limit);
+
+void pause_briefly();
+
+}  // namespace containerizer::cgroups
