@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/file.hpp"
-#include "base/result.hpp"
+#include "kernel/containerizer/types.hpp"
 #include "base/time.hpp"
 #include "kernel/containerizer/cgroups/limits.hpp"
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "base/result.hpp"
+#include "kernel/containerizer/types.hpp"
 #include "base/time.hpp"
 
 namespace containerizer::cgroups {

@@ -47,12 +47,12 @@ class V1 final : public Cgroups {
     for (const auto& tree : distinct_) {
       if (mkdir((tree + "/" + name).c_str(), 0755) != 0 && errno != EEXIST) {
         Error error = base::errno_error("mkdir " + tree + "/" + name, errno);
-        remove_all(name, base::seconds(0));
+        (void)remove_all(name, base::seconds(0));
         return error;
       }
     }
     if (Status status = update(name, limits); !status) {
-      remove_all(name, base::seconds(0));
+      (void)remove_all(name, base::seconds(0));
       return status;
     }
     return {};

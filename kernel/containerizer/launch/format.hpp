@@ -11,7 +11,8 @@ constexpr int kSpecFd = 3;
 constexpr int kSyncFd = 4;  // failure text of a step, or end of file when the task's exec succeeded
 
 enum class Key : char {
-  Argument = 'a',        // repeated; the first is the program, looked up in the container's PATH
+  Program = 'x',         // looked up in the container's PATH; absent: the first argument
+  Argument = 'a',        // repeated: argv, argv[0] included
   Variable = 'e',        // repeated: NAME=value
   Directory = 'd',       // the task's working directory
   User = 'u',            // decimal uid
@@ -32,5 +33,9 @@ enum class Key : char {
   TermFirstOnly = 't',   // "1": SIGTERM goes to the first process only, not to the whole tree
   End = '.',             // the last entry; a sheet without it is refused
 };
+
+/// Sent to the helper: kill everything below you. Unlike SIGKILL to the helper itself it lets the helper tell how the
+/// task ended, and works without namespaces and cgroups too.
+constexpr int kKillTreeSignal = 64;
 
 }  // namespace containerizer::launch

@@ -18,9 +18,11 @@
 #include "kernel/containerizer/launch/format.hpp"
 
 namespace containerizer::launch {
-namespace {
 
 using base::Fd;
+namespace {
+
+
 
 class Sheet {
  public:
@@ -89,6 +91,7 @@ int enter_helper(void* argument) {
 Result<std::string> encode_order(const LaunchOrder& order) {
   if (order.arguments.empty()) return base::invalid("there is no program to run");
   Sheet sheet;
+  sheet.put_path(Key::Program, order.program);
   for (const auto& argument : order.arguments) sheet.put(Key::Argument, argument);
   for (const auto& [name, value] : order.environment) sheet.put(Key::Variable, name + "=" + value);
   sheet.put_path(Key::Directory, order.directory);

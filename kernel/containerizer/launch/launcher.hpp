@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "base/file.hpp"
-#include "base/result.hpp"
+#include "kernel/containerizer/types.hpp"
 
 namespace containerizer::launch {
 
@@ -36,6 +36,7 @@ struct BindMount {
 };
 
 struct LaunchOrder {
+  std::string program;               // empty: the first argument
   std::vector<std::string> arguments;
   std::map<std::string, std::string> environment;
   std::string directory;

@@ -64,7 +64,9 @@ int attend(const Order& order, pid_t task) {
     const int number = sigwaitinfo(&all, &info);
     if (number < 0 || number == SIGCHLD) continue;
     // Signals raised by the terminal driver or by ourselves would come back; only those sent to us are handed on.
-    if (number == SIGTERM && !order.term_first_only)
+    if (number == kKillTreeSignal)
+      signal_tree(order.private_pids, SIGKILL);
+    else if (number == SIGTERM && !order.term_first_only)
       signal_tree(order.private_pids, number);
     else
       kill(task, number);

@@ -23,6 +23,7 @@ struct Lists {
 const char* take(Key key, char* text, Order& order, Lists& lists) {
   long number = 0;
   switch (key) {
+    case Key::Program: order.program = text; return nullptr;
     case Key::Argument: order.arguments[lists.arguments++] = text; return nullptr;
     case Key::Variable: order.variables[lists.variables++] = text; return nullptr;
     case Key::Directory: order.directory = text; return nullptr;
@@ -98,6 +99,7 @@ const char* read_order(int fd, Order& order) {
     if (*at == '\0') return "an empty entry";
     if (const char* problem = take(static_cast<Key>(*at), at + 1, order, lists)) return problem;
   }
+  if (order.program == nullptr) order.program = order.arguments[0];
   if (order.status_file == nullptr) return "no status file";
   return nullptr;
 }

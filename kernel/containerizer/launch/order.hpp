@@ -20,6 +20,7 @@ struct MountOrder {
 };
 
 struct Order {
+  const char* program = nullptr;
   char** arguments = nullptr;  // ends with a null pointer
   char** variables = nullptr;
   const char* directory = nullptr;

@@ -239,8 +239,8 @@ Failure switch_user(const Order& order) {
 
 Failure execute(const Order& order) {
   environ = order.variables;
-  execvpe(order.arguments[0], order.arguments, order.variables);
-  return {"cannot run", order.arguments[0], errno};
+  execvpe(order.program, order.arguments, order.variables);
+  return {"cannot run", order.program, errno};
 }
 
 void write_status(const Order& order, int directory, int status) {

@@ -1,0 +1,92 @@
+#pragma once
+
+// What the agent asks of its containers. Everything is called on the loop's thread and answers there later.
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "kernel/containerizer/types.hpp"
+#include "base/time.hpp"
+#include "kernel/api/mesos/v1/commands.pb.h"
+#include "kernel/api/mesos/v1/containers.pb.h"
+#include "kernel/api/mesos/v1/statistics.pb.h"
+#include "kernel/api/mesos/v1/tasks.pb.h"
+#include "kernel/containerizer/cgroups/limits.hpp"
+
+namespace containerizer {
+
+struct ContainerSpec {
+  std::string id;                                    // a file name
+  mesos::v1::CommandInfo command;
+  std::optional<mesos::v1::ContainerInfo> container;
+  std::map<std::string, std::string> environment;    // the agent's part; the command's own variables win
+  cgroups::Limits limits;
+  std::string sandbox;                               // host path; made when missing
+  std::string user;                                  // empty: the agent's own
+  bool term_first_only = false;                      // SIGTERM goes to the first process alone (executors)
+};
+
+/// How a container ended.
+struct Termination {
+  std::optional<int> status;   // raw wait status; absent when nobody knows
+  bool out_of_memory = false;
+  uint64_t memory_used = 0;    // with out_of_memory: the most it used
+  std::string message;         // for people; empty when the status says it all
+};
+
+struct Started {
+  int64_t pid = 0;             // of the container's first process
+};
+
+/// A container that the agent remembers from before its restart.
+struct KnownContainer {
+  std::string id;
+  cgroups::Limits limits;
+};
+
+class Containerizer {
+ public:
+  using Exit = std::function<void(const std::string& id, const Termination& termination)>;
+
+  virtual ~Containerizer() = default;
+
+  /// Told once for every container whose launch succeeded, and for each recovered one, when it has ended and nothing of
+  /// it is left but its sandbox and the record of its end.
+  virtual void on_exit(Exit exit) = 0;
+
+  /// Sandbox, fetch, limits, start. `done` comes when the task's program runs, or with the reason why it does not; then
+  /// nothing of the container is left.
+  virtual void launch(ContainerSpec spec, std::function<void(Result<Started>)> done) = 0;
+
+  /// SIGTERM reaches every process of the container unless its specification says otherwise; other signals go to the first.
+  virtual void signal(const std::string& id, int number) = 0;
+
+  /// Kills everything in it, in whatever stage of its life it is. The end is told as for any other.
+  virtual void destroy(const std::string& id) = 0;
+
+  virtual void update(const std::string& id, const cgroups::Limits& limits, std::function<void(Status)> done) = 0;
+
+  /// Drops the record of a container's end: the agent has it in its own store now.
+  virtual void forget(const std::string& id) = 0;
+
+  /// Finds the known containers again; `done` gets the pids of those that run. For the others the end is told at once:
+  /// the recorded status, or none when the launch never happened. Containers of this agent that are not known are
+  /// destroyed first.
+  virtual void recover(std::vector<KnownContainer> known,
+                       std::function<void(std::map<std::string, Started>)> done) = 0;
+
+  using Statistics = std::map<std::string, mesos::v1::ResourceStatistics>;
+  virtual void usage(std::function<void(Statistics)> done) = 0;
+
+  /// Runs a command in the namespaces of a running container, for checks: the raw wait status, or an error when it could
+  /// not be started or `timeout` (if not zero) passed; then it is killed.
+  virtual void run_inside(const std::string& id, const mesos::v1::CommandInfo& command, base::Duration timeout,
+                          std::function<void(Result<int>)> done) = 0;
+};
+
+}  // namespace containerizer

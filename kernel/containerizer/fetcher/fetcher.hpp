@@ -1,0 +1,56 @@
+#pragma once
+
+// Brings the URIs of a command into the sandbox before its program starts. Downloads run on the loop; files are written
+// and unpacked on the pool, unpacking by the system's tar, gzip and unzip as the container's user.
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/http/client.hpp"
+#include "base/loop.hpp"
+#include "base/pool.hpp"
+#include "kernel/api/mesos/v1/commands.pb.h"
+#include "kernel/containerizer/launch/launcher.hpp"
+#include "kernel/containerizer/types.hpp"
+
+namespace containerizer::fetcher {
+
+struct FetchJob {
+  std::string id;        // names the job, for cancel()
+  std::vector<mesos::v1::CommandInfo::URI> uris;
+  std::string sandbox;
+  std::string runtime;   // directory for records of the unpacking helper
+  std::optional<launch::UserIds> user;
+};
+
+class Fetcher {
+ public:
+  struct Options {
+    std::string helper;           // path of dcos-launch
+    std::string frameworks_home;
+    base::Duration stall_timeout = base::minutes(1);
+    base::Duration timeout = base::minutes(30);
+    uint64_t max_bytes = uint64_t{16} << 30;
+  };
+
+  Fetcher(base::Loop& loop, base::Pool& pool, Options options);
+  ~Fetcher();
+
+  /// One after the other. The error names the URI and what went wrong.
+  void fetch(FetchJob job, std::function<void(Status)> done);
+
+  /// `done` of that job comes soon, with Cancelled.
+  void cancel(const std::string& id);
+
+  uint64_t succeeded() const;
+  uint64_t failed() const;
+
+ private:
+  struct Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace containerizer::fetcher

@@ -1,0 +1,393 @@
+#include "kernel/containerizer/native.hpp"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/log.hpp"
+#include "base/numbers.hpp"
+#include "base/strings.hpp"
+#include "kernel/containerizer/launch/format.hpp"
+#include "kernel/containerizer/native_impl.hpp"
+#include "kernel/containerizer/plan.hpp"
+#include "kernel/containerizer/statistics.hpp"
+
+namespace containerizer {
+namespace {
+
+constexpr base::Duration kHelperKillDelay = base::seconds(5);
+
+Status make_sandbox(const std::string& path, const std::optional<launch::UserIds>& user) {
+  RETURN_IF_ERROR(base::make_directories(path));
+  if (user && chown(path.c_str(), user->uid, user->gid) != 0)
+    return base::errno_error("cannot give the sandbox to the task's user", errno);
+  return {};
+}
+
+/// A mount point that the sandbox lacks is made; one outside must exist.
+Status make_mount_points(const ContainerSpec& spec, const launch::LaunchOrder& order) {
+  for (const auto& mount : order.mounts) {
+    const std::string prefix = spec.sandbox + "/";
+    if (mount.source.starts_with(prefix)) RETURN_IF_ERROR(base::make_directories(mount.source));
+    struct stat source;
+    if (stat(mount.source.c_str(), &source) != 0)
+      return base::errno_error("the volume's host path " + mount.source, errno);
+    if (!mount.target.starts_with(prefix)) {
+      if (!base::exists(mount.target))
+        return base::invalid("the volume's container path " + mount.target +
+                             " does not exist on the host, and a container without image shares its files");
+      continue;
+    }
+    if (S_ISDIR(source.st_mode)) {
+      RETURN_IF_ERROR(base::make_directories(mount.target));
+      continue;
+    }
+    RETURN_IF_ERROR(base::make_directories(mount.target.substr(0, mount.target.rfind('/'))));
+    const base::Fd file(open(mount.target.c_str(), O_CREAT | O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0644));
+    if (!file) return base::errno_error(mount.target, errno);
+  }
+  return {};
+}
+
+struct Launched {
+  launch::Helper helper;
+  base::Fd oom_events;
+};
+
+/// On a pool thread: cgroups, mount points, helper.
+Result<Launched> launch_now(const NativeOptions& options, cgroups::Cgroups* groups, const ContainerSpec& spec,
+                            const std::optional<launch::UserIds>& user, const std::string& runtime) {
+  ASSIGN_OR_RETURN(launch::LaunchOrder order, plan_launch(spec, options.isolated));
+  order.user = user;
+  order.status_file = runtime + "/status";
+  order.pid_file = runtime + "/pid";
+  RETURN_IF_ERROR(make_mount_points(spec, order));
+  Launched launched;
+  if (groups != nullptr) {
+    RETURN_IF_ERROR(groups->create(spec.id, spec.limits));
+    order.cgroups = groups->entry_files(spec.id);
+    if (groups->has_memory()) {
+      auto events = groups->oom_events(spec.id);
+      if (events)
+        launched.oom_events = std::move(*events);
+      else
+        LOG_WARNING("container {}: lack of memory will be seen only at its end: {}", spec.id,
+                    events.error().message);
+    }
+  }
+  auto helper = launch::start_helper(options.helper, order);
+  if (!helper) {
+    if (groups != nullptr) (void)groups->destroy(spec.id, options.destroy_timeout);
+    return helper.error();
+  }
+  launched.helper = std::move(*helper);
+  return launched;
+}
+
+std::optional<int> read_status(const std::string& runtime) {
+  const auto text = base::read_file(runtime + "/status", 64);
+  if (!text) return std::nullopt;
+  const auto number = base::parse_int(base::trim(*text));
+  if (!number) return std::nullopt;
+  return static_cast<int>(*number);
+}
+
+}  // namespace
+
+Termination collect_end(const NativeOptions& options, cgroups::Cgroups* groups, const std::string& id,
+                        const cgroups::Limits& limits) {
+  Termination end;
+  const std::string runtime = options.runtime_directory + "/" + id;
+  end.status = read_status(runtime);
+  // A helper that was killed before it could write is a task that was killed: all below it died with it.
+  if (!end.status && base::exists(runtime + "/pid")) end.status = SIGKILL;
+  if (groups == nullptr) return end;
+  if (groups->oom_kills(id) > 0) {
+    end.out_of_memory = true;
+    end.memory_used = groups->usage(id).memory_max.value_or(0);
+    end.message = out_of_memory_message(limits, groups->usage(id));
+  }
+  if (Status gone = groups->destroy(id, options.destroy_timeout); !gone) {
+    LOG_ERROR("container {}: {}", id, gone.error().message);
+    end.message += (end.message.empty() ? "" : "; ") + gone.error().message;
+  }
+  return end;
+}
+
+NativeContainerizer::Impl::Impl(base::Loop& l, base::Pool& p, NativeOptions o, std::shared_ptr<cgroups::Cgroups> c)
+    : loop(l),
+      pool(p),
+      options(std::move(o)),
+      groups(std::move(c)),
+      files(l, p,
+            fetcher::Fetcher::Options{.helper = options.helper,
+                                      .frameworks_home = options.frameworks_home,
+                                      .stall_timeout = options.fetch_stall_timeout}) {}
+
+void NativeContainerizer::Impl::prepare(const ContainerPtr& container) {
+  struct Prepared {
+    std::optional<launch::UserIds> user;
+  };
+  const auto work = [self = shared_from_this(), container]() -> Result<Prepared> {
+    const ContainerSpec& spec = container->spec;
+    Prepared prepared;
+    if (self->options.switch_user && !spec.user.empty()) {
+      ASSIGN_OR_RETURN(prepared.user, launch::find_user(spec.user));
+    }
+    RETURN_IF_ERROR(plan_launch(spec, self->options.isolated));
+    RETURN_IF_ERROR(base::make_directories(self->runtime(spec.id), 0700));
+    RETURN_IF_ERROR(make_sandbox(spec.sandbox, prepared.user));
+    return prepared;
+  };
+  const bool taken = pool.run_for(work, [self = shared_from_this(), container](Result<Prepared> prepared) {
+    if (self->stopped) return;
+    if (!prepared) return self->launch_failed(container, prepared.error());
+    container->user = prepared->user;
+    if (container->destroy_wanted)
+      return self->launch_failed(container, Error{base::Code::Cancelled, "destroyed during the launch"});
+    container->spec.command.uris_size() > 0 ? self->fetch(container) : self->start(container);
+  });
+  if (!taken) launch_failed(container, base::unavailable("too much work waits on this agent"));
+}
+
+void NativeContainerizer::Impl::fetch(const ContainerPtr& container) {
+  container->stage = Stage::Fetching;
+  fetcher::FetchJob job;
+  job.id = container->spec.id;
+  job.uris.assign(container->spec.command.uris().begin(), container->spec.command.uris().end());
+  job.sandbox = container->spec.sandbox;
+  job.runtime = runtime(job.id);
+  job.user = container->user;
+  files.fetch(std::move(job), [self = shared_from_this(), container](Status status) {
+    if (self->stopped) return;
+    if (!status) return self->launch_failed(container, status.error());
+    self->start(container);
+  });
+}
+
+void NativeContainerizer::Impl::start(const ContainerPtr& container) {
+  container->stage = Stage::Launching;
+  const bool taken = pool.run_for(
+      [self = shared_from_this(), container] {
+        return launch_now(self->options, self->groups.get(), container->spec, container->user,
+                          self->runtime(container->spec.id));
+      },
+      [self = shared_from_this(), container](Result<Launched> launched) {
+        if (self->stopped) return;
+        if (!launched) return self->launch_failed(container, launched.error());
+        self->started(container, std::move(launched->helper), std::move(launched->oom_events));
+      });
+  if (!taken) launch_failed(container, base::unavailable("too much work waits on this agent"));
+}
+
+void NativeContainerizer::Impl::started(const ContainerPtr& container, launch::Helper helper, base::Fd oom_events) {
+  container->pid = helper.pid;
+  watch_process(container, std::move(helper.pidfd));
+  if (oom_events) watch_oom(container, std::move(oom_events));
+  fcntl(helper.sync.get(), F_SETFL, O_NONBLOCK);
+  container->sync = std::make_unique<FdWatch>(loop, std::move(helper.sync),
+                                              [self = shared_from_this(), container] { self->read_sync(container); });
+  if (container->destroy_wanted) kill_tree(container);
+}
+
+void NativeContainerizer::Impl::read_sync(const ContainerPtr& container) {
+  char text[4096];
+  const ssize_t length = read(container->sync->fd(), text, sizeof text);
+  if (length < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (length > 0) {
+    container->failure.append(text, static_cast<size_t>(length));
+    return;
+  }
+  container->sync.reset();
+  // With a failure the helper is about to end, which is when the launch is called failed.
+  if (!container->failure.empty() || container->stage != Stage::Launching) return;
+  container->stage = Stage::Running;
+  if (auto done = std::exchange(container->done, nullptr)) done(Started{container->pid});
+}
+
+void NativeContainerizer::Impl::watch_process(const ContainerPtr& container, base::Fd pidfd) {
+  container->process = std::make_unique<FdWatch>(loop, std::move(pidfd), [self = shared_from_this(), container] {
+    // What the helper said before it ended is read first, whatever order the loop saw them in.
+    if (container->sync) self->read_sync(container);
+    while (container->sync && !container->failure.empty() && container->sync->fd() >= 0) {
+      const size_t before = container->failure.size();
+      self->read_sync(container);
+      if (container->sync && container->failure.size() == before) break;
+    }
+    siginfo_t info;
+    waitid(P_PIDFD, static_cast<id_t>(container->process->fd()), &info, WEXITED | WNOHANG);
+    self->ended(container);
+  });
+}
+
+void NativeContainerizer::Impl::watch_oom(const ContainerPtr& container, base::Fd events) {
+  container->oom = std::make_unique<FdWatch>(loop, std::move(events), [self = shared_from_this(), container] {
+    char ignored[4096];
+    while (read(container->oom->fd(), ignored, sizeof ignored) > 0) {
+    }
+    // Removing the group wakes the watch too; and the kernel may have found memory after all.
+    if (container->stage == Stage::Ending || self->groups->oom_kills(container->spec.id) == 0) return;
+    if (!container->out_of_memory) self->kill_tree(container);
+    container->out_of_memory = true;
+  });
+}
+
+void NativeContainerizer::Impl::send(const ContainerPtr& container, int number) {
+  if (container->process)
+    syscall(SYS_pidfd_send_signal, container->process->fd(), number, nullptr, 0);
+}
+
+void NativeContainerizer::Impl::kill_tree(const ContainerPtr& container) {
+  if (!container->process) return;
+  send(container, launch::kKillTreeSignal);
+  if (container->kill_timer != 0) return;
+  // A helper that does not answer (stopped by someone, stuck in the kernel) is killed itself; its namespace dies with it
+  // and the groups are emptied by destroy().
+  container->kill_timer = loop.after(kHelperKillDelay, [self = shared_from_this(), container] {
+    if (self->groups)
+      for (const pid_t pid : self->groups->processes(container->spec.id)) kill(pid, SIGKILL);
+    self->send(container, SIGKILL);
+  });
+}
+
+void NativeContainerizer::Impl::launch_failed(const ContainerPtr& container, Error error) {
+  const std::string id = container->spec.id;
+  container->stage = Stage::Ending;
+  (void)pool.run(
+      [self = shared_from_this(), id] {
+        (void)base::remove_tree(self->runtime(id));
+        if (self->groups) (void)self->groups->destroy(id, self->options.destroy_timeout);
+      },
+      [self = shared_from_this(), container, id, error = std::move(error)] {
+        if (self->stopped) return;
+        self->containers.erase(id);
+        if (auto done = std::exchange(container->done, nullptr)) done(error);
+      });
+}
+
+void NativeContainerizer::Impl::ended(const ContainerPtr& container) {
+  if (container->stage == Stage::Ending) return;
+  const bool was_running = container->stage == Stage::Running;
+  container->stage = Stage::Ending;
+  container->process.reset();
+  container->sync.reset();
+  container->oom.reset();
+  loop.cancel(container->kill_timer);
+  const std::string id = container->spec.id;
+  const bool taken = pool.run_for(
+      [self = shared_from_this(), id, limits = container->spec.limits] {
+        return collect_end(self->options, self->groups.get(), id, limits);
+      },
+      [self = shared_from_this(), container, id, was_running](Termination end) {
+        if (self->stopped) return;
+        self->containers.erase(id);
+        auto done = std::exchange(container->done, nullptr);
+        if (!was_running && done) {
+          (void)self->pool.run([self, id] { (void)base::remove_tree(self->runtime(id)); }, [] {});
+          const std::string why = !container->failure.empty() ? container->failure
+                                  : container->destroy_wanted ? "destroyed during the launch"
+                                  : !end.message.empty()      ? end.message
+                                                              : "the launcher ended before the task could start";
+          return done(Error{base::Code::Internal, why});
+        }
+        if (self->exit) self->exit(id, end);
+      });
+  if (!taken) LOG_ERROR("container {}: its end cannot be handled, too much work waits", id);
+}
+
+// --- the interface ---
+
+NativeContainerizer::NativeContainerizer(base::Loop& loop, base::Pool& pool, NativeOptions options,
+                                         std::shared_ptr<cgroups::Cgroups> cgroups)
+    : impl_(std::make_shared<Impl>(loop, pool, std::move(options), std::move(cgroups))) {}
+
+NativeContainerizer::~NativeContainerizer() {
+  impl_->stopped = true;
+  for (auto& [id, container] : impl_->containers) {
+    impl_->loop.cancel(container->kill_timer);
+    container->process.reset();
+    container->sync.reset();
+    container->oom.reset();
+    container->done = nullptr;
+  }
+  impl_->containers.clear();
+  impl_->exit = nullptr;
+}
+
+void NativeContainerizer::on_exit(Exit exit) { impl_->exit = std::move(exit); }
+
+void NativeContainerizer::launch(ContainerSpec spec, std::function<void(Result<Started>)> done) {
+  const std::string id = spec.id;
+  if (impl_->containers.contains(id)) {
+    impl_->loop.post([done, id] { done(base::conflict("container " + id + " exists already")); });
+    return;
+  }
+  auto container = std::make_shared<Container>();
+  container->spec = std::move(spec);
+  container->done = std::move(done);
+  impl_->containers[id] = container;
+  impl_->prepare(container);
+}
+
+void NativeContainerizer::signal(const std::string& id, int number) {
+  const auto found = impl_->containers.find(id);
+  if (found != impl_->containers.end()) impl_->send(found->second, number);
+}
+
+void NativeContainerizer::destroy(const std::string& id) {
+  const auto found = impl_->containers.find(id);
+  if (found == impl_->containers.end()) return;
+  found->second->destroy_wanted = true;
+  if (found->second->stage == Stage::Fetching) impl_->files.cancel(id);
+  impl_->kill_tree(found->second);
+}
+
+void NativeContainerizer::update(const std::string& id, const cgroups::Limits& limits,
+                                 std::function<void(Status)> done) {
+  const auto found = impl_->containers.find(id);
+  if (found == impl_->containers.end()) {
+    impl_->loop.post([done, id] { done(base::not_found("there is no container " + id)); });
+    return;
+  }
+  found->second->spec.limits = limits;
+  const bool taken = impl_->pool.run_for(
+      [groups = impl_->groups, id, limits] { return groups ? groups->update(id, limits) : Status(); },
+      [done](Status status) { done(std::move(status)); });
+  if (!taken) impl_->loop.post([done] { done(base::unavailable("too much work waits on this agent")); });
+}
+
+void NativeContainerizer::forget(const std::string& id) {
+  if (impl_->containers.contains(id)) return;
+  (void)impl_->pool.run([path = impl_->runtime(id)] { (void)base::remove_tree(path); }, [] {});
+}
+
+void NativeContainerizer::recover(std::vector<KnownContainer> known,
+                                  std::function<void(std::map<std::string, Started>)> done) {
+  impl_->recovered(std::move(known), std::move(done));
+}
+
+void NativeContainerizer::usage(std::function<void(Statistics)> done) {
+  std::map<std::string, std::pair<cgroups::Limits, int64_t>> wanted;
+  for (const auto& [id, container] : impl_->containers)
+    if (container->stage == Stage::Running) wanted[id] = {container->spec.limits, container->pid};
+  const bool taken = impl_->pool.run_for(
+      [groups = impl_->groups, wanted = std::move(wanted)] {
+        Statistics statistics;
+        const double now = base::system_clock().now().time.seconds();
+        for (const auto& [id, container] : wanted)
+          statistics[id] = make_statistics(container.first, groups ? groups->usage(id) : cgroups::Usage(), now);
+        return statistics;
+      },
+      [done](Statistics statistics) { done(std::move(statistics)); });
+  if (!taken) impl_->loop.post([done] { done({}); });
+}
+
+FetcherCounts NativeContainerizer::fetcher_counts() const {
+  return {impl_->files.succeeded(), impl_->files.failed()};
+}
+
+}  // namespace containerizer

@@ -1,0 +1,57 @@
+#pragma once
+
+// The container runtime: processes under dcos-launch, cgroups and namespaces where the host has them.
+
+#include <memory>
+#include <string>
+
+#include "base/loop.hpp"
+#include "base/pool.hpp"
+#include "base/time.hpp"
+#include "kernel/containerizer/cgroups/cgroups.hpp"
+#include "kernel/containerizer/containerizer.hpp"
+
+namespace containerizer {
+
+struct NativeOptions {
+  std::string helper;                      // path of dcos-launch
+  std::string runtime_directory;           // survives the agent; one directory per container
+  std::string frameworks_home;
+  base::Duration fetch_stall_timeout = base::minutes(1);
+  base::Duration destroy_timeout = base::minutes(1);
+  bool isolated = true;                    // namespaces (needs root)
+  bool switch_user = true;                 // run tasks as their user (needs root)
+};
+
+struct FetcherCounts {
+  uint64_t succeeded = 0, failed = 0;
+};
+
+class NativeContainerizer final : public Containerizer {
+ public:
+  /// `cgroups` may be null: then nothing is limited.
+  NativeContainerizer(base::Loop& loop, base::Pool& pool, NativeOptions options,
+                      std::shared_ptr<cgroups::Cgroups> cgroups);
+  ~NativeContainerizer() override;  // leaves the containers alone
+
+  void on_exit(Exit exit) override;
+  void launch(ContainerSpec spec, std::function<void(Result<Started>)> done) override;
+  void signal(const std::string& id, int number) override;
+  void destroy(const std::string& id) override;
+  void update(const std::string& id, const cgroups::Limits& limits, std::function<void(Status)> done) override;
+  void forget(const std::string& id) override;
+  void recover(std::vector<KnownContainer> known,
+               std::function<void(std::map<std::string, Started>)> done) override;
+  void usage(std::function<void(Statistics)> done) override;
+  void run_inside(const std::string& id, const mesos::v1::CommandInfo& command, base::Duration timeout,
+                  std::function<void(Result<int>)> done) override;
+
+  FetcherCounts fetcher_counts() const;
+
+  struct Impl;
+
+ private:
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace containerizer

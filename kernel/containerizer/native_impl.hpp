@@ -1,0 +1,71 @@
+#pragma once
+
+// State shared by native.cpp (life of a container) and native_recovery.cpp (finding containers again). Private to them.
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "kernel/containerizer/fd_watch.hpp"
+#include "kernel/containerizer/fetcher/fetcher.hpp"
+#include "kernel/containerizer/launch/launcher.hpp"
+#include "kernel/containerizer/native.hpp"
+
+namespace containerizer {
+
+/// STARTING: on the pool. FETCHING: URIs on their way. LAUNCHING: the helper sets up. RUNNING. ENDING: cleaned up.
+enum class Stage { Starting, Fetching, Launching, Running, Ending };
+
+struct Container {
+  ContainerSpec spec;
+  Stage stage = Stage::Starting;
+  bool destroy_wanted = false;
+  bool out_of_memory = false;
+  int64_t pid = 0;
+  std::optional<launch::UserIds> user;
+  std::string failure;                       // what the helper could not do
+  std::unique_ptr<FdWatch> process, sync, oom;
+  base::Loop::TimerId kill_timer = 0;
+  std::function<void(Result<Started>)> done;  // empty once answered
+};
+
+using ContainerPtr = std::shared_ptr<Container>;
+
+struct NativeContainerizer::Impl : std::enable_shared_from_this<NativeContainerizer::Impl> {
+  Impl(base::Loop& l, base::Pool& p, NativeOptions o, std::shared_ptr<cgroups::Cgroups> c);
+
+  std::string runtime(const std::string& id) const { return options.runtime_directory + "/" + id; }
+
+  void prepare(const ContainerPtr& container);
+  void fetch(const ContainerPtr& container);
+  void start(const ContainerPtr& container);
+  void started(const ContainerPtr& container, launch::Helper helper, base::Fd oom_events);
+  void read_sync(const ContainerPtr& container);
+  void watch_process(const ContainerPtr& container, base::Fd pidfd);
+  void watch_oom(const ContainerPtr& container, base::Fd events);
+  void kill_tree(const ContainerPtr& container);
+  void send(const ContainerPtr& container, int number);
+
+  /// The launch failed before a helper ran, or its helper has ended without running the task.
+  void launch_failed(const ContainerPtr& container, Error error);
+
+  /// The first process has ended: kill the rest, remove the groups, tell.
+  void ended(const ContainerPtr& container);
+
+  void recovered(std::vector<KnownContainer> known, std::function<void(std::map<std::string, Started>)> done);
+
+  base::Loop& loop;
+  base::Pool& pool;
+  NativeOptions options;
+  std::shared_ptr<cgroups::Cgroups> groups;
+  fetcher::Fetcher files;
+  std::map<std::string, ContainerPtr> containers;
+  Exit exit;
+  bool stopped = false;
+};
+
+/// What is known of an ended container, read on a pool thread; removes its groups.
+Termination collect_end(const NativeOptions& options, cgroups::Cgroups* groups, const std::string& id,
+                        const cgroups::Limits& limits);
+
+}  // namespace containerizer

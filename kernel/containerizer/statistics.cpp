@@ -1,0 +1,56 @@
+#include "kernel/containerizer/statistics.hpp"
+
+#include "base/numbers.hpp"
+
+namespace containerizer {
+
+mesos::v1::ResourceStatistics make_statistics(const cgroups::Limits& limits, const cgroups::Usage& usage,
+                                              double timestamp) {
+  mesos::v1::ResourceStatistics out;
+  out.set_timestamp(timestamp);
+  if (usage.processes) out.set_processes(static_cast<uint32_t>(*usage.processes));
+  if (usage.threads) out.set_threads(static_cast<uint32_t>(*usage.threads));
+  if (usage.cpu_user_seconds) out.set_cpus_user_time_secs(*usage.cpu_user_seconds);
+  if (usage.cpu_system_seconds) out.set_cpus_system_time_secs(*usage.cpu_system_seconds);
+  out.set_cpus_soft_limit(limits.cpus);
+  if (!limits.cpu_limit)
+    out.set_cpus_limit(limits.cpus);
+  else if (!std::isinf(*limits.cpu_limit))
+    out.set_cpus_limit(*limits.cpu_limit);
+  if (usage.periods) out.set_cpus_nr_periods(static_cast<uint32_t>(*usage.periods));
+  if (usage.throttled) out.set_cpus_nr_throttled(static_cast<uint32_t>(*usage.throttled));
+  if (usage.throttled_seconds) out.set_cpus_throttled_time_secs(*usage.throttled_seconds);
+  if (limits.memory_limit) out.set_mem_limit_bytes(*limits.memory_limit);
+  out.set_mem_soft_limit_bytes(limits.memory);
+  if (usage.memory_total) out.set_mem_total_bytes(*usage.memory_total);
+  if (usage.memory_rss) {
+    out.set_mem_rss_bytes(*usage.memory_rss);
+    out.set_mem_anon_bytes(*usage.memory_rss);
+  }
+  if (usage.memory_cache) {
+    out.set_mem_cache_bytes(*usage.memory_cache);
+    out.set_mem_file_bytes(*usage.memory_cache);
+  }
+  if (usage.memory_mapped) out.set_mem_mapped_file_bytes(*usage.memory_mapped);
+  if (usage.memory_swap) out.set_mem_swap_bytes(*usage.memory_swap);
+  if (usage.memory_unevictable) out.set_mem_unevictable_bytes(*usage.memory_unevictable);
+  if (usage.memory_kernel) out.set_mem_kmem_usage_bytes(*usage.memory_kernel);
+  return out;
+}
+
+std::string out_of_memory_message(const cgroups::Limits& limits, const cgroups::Usage& usage) {
+  const auto line = [](std::string_view name, const std::optional<uint64_t>& value) {
+    return value ? "\n" + std::string(name) + " " + std::to_string(*value) : std::string();
+  };
+  const uint64_t ceiling = cgroups::memory_floor(limits.memory_limit.value_or(limits.memory));
+  std::string text = "Memory limit exceeded: Requested: " + base::render_bytes(ceiling) +
+                     " Maximum Used: " + base::render_bytes(usage.memory_max.value_or(0)) + "\n\nMEMORY STATISTICS:";
+  text += line("rss", usage.memory_rss);
+  text += line("cache", usage.memory_cache);
+  text += line("mapped_file", usage.memory_mapped);
+  text += line("swap", usage.memory_swap);
+  text += line("unevictable", usage.memory_unevictable);
+  return text + "\n";
+}
+
+}  // namespace containerizer

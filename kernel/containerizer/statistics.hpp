@@ -1,0 +1,19 @@
+#pragma once
+
+// What a container uses, in the API's words (pure).
+
+#include <string>
+
+#include "kernel/api/mesos/v1/statistics.pb.h"
+#include "kernel/containerizer/cgroups/cgroups.hpp"
+
+namespace containerizer {
+
+/// What is not known stays absent. `timestamp` in seconds since the epoch.
+mesos::v1::ResourceStatistics make_statistics(const cgroups::Limits& limits, const cgroups::Usage& usage,
+                                              double timestamp);
+
+/// "Memory limit exceeded: Requested: 32MB Maximum Used: 32MB", then the statistics that explain it.
+std::string out_of_memory_message(const cgroups::Limits& limits, const cgroups::Usage& usage);
+
+}  // namespace containerizer
