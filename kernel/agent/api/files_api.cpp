@@ -1,0 +1,170 @@
+// /files/*: sandboxes for people and log viewers.
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/json/writer.hpp"
+#include "base/numbers.hpp"
+#include "base/strings.hpp"
+#include "kernel/agent/api/routes.hpp"
+
+namespace agent {
+namespace {
+
+using base::http::Request;
+using base::http::Responder;
+using base::http::Response;
+
+constexpr size_t kPieceBytes = 256 << 10;
+constexpr const char* kNoPath = "Expecting 'path=value' in query.\n";
+
+Response refusal(const base::Error& error) {
+  const int status = error.code == base::Code::NotFound ? 404 : error.code == base::Code::InvalidArgument ? 400 : 500;
+  return Response::text(status, error.message + (error.message.ends_with('\n') ? "" : "\n"));
+}
+
+void busy(const Responder& responder) { responder.reply(Response::text(503, "The agent is busy\n")); }
+
+/// A number of the query, -1 when it is missing.
+base::Result<int64_t> number_of(const base::http::Query& query, const char* name, const char* title) {
+  const auto text = query.get(name);
+  if (!text || text->empty()) return int64_t{-1};
+  const auto number = base::parse_int(*text);
+  if (!number) return base::invalid("Failed to parse " + std::string(name) + ": '" + base::valid_utf8(*text) + "' is not a number.\n");
+  if (*number < -1) return base::invalid("Negative " + std::string(title) + " provided: " + std::to_string(*number) + ".\n");
+  return *number;
+}
+
+/// A file under way to a client, one piece at a time: the next is read when the last has left.
+struct Download : std::enable_shared_from_this<Download> {
+  Download(Api& a, base::Fd f) : api(a), file(std::move(f)) {}
+
+  void next() {
+    const bool taken = api.pool.run_for(
+        [self = shared_from_this()] {
+          std::string piece(kPieceBytes, '\0');
+          const ssize_t got = ::read(self->file.get(), piece.data(), piece.size());
+          piece.resize(got > 0 ? static_cast<size_t>(got) : 0);
+          return piece;
+        },
+        [self = shared_from_this()](std::string piece) {
+          if (piece.empty()) {
+            self->stream.close();
+            self->stream = {};  // the stream's callbacks hold this object
+          } else if (!self->over) {
+            self->stream.write(std::move(piece));
+          }
+        });
+    if (!taken) stream.abort();
+  }
+
+  Api& api;
+  base::Fd file;
+  base::http::Stream stream;
+  bool over = false;
+};
+
+}  // namespace
+
+void handle_browse(Api& api, const Request& request, const Responder& responder) {
+  const auto path = request.query().get("path");
+  if (!path || path->empty()) return responder.reply(Response::text(400, kNoPath));
+  const bool taken = api.pool.run_for(
+      [&api, path = *path, id = api.agent_id()] { return api.files.browse(path, id); },
+      [request, responder](base::Result<std::vector<ListedFile>> files) {
+        if (!files) return responder.reply(refusal(files.error()));
+        std::string text;
+        base::json::Writer out(text);
+        out.begin_array();
+        for (const auto& file : *files) {
+          out.begin_object();
+          out.field("gid", file.group);
+          out.field("mode", file.mode);
+          out.field("mtime", file.mtime);
+          out.field("nlink", file.links);
+          out.field("path", file.path);
+          out.field("size", file.size);
+          out.field("uid", file.user);
+          out.end_object();
+        }
+        out.end_array();
+        reply_json(request, responder, std::move(text));
+      });
+  if (!taken) busy(responder);
+}
+
+void handle_read(Api& api, const Request& request, const Responder& responder) {
+  const auto query = request.query();
+  const auto path = query.get("path");
+  if (!path || path->empty()) return responder.reply(Response::text(400, kNoPath));
+  const auto offset = number_of(query, "offset", "offset");
+  if (!offset) return responder.reply(refusal(offset.error()));
+  const auto length = number_of(query, "length", "length");
+  if (!length) return responder.reply(refusal(length.error()));
+  const bool taken = api.pool.run_for(
+      [&api, path = *path, id = api.agent_id(), offset = *offset, length = *length] {
+        return api.files.read(path, id, offset, length);
+      },
+      [request, responder](base::Result<ReadPiece> piece) {
+        if (!piece) return responder.reply(refusal(piece.error()));
+        std::string text;
+        base::json::Writer out(text);
+        out.begin_object();
+        out.field("data", piece->data);
+        out.field("offset", piece->offset);
+        out.end_object();
+        reply_json(request, responder, std::move(text));
+      });
+  if (!taken) busy(responder);
+}
+
+void handle_download(Api& api, const Request& request, const Responder& responder) {
+  const auto path = request.query().get("path");
+  if (!path || path->empty()) return responder.reply(Response::text(400, kNoPath));
+  const auto work = [&api, path = *path, id = api.agent_id()]() -> base::Result<std::shared_ptr<Download>> {
+    ASSIGN_OR_RETURN(base::Fd file, api.files.open(path, id));
+    struct stat info;
+    if (fstat(file.get(), &info) != 0) return base::errno_error(path, errno);
+    if (S_ISDIR(info.st_mode)) return base::invalid("Cannot download a directory.\n");
+    if (!S_ISREG(info.st_mode)) return base::invalid("The path '" + path + "' is inaccessible");
+    return std::make_shared<Download>(api, std::move(file));
+  };
+  const bool taken = api.pool.run_for(work, [responder, path = *path](base::Result<std::shared_ptr<Download>> download) {
+    if (!download) return responder.reply(refusal(download.error()));
+    std::string name = path.substr(path.rfind('/') + 1);
+    Response head;
+    head.headers.set("Content-Type", std::string(content_type_of(name)));
+    name = base::replace_all(base::replace_all(name, "\r", "_"), "\n", "_");
+    head.headers.set("Content-Disposition", "attachment; filename=" + base::replace_all(name, "\"", "'"));
+    const auto running = *download;
+    running->stream = responder.stream(std::move(head));
+    running->stream.on_drained([running] {
+      if (!running->over) running->next();
+    });
+    running->stream.on_disconnect([running] {
+      running->over = true;
+      running->stream = {};
+    });
+    running->next();
+  });
+  if (!taken) busy(responder);
+}
+
+void handle_files_debug(Api& api, const Request& request, const Responder& responder) {
+  std::string text;
+  base::json::Writer out(text);
+  out.begin_object();
+  const auto add = [&out](const Executor& executor) {
+    const std::string virtual_path = "/frameworks/" + executor.framework_id + "/executors/" + executor.id() + "/runs/";
+    out.field(virtual_path + executor.container_id, executor.directory);
+    out.field(executor.directory, executor.directory);
+  };
+  for (const auto& [id, framework] : api.state().frameworks) {
+    for (const auto& [executor_id, executor] : framework.executors) add(executor);
+    for (const auto& executor : framework.completed_executors) add(executor);
+  }
+  out.end_object();
+  reply_json(request, responder, std::move(text));
+}
+
+}  // namespace agent

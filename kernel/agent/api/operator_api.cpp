@@ -1,0 +1,251 @@
+// POST /api/v1: what operators ask of one agent.
+
+#include "base/json/proto.hpp"
+#include "base/log.hpp"
+#include "base/strings.hpp"
+#include "base/version.hpp"
+#include "kernel/agent/api/routes.hpp"
+#include "kernel/api/content.hpp"
+#include "kernel/api/mesos/v1/agent/agent.pb.h"
+#include "kernel/api/names.hpp"
+
+namespace agent {
+namespace {
+
+using base::http::Request;
+using base::http::Responder;
+using base::http::Response;
+using Call = mesos::v1::agent::Call;
+using Answer = mesos::v1::agent::Response;
+
+void reply(const Responder& responder, api::ContentType type, const Answer& answer) {
+  Response response;
+  response.headers.set("Content-Type", std::string(api::media_type(type)));
+  response.body = type == api::ContentType::Json ? base::json::proto_to_json(answer, api::v1_dialect())
+                                                 : answer.SerializeAsString();
+  responder.reply(std::move(response));
+}
+
+void fill_frameworks(const State& state, Answer::GetFrameworks& out) {
+  for (const auto& [id, framework] : state.frameworks) out.add_frameworks()->mutable_framework_info()->CopyFrom(framework.info);
+  for (const auto& framework : state.completed_frameworks)
+    out.add_completed_frameworks()->mutable_framework_info()->CopyFrom(framework.info);
+}
+
+template <class Visit>
+void each_framework(const State& state, Visit visit) {
+  for (const auto& [id, framework] : state.frameworks) visit(framework);
+  for (const auto& framework : state.completed_frameworks) visit(framework);
+}
+
+void fill_executors(const State& state, Answer::GetExecutors& out) {
+  each_framework(state, [&out](const Framework& framework) {
+    for (const auto& [id, executor] : framework.executors)
+      (executor.state == ExecutorState::Terminated ? out.add_completed_executors() : out.add_executors())
+          ->mutable_executor_info()->CopyFrom(executor.info);
+    for (const auto& executor : framework.completed_executors)
+      out.add_completed_executors()->mutable_executor_info()->CopyFrom(executor.info);
+  });
+}
+
+void fill_tasks(const State& state, Answer::GetTasks& out) {
+  const std::string& agent = state.info.id().value();
+  each_framework(state, [&](const Framework& framework) {
+    const auto add = [&](const Executor& executor) {
+      for (const auto& [id, task] : executor.tasks) {
+        auto* entry = is_terminal(task.state) ? out.add_terminated_tasks()
+                      : task.sent             ? out.add_launched_tasks()
+                                              : out.add_queued_tasks();
+        *entry = make_task(framework, executor, task, agent);
+      }
+      for (const auto& task : executor.completed_tasks)
+        *out.add_completed_tasks() = make_task(framework, executor, task, agent);
+    };
+    for (const auto& [id, executor] : framework.executors) add(executor);
+    for (const auto& executor : framework.completed_executors) add(executor);
+  });
+}
+
+/// A copy of what the containers are, for the statistics that come later.
+std::vector<Answer::GetContainers::Container> list_containers(const State& state) {
+  std::vector<Answer::GetContainers::Container> list;
+  for (const auto& [framework_id, framework] : state.frameworks)
+    for (const auto& [executor_id, executor] : framework.executors) {
+      if (executor.state == ExecutorState::Terminated) continue;
+      auto& container = list.emplace_back();
+      container.mutable_framework_id()->set_value(framework_id);
+      container.mutable_executor_id()->set_value(executor_id);
+      container.set_executor_name(executor.info.name());
+      container.mutable_container_id()->set_value(executor.container_id);
+      container.mutable_container_status()->mutable_container_id()->set_value(executor.container_id);
+      if (executor.pid > 0) container.mutable_container_status()->set_executor_pid(static_cast<uint32_t>(executor.pid));
+    }
+  return list;
+}
+
+void get_containers(Api& api, api::ContentType type, const Responder& responder) {
+  api.shell.containers().usage(
+      [list = list_containers(api.state()), type, responder](containerizer::Containerizer::Statistics statistics) {
+        Answer answer;
+        answer.set_type(Answer::GET_CONTAINERS);
+        answer.mutable_get_containers();
+        for (auto container : list) {
+          if (const auto found = statistics.find(container.container_id().value()); found != statistics.end())
+            container.mutable_resource_statistics()->CopyFrom(found->second);
+          *answer.mutable_get_containers()->add_containers() = std::move(container);
+        }
+        reply(responder, type, answer);
+      });
+}
+
+void refuse(const Responder& responder, const base::Error& error) {
+  const int status = error.code == base::Code::NotFound ? 404 : error.code == base::Code::InvalidArgument ? 400 : 500;
+  responder.reply(Response::text(status, error.message));
+}
+
+void list_files(Api& api, const Call& call, api::ContentType type, const Responder& responder) {
+  (void)api.pool.run_for(
+      [&api, path = call.list_files().path(), id = api.agent_id()] { return api.files.browse(path, id); },
+      [type, responder](base::Result<std::vector<ListedFile>> files) {
+        if (!files) return refuse(responder, files.error());
+        Answer answer;
+        answer.set_type(Answer::LIST_FILES);
+        answer.mutable_list_files();
+        for (const auto& file : *files) {
+          auto* info = answer.mutable_list_files()->add_file_infos();
+          info->set_path(file.path);
+          info->set_nlink(static_cast<int32_t>(file.links));
+          info->set_size(file.size);
+          info->mutable_mtime()->set_nanoseconds(file.mtime * 1'000'000'000);
+          info->set_mode(file.mode_bits);
+          info->set_uid(file.user);
+          info->set_gid(file.group);
+        }
+        reply(responder, type, answer);
+      });
+}
+
+void read_file(Api& api, const Call& call, api::ContentType type, const Responder& responder) {
+  const auto& asked = call.read_file();
+  const auto clamp = [](uint64_t value) {
+    return static_cast<int64_t>(std::min<uint64_t>(value, uint64_t{1} << 62));
+  };
+  (void)api.pool.run_for(
+      [&api, path = asked.path(), id = api.agent_id(), offset = clamp(asked.offset()),
+       length = asked.has_length() ? clamp(asked.length()) : -1] { return api.files.read(path, id, offset, length); },
+      [type, responder](base::Result<ReadPiece> piece) {
+        if (!piece) return refuse(responder, piece.error());
+        Answer answer;
+        answer.set_type(Answer::READ_FILE);
+        answer.mutable_read_file()->set_size(piece->size);
+        answer.mutable_read_file()->set_data(piece->data);
+        reply(responder, type, answer);
+      });
+}
+
+/// Fills the answers that need nothing but the agent's state. False: this call is not one of them.
+bool answer_from_state(Api& api, const Call& call, Answer& answer) {
+  const State& state = api.state();
+  switch (call.type()) {
+    case Call::GET_HEALTH:
+      answer.set_type(Answer::GET_HEALTH);
+      answer.mutable_get_health()->set_healthy(true);
+      return true;
+    case Call::GET_FLAGS:
+      answer.set_type(Answer::GET_FLAGS);
+      for (const auto& [name, value] : api.flags) {
+        auto* flag = answer.mutable_get_flags()->add_flags();
+        flag->set_name(name);
+        flag->set_value(value);
+      }
+      return true;
+    case Call::GET_VERSION:
+      answer.set_type(Answer::GET_VERSION);
+      answer.mutable_get_version()->mutable_version_info()->set_version(base::kMesosVersion);
+      return true;
+    case Call::GET_METRICS:
+      answer.set_type(Answer::GET_METRICS);
+      for (const auto& [name, value] : api.metrics.snapshot()) {
+        auto* metric = answer.mutable_get_metrics()->add_metrics();
+        metric->set_name(name);
+        metric->set_value(value);
+      }
+      return true;
+    case Call::GET_LOGGING_LEVEL:
+      answer.set_type(Answer::GET_LOGGING_LEVEL);
+      answer.mutable_get_logging_level()->set_level(base::log::level() == base::log::Level::Debug ? 1 : 0);
+      return true;
+    case Call::GET_STATE:
+      answer.set_type(Answer::GET_STATE);
+      fill_tasks(state, *answer.mutable_get_state()->mutable_get_tasks());
+      fill_executors(state, *answer.mutable_get_state()->mutable_get_executors());
+      fill_frameworks(state, *answer.mutable_get_state()->mutable_get_frameworks());
+      return true;
+    case Call::GET_FRAMEWORKS:
+      answer.set_type(Answer::GET_FRAMEWORKS);
+      fill_frameworks(state, *answer.mutable_get_frameworks());
+      return true;
+    case Call::GET_EXECUTORS:
+      answer.set_type(Answer::GET_EXECUTORS);
+      fill_executors(state, *answer.mutable_get_executors());
+      return true;
+    case Call::GET_TASKS:
+      answer.set_type(Answer::GET_TASKS);
+      fill_tasks(state, *answer.mutable_get_tasks());
+      return true;
+    case Call::GET_OPERATIONS:
+      answer.set_type(Answer::GET_OPERATIONS);
+      answer.mutable_get_operations();
+      return true;
+    case Call::GET_RESOURCE_PROVIDERS:
+      answer.set_type(Answer::GET_RESOURCE_PROVIDERS);
+      answer.mutable_get_resource_providers();
+      return true;
+    case Call::GET_AGENT:
+      answer.set_type(Answer::GET_AGENT);
+      answer.mutable_get_agent()->mutable_agent_info()->CopyFrom(state.info);
+      if (state.drain) {
+        answer.mutable_get_agent()->mutable_drain_config()->CopyFrom(*state.drain);
+        answer.mutable_get_agent()->mutable_estimated_drain_start_time()->set_nanoseconds(state.drain_start.nanos());
+      }
+      return true;
+    default: return false;
+  }
+}
+
+}  // namespace
+
+void handle_operator_api(Api& api, Request request, const Responder& responder) {
+  if (api.recovering()) return responder.reply(Response::text(503, "Agent has not finished recovery"));
+  if (request.method != "POST") {
+    Response response = Response::text(405, "Expecting one of { 'POST' }, but received '" + request.method + "'");
+    response.headers.set("Allow", "POST");
+    return responder.reply(std::move(response));
+  }
+  Call call;
+  if (const auto rejection = api::decode_request(request.headers.get("Content-Type"), request.body, call))
+    return responder.reply(Response::text(rejection->status, rejection->message));
+  if (!call.has_type())
+    return responder.reply(Response::text(400, "Failed to validate agent::Call: Expecting 'type' to be present"));
+  const auto type = api::negotiate(request.headers.get("Accept"));
+  if (!type) return responder.reply(Response::text(406, std::string(api::kNotAcceptable)));
+
+  Answer answer;
+  if (answer_from_state(api, call, answer)) return reply(responder, *type, answer);
+  switch (call.type()) {
+    case Call::GET_CONTAINERS: return get_containers(api, *type, responder);
+    case Call::LIST_FILES:
+      if (!call.has_list_files())
+        return responder.reply(Response::text(400, "Failed to validate agent::Call: Expecting 'list_files' to be present"));
+      return list_files(api, call, *type, responder);
+    case Call::READ_FILE:
+      if (!call.has_read_file())
+        return responder.reply(Response::text(400, "Failed to validate agent::Call: Expecting 'read_file' to be present"));
+      return read_file(api, call, *type, responder);
+    default:
+      return responder.reply(
+          Response::text(501, "The call " + Call::Type_Name(call.type()) + " is not supported by this build"));
+  }
+}
+
+}  // namespace agent

@@ -1,0 +1,52 @@
+#pragma once
+
+// The agent's HTTP interface as one table.
+
+#include <map>
+#include <string>
+
+#include "base/http/router.hpp"
+#include "base/metrics.hpp"
+#include "base/pool.hpp"
+#include "kernel/agent/files.hpp"
+#include "kernel/agent/shell.hpp"
+
+namespace agent {
+
+/// What the handlers read. Outlives the server.
+struct Api {
+  base::Loop& loop;
+  base::Pool& pool;
+  Shell& shell;
+  base::Metrics& metrics;
+  Files files;
+  std::map<std::string, std::string> flags;
+  std::map<std::string, bool> closed_paths;   // by --firewall_rules
+  std::function<std::string()> master_hostname;
+
+  const State& state() const { return shell.core().state(); }
+  const std::string& agent_id() const { return state().info.id().value(); }
+  bool recovering() const { return state().phase == Phase::Recovering; }
+};
+
+/// Every route under its name, with ".json", and below /slave(1).
+void add_routes(base::http::Router& router, Api& api);
+
+/// The handler with the firewall before it.
+base::http::Handler make_handler(const base::http::Router& router, Api& api);
+
+// api/*.cpp
+std::string render_state(const Api& api);
+void handle_executor_api(Api& api, base::http::Request request, const base::http::Responder& responder);
+void handle_operator_api(Api& api, base::http::Request request, const base::http::Responder& responder);
+void handle_browse(Api& api, const base::http::Request& request, const base::http::Responder& responder);
+void handle_read(Api& api, const base::http::Request& request, const base::http::Responder& responder);
+void handle_download(Api& api, const base::http::Request& request, const base::http::Responder& responder);
+void handle_files_debug(Api& api, const base::http::Request& request, const base::http::Responder& responder);
+void handle_containers(Api& api, const base::http::Request& request, const base::http::Responder& responder);
+void handle_statistics(Api& api, const base::http::Request& request, const base::http::Responder& responder);
+
+/// JSON, or a call of the function that `jsonp` names.
+void reply_json(const base::http::Request& request, const base::http::Responder& responder, std::string json);
+
+}  // namespace agent

@@ -1,0 +1,149 @@
+#pragma once
+
+// The agent: registration, launches, status updates, recovery. Deterministic: told events, asks for effects. core.cpp
+// dispatches; registration.cpp, tasks.cpp, executors.cpp, statuses.cpp, recovery.cpp and garbage.cpp hold the rules.
+
+#include <map>
+#include <string>
+
+#include "base/random.hpp"
+#include "base/time.hpp"
+#include "kernel/agent/effects.hpp"
+#include "kernel/agent/events.hpp"
+#include "kernel/agent/garbage.hpp"
+#include "kernel/agent/journal.hpp"
+#include "kernel/agent/policy.hpp"
+#include "kernel/agent/state.hpp"
+#include "kernel/agent/updates.hpp"
+
+namespace agent {
+
+class Core {
+ public:
+  Core(Policy policy, base::Random random);
+
+  void on(Event event, base::Now now, Effects& out);
+
+  const State& state() const { return state_; }
+  const Policy& policy() const { return policy_; }
+  const Garbage& garbage() const { return garbage_; }
+  size_t pending_updates() const { return updates_.size(); }
+
+ private:
+  struct Found {
+    Framework* framework = nullptr;
+    Executor* executor = nullptr;
+    Task* task = nullptr;
+    explicit operator bool() const { return executor != nullptr; }
+  };
+
+  // core.cpp
+  void handle(Loaded event);
+  void handle(ContainersRecovered event);
+  void handle(LinkConnected event);
+  void handle(LinkDisconnected event);
+  void handle(MasterSaid event);
+  void handle(Persisted event);
+  void handle(TimerFired event);
+  void handle(ContainerStarted event);
+  void handle(ContainerLaunchFailed event);
+  void handle(ContainerExited event);
+  void handle(Probed event);
+  void handle(ExecutorSubscribed event);
+  void handle(ExecutorCalled event);
+  void handle(ExecutorDisconnected event);
+  void handle(PathRemoved event);
+  void handle(DiskMeasured event);
+  void handle(LeaveAsked event);
+  Found find_container(const std::string& container);
+  Found find_executor(const std::string& framework, const std::string& executor);
+  Found find_task(const std::string& framework, const std::string& task);
+  Found find_connection(ConnectionId connection);
+  void set_timer(std::string timer, base::Duration after);
+  void cancel_timer(std::string timer);
+
+  // registration.cpp
+  void register_now();
+  void registered(const std::string& agent_id, double ping_timeout, bool again);
+  void refused(const dcos::internal::v1::Refused& message);
+  void pinged(const dcos::internal::v1::Ping& ping);
+  void reconcile(const dcos::internal::v1::ReconcileTasks& message);
+  void drain(const mesos::v1::DrainConfig& config);
+  void leave(const std::string& why);
+  void exit_when_empty();
+  dcos::internal::v1::Reregister make_reregister() const;
+
+  // tasks.cpp
+  void run_task(dcos::internal::v1::RunTask message);
+  void run_group(dcos::internal::v1::RunTaskGroup message);
+  void launch_command(Framework& framework, mesos::v1::TaskInfo task);
+  void launch_custom(Framework& framework, mesos::v1::TaskInfo task, bool may_launch_executor);
+  void kill_task(const dcos::internal::v1::KillTask& message);
+  void kill(Found found, std::optional<base::Duration> grace);
+  void shut_down_framework(const std::string& framework);
+  Framework& adopt(const mesos::v1::FrameworkInfo& info);
+  std::map<std::string, std::string> executor_environment(const Framework& framework, const Executor& executor) const;
+  containerizer::cgroups::Limits limits_of(const Executor& executor) const;
+  void apply(Executor& executor, executor::Actions actions);
+
+  // executors.cpp
+  Executor& make_executor(Framework& framework, mesos::v1::ExecutorInfo info, bool command);
+  void launch_container(Framework& framework, Executor& executor, const mesos::v1::CommandInfo& command,
+                        const mesos::v1::ContainerInfo* container);
+  void deliver_queued(Framework& framework, Executor& executor);
+  void shut_down(Executor& executor, std::optional<mesos::v1::TaskStatus::Reason> reason, std::string message);
+  void executor_gone(Framework& framework, Executor& executor, const containerizer::Termination& end,
+                     const std::string& launch_failure);
+  void executor_updated(Framework& framework, Executor& executor, mesos::v1::TaskStatus status);
+  void remove_finished(const std::string& framework_id);
+  void send(const Executor& executor, mesos::v1::executor::Event event);
+
+  // statuses.cpp
+  void update(const std::string& framework_id, Executor* executor, mesos::v1::TaskStatus status);
+  void drop(const Framework& framework, const mesos::v1::TaskInfo& task, mesos::v1::TaskStatus::Reason reason,
+            const std::string& message);
+  void refuse(const Framework& framework, const mesos::v1::TaskInfo& task, mesos::v1::TaskState state,
+              mesos::v1::TaskStatus::Reason reason, const std::string& message);
+  void send_updates(const TaskKey& task);
+  void retry_update(const TaskKey& task);
+  void acknowledge(const dcos::internal::v1::AcknowledgeStatusUpdate& message);
+  void forward(const TaskKey& task, const Updates::Record& record);
+  mesos::v1::ContainerStatus container_status(const Executor& executor) const;
+
+  // recovery.cpp
+  void restore_executor(dcos::agent::v1::ExecutorRecord record);
+  void restore_task(dcos::agent::v1::TaskRecord record);
+  void recovered();
+  base::Status check_info(const dcos::agent::v1::AgentRecord& record);
+
+  // checkpoint.cpp
+  void save_agent();
+  void save(const Framework& framework);
+  void save(const Executor& executor);
+  void save(const Executor& executor, const Task& task);
+
+  Policy policy_;
+  base::Random random_;
+  State state_;
+  Updates updates_;
+  Journal journal_;
+  Garbage garbage_;
+  base::Duration register_backoff_{0};
+  base::Duration ping_timeout_ = base::seconds(75);
+  std::optional<int> exit_code_;      // set: the agent ends when its containers are gone
+  std::string exit_message_;
+  bool any_container_recovered_ = false;
+
+  // Of the event being handled.
+  base::Now now_{};
+  Effects* out_ = nullptr;
+};
+
+/// Both may be file names.
+bool valid_ids(const std::string& framework, const std::string& task);
+
+/// The v1 view of a task.
+mesos::v1::Task make_task(const Framework& framework, const Executor& executor, const Task& task,
+                          const std::string& agent_id);
+
+}  // namespace agent

@@ -1,0 +1,182 @@
+#include "kernel/agent/daemon.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <boost/json.hpp>
+
+#include "base/file.hpp"
+#include "base/http/server.hpp"
+#include "base/json/value.hpp"
+#include "base/log.hpp"
+#include "base/pool.hpp"
+#include "base/store/store.hpp"
+#include "base/strings.hpp"
+#include "kernel/agent/api/routes.hpp"
+#include "kernel/agent/gauges.hpp"
+#include "kernel/agent/link.hpp"
+#include "kernel/agent/machine.hpp"
+#include "kernel/agent/shell.hpp"
+#include "kernel/containerizer/native.hpp"
+
+namespace agent {
+
+using base::Result;
+using base::Status;
+
+struct Daemon::Impl {
+  Impl(base::Loop& l, Policy policy) : loop(l), pool(l, kThreads), core(std::move(policy), base::Random::from_os()) {}
+
+  static constexpr unsigned kThreads = 4;
+
+  base::Loop& loop;
+  base::Fd work_dir_lock;
+  std::optional<containerizer::cgroups::RootLock> root_lock;
+  base::Metrics metrics;
+  std::unique_ptr<base::Store> store;
+  base::Pool pool;
+  Core core;
+  std::shared_ptr<containerizer::cgroups::Cgroups> groups;
+  std::unique_ptr<containerizer::NativeContainerizer> containers;
+  std::unique_ptr<Shell> shell;
+  std::unique_ptr<Link> link;
+  base::http::Router router;
+  std::unique_ptr<Api> api;
+  std::unique_ptr<base::http::Server> server;
+  uint16_t port = 0;
+};
+
+namespace {
+
+/// One agent per work directory.
+Result<base::Fd> lock_work_dir(const std::string& work_dir) {
+  RETURN_IF_ERROR(base::make_directories(work_dir + "/meta"));
+  const std::string path = work_dir + "/meta/agent.lock";
+  base::Fd file(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!file) return base::errno_error("cannot open " + path, errno);
+  if (flock(file.get(), LOCK_EX | LOCK_NB) != 0)
+    return base::conflict("another agent runs with --work_dir=" + work_dir);
+  return file;
+}
+
+std::string own_directory() {
+  char path[4096];
+  const ssize_t length = readlink("/proc/self/exe", path, sizeof path);
+  const std::string text(path, length > 0 ? static_cast<size_t>(length) : 0);
+  return text.substr(0, text.rfind('/'));
+}
+
+bool has_isolator(const Flags& flags, std::string_view name) {
+  for (const auto isolator : base::tokenize(flags.isolation, ','))
+    if (isolator == name) return true;
+  return false;
+}
+
+/// Cgroups as far as this host and the flags allow; what is missing is said once, here.
+Status open_groups(const Flags& flags, Daemon::Impl& daemon) {
+  if (geteuid() != 0 || flags.launcher == "posix") {
+    LOG_WARNING("{}: tasks run without cgroups and namespaces, their resources are not limited",
+                geteuid() != 0 ? "This agent does not run as root" : "--launcher=posix");
+    return {};
+  }
+  auto groups = containerizer::cgroups::open_cgroups(flags.cgroups_hierarchy, flags.cgroups_root);
+  if (!groups) {
+    LOG_WARNING("No cgroups: {}; resources of tasks are not limited", groups.error().message);
+    return {};
+  }
+  daemon.groups = std::move(*groups);
+  const char* directory = access("/run", W_OK) == 0 ? "/run" : "/tmp";
+  ASSIGN_OR_RETURN(auto lock, containerizer::cgroups::RootLock::take(directory, flags.cgroups_root, flags.work_dir,
+                                                                     !daemon.groups->list().empty()));
+  daemon.root_lock.emplace(std::move(lock));
+  LOG_INFO("Cgroups {} below {}", daemon.groups->description(), flags.cgroups_root);
+  return {};
+}
+
+Result<std::map<std::string, bool>> parse_firewall(const std::optional<std::string>& text) {
+  std::map<std::string, bool> closed;
+  if (!text) return closed;
+  ASSIGN_OR_RETURN(const base::json::Value value, base::json::parse(*text));
+  const auto* paths = base::json::find(value, "/disabled_endpoints/paths");
+  if (paths == nullptr || !paths->is_array()) return base::invalid("--firewall_rules needs disabled_endpoints.paths");
+  for (const auto& path : paths->as_array())
+    if (path.is_string()) closed[std::string(path.as_string())] = true;
+  return closed;
+}
+
+Status start_containers(const Flags& flags, Daemon::Impl& daemon) {
+  RETURN_IF_ERROR(open_groups(flags, daemon));
+  containerizer::NativeOptions options;
+  options.helper = flags.launcher_dir.value_or(own_directory()) + "/dcos-launch";
+  if (access(options.helper.c_str(), X_OK) != 0)
+    return base::errno_error("the launcher " + options.helper + " cannot be run (see --launcher_dir)", errno);
+  options.runtime_directory = flags.runtime_dir.value_or(flags.work_dir + "/run") + "/containers";
+  options.frameworks_home = flags.frameworks_home.value_or("");
+  options.fetch_stall_timeout = flags.fetcher_stall_timeout;
+  options.destroy_timeout = flags.cgroups_destroy_timeout;
+  const bool root = geteuid() == 0 && flags.launcher != "posix";
+  options.isolated = root && (has_isolator(flags, "namespaces/pid") || has_isolator(flags, "filesystem/linux"));
+  options.switch_user = geteuid() == 0 && flags.switch_user;
+  daemon.containers = std::make_unique<containerizer::NativeContainerizer>(daemon.loop, daemon.pool, std::move(options),
+                                                                          daemon.groups);
+  return {};
+}
+
+}  // namespace
+
+Daemon::Daemon(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Daemon::~Daemon() {
+  // What can call others goes before what is called.
+  impl_->server.reset();
+  impl_->link.reset();
+  impl_->shell.reset();
+  impl_->containers.reset();
+}
+
+Result<std::unique_ptr<Daemon>> Daemon::start(base::Loop& loop, const Flags& flags) {
+  RETURN_IF_ERROR(base::make_directories(flags.work_dir));
+  ASSIGN_OR_RETURN(base::Fd lock, lock_work_dir(flags.work_dir));
+  ASSIGN_OR_RETURN(Policy policy, make_policy(flags));
+  ASSIGN_OR_RETURN(auto closed, parse_firewall(flags.firewall_rules));
+  ASSIGN_OR_RETURN(const std::string address, listen_address(flags));
+
+  auto impl = std::make_unique<Impl>(loop, std::move(policy));
+  impl->work_dir_lock = std::move(lock);
+  RETURN_IF_ERROR(start_containers(flags, *impl));
+  ASSIGN_OR_RETURN(impl->store, base::open_store(loop, "sqlite:" + flags.work_dir + "/meta/agent.db"));
+  impl->shell = std::make_unique<Shell>(loop, impl->pool, impl->core, *impl->store, *impl->containers, impl->metrics);
+  auto* raw = impl.get();
+  impl->link = std::make_unique<Link>(
+      loop, flags.master, base::Random::from_os(),
+      Link::Callbacks{
+          .connected = [raw] { raw->shell->tell(LinkConnected{}); },
+          .received = [raw](auto message) { raw->shell->tell(MasterSaid{std::move(message)}); },
+          .disconnected = [raw](const std::string& why) { raw->shell->tell(LinkDisconnected{why}); }});
+  impl->api = std::make_unique<Api>(Api{.loop = loop,
+                                        .pool = impl->pool,
+                                        .shell = *impl->shell,
+                                        .metrics = impl->metrics,
+                                        .files = Files(flags.work_dir),
+                                        .flags = flags.effective(),
+                                        .closed_paths = std::move(closed),
+                                        .master_hostname = [raw] {
+                                          const std::string& master = raw->link->master();
+                                          return master.substr(0, master.rfind(':'));
+                                        }});
+  add_gauges(impl->metrics, impl->core, *impl->containers);
+  add_routes(impl->router, *impl->api);
+  impl->server = std::make_unique<base::http::Server>(loop, base::http::ServerOptions{},
+                                                      make_handler(impl->router, *impl->api));
+  ASSIGN_OR_RETURN(impl->port, impl->server->listen(address, flags.port));
+  LOG_INFO("Listening on {}:{}", address, impl->port);
+  RETURN_IF_ERROR(impl->shell->start(*impl->link));
+  impl->link->start();
+  return std::make_unique<Daemon>(std::move(impl));
+}
+
+uint16_t Daemon::port() const { return impl_->port; }
+void Daemon::leave() { impl_->shell->tell(LeaveAsked{}); }
+
+}  // namespace agent

@@ -1,0 +1,123 @@
+#pragma once
+
+// Everything the agent's core may ask of its shell, in order.
+
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "base/store/store.hpp"
+#include "base/time.hpp"
+#include "kernel/agent/events.hpp"
+#include "kernel/api/internal/agent_link.pb.h"
+#include "kernel/api/mesos/v1/executor/executor.pb.h"
+#include "kernel/containerizer/containerizer.hpp"
+
+namespace agent {
+
+struct SendToMaster {
+  dcos::internal::v1::AgentMessage message;
+};
+/// Drop the connection and look for the leading master again.
+struct Reconnect {
+  std::string why;
+};
+
+/// Answered by Persisted; one at a time.
+struct Persist {
+  base::StoreBatch batch;
+};
+
+struct SetTimer {
+  std::string timer;   // replaces a running one of that name
+  base::Instant at;
+};
+struct CancelTimer {
+  std::string timer;
+};
+
+struct RecoverContainers {
+  std::vector<containerizer::KnownContainer> known;
+};
+struct LaunchContainer {
+  containerizer::ContainerSpec spec;
+};
+struct TerminateContainer {
+  std::string container;   // SIGTERM
+};
+struct DestroyContainer {
+  std::string container;
+};
+struct UpdateContainer {
+  std::string container;
+  containerizer::cgroups::Limits limits;
+};
+struct ForgetContainer {
+  std::string container;
+};
+struct StartProbe {
+  std::string container;
+  executor::ProbeKind kind;
+  mesos::v1::TaskInfo task;  // check or health_check say what to probe
+};
+
+struct SendToExecutor {
+  ConnectionId connection;
+  mesos::v1::executor::Event event;
+};
+struct CloseExecutor {
+  ConnectionId connection;
+};
+/// The answer to an ExecutorCalled, or a refusal of an ExecutorSubscribed.
+struct AnswerExecutor {
+  ConnectionId connection;
+  int status = 202;
+  std::string message;
+};
+
+/// The agent has this id now: links and directories are made.
+struct RememberAgent {
+  std::string agent_id;
+};
+/// A sandbox is used from now on: its `latest` link is set.
+struct LinkSandbox {
+  std::string directory;
+};
+struct RemovePath {
+  std::string path;
+};
+struct Exit {
+  int code = 0;
+  std::string message;
+};
+/// A line for the log.
+struct Trace {
+  enum class Level { Info, Warning, Error };
+  Level level = Level::Info;
+  std::string text;
+};
+/// Adds to a counter of the metrics.
+struct Count {
+  const char* metric;
+};
+
+using Effect = std::variant<SendToMaster, Reconnect, Persist, SetTimer, CancelTimer, RecoverContainers, LaunchContainer,
+                            TerminateContainer, DestroyContainer, UpdateContainer, ForgetContainer, StartProbe,
+                            SendToExecutor, CloseExecutor, AnswerExecutor, RememberAgent, LinkSandbox, RemovePath, Exit,
+                            Trace, Count>;
+
+class Effects {
+ public:
+  template <class T>
+  void add(T effect) {
+    list.emplace_back(std::move(effect));
+  }
+  void info(std::string text) { add(Trace{Trace::Level::Info, std::move(text)}); }
+  void warning(std::string text) { add(Trace{Trace::Level::Warning, std::move(text)}); }
+  void error(std::string text) { add(Trace{Trace::Level::Error, std::move(text)}); }
+
+  std::vector<Effect> list;
+};
+
+}  // namespace agent

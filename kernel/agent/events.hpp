@@ -1,0 +1,104 @@
+#pragma once
+
+// Everything that can happen to the agent's core.
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/result.hpp"
+#include "kernel/agent/records.pb.h"
+#include "kernel/api/internal/agent_link.pb.h"
+#include "kernel/api/mesos/v1/executor/executor.pb.h"
+#include "kernel/containerizer/containerizer.hpp"
+#include "kernel/executor/command_executor.hpp"
+
+namespace agent {
+
+/// Names one executor's HTTP connection, chosen by the shell.
+using ConnectionId = uint64_t;
+
+/// What the store held, decoded; the first event.
+struct Loaded {
+  std::optional<dcos::agent::v1::AgentRecord> agent;
+  std::vector<dcos::agent::v1::FrameworkRecord> frameworks;
+  std::vector<dcos::agent::v1::ExecutorRecord> executors;
+  std::vector<dcos::agent::v1::TaskRecord> tasks;
+  std::vector<dcos::agent::v1::UpdateRecord> updates;
+  std::vector<std::pair<std::string, dcos::agent::v1::GcRecord>> gc;  // path, record
+  uint64_t damaged = 0;  // records set aside because they do not decode
+};
+
+/// Which containers run; the ends of the others follow as ContainerExited.
+struct ContainersRecovered {
+  std::map<std::string, containerizer::Started> running;
+};
+
+struct LinkConnected {};
+struct LinkDisconnected {
+  std::string why;
+};
+struct MasterSaid {
+  dcos::internal::v1::MasterMessage message;
+};
+
+struct Persisted {
+  base::Status status;
+};
+
+struct TimerFired {
+  std::string timer;
+};
+
+struct ContainerStarted {
+  std::string container;
+  int64_t pid = 0;
+};
+struct ContainerLaunchFailed {
+  std::string container;
+  std::string message;
+};
+struct ContainerExited {
+  std::string container;
+  containerizer::Termination termination;
+};
+
+struct Probed {
+  std::string container;
+  executor::ProbeKind kind;
+  executor::ProbeResult result;
+};
+
+/// A validated SUBSCRIBE; events go to `connection` from now on.
+struct ExecutorSubscribed {
+  ConnectionId connection = 0;
+  mesos::v1::executor::Call call;
+};
+/// Any other call; the shell has answered nothing yet and replies by `connection` as an id of the request.
+struct ExecutorCalled {
+  ConnectionId connection = 0;
+  mesos::v1::executor::Call call;
+};
+struct ExecutorDisconnected {
+  ConnectionId connection = 0;
+};
+
+struct PathRemoved {
+  std::string path;
+  base::Status status;
+};
+struct DiskMeasured {
+  double used_fraction = 0;
+};
+
+/// SIGUSR1: end all tasks, leave the cluster.
+struct LeaveAsked {};
+
+using Event = std::variant<Loaded, ContainersRecovered, LinkConnected, LinkDisconnected, MasterSaid, Persisted,
+                           TimerFired, ContainerStarted, ContainerLaunchFailed, ContainerExited, Probed,
+                           ExecutorSubscribed, ExecutorCalled, ExecutorDisconnected, PathRemoved, DiskMeasured,
+                           LeaveAsked>;
+
+}  // namespace agent

@@ -1,0 +1,230 @@
+#include "kernel/agent/flags.hpp"
+
+#include "base/strings.hpp"
+
+namespace agent {
+namespace {
+
+struct Absent {
+  const char* name;
+  const char* default_value;  // null: unset
+};
+
+// Flags of the original whose functions this build lacks.
+constexpr Absent kAbsentValues[] = {
+    {"image_providers", nullptr},
+    {"image_provisioner_backend", nullptr},
+    {"image_gc_config", nullptr},
+    {"docker_registry", nullptr},
+    {"docker_store_dir", nullptr},
+    {"appc_store_dir", nullptr},
+    {"docker_config", nullptr},
+    {"docker_volume_checkpoint_dir", "/var/run/mesos/isolators/docker/volume"},
+    {"docker", "docker"},
+    {"docker_socket", "/var/run/docker.sock"},
+    {"docker_remove_delay", "6hrs"},
+    {"docker_mesos_image", nullptr},
+    {"docker_stop_timeout", "0ns"},
+    {"sandbox_directory", "/mnt/mesos/sandbox"},
+    {"default_container_info", nullptr},
+    {"default_container_dns", nullptr},
+    {"executor_reregistration_retry_interval", nullptr},
+    {"authentication_backoff_factor", "1secs"},
+    {"authentication_timeout_min", "5secs"},
+    {"authentication_timeout_max", "1mins"},
+    {"authenticatee", "crammd5"},
+    {"credential", nullptr},
+    {"jwt_secret_key", nullptr},
+    {"http_credentials", nullptr},
+    {"acls", nullptr},
+    {"authorizer", "local"},
+    {"domain_socket_location", nullptr},
+    {"http_heartbeat_interval", "30secs"},
+    {"volume_gid_range", nullptr},
+    {"fetcher_cache_size", "2GB"},
+    {"fetcher_cache_dir", nullptr},
+    {"hadoop_home", nullptr},
+    {"container_logger", nullptr},
+    {"cgroups_net_cls_primary_handle", nullptr},
+    {"cgroups_net_cls_secondary_handles", nullptr},
+    {"agent_subsystems", nullptr},
+    {"allowed_devices", nullptr},
+    {"nvidia_gpu_devices", nullptr},
+    {"perf_events", nullptr},
+    {"perf_interval", "1mins"},
+    {"perf_duration", "10secs"},
+    {"systemd_runtime_directory", "/run/systemd/system"},
+    {"effective_capabilities", nullptr},
+    {"bounding_capabilities", nullptr},
+    {"default_container_shm_size", nullptr},
+    {"host_path_volume_force_creation", nullptr},
+    {"network_cni_plugins_dir", nullptr},
+    {"network_cni_config_dir", nullptr},
+    {"container_disk_watch_interval", "15secs"},
+    {"xfs_project_range", "[5000-10000]"},
+    {"xfs_quota_headroom", "10MB"},
+    {"seccomp_config_dir", nullptr},
+    {"seccomp_profile_name", nullptr},
+    {"container_ports_watch_interval", "30secs"},
+    {"container_ports_isolated_range", nullptr},
+    {"resource_provider_config_dir", nullptr},
+    {"csi_plugin_config_dir", nullptr},
+    {"disk_profile_adaptor", nullptr},
+    {"resource_estimator", nullptr},
+    {"qos_controller", nullptr},
+    {"qos_correction_interval_min", "0ns"},
+    {"oversubscribed_resources_interval", "15secs"},
+    {"modules", nullptr},
+    {"modules_dir", nullptr},
+    {"hooks", nullptr},
+    {"secret_resolver", nullptr},
+    {"master_detector", nullptr},
+    {"agent_features", nullptr},
+    {"zk_session_timeout", "10secs"},
+};
+
+struct AbsentSwitch {
+  const char* name;
+  bool default_value;
+};
+
+constexpr AbsentSwitch kAbsentSwitches[] = {
+    {"docker_ignore_runtime", false},
+    {"docker_kill_orphans", true},
+    {"authenticate_http_readonly", false},
+    {"authenticate_http_readwrite", false},
+    {"authenticate_http_executors", false},
+    {"http_command_executor", false},
+    {"http_executor_domain_sockets", false},
+    {"gc_non_executor_container_sandboxes", false},
+    {"cgroups_cpu_enable_pids_and_tids_count", false},
+    {"revocable_cpu_low_priority", true},
+    {"systemd_enable_support", true},
+    {"disallow_sharing_agent_ipc_namespace", false},
+    {"disallow_sharing_agent_pid_namespace", false},
+    {"network_cni_root_dir_persist", false},
+    {"network_cni_metrics", true},
+    {"enforce_container_disk_quota", false},
+    {"xfs_kill_containers", false},
+    {"check_agent_port_range_only", false},
+    {"enforce_container_ports", false},
+};
+
+// Switches whose other value changes nothing here: there is no Docker daemon and no systemd in the way.
+bool harmless(std::string_view name) {
+  return name == "systemd_enable_support" || name == "docker_kill_orphans" || name == "http_command_executor";
+}
+
+}  // namespace
+
+Flags::Flags()
+    : table_(std::make_unique<base::FlagTable>(
+          "dcos-agent", "Runs tasks on this machine for the frameworks of a cluster.", "MESOS_")) {
+  using Options = base::FlagTable::Options;
+  auto& t = *table_;
+  t.section("Cluster");
+  t.add(&master, "master", "Where the master is: host:port, or file:///path of a file with that.", Options{.required = true});
+  t.add(&ip, "ip", "Address to listen on; default: the one that the host name stands for.");
+  t.add(&port, "port", "Port to listen on.");
+  t.add(&advertise_ip, "advertise_ip", "Address that others reach this agent at, when it is not --ip.");
+  t.add(&advertise_port, "advertise_port", "Port that others reach this agent at, when it is not --port.");
+  t.add(&ip_discovery_command, "ip_discovery_command", "Program that prints the address to listen on.");
+  t.add(&hostname, "hostname", "Name that this agent is shown under; default: the machine's.");
+  t.add(&hostname_lookup, "hostname_lookup", "Without --hostname: look the name up; otherwise the address is used.");
+  t.add(&registration_backoff_factor, "registration_backoff_factor", "First delay between attempts to register.");
+  t.section("What this machine offers");
+  t.add(&resources, "resources", "cpus:4;mem:4096;... or JSON; what is not named is detected.", Options{.from_file = true});
+  t.add(&attributes, "attributes", "rack:abc;zone:east", Options{});
+  t.add(&default_role, "default_role", "Role that resources without a role belong to.");
+  t.add(&domain, "domain", "Region and zone of this machine as JSON.", Options{.from_file = true});
+  t.section("Directories");
+  t.add(&work_dir, "work_dir", "Sandboxes and the agent's own state; must survive a reboot.", Options{.required = true});
+  t.add(&runtime_dir, "runtime_dir", "Records of running containers; default: below the work directory.");
+  t.add(&launcher_dir, "launcher_dir", "Where dcos-launch is; default: beside this program.");
+  t.add(&frameworks_home, "frameworks_home", "Put before relative paths of URIs.");
+  t.add(&log_dir, "log_dir", "Accepted; the log goes to standard error.");
+  t.section("Containers");
+  t.add(&isolation, "isolation", "Isolators, separated by commas.");
+  t.add(&launcher, "launcher", "linux or posix; default: linux for root.");
+  t.add(&containerizers, "containerizers", "Only mesos; images run natively.");
+  t.add(&switch_user, "switch_user", "Run tasks as the user that they name.");
+  t.add(&cgroups_hierarchy, "cgroups_hierarchy", "Where cgroups are mounted.");
+  t.add(&cgroups_root, "cgroups_root", "Name of this agent's cgroup; every agent of a machine needs its own.");
+  t.add(&cgroups_enable_cfs, "cgroups_enable_cfs", "Hold tasks to the processors they asked for.");
+  t.add(&cgroups_limit_swap, "cgroups_limit_swap", "Count swap as memory.");
+  t.add(&cgroups_destroy_timeout, "cgroups_destroy_timeout", "How long the end of a container may take.");
+  t.add(&fetcher_stall_timeout, "fetcher_stall_timeout", "A download without progress for that long fails.");
+  t.section("Executors");
+  t.add(&executor_environment_variables, "executor_environment_variables", "JSON object: variables of every executor.",
+        Options{.from_file = true});
+  t.add(&executor_registration_timeout, "executor_registration_timeout", "How long a new executor may take to subscribe.");
+  t.add(&executor_reregistration_timeout, "executor_reregistration_timeout",
+        "How long an executor may take to come back after the agent was restarted; at most 15secs.");
+  t.add(&executor_shutdown_grace_period, "executor_shutdown_grace_period", "Between asking an executor to end and killing it.");
+  t.add(&max_completed_executors_per_framework, "max_completed_executors_per_framework", "How many ended ones are shown.");
+  t.section("Recovery and cleaning");
+  t.add(&recover, "recover", "reconnect: go on; cleanup: end all tasks and exit.");
+  t.add(&recovery_timeout, "recovery_timeout", "How long executors wait for the agent to come back.");
+  t.add(&reconfiguration_policy, "reconfiguration_policy", "additive: resources may grow; equal: nothing may change.");
+  t.add(&strict, "strict", "Accepted; records that do not decode are reported and left out.");
+  t.add(&gc_delay, "gc_delay", "How long sandboxes of ended executors stay.");
+  t.add(&gc_disk_headroom, "gc_disk_headroom", "Part of the disk that is kept free by removing sandboxes earlier.");
+  t.add(&disk_watch_interval, "disk_watch_interval", "How often the disk is looked at.");
+  t.add(&firewall_rules, "firewall_rules", R"({"disabled_endpoints":{"paths":["/files/browse"]}})", Options{.from_file = true});
+  t.add(&logging_level, "logging_level", "INFO, WARNING or ERROR.");
+  t.section("Accepted at their defaults: this build does not have these functions");
+  for (const auto& flag : kAbsentValues) t.add(&absent_values_[flag.name], flag.name, "");
+  for (const auto& flag : kAbsentSwitches) t.add(&absent_switches_[flag.name], flag.name, "");
+}
+
+base::Status Flags::parse(int argc, const char* const* argv, const base::FlagTable::Environment& environment,
+                          const base::FlagTable::FileReader& read) {
+  RETURN_IF_ERROR(table_->parse(argc, argv, environment, read));
+  if (help_requested() || version_requested()) return {};
+  return check();
+}
+
+base::Status Flags::check() const {
+  for (const auto& flag : kAbsentValues) {
+    const auto& value = absent_values_.at(flag.name);
+    if (value && (flag.default_value == nullptr || *value != flag.default_value))
+      return base::unsupported("--" + std::string(flag.name) + "=" + *value + " is not supported by this build" +
+                               (flag.default_value != nullptr ? " (only the default, " + std::string(flag.default_value) + ")"
+                                                              : ""));
+  }
+  for (const auto& flag : kAbsentSwitches) {
+    const auto& value = absent_switches_.at(flag.name);
+    if (value && *value != flag.default_value && !harmless(flag.name))
+      return base::unsupported("--" + std::string(*value ? "" : "no-") + flag.name + " is not supported by this build");
+  }
+  if (master.starts_with("zk://"))
+    return base::unsupported("--master=" + master + ": finding the master through ZooKeeper is not supported by this build; give host:port");
+  if (containerizers != "mesos")
+    return base::unsupported("--containerizers=" + containerizers + ": this build has the mesos containerizer only");
+  if (recover != "reconnect" && recover != "cleanup") return base::invalid("--recover must be reconnect or cleanup");
+  if (reconfiguration_policy != "equal" && reconfiguration_policy != "additive")
+    return base::invalid("--reconfiguration_policy must be equal or additive");
+  if (executor_reregistration_timeout > base::seconds(15))
+    return base::invalid("--executor_reregistration_timeout may be at most 15secs");
+  if (ip && ip_discovery_command) return base::invalid("--ip and --ip_discovery_command exclude each other");
+  if (launcher && *launcher != "linux" && *launcher != "posix") return base::invalid("--launcher must be linux or posix");
+  if (gc_disk_headroom < 0 || gc_disk_headroom > 1) return base::invalid("--gc_disk_headroom must be between 0 and 1");
+  if (work_dir.empty() || work_dir[0] != '/') return base::invalid("--work_dir must be an absolute path");
+  for (const auto part : base::tokenize(cgroups_root, '/'))
+    if (part == "." || part == "..") return base::invalid("--cgroups_root may not contain '" + std::string(part) + "'");
+  if (base::tokenize(cgroups_root, '/').empty()) return base::invalid("--cgroups_root may not be empty");
+  for (const auto isolator : base::tokenize(isolation, ',')) {
+    constexpr std::string_view kKnown[] = {"posix/cpu", "posix/mem", "process", "cgroups", "cgroups/cpu", "cgroups/mem",
+                                           "cgroups/pids", "cgroups/all", "filesystem/posix", "filesystem/linux",
+                                           "namespaces/pid", "namespaces/ipc", "posix/rlimits", "volume/host_path",
+                                           "environment_secret"};
+    bool known = false;
+    for (const auto name : kKnown) known = known || name == isolator;
+    if (!known) return base::unsupported("Unknown or unsupported isolator '" + std::string(isolator) + "'");
+  }
+  return {};
+}
+
+std::map<std::string, std::string> Flags::effective() const { return table_->effective(); }
+
+}  // namespace agent

@@ -1,0 +1,63 @@
+#pragma once
+
+// The agent's flags: those of the original by name. What this build does not do is accepted at its default value and
+// refused, with a sentence, at any other.
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/flags.hpp"
+#include "base/result.hpp"
+
+namespace agent {
+
+struct Flags {
+  Flags();
+
+  /// Reads arguments and environment and checks what belongs together. Afterwards help_requested() or
+  /// version_requested() may say that nothing else is wanted.
+  base::Status parse(int argc, const char* const* argv, const base::FlagTable::Environment& environment,
+                     const base::FlagTable::FileReader& read);
+
+  std::string master, work_dir;
+  std::optional<std::string> ip, advertise_ip, ip_discovery_command, hostname, resources, attributes, runtime_dir,
+      launcher_dir, frameworks_home, executor_environment_variables, domain, log_dir, firewall_rules;
+  std::optional<uint16_t> advertise_port;
+  uint16_t port = 5051;
+  bool hostname_lookup = true;
+  std::string default_role = "*";
+  std::string isolation = "cgroups/cpu,cgroups/mem,namespaces/pid,namespaces/ipc,filesystem/linux";
+  std::optional<std::string> launcher;
+  std::string containerizers = "mesos";
+  std::string recover = "reconnect";
+  std::string reconfiguration_policy = "additive";
+  std::string cgroups_hierarchy = "/sys/fs/cgroup";
+  std::string cgroups_root = "mesos";
+  std::string logging_level = "INFO";
+  bool strict = true, switch_user = true, cgroups_enable_cfs = false, cgroups_limit_swap = false;
+  double gc_disk_headroom = 0.1;
+  base::Duration gc_delay = base::hours(24 * 7), disk_watch_interval = base::minutes(1),
+                 executor_registration_timeout = base::minutes(1), executor_reregistration_timeout = base::seconds(2),
+                 executor_shutdown_grace_period = base::seconds(5), recovery_timeout = base::minutes(15),
+                 registration_backoff_factor = base::seconds(1), cgroups_destroy_timeout = base::minutes(1),
+                 fetcher_stall_timeout = base::minutes(1);
+  uint32_t max_completed_executors_per_framework = 150;
+
+  bool help_requested() const { return table_->help_requested(); }
+  bool version_requested() const { return table_->version_requested(); }
+  std::string help() const { return table_->help(); }
+
+  /// For /flags.
+  std::map<std::string, std::string> effective() const;
+
+ private:
+  base::Status check() const;
+
+  std::map<std::string, std::optional<std::string>> absent_values_;
+  std::map<std::string, std::optional<bool>> absent_switches_;
+  std::unique_ptr<base::FlagTable> table_;
+};
+
+}  // namespace agent

@@ -1,0 +1,33 @@
+#include "kernel/agent/garbage.hpp"
+
+#include <algorithm>
+
+namespace agent {
+
+base::Time Garbage::schedule(const std::string& path, base::Time now) {
+  const base::Time expires = now + delay_;
+  paths_[path] = expires;
+  return expires;
+}
+
+base::Duration Garbage::max_age(double used) const {
+  const double share = std::clamp(1.0 - headroom_ - used, 0.0, 1.0);
+  return base::Duration(static_cast<int64_t>(static_cast<double>(delay_.count()) * share));
+}
+
+std::vector<std::string> Garbage::due(base::Time now, double used) {
+  const base::Duration allowed = max_age(used);
+  std::vector<std::string> result;
+  for (auto at = paths_.begin(); at != paths_.end();) {
+    const base::Time since = at->second - delay_;
+    if (now - since < allowed && now < at->second) {
+      ++at;
+      continue;
+    }
+    result.push_back(at->first);
+    at = paths_.erase(at);
+  }
+  return result;
+}
+
+}  // namespace agent

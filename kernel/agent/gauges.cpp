@@ -1,0 +1,79 @@
+#include "kernel/agent/gauges.hpp"
+
+#include "base/loop.hpp"
+
+namespace agent {
+namespace {
+
+double count_tasks(const State& state, mesos::v1::TaskState wanted) {
+  double count = 0;
+  for (const auto& [id, framework] : state.frameworks)
+    for (const auto& [executor_id, executor] : framework.executors)
+      for (const auto& [task_id, task] : executor.tasks)
+        if (task.state == wanted) ++count;
+  return count;
+}
+
+double count_executors(const State& state, ExecutorState wanted) {
+  double count = 0;
+  for (const auto& [id, framework] : state.frameworks)
+    for (const auto& [executor_id, executor] : framework.executors)
+      if (executor.state == wanted) ++count;
+  return count;
+}
+
+double used(const State& state, const char* resource) {
+  double sum = 0;
+  for (const auto& [id, framework] : state.frameworks)
+    for (const auto& [executor_id, executor] : framework.executors) {
+      if (executor.state == ExecutorState::Terminated) continue;
+      sum += scalar_of(executor.info.resources(), resource);
+      for (const auto& [task_id, task] : executor.tasks)
+        if (!is_terminal(task.state)) sum += scalar_of(task.info.resources(), resource);
+    }
+  return sum;
+}
+
+}  // namespace
+
+void add_gauges(base::Metrics& metrics, const Core& core, const containerizer::NativeContainerizer& containers) {
+  const State& state = core.state();
+  metrics.gauge("slave/uptime_secs", [&state] {
+    return std::chrono::duration<double>(base::system_clock().now().time - state.started).count();
+  });
+  metrics.gauge("slave/registered", [&state] { return state.phase == Phase::Registered ? 1.0 : 0.0; });
+  metrics.gauge("slave/recovery_errors", [&state] { return static_cast<double>(state.recovery_errors); });
+  metrics.gauge("slave/frameworks_active", [&state] { return static_cast<double>(state.frameworks.size()); });
+  metrics.gauge("slave/tasks_staging", [&state] { return count_tasks(state, mesos::v1::TASK_STAGING); });
+  metrics.gauge("slave/tasks_starting", [&state] { return count_tasks(state, mesos::v1::TASK_STARTING); });
+  metrics.gauge("slave/tasks_running", [&state] { return count_tasks(state, mesos::v1::TASK_RUNNING); });
+  metrics.gauge("slave/tasks_killing", [&state] { return count_tasks(state, mesos::v1::TASK_KILLING); });
+  metrics.gauge("slave/executors_registering", [&state] { return count_executors(state, ExecutorState::Registering); });
+  metrics.gauge("slave/executors_running", [&state] { return count_executors(state, ExecutorState::Running); });
+  metrics.gauge("slave/executors_terminating", [&state] { return count_executors(state, ExecutorState::Terminating); });
+  for (const char* resource : {"cpus", "gpus", "mem", "disk"}) {
+    const std::string name = std::string("slave/") + resource;
+    metrics.gauge(name + "_total", [&state, resource] { return scalar_of(state.info.resources(), resource); });
+    metrics.gauge(name + "_used", [&state, resource] { return used(state, resource); });
+    metrics.gauge(name + "_percent", [&state, resource] {
+      const double total = scalar_of(state.info.resources(), resource);
+      return total > 0 ? used(state, resource) / total : 0.0;
+    });
+    for (const char* kind : {"_revocable_total", "_revocable_used", "_revocable_percent"})
+      metrics.gauge(name + kind, [] { return 0.0; });
+  }
+  metrics.gauge("slave/status_updates_pending", [&core] { return static_cast<double>(core.pending_updates()); });
+  metrics.gauge("gc/path_removals_pending", [&core] { return static_cast<double>(core.garbage().paths().size()); });
+  metrics.gauge("containerizer/fetcher/task_fetches_succeeded",
+                [&containers] { return static_cast<double>(containers.fetcher_counts().succeeded); });
+  metrics.gauge("containerizer/fetcher/task_fetches_failed",
+                [&containers] { return static_cast<double>(containers.fetcher_counts().failed); });
+  // Counters exist from the start, so that nobody takes an absent one for an old agent.
+  for (const char* name :
+       {"slave/tasks_finished", "slave/tasks_failed", "slave/tasks_killed", "slave/tasks_lost", "slave/tasks_gone",
+        "slave/container_launch_errors", "slave/valid_status_updates", "slave/invalid_status_updates",
+        "slave/valid_framework_messages", "slave/store_errors", "gc/path_removals_succeeded", "gc/path_removals_failed"})
+    metrics.counter(name);
+}
+
+}  // namespace agent

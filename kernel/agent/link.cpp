@@ -1,0 +1,242 @@
+#include "kernel/agent/link.hpp"
+
+#include <grpcpp/grpcpp.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <deque>
+#include <mutex>
+
+#include "base/file.hpp"
+#include "base/http/client.hpp"
+#include "base/json/value.hpp"
+#include "base/log.hpp"
+#include "base/strings.hpp"
+#include "kernel/api/internal/agent_link_service.grpc.pb.h"
+
+namespace agent {
+namespace {
+
+using base::Result;
+using dcos::internal::v1::AgentLink;
+using dcos::internal::v1::AgentMessage;
+using dcos::internal::v1::MasterMessage;
+
+constexpr base::Duration kFirstDelay = base::milliseconds(100);
+constexpr base::Duration kLongestDelay = base::seconds(5);
+constexpr size_t kMaxQueued = 100'000;
+constexpr int kMaxMessageBytes = 64 << 20;
+
+/// The way from gRPC's threads to the loop, shut before the loop goes.
+class Gate {
+ public:
+  explicit Gate(base::Loop& loop) : loop_(&loop) {}
+  void post(base::Loop::Function call) {
+    const std::lock_guard lock(mutex_);
+    if (loop_ != nullptr) loop_->post(std::move(call));
+  }
+  void shut() {
+    const std::lock_guard lock(mutex_);
+    loop_ = nullptr;
+  }
+
+ private:
+  std::mutex mutex_;
+  base::Loop* loop_;
+};
+
+/// One stream. gRPC's threads call the reactions; everything it has to tell goes to the loop. Deletes itself after the
+/// last reaction.
+class Stream final : public grpc::ClientBidiReactor<AgentMessage, MasterMessage>,
+                     public std::enable_shared_from_this<Stream> {
+ public:
+  Stream(std::shared_ptr<Gate> gate, const std::string& address, std::function<void(MasterMessage)> received,
+         std::function<void(std::string)> ended)
+      : gate_(std::move(gate)), received_(std::move(received)), ended_(std::move(ended)) {
+    grpc::ChannelArguments arguments;
+    arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
+    arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 20'000);
+    arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000);
+    arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+    arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+    // A channel of its own per connection: what gRPC remembers about failed attempts must not delay the next one.
+    arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+    channel_ = grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+    stub_ = AgentLink::NewStub(channel_);
+  }
+
+  void start() {
+    self_ = shared_from_this();
+    stub_->async()->Connect(&context_, this);
+    StartRead(&incoming_);
+    StartCall();
+  }
+
+  bool send(AgentMessage message) {
+    const std::lock_guard lock(mutex_);
+    if (queue_.size() >= kMaxQueued) return false;
+    queue_.push_back(std::move(message));
+    if (!writing_) write_next();
+    return true;
+  }
+
+  void cancel() { context_.TryCancel(); }
+
+  void OnReadDone(bool ok) override {
+    if (!ok) return;
+    gate_->post([self = shared_from_this(), message = std::move(incoming_)]() mutable {
+      self->received_(std::move(message));
+    });
+    incoming_ = {};
+    StartRead(&incoming_);
+  }
+
+  void OnWriteDone(bool ok) override {
+    const std::lock_guard lock(mutex_);
+    writing_ = false;
+    if (!queue_.empty()) queue_.pop_front();
+    if (ok && !queue_.empty()) write_next();
+  }
+
+  void OnDone(const grpc::Status& status) override {
+    std::string why = status.ok() ? "the master closed the connection" : status.error_message();
+    gate_->post([self = shared_from_this(), why = std::move(why)] { self->ended_(why); });
+    self_.reset();
+  }
+
+ private:
+  void write_next() {
+    writing_ = true;
+    StartWrite(&queue_.front());
+  }
+
+  std::shared_ptr<Gate> gate_;
+  std::function<void(MasterMessage)> received_;
+  std::function<void(std::string)> ended_;
+  std::shared_ptr<grpc::Channel> channel_;
+  std::unique_ptr<AgentLink::Stub> stub_;
+  grpc::ClientContext context_;
+  MasterMessage incoming_;
+  std::mutex mutex_;  // guards the queue: the loop fills it, gRPC's threads empty it
+  std::deque<AgentMessage> queue_;
+  bool writing_ = false;
+  std::shared_ptr<Stream> self_;
+};
+
+Result<std::string> read_address(const std::string& body) {
+  ASSIGN_OR_RETURN(const base::json::Value answer, base::json::parse(body));
+  return base::json::get_string(answer, "/address");
+}
+
+}  // namespace
+
+struct Link::Impl : std::enable_shared_from_this<Link::Impl> {
+  Impl(base::Loop& l, std::string m, base::Random r, Callbacks c)
+      : loop(l), flag(std::move(m)), random(r), callbacks(std::move(c)), client(loop) {}
+
+  void attempt_later(const std::string& why) {
+    if (stopped) return;
+    if (failures++ % 12 == 0) LOG_INFO("Looking for the leading master ({}): {}", flag, why);
+    const base::Duration wait = delay / 2 + random.jitter(delay / 2);
+    delay = std::min(delay * 2, kLongestDelay);
+    timer = loop.after(wait, [self = shared_from_this()] { self->attempt(); });
+  }
+
+  std::string where() const {
+    if (!flag.starts_with("file://")) return flag;
+    const auto text = base::read_file(flag.substr(7), 4096);
+    return text ? std::string(base::trim(*text)) : "";
+  }
+
+  void attempt() {
+    if (stopped) return;
+    const std::string address = where();
+    if (address.empty()) return attempt_later("the file names no master");
+    base::http::ClientRequest request;
+    auto url = base::http::Url::parse("http://" + address + "/agent-link");
+    if (!url) return attempt_later(url.error().message);
+    request.url = *url;
+    request.timeout = base::seconds(5);
+    request.max_redirects = 3;
+    const uint64_t number = ++attempts;
+    client.request(std::move(request), [self = shared_from_this(), number,
+                                        address](Result<base::http::Response> response) {
+      if (self->stopped || number != self->attempts) return;
+      if (!response) return self->attempt_later(response.error().message);
+      if (response->status != 200)
+        return self->attempt_later(address + " answered " + std::to_string(response->status) + " " +
+                                   response->body.substr(0, 200));
+      const auto link = read_address(response->body);
+      if (!link) return self->attempt_later(link.error().message);
+      self->master = address;
+      self->connect(*link);
+    });
+  }
+
+  void connect(const std::string& address) {
+    const uint64_t number = attempts;
+    stream = std::make_shared<Stream>(
+        gate, address,
+        [weak = weak_from_this(), number](MasterMessage message) {
+          const auto self = weak.lock();
+          if (!self || self->stopped || number != self->attempts) return;
+          self->failures = 0;
+          self->delay = kFirstDelay;
+          self->callbacks.received(std::move(message));
+        },
+        [weak = weak_from_this(), number](const std::string& why) {
+          const auto self = weak.lock();
+          if (!self || self->stopped || number != self->attempts) return;
+          self->lost(why);
+        });
+    stream->start();
+    LOG_INFO("Connecting to the master's link at {}", address);
+    callbacks.connected();
+  }
+
+  void lost(const std::string& why) {
+    stream.reset();
+    ++attempts;  // nothing more of this connection counts
+    callbacks.disconnected(why);
+    attempt_later(why);
+  }
+
+  base::Loop& loop;
+  std::shared_ptr<Gate> gate = std::make_shared<Gate>(loop);
+  std::string flag, master;
+  base::Random random;
+  Callbacks callbacks;
+  base::http::Client client;
+  std::shared_ptr<Stream> stream;
+  base::Duration delay = kFirstDelay;
+  uint64_t attempts = 0, failures = 0;
+  base::Loop::TimerId timer = 0;
+  bool stopped = false;
+};
+
+Link::Link(base::Loop& loop, std::string master, base::Random random, Callbacks callbacks)
+    : impl_(std::make_shared<Impl>(loop, std::move(master), random, std::move(callbacks))) {}
+
+Link::~Link() {
+  impl_->stopped = true;
+  impl_->loop.cancel(impl_->timer);
+  if (impl_->stream) impl_->stream->cancel();
+  impl_->stream.reset();
+  impl_->gate->shut();
+}
+
+void Link::start() { impl_->attempt(); }
+
+void Link::send(AgentMessage message) {
+  if (impl_->stream && !impl_->stream->send(std::move(message))) reconnect("the master does not read");
+}
+
+void Link::reconnect(const std::string& why) {
+  if (!impl_->stream) return;
+  impl_->stream->cancel();
+  impl_->lost(why);
+}
+
+const std::string& Link::master() const { return impl_->master; }
+
+}  // namespace agent

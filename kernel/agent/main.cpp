@@ -1,0 +1,54 @@
+// dcos-agent: runs tasks on this machine. Read README.md for the picture, core.hpp for the rules.
+
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/file.hpp"
+#include "base/log.hpp"
+#include "base/loop.hpp"
+#include "base/version.hpp"
+#include "kernel/agent/daemon.hpp"
+
+namespace {
+
+base::FlagTable::Environment environment() {
+  base::FlagTable::Environment out;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string text = *entry;
+    if (const size_t equals = text.find('='); equals != std::string::npos)
+      out[text.substr(0, equals)] = text.substr(equals + 1);
+  }
+  return out;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  agent::Flags flags;
+  const auto parsed = flags.parse(argc, argv, environment(),
+                                  [](const std::string& path) { return base::read_file(path, 16 << 20); });
+  if (flags.help_requested()) {
+    fputs(flags.help().c_str(), stdout);
+    return 0;
+  }
+  if (flags.version_requested()) {
+    printf("mesos %s\n", base::kMesosVersion);
+    return 0;
+  }
+  if (!parsed) {
+    fprintf(stderr, "%s\n(see dcos-agent --help)\n", parsed.error().message.c_str());
+    return 1;
+  }
+  signal(SIGPIPE, SIG_IGN);
+  base::Loop loop;
+  const auto daemon = agent::Daemon::start(loop, flags);
+  if (!daemon) {
+    LOG_ERROR("{}", daemon.error().message);
+    return 1;
+  }
+  loop.on_signal(SIGTERM, [&loop] { loop.stop(0); });  // tasks go on without us
+  loop.on_signal(SIGINT, [&loop] { loop.stop(0); });
+  loop.on_signal(SIGUSR1, [&daemon] { (*daemon)->leave(); });
+  return loop.run();
+}

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+
+#include "base/time.hpp"
+#include "kernel/api/mesos/v1/agents.pb.h"
+
+namespace agent {
+
+/// What the flags and the machine say and the core decides by.
+struct Policy {
+  mesos::v1::AgentInfo info;              // without id
+  std::string version;
+  std::string boot_id;
+  std::string ip;                         // that tasks on the host's network are reached at
+  uint16_t port = 5051;
+  std::string work_dir;
+  std::string default_user;               // empty: the agent's own
+  bool additive = true;                   // reconfiguration policy; else equal
+  bool cleanup = false;                   // --recover=cleanup
+  bool enforce_cpu_quota = false;
+  bool limit_swap = false;
+  std::map<std::string, std::string> executor_environment;
+  base::Duration executor_registration_timeout = base::minutes(1);
+  base::Duration executor_reregistration_timeout = base::seconds(2);
+  base::Duration executor_shutdown_grace_period = base::seconds(5);
+  base::Duration recovery_timeout = base::minutes(15);
+  base::Duration registration_backoff = base::seconds(1);
+  base::Duration gc_delay = base::hours(24 * 7);
+  double gc_disk_headroom = 0.1;
+  size_t max_completed_executors = 150;
+  size_t max_completed_frameworks = 50;
+  size_t max_completed_tasks = 200;
+};
+
+}  // namespace agent

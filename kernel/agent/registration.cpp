@@ -1,0 +1,187 @@
+// How the agent joins its master, stays joined, and leaves.
+
+#include <algorithm>
+
+#include "kernel/agent/core.hpp"
+
+namespace agent {
+namespace {
+
+using mesos::v1::AgentInfo;
+
+constexpr base::Duration kLongestRegisterBackoff = base::minutes(1);
+constexpr double kDefaultPingTimeout = 75;
+
+template <class Message>
+void add_capabilities(Message& message) {
+  for (const auto type :
+       {AgentInfo::Capability::MULTI_ROLE, AgentInfo::Capability::HIERARCHICAL_ROLE,
+        AgentInfo::Capability::RESERVATION_REFINEMENT, AgentInfo::Capability::AGENT_DRAINING,
+        AgentInfo::Capability::TASK_RESOURCE_LIMITS})
+    message.add_capabilities()->set_type(type);
+}
+
+}  // namespace
+
+void Core::handle(LinkConnected) {
+  state_.link_up = true;
+  if (state_.phase == Phase::Recovering || state_.phase == Phase::Terminating) return;
+  register_backoff_ = policy_.registration_backoff;
+  register_now();
+}
+
+void Core::handle(LinkDisconnected event) {
+  if (!state_.link_up) return;
+  state_.link_up = false;
+  cancel_timer("register");
+  cancel_timer("ping");
+  if (state_.phase == Phase::Registered || state_.phase == Phase::Registering) state_.phase = Phase::Disconnected;
+  out_->info("Disconnected from the master: " + event.why);
+}
+
+void Core::register_now() {
+  if (!state_.link_up || state_.phase == Phase::Registered || state_.phase == Phase::Recovering ||
+      state_.phase == Phase::Terminating)
+    return;
+  state_.phase = Phase::Registering;
+  SendToMaster effect;
+  if (state_.info.has_id()) {
+    *effect.message.mutable_reregister_agent() = make_reregister();
+  } else {
+    auto* message = effect.message.mutable_register_agent();
+    message->mutable_agent_info()->CopyFrom(state_.info);
+    message->set_version(policy_.version);
+    add_capabilities(*message);
+  }
+  journal_.then(std::move(effect));
+  set_timer("register", random_.jitter(register_backoff_) + base::milliseconds(100));
+  register_backoff_ = std::min(register_backoff_ * 2, kLongestRegisterBackoff);
+}
+
+dcos::internal::v1::Reregister Core::make_reregister() const {
+  dcos::internal::v1::Reregister message;
+  message.mutable_agent_info()->CopyFrom(state_.info);
+  message.set_version(policy_.version);
+  add_capabilities(message);
+  if (state_.drain) message.mutable_drain_config()->CopyFrom(*state_.drain);
+  for (const auto& [framework_id, framework] : state_.frameworks) {
+    message.add_frameworks()->CopyFrom(framework.info);
+    for (const auto& [executor_id, executor] : framework.executors) {
+      if (!executor.command && executor.state != ExecutorState::Terminated) {
+        auto* info = message.add_executor_infos();
+        info->CopyFrom(executor.info);
+        info->mutable_framework_id()->set_value(framework_id);
+      }
+      for (const auto& [task_id, task] : executor.tasks) {
+        auto* out = message.add_tasks();
+        *out = make_task(framework, executor, task, state_.info.id().value());
+        if (const auto* front = updates_.front({framework_id, task_id})) {
+          out->set_status_update_state(front->status().state());
+          out->set_status_update_uuid(front->status().uuid());
+        }
+      }
+    }
+  }
+  for (const auto& framework : state_.completed_frameworks) {
+    auto* out = message.add_completed_frameworks();
+    out->mutable_framework_info()->CopyFrom(framework.info);
+    for (const auto& executor : framework.completed_executors)
+      for (const auto& task : executor.completed_tasks)
+        *out->add_tasks() = make_task(framework, executor, task, state_.info.id().value());
+  }
+  return message;
+}
+
+void Core::registered(const std::string& agent_id, double ping_timeout, bool again) {
+  if (state_.phase == Phase::Terminating) return;
+  if (state_.info.has_id() && state_.info.id().value() != agent_id) {
+    out_->add(Exit{1, "The master registered this agent as " + agent_id + " although it is " +
+                          state_.info.id().value()});
+    return;
+  }
+  cancel_timer("register");
+  ping_timeout_ = executor::from_seconds(ping_timeout > 0 ? ping_timeout : kDefaultPingTimeout);
+  set_timer("ping", ping_timeout_);
+  const bool was_registered = state_.phase == Phase::Registered;
+  state_.phase = Phase::Registered;
+  if (!state_.info.has_id()) {
+    state_.info.mutable_id()->set_value(agent_id);
+    save_agent();
+    journal_.then(RememberAgent{agent_id});
+  }
+  if (!was_registered) out_->info((again ? "Reregistered with the master as " : "Registered with the master as ") + agent_id);
+  for (const TaskKey& task : updates_.start_over()) send_updates(task);
+}
+
+void Core::refused(const dcos::internal::v1::Refused& message) {
+  out_->warning("The master refused this agent: " + message.message());
+  if (message.shutdown()) {
+    leave("The master refused this agent for good: " + message.message());
+    return;
+  }
+  // The running timer tries again.
+}
+
+void Core::pinged(const dcos::internal::v1::Ping& ping) {
+  SendToMaster pong;
+  pong.message.mutable_pong()->set_sequence(ping.sequence());
+  out_->add(std::move(pong));
+  set_timer("ping", ping_timeout_);
+  if (ping.has_connected() && !ping.connected() && state_.phase == Phase::Registered) {
+    out_->info("The master does not count this agent as connected: registering again");
+    state_.phase = Phase::Disconnected;
+    register_backoff_ = policy_.registration_backoff;
+    register_now();
+  }
+}
+
+void Core::reconcile(const dcos::internal::v1::ReconcileTasks& message) {
+  const std::string& framework_id = message.framework_id().value();
+  for (const auto& task_id : message.task_ids()) {
+    if (find_task(framework_id, task_id.value()) || updates_.pending({framework_id, task_id.value()})) continue;
+    if (!valid_ids(framework_id, task_id.value())) continue;
+    Framework unknown;
+    unknown.info.CopyFrom(message.framework_info());
+    unknown.info.mutable_id()->set_value(framework_id);
+    mesos::v1::TaskInfo task;
+    task.mutable_task_id()->CopyFrom(task_id);
+    drop(unknown, task, mesos::v1::TaskStatus::REASON_RECONCILIATION, "The agent does not know this task");
+  }
+}
+
+void Core::drain(const mesos::v1::DrainConfig& config) {
+  if (!state_.drain) out_->info("Draining: all tasks are asked to end");
+  state_.drain = config;
+  state_.drain_start = now_.time;
+  save_agent();
+  std::optional<base::Duration> most;
+  if (config.has_max_grace_period()) most = base::Duration(config.max_grace_period().nanoseconds());
+  for (auto& [framework_id, framework] : state_.frameworks)
+    for (auto& [executor_id, executor] : framework.executors)
+      for (auto& [task_id, task] : executor.tasks) {
+        if (is_terminal(task.state)) continue;
+        std::optional<base::Duration> grace = most;
+        const auto& policy = task.info.kill_policy();
+        if (most && policy.has_grace_period())
+          grace = std::min(*most, base::Duration(policy.grace_period().nanoseconds()));
+        kill({&framework, &executor, &task}, grace);
+      }
+}
+
+void Core::leave(const std::string& why) {
+  if (state_.phase == Phase::Terminating) return;
+  out_->info(why + ": ending all tasks");
+  state_.phase = Phase::Terminating;
+  exit_code_ = 0;
+  exit_message_ = why;
+  std::vector<std::string> ids;
+  for (const auto& [id, framework] : state_.frameworks) ids.push_back(id);
+  for (const auto& id : ids) shut_down_framework(id);
+  exit_when_empty();
+}
+
+void Core::exit_when_empty() {
+  if (exit_code_ && state_.containers.empty()) journal_.then(Exit{*exit_code_, exit_message_});
+}
+
+}  // namespace agent

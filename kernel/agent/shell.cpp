@@ -1,0 +1,236 @@
+#include "kernel/agent/shell.hpp"
+
+#include <signal.h>
+#include <sys/statvfs.h>
+
+#include "base/log.hpp"
+#include "kernel/agent/checkpoint.hpp"
+#include "kernel/agent/layout.hpp"
+#include "kernel/agent/link.hpp"
+
+namespace agent {
+namespace {
+
+constexpr base::Duration kHeartbeat = base::minutes(30);
+constexpr base::Duration kDiskWatch = base::minutes(1);
+constexpr size_t kMaxExecutorBacklog = size_t{64} << 20;
+
+}  // namespace
+
+Shell::Shell(base::Loop& loop, base::Pool& pool, Core& core, base::Store& store,
+             containerizer::Containerizer& containers, base::Metrics& metrics)
+    : loop_(loop),
+      pool_(pool),
+      core_(core),
+      store_(store),
+      containers_(containers),
+      metrics_(metrics),
+      prober_(loop, pool, containers) {
+  containers_.on_exit([this](const std::string& id, const containerizer::Termination& end) {
+    tell(ContainerExited{id, end});
+  });
+  heartbeat_timer_ = loop_.every(kHeartbeat, [this] { heartbeat(); });
+  disk_timer_ = loop_.every(kDiskWatch, [this] { measure_disk(); });
+}
+
+Shell::~Shell() {
+  *alive_ = false;
+  containers_.on_exit(nullptr);
+  loop_.cancel(heartbeat_timer_);
+  loop_.cancel(disk_timer_);
+  for (const auto& [name, timer] : timers_) loop_.cancel(timer);
+}
+
+base::Status Shell::start(Link& link) {
+  link_ = &link;
+  ASSIGN_OR_RETURN(const auto entries, store_.scan(""));
+  tell(decode_store(entries));
+  return {};
+}
+
+void Shell::tell(Event event) {
+  events_.push_back(std::move(event));
+  if (busy_) return;
+  busy_ = true;
+  while (!events_.empty()) {
+    Event next = std::move(events_.front());
+    events_.pop_front();
+    Effects effects;
+    core_.on(std::move(next), loop_.now(), effects);
+    for (auto& effect : effects.list) perform(std::move(effect));
+  }
+  busy_ = false;
+}
+
+void Shell::perform(Effect effect) {
+  std::visit([this](auto& each) { perform_one(each); }, effect);
+}
+
+void Shell::perform_one(SendToMaster& effect) {
+  if (link_ != nullptr) link_->send(std::move(effect.message));
+}
+
+void Shell::perform_one(Reconnect& effect) {
+  if (link_ != nullptr) link_->reconnect(effect.why);
+}
+
+void Shell::perform_one(Persist& effect) {
+  store_.commit(std::move(effect.batch), [this, alive = alive_](base::Status status) {
+    if (*alive) tell(Persisted{std::move(status)});
+  });
+}
+
+void Shell::perform_one(SetTimer& effect) {
+  auto& timer = timers_[effect.timer];
+  if (timer != 0) loop_.cancel(timer);
+  timer = loop_.at(effect.at, [this, name = effect.timer] {
+    timers_.erase(name);
+    tell(TimerFired{name});
+  });
+}
+
+void Shell::perform_one(CancelTimer& effect) {
+  const auto found = timers_.find(effect.timer);
+  if (found == timers_.end()) return;
+  loop_.cancel(found->second);
+  timers_.erase(found);
+}
+
+void Shell::perform_one(RecoverContainers& effect) {
+  containers_.recover(std::move(effect.known), [this, alive = alive_](auto running) {
+    if (*alive) tell(ContainersRecovered{std::move(running)});
+  });
+}
+
+void Shell::perform_one(LaunchContainer& effect) {
+  const std::string id = effect.spec.id;
+  containers_.launch(std::move(effect.spec), [this, alive = alive_, id](base::Result<containerizer::Started> started) {
+    if (!*alive) return;
+    if (started)
+      tell(ContainerStarted{id, started->pid});
+    else
+      tell(ContainerLaunchFailed{id, started.error().message});
+  });
+}
+
+void Shell::perform_one(TerminateContainer& effect) { containers_.signal(effect.container, SIGTERM); }
+void Shell::perform_one(DestroyContainer& effect) { containers_.destroy(effect.container); }
+
+void Shell::perform_one(UpdateContainer& effect) {
+  containers_.update(effect.container, effect.limits, [id = effect.container](const base::Status& status) {
+    if (!status) LOG_WARNING("container {}: new limits not set: {}", id, status.error().message);
+  });
+}
+
+void Shell::perform_one(ForgetContainer& effect) { containers_.forget(effect.container); }
+
+void Shell::perform_one(StartProbe& effect) {
+  const auto done = [this, alive = alive_, id = effect.container, kind = effect.kind](executor::ProbeResult result) {
+    if (*alive) tell(Probed{id, kind, std::move(result)});
+  };
+  if (effect.kind == executor::ProbeKind::Check)
+    prober_.check(effect.container, effect.task.check(), done);
+  else
+    prober_.health(effect.container, effect.task.health_check(), done);
+}
+
+void Shell::subscribe(mesos::v1::executor::Call call, api::ContentType type, base::http::Responder responder) {
+  const ConnectionId id = next_connection_++;
+  responder.on_disconnect([this, alive = alive_, id] {
+    if (*alive && connections_.erase(id) > 0) tell(ExecutorDisconnected{id});
+  });
+  connections_.emplace(id, Connection{type, std::move(responder)});
+  tell(ExecutorSubscribed{id, std::move(call)});
+}
+
+void Shell::call(mesos::v1::executor::Call call, base::http::Responder responder) {
+  const ConnectionId id = next_connection_++;
+  connections_.emplace(id, Connection{api::ContentType::Json, std::move(responder)});
+  tell(ExecutorCalled{id, std::move(call)});
+}
+
+void Shell::perform_one(SendToExecutor& effect) {
+  const auto found = connections_.find(effect.connection);
+  if (found == connections_.end()) return;
+  Connection& connection = found->second;
+  if (!connection.stream) {
+    base::http::Response head;
+    head.headers.set("Content-Type", std::string(api::media_type(connection.type)));
+    connection.stream = connection.responder.stream(std::move(head));
+    connection.stream.on_disconnect([this, alive = alive_, id = effect.connection] {
+      if (*alive && connections_.erase(id) > 0) tell(ExecutorDisconnected{id});
+    });
+  }
+  connection.stream.write(api::encode_record(connection.type, effect.event));
+  if (connection.stream.queued_bytes() > kMaxExecutorBacklog) connection.stream.abort();
+}
+
+void Shell::perform_one(CloseExecutor& effect) {
+  const auto found = connections_.find(effect.connection);
+  if (found == connections_.end()) return;
+  if (found->second.stream) found->second.stream.close();
+  connections_.erase(found);
+}
+
+void Shell::perform_one(AnswerExecutor& effect) {
+  const auto found = connections_.find(effect.connection);
+  if (found == connections_.end()) return;
+  found->second.responder.reply(base::http::Response::text(effect.status, effect.message));
+  connections_.erase(found);
+}
+
+void Shell::heartbeat() {
+  mesos::v1::executor::Event event;
+  event.set_type(mesos::v1::executor::Event::HEARTBEAT);
+  for (auto& [id, connection] : connections_)
+    if (connection.stream) connection.stream.write(api::encode_record(connection.type, event));
+}
+
+void Shell::perform_one(RememberAgent& effect) {
+  (void)pool_.run_for([work_dir = core_.policy().work_dir, id = effect.agent_id] { return link_agent(work_dir, id); },
+                      [](const base::Status& status) {
+                        if (!status) LOG_WARNING("{}", status.error().message);
+                      });
+}
+
+void Shell::perform_one(LinkSandbox& effect) {
+  (void)pool_.run_for([path = effect.directory] { return link_run(path); },
+                      [](const base::Status& status) {
+                        if (!status) LOG_WARNING("{}", status.error().message);
+                      });
+}
+
+void Shell::perform_one(RemovePath& effect) {
+  (void)pool_.run_for([path = effect.path] { return remove_sandbox(path); },
+                      [this, alive = alive_, path = effect.path](base::Status status) {
+                        if (*alive) tell(PathRemoved{path, std::move(status)});
+                      });
+}
+
+void Shell::measure_disk() {
+  (void)pool_.run_for([path = core_.policy().work_dir] { return used_fraction(path); },
+                      [this, alive = alive_](double used) {
+                        if (*alive) tell(DiskMeasured{used});
+                      });
+}
+
+void Shell::perform_one(Exit& effect) {
+  if (effect.code == 0)
+    LOG_INFO("{}", effect.message);
+  else
+    LOG_ERROR("{}", effect.message);
+  // What was sent last is given a moment to leave.
+  loop_.after(base::milliseconds(100), [this, code = effect.code] { loop_.stop(code); });
+}
+
+void Shell::perform_one(Trace& effect) {
+  switch (effect.level) {
+    case Trace::Level::Info: LOG_INFO("{}", effect.text); return;
+    case Trace::Level::Warning: LOG_WARNING("{}", effect.text); return;
+    case Trace::Level::Error: LOG_ERROR("{}", effect.text); return;
+  }
+}
+
+void Shell::perform_one(Count& effect) { metrics_.counter(effect.metric).increment(); }
+
+}  // namespace agent

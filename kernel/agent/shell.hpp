@@ -1,0 +1,95 @@
+#pragma once
+
+// Performs what the core asks for and tells it what happened. Decides nothing.
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "base/http/server.hpp"
+#include "base/loop.hpp"
+#include "base/metrics.hpp"
+#include "base/pool.hpp"
+#include "base/store/store.hpp"
+#include "kernel/agent/core.hpp"
+#include "kernel/api/content.hpp"
+#include "kernel/containerizer/containerizer.hpp"
+#include "kernel/executor/prober.hpp"
+
+namespace agent {
+
+class Link;
+
+class Shell {
+ public:
+  Shell(base::Loop& loop, base::Pool& pool, Core& core, base::Store& store,
+        containerizer::Containerizer& containers, base::Metrics& metrics);
+  ~Shell();
+
+  /// Loads the store and starts recovery. The link is used from then on.
+  base::Status start(Link& link);
+
+  /// Tells the core; effects are performed before this returns (or in the running turn, when it is one of them).
+  void tell(Event event);
+
+  /// A SUBSCRIBE of an executor, checked in form: its answer is a stream in `type`.
+  void subscribe(mesos::v1::executor::Call call, api::ContentType type, base::http::Responder responder);
+
+  /// Any other call of an executor.
+  void call(mesos::v1::executor::Call call, base::http::Responder responder);
+
+  const Core& core() const { return core_; }
+  containerizer::Containerizer& containers() { return containers_; }
+
+ private:
+  struct Connection {
+    api::ContentType type = api::ContentType::Json;
+    base::http::Responder responder;
+    base::http::Stream stream{};
+  };
+
+  void perform(Effect effect);
+  void perform_one(SendToMaster& effect);
+  void perform_one(Reconnect& effect);
+  void perform_one(Persist& effect);
+  void perform_one(SetTimer& effect);
+  void perform_one(CancelTimer& effect);
+  void perform_one(RecoverContainers& effect);
+  void perform_one(LaunchContainer& effect);
+  void perform_one(TerminateContainer& effect);
+  void perform_one(DestroyContainer& effect);
+  void perform_one(UpdateContainer& effect);
+  void perform_one(ForgetContainer& effect);
+  void perform_one(StartProbe& effect);
+  void perform_one(SendToExecutor& effect);
+  void perform_one(CloseExecutor& effect);
+  void perform_one(AnswerExecutor& effect);
+  void perform_one(RememberAgent& effect);
+  void perform_one(LinkSandbox& effect);
+  void perform_one(RemovePath& effect);
+  void perform_one(Exit& effect);
+  void perform_one(Trace& effect);
+  void perform_one(Count& effect);
+  void heartbeat();
+  void measure_disk();
+
+  base::Loop& loop_;
+  base::Pool& pool_;
+  Core& core_;
+  base::Store& store_;
+  containerizer::Containerizer& containers_;
+  base::Metrics& metrics_;
+  executor::Prober prober_;
+  Link* link_ = nullptr;
+  std::map<std::string, base::Loop::TimerId> timers_;
+  std::map<ConnectionId, Connection> connections_;
+  std::deque<Event> events_;
+  bool busy_ = false;
+  ConnectionId next_connection_ = 1;
+  base::Loop::TimerId heartbeat_timer_ = 0, disk_timer_ = 0;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace agent

@@ -1,0 +1,85 @@
+#pragma once
+
+// What the agent knows. Owned and changed by the core alone; endpoints read it on the same thread.
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/time.hpp"
+#include "kernel/agent/events.hpp"
+#include "kernel/agent/policy.hpp"
+#include "kernel/agent/updates.hpp"
+#include "kernel/api/mesos/v1/frameworks.pb.h"
+#include "kernel/api/mesos/v1/tasks.pb.h"
+#include "kernel/executor/command_executor.hpp"
+
+namespace agent {
+
+struct Task {
+  mesos::v1::TaskInfo info;
+  mesos::v1::TaskState state = mesos::v1::TASK_STAGING;
+  std::vector<mesos::v1::TaskStatus> statuses;  // the last of each state
+  bool kill_wanted = false;
+  bool sent = false;                            // handed to its custom executor
+  base::Time running_since{};
+};
+
+/// REGISTERING: its container starts, or it has not subscribed yet. TERMINATED: its container is gone, updates wait.
+enum class ExecutorState { Registering, Running, Terminating, Terminated };
+
+struct Executor {
+  std::string framework_id;
+  mesos::v1::ExecutorInfo info;
+  std::string container_id;
+  std::string directory;                        // sandbox
+  bool command = false;
+  bool launched = false;                        // the container was seen to run
+  bool recovered = false;                       // from before the restart, not subscribed again yet
+  ExecutorState state = ExecutorState::Registering;
+  int64_t pid = 0;
+  base::Time started{};
+  std::optional<executor::CommandExecutor> machine;  // of a command executor
+  std::optional<ConnectionId> connection;            // of a custom one
+  std::map<std::string, Task> tasks;                 // not ended, or ended and not acknowledged
+  std::vector<std::string> queued;                   // ids of tasks that wait for the subscription, in order
+  std::deque<Task> completed_tasks;
+  // Why it is being ended, for the updates of its tasks.
+  std::optional<mesos::v1::TaskStatus::Reason> end_reason;
+  std::string end_message;
+
+  const std::string& id() const { return info.executor_id().value(); }
+};
+
+struct Framework {
+  mesos::v1::FrameworkInfo info;
+  bool shutting_down = false;
+  std::map<std::string, Executor> executors;
+  std::deque<Executor> completed_executors;
+
+  const std::string& id() const { return info.id().value(); }
+  bool has(mesos::v1::FrameworkInfo::Capability::Type capability) const;
+};
+
+enum class Phase { Recovering, Disconnected, Registering, Registered, Terminating };
+
+struct State {
+  mesos::v1::AgentInfo info;                     // with id once registered
+  Phase phase = Phase::Recovering;
+  bool link_up = false;
+  std::optional<mesos::v1::DrainConfig> drain;
+  base::Time drain_start{};
+  std::map<std::string, Framework> frameworks;
+  std::deque<Framework> completed_frameworks;
+  std::map<std::string, std::pair<std::string, std::string>> containers;  // id -> framework, executor
+  uint64_t recovery_errors = 0;
+  base::Time started{};
+};
+
+/// Amount of a scalar resource by name, all roles together.
+double scalar_of(const google::protobuf::RepeatedPtrField<mesos::v1::Resource>& resources, std::string_view name);
+
+}  // namespace agent

@@ -1,0 +1,314 @@
+// Launching and killing tasks.
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernel/agent/checkpoint.hpp"
+#include "kernel/agent/core.hpp"
+
+namespace agent {
+namespace {
+
+using mesos::v1::TaskStatus;
+
+// What the original charges a command task's executor with. Ours needs none of it, but definitions were written for
+// containers that are larger by this much.
+constexpr double kExecutorCpus = 0.1;
+constexpr double kExecutorMemory = 32;
+constexpr size_t kShownCommand = 12;
+
+void add_scalar(mesos::v1::ExecutorInfo& info, const mesos::v1::TaskInfo& task, const char* name, double amount) {
+  auto* resource = info.add_resources();
+  resource->set_name(name);
+  resource->set_type(mesos::v1::Value::SCALAR);
+  resource->mutable_scalar()->set_value(amount);
+  if (task.resources_size() > 0 && task.resources(0).has_allocation_info())
+    resource->mutable_allocation_info()->CopyFrom(task.resources(0).allocation_info());
+}
+
+/// The executor that a command task appears to have in the API.
+mesos::v1::ExecutorInfo command_executor_info(const std::string& framework_id, const mesos::v1::TaskInfo& task) {
+  mesos::v1::ExecutorInfo info;
+  info.mutable_executor_id()->set_value(task.task_id().value());
+  info.mutable_framework_id()->set_value(framework_id);
+  const auto& command = task.command();
+  std::string shown = command.shell() ? "sh -c '" + command.value() : command.value();
+  if (command.shell()) {
+    if (command.value().size() > kShownCommand) shown = "sh -c '" + command.value().substr(0, kShownCommand) + "...";
+    shown += "'";
+  }
+  info.set_name("Command Executor (Task: " + task.task_id().value() + ") (Command: " + shown + ")");
+  info.set_source(task.task_id().value());
+  info.mutable_command()->CopyFrom(command);
+  if (task.has_container()) info.mutable_container()->CopyFrom(task.container());
+  if (task.has_labels()) info.mutable_labels()->CopyFrom(task.labels());
+  if (task.has_discovery()) info.mutable_discovery()->CopyFrom(task.discovery());
+  add_scalar(info, task, "cpus", kExecutorCpus);
+  add_scalar(info, task, "mem", kExecutorMemory);
+  return info;
+}
+
+uint64_t megabytes(double amount) { return static_cast<uint64_t>(std::max(amount, 0.0) * (1 << 20)); }
+
+std::string timer_of(executor::TimerKind kind, const std::string& container) {
+  return "command/" + std::to_string(static_cast<int>(kind)) + "/" + container;
+}
+
+}  // namespace
+
+bool valid_ids(const std::string& framework, const std::string& task) {
+  return valid_id(framework) && valid_id(task);
+}
+
+Framework& Core::adopt(const mesos::v1::FrameworkInfo& info) {
+  Framework& framework = state_.frameworks[info.id().value()];
+  if (framework.info.SerializeAsString() != info.SerializeAsString()) {
+    framework.info = info;
+    save(framework);
+  }
+  return framework;
+}
+
+containerizer::cgroups::Limits Core::limits_of(const Executor& executor) const {
+  containerizer::cgroups::Limits limits;
+  limits.limit_swap = policy_.limit_swap;
+  limits.cpus = scalar_of(executor.info.resources(), "cpus");
+  double memory = scalar_of(executor.info.resources(), "mem");
+  double memory_limit = memory, cpu_limit = limits.cpus;
+  bool cpu_limited = policy_.enforce_cpu_quota;
+  for (const auto& [id, task] : executor.tasks) {
+    if (is_terminal(task.state)) continue;
+    const double cpus = scalar_of(task.info.resources(), "cpus");
+    const double mem = scalar_of(task.info.resources(), "mem");
+    limits.cpus += cpus;
+    memory += mem;
+    const auto cpu_given = task.info.limits().find("cpus");
+    if (cpu_given != task.info.limits().end()) cpu_limited = true;
+    cpu_limit += cpu_given != task.info.limits().end() ? cpu_given->second.value() : cpus;
+    const auto memory_given = task.info.limits().find("mem");
+    memory_limit += memory_given != task.info.limits().end() ? memory_given->second.value() : mem;
+  }
+  if (cpu_limited) limits.cpu_limit = cpu_limit;
+  limits.memory = megabytes(memory);
+  // Infinite for one is infinite for all; none at all is no reason to allow nothing.
+  if (!std::isinf(memory_limit) && memory_limit > 0) limits.memory_limit = megabytes(memory_limit);
+  return limits;
+}
+
+std::map<std::string, std::string> Core::executor_environment(const Framework& framework,
+                                                              const Executor& executor) const {
+  std::map<std::string, std::string> out = policy_.executor_environment;
+  const std::string endpoint =
+      (policy_.ip.find(':') == std::string::npos ? policy_.ip : "[" + policy_.ip + "]") + ":" + std::to_string(policy_.port);
+  out["LIBPROCESS_PORT"] = "0";
+  out["MESOS_FRAMEWORK_ID"] = framework.id();
+  out["MESOS_EXECUTOR_ID"] = executor.id();
+  out["MESOS_SLAVE_ID"] = state_.info.id().value();
+  out["MESOS_DIRECTORY"] = out["MESOS_SANDBOX"] = executor.directory;
+  out["MESOS_SLAVE_PID"] = "slave(1)@" + endpoint;
+  out["MESOS_AGENT_ENDPOINT"] = endpoint;
+  out["MESOS_CHECKPOINT"] = framework.info.checkpoint() ? "1" : "0";
+  out["MESOS_HTTP_COMMAND_EXECUTOR"] = "0";
+  const auto grace = executor.info.has_shutdown_grace_period()
+                         ? base::Duration(executor.info.shutdown_grace_period().nanoseconds())
+                         : policy_.executor_shutdown_grace_period;
+  out["MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD"] = base::render_duration(grace);
+  if (framework.info.checkpoint()) {
+    out["MESOS_RECOVERY_TIMEOUT"] = base::render_duration(policy_.recovery_timeout);
+    out["MESOS_SUBSCRIPTION_BACKOFF_MAX"] = base::render_duration(policy_.executor_reregistration_timeout);
+  }
+  if (executor.command && !executor.tasks.empty()) {
+    const auto& task = executor.tasks.begin()->second.info;
+    if (task.resources_size() > 0 && task.resources(0).allocation_info().has_role())
+      out["MESOS_ALLOCATION_ROLE"] = task.resources(0).allocation_info().role();
+  }
+  return out;
+}
+
+void Core::run_task(dcos::internal::v1::RunTask message) {
+  mesos::v1::TaskInfo& task = *message.mutable_task();
+  const std::string framework_id = message.framework_info().id().value();
+  if (!valid_ids(framework_id, task.task_id().value())) {
+    out_->warning("A task with an id that cannot be a file name was ignored");
+    return;
+  }
+  Framework probe;
+  probe.info = message.framework_info();
+  if (find_task(framework_id, task.task_id().value()) || updates_.pending({framework_id, task.task_id().value()})) {
+    out_->warning("Task " + task.task_id().value() + " was launched twice; the second time is ignored");
+    return;
+  }
+  if (state_.drain) return drop(probe, task, TaskStatus::REASON_AGENT_DRAINING, "The agent is draining");
+  if (state_.phase == Phase::Terminating)
+    return drop(probe, task, TaskStatus::REASON_AGENT_DISCONNECTED, "The agent is ending");
+  if (const auto known = state_.frameworks.find(framework_id);
+      known != state_.frameworks.end() && known->second.shutting_down)
+    return drop(probe, task, TaskStatus::REASON_FRAMEWORK_REMOVED, "The framework is being removed");
+  if (task.has_executor()) {
+    if (!valid_id(task.executor().executor_id().value()))
+      return refuse(probe, task, mesos::v1::TASK_ERROR, TaskStatus::REASON_TASK_INVALID,
+                    "The executor's id cannot be a file name");
+    if (task.executor().type() == mesos::v1::ExecutorInfo::DEFAULT)
+      return refuse(probe, task, mesos::v1::TASK_FAILED, TaskStatus::REASON_CONTAINER_LAUNCH_FAILED,
+                    "The default executor is not supported by this build");
+    const bool may_launch = !message.has_launch_executor() || message.launch_executor();
+    return launch_custom(adopt(message.framework_info()), std::move(task), may_launch);
+  }
+  if (!task.has_command())
+    return refuse(probe, task, mesos::v1::TASK_ERROR, TaskStatus::REASON_TASK_INVALID,
+                  "The task has neither a command nor an executor");
+  launch_command(adopt(message.framework_info()), std::move(task));
+}
+
+void Core::run_group(dcos::internal::v1::RunTaskGroup message) {
+  Framework probe;
+  probe.info = message.framework_info();
+  for (const auto& task : message.task_group().tasks()) {
+    if (!valid_ids(probe.id(), task.task_id().value())) continue;
+    refuse(probe, task, mesos::v1::TASK_FAILED, TaskStatus::REASON_CONTAINER_LAUNCH_FAILED,
+           "Task groups (pods) and the default executor are not supported by this build");
+  }
+}
+
+void Core::launch_command(Framework& framework, mesos::v1::TaskInfo task) {
+  const std::string id = task.task_id().value();
+  if (framework.executors.contains(id))
+    return drop(framework, task, TaskStatus::REASON_EXECUTOR_TERMINATED,
+                "An executor of the framework with the task's id still exists on this agent");
+  Executor& executor = make_executor(framework, command_executor_info(framework.id(), task), true);
+  executor.machine.emplace(
+      task, executor::CommandExecutorOptions{
+                .reports_killing = framework.has(mesos::v1::FrameworkInfo::Capability::TASK_KILLING_STATE),
+                .partition_aware = framework.has(mesos::v1::FrameworkInfo::Capability::PARTITION_AWARE)});
+  Task& entry = executor.tasks[id];
+  entry.info = std::move(task);
+  entry.sent = true;
+  save(executor);
+  save(executor, entry);
+  executor::Actions actions;
+  executor.machine->starting(actions);
+  apply(executor, std::move(actions));
+  launch_container(framework, executor, entry.info.command(),
+                   entry.info.has_container() ? &entry.info.container() : nullptr);
+}
+
+void Core::launch_custom(Framework& framework, mesos::v1::TaskInfo task, bool may_launch_executor) {
+  const std::string executor_id = task.executor().executor_id().value();
+  const auto existing = framework.executors.find(executor_id);
+  if (existing == framework.executors.end() && !may_launch_executor)
+    return drop(framework, task, TaskStatus::REASON_EXECUTOR_TERMINATED, "The executor is gone");
+  if (existing != framework.executors.end() &&
+      (existing->second.command || existing->second.state == ExecutorState::Terminating ||
+       existing->second.state == ExecutorState::Terminated))
+    return drop(framework, task, TaskStatus::REASON_EXECUTOR_TERMINATED, "The executor is ending");
+
+  const bool fresh = existing == framework.executors.end();
+  Executor& executor = fresh ? make_executor(framework, task.executor(), false) : existing->second;
+  const std::string id = task.task_id().value();
+  Task& entry = executor.tasks[id];
+  entry.info = std::move(task);
+  executor.queued.push_back(id);
+  if (fresh) save(executor);
+  save(executor, entry);
+  if (fresh) {
+    launch_container(framework, executor, executor.info.command(),
+                     executor.info.has_container() ? &executor.info.container() : nullptr);
+    return;
+  }
+  if (executor.launched) journal_.then(UpdateContainer{executor.container_id, limits_of(executor)});
+  if (executor.state == ExecutorState::Running) deliver_queued(framework, executor);
+}
+
+void Core::apply(Executor& executor, executor::Actions actions) {
+  const std::string framework_id = executor.framework_id;
+  for (auto& action : actions) {
+    if (auto* report = std::get_if<executor::Report>(&action)) {
+      update(framework_id, &executor, std::move(report->status));
+    } else if (std::holds_alternative<executor::Terminate>(action)) {
+      journal_.then(TerminateContainer{executor.container_id});
+    } else if (std::holds_alternative<executor::Destroy>(action)) {
+      journal_.then(DestroyContainer{executor.container_id});
+    } else if (const auto* start = std::get_if<executor::StartTimer>(&action)) {
+      out_->add(SetTimer{timer_of(start->kind, executor.container_id), start->at});
+    } else if (const auto* stop = std::get_if<executor::StopTimer>(&action)) {
+      out_->add(CancelTimer{timer_of(stop->kind, executor.container_id)});
+    } else if (const auto* probe = std::get_if<executor::Probe>(&action)) {
+      out_->add(StartProbe{executor.container_id, probe->kind, executor.machine->task()});
+    }
+  }
+}
+
+void Core::kill_task(const dcos::internal::v1::KillTask& message) {
+  const std::string& framework_id = message.framework_id().value();
+  const std::string& task_id = message.task_id().value();
+  const Found found = find_task(framework_id, task_id);
+  if (!found) {
+    if (updates_.pending({framework_id, task_id}) || !valid_ids(framework_id, task_id)) return;
+    const auto owner = state_.frameworks.find(framework_id);
+    Framework unknown;
+    unknown.info.mutable_id()->set_value(framework_id);
+    mesos::v1::TaskInfo task;
+    task.mutable_task_id()->set_value(task_id);
+    return drop(owner != state_.frameworks.end() ? owner->second : unknown, task, TaskStatus::REASON_RECONCILIATION,
+                "The agent does not know this task");
+  }
+  std::optional<base::Duration> grace;
+  if (message.kill_policy().has_grace_period())
+    grace = base::Duration(std::max<int64_t>(message.kill_policy().grace_period().nanoseconds(), 0));
+  kill(found, grace);
+}
+
+void Core::kill(Found found, std::optional<base::Duration> grace) {
+  Task& task = *found.task;
+  Executor& executor = *found.executor;
+  if (is_terminal(task.state)) return;
+  if (!task.kill_wanted) {
+    task.kill_wanted = true;
+    save(executor, task);
+  }
+  if (executor.machine) {
+    executor::Actions actions;
+    executor.machine->kill(grace, now_, actions);
+    return apply(executor, std::move(actions));
+  }
+  const std::string id = task.info.task_id().value();
+  if (!task.sent) {
+    std::erase(executor.queued, id);
+    TaskStatus status;
+    status.mutable_task_id()->set_value(id);
+    status.set_state(mesos::v1::TASK_KILLED);
+    status.set_reason(TaskStatus::REASON_TASK_KILLED_DURING_LAUNCH);
+    status.set_message("Killed before delivery to the executor");
+    update(executor.framework_id, &executor, std::move(status));
+    const bool idle = std::all_of(executor.tasks.begin(), executor.tasks.end(),
+                                  [](const auto& entry) { return is_terminal(entry.second.state); });
+    // Nothing ever reached this executor: it has no reason to be.
+    if (executor.state == ExecutorState::Registering && idle) shut_down(executor, std::nullopt, "");
+    return;
+  }
+  mesos::v1::executor::Event event;
+  event.set_type(mesos::v1::executor::Event::KILL);
+  event.mutable_kill()->mutable_task_id()->set_value(id);
+  if (grace) event.mutable_kill()->mutable_kill_policy()->mutable_grace_period()->set_nanoseconds(grace->count());
+  send(executor, std::move(event));
+}
+
+void Core::shut_down_framework(const std::string& framework_id) {
+  const auto found = state_.frameworks.find(framework_id);
+  if (found == state_.frameworks.end()) return;
+  Framework& framework = found->second;
+  framework.shutting_down = true;
+  // Nobody listens to this framework's updates any more.
+  for (auto& [executor_id, executor] : framework.executors) {
+    for (auto& [task_id, task] : executor.tasks) {
+      const TaskKey key{framework_id, task_id};
+      for (const uint64_t number : updates_.numbers(key)) journal_.erase(update_key(key, number));
+      updates_.remove(key);
+      cancel_timer("update/" + framework_id + "/" + task_id);
+    }
+    shut_down(executor, mesos::v1::TaskStatus::REASON_FRAMEWORK_REMOVED, "The framework was removed");
+  }
+  remove_finished(framework_id);
+}
+
+}  // namespace agent
