@@ -12,6 +12,11 @@ namespace sim {
 
 namespace {
 
+resources::Resources unallocated(resources::Resources resources) {
+  resources.unallocate();
+  return resources;
+}
+
 /// Master's books: what tasks and offers hold plus what the allocator has left is the agent's
 /// total, to the unit.
 void check_conservation(World& world, const SimMaster& master) {
@@ -21,13 +26,13 @@ void check_conservation(World& world, const SimMaster& master) {
     auto sum = core.allocator().available(id);
     for (const auto& [framework, tasks] : agent->tasks) {
       for (const auto& [task_id, task] : tasks) {
-        if (task->holds_resources) sum += task->resources.unallocated();
+        if (task->holds_resources) sum += unallocated(task->resources);
       }
     }
     for (const auto& [framework, executors] : agent->executors) {
-      for (const auto& [executor_id, executor] : executors) sum += executor.resources.unallocated();
+      for (const auto& [executor_id, executor] : executors) sum += unallocated(executor.resources);
     }
-    for (const auto& [offer_id, offer] : agent->offers) sum += offer->resources.unallocated();
+    for (const auto& [offer_id, offer] : agent->offers) sum += unallocated(offer->resources);
     if (!(sum == agent->total))
       world.fail(fmt::format(
           "agent {}: tasks, offers and what is available do not add up to its total", id));
@@ -130,7 +135,7 @@ Outcome run_kernel(uint64_t seed, bool print) {
   Sizes sizes{.agents = static_cast<unsigned>(1 + random.below(5)),
               .schedulers = static_cast<unsigned>(1 + random.below(3)),
               .quiet_max = base::minutes(45)};
-  sizes.workload.tasks = static_cast<unsigned>(5 + random.below(25));
+  sizes.workload.tasks = static_cast<unsigned>(10 + random.below(90));
   return run(seed, print, sizes, FaultPlan::draw(random), random);
 }
 

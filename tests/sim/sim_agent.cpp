@@ -24,15 +24,12 @@ int to_number(std::string_view text) {
 }  // namespace
 
 SimAgent::SimAgent(Context& context, std::string process_name, unsigned index, SimMaster& master,
-                   PlacementChecker& placement, std::string resources)
+                   PlacementChecker& placement, const std::string& resources_text)
     : Process(context, std::move(process_name)), master_(master), placement_(placement) {
   policy_.info.set_hostname(name);
   policy_.info.set_port(static_cast<int>(5051 + index));
-  policy_.info.set_checkpoint(true);
-  const auto parsed = resources::parse_resources(resources, "*");
-  CHECK(parsed.has_value());
-  for (const auto& resource : resources::to_proto(*parsed))
-    *policy_.info.add_resources() = resource;
+  resources::to_proto(resources::must_parse(resources_text), resources::Format::Post,
+                      policy_.info.mutable_resources());
   policy_.version = "1.12.0";
   policy_.boot_id = "boot";
   policy_.ip = "127.0.0.1";

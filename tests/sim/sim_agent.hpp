@@ -17,7 +17,7 @@ namespace sim {
 class SimAgent : public Process {
  public:
   SimAgent(Context& context, std::string process_name, unsigned index, SimMaster& master,
-           PlacementChecker& placement, std::string resources);
+           PlacementChecker& placement, const std::string& resources_text);
 
   const agent::Core* core() const { return core_.get(); }
   size_t running_containers() const;
