@@ -62,7 +62,7 @@ bool valid_ids(const std::string& framework, const std::string& task) {
 
 Framework& Core::adopt(const mesos::v1::FrameworkInfo& info) {
   Framework& framework = state_.frameworks[info.id().value()];
-  if (framework.info.SerializeAsString() != info.SerializeAsString()) {
+  if (framework.info.SerializePartialAsString() != info.SerializePartialAsString()) {
     framework.info = info;
     save(framework);
   }
