@@ -18,7 +18,8 @@ namespace base {
 
 struct SpawnOptions {
   std::vector<std::string> argv;                       // argv[0] is looked up in PATH when it has no slash
-  std::optional<std::map<std::string, std::string>> environment;  // absent: inherit
+  /// Absent: inherit. Beware: C++ reads `= {{"A", "1"}}` as a range of characters; name the map's type.
+  std::optional<std::map<std::string, std::string>> environment;
   std::string directory;                               // empty: inherit
   int stdin_fd = -1, stdout_fd = -1, stderr_fd = -1;   // -1: /dev/null; other descriptors are closed in the child
   std::vector<int> keep_fds{};                         // passed on under the same number

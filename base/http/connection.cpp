@@ -81,7 +81,7 @@ void Connection::pump() {
       on_end_of_input();
       break;
     }
-    last_progress_ = now;
+    if (!input_closed_) last_progress_ = now;
     if (!in_message_) message_began_ = now;
     if (!lingering_ && !input_closed_) feed({buffer, static_cast<size_t>(n)});
     // Edge-triggered: a short read has emptied the socket, and what comes later is announced.

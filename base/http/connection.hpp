@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -96,6 +97,7 @@ class Connection : public Poller::Watcher, public std::enable_shared_from_this<C
     bool streaming = false;
     bool fresh = false;            // the stream began in this turn
     bool chunked = false;
+    std::optional<uint64_t> left;  // of a stream with a Content-Length: what is still to come
     bool raw = false;
     bool paused = false;
     bool body_ended = false;       // on_body was told

@@ -6,6 +6,7 @@
 
 #include "base/http/connection.hpp"
 #include "base/http/gzip.hpp"
+#include "base/numbers.hpp"
 #include "base/strings.hpp"
 
 // What a connection writes, and the handles through which handlers answer.
@@ -151,13 +152,18 @@ bool Connection::begin_stream(uint64_t id, Response head, bool raw) {
   slot->streaming = true;
   slot->fresh = in_pump_;
   slot->raw = raw;
-  slot->chunked = !raw && !slot->http10 && !has_no_body(head.status);
+  if (auto length = head.headers.get("Content-Length"); length && !raw && head.body.empty()) {
+    if (auto bytes = parse_uint(*length)) slot->left = *bytes;
+  }
+  slot->chunked = !raw && !slot->left && !slot->http10 && !has_no_body(head.status);
   if (raw) {
     slot->keep_alive = false;
     slot->body_done = false;
     in_message_ = false;
     parser_.begin();
     render_head(*slot, head, BodyKind::Raw, 0);
+  } else if (slot->left) {
+    render_head(*slot, head, BodyKind::Sized, *slot->left);
   } else {
     render_head(*slot, head, slot->chunked ? BodyKind::Chunked : BodyKind::UntilClose, 0);
   }
@@ -175,6 +181,10 @@ bool Connection::write(uint64_t id, std::string data) {
   if (!slot || !slot->streaming || slot->complete) return false;
   if (data.empty() || slot->is_head) return true;
   OutQueue& queue = queue_of(*slot);
+  if (slot->left) {
+    if (data.size() > *slot->left) return false;  // would be taken for the next answer
+    *slot->left -= data.size();
+  }
   if (slot->chunked) {
     std::string& out = queue.tail();
     size_t before = out.size();
@@ -193,6 +203,7 @@ bool Connection::write(uint64_t id, std::string data) {
 void Connection::end_stream(uint64_t id) {
   Slot* slot = find(id);
   if (!slot || !slot->streaming || slot->complete) return;
+  if (slot->left.value_or(0) > 0 && !slot->is_head) return cut(id);
   if (slot->chunked && !slot->is_head) queue_of(*slot).append(std::string_view("0\r\n\r\n"));
   slot->complete = true;
   if (!slot->body_done) slot->keep_alive = false;

@@ -56,7 +56,8 @@ class Responder {
 
   void reply(Response response) const;
 
-  /// Sends status and headers now (Transfer-Encoding: chunked) and returns the body's stream.
+  /// Sends status and headers now and returns the body's stream: chunked, or as it is when the headers have a
+  /// Content-Length; writes beyond it are refused, and an end before it cuts the connection.
   Stream stream(Response head) const;
 
   /// For handlers of streaming routes: pieces of the request body as they arrive; `end` is true with the last call,

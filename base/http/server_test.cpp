@@ -400,6 +400,39 @@ TEST(Server, streams_to_http_1_0_until_the_connection_closes) {
   EXPECT_TRUE(answer.ends_with("\r\n\r\nab")) << answer;
 }
 
+TEST(Server, streams_a_body_of_known_length_without_chunks) {
+  TestServer server([](Request request, Responder responder) {
+    Response head;
+    head.headers.add("Content-Length", "6");
+    Stream stream = responder.stream(std::move(head));
+    EXPECT_TRUE(stream.write("abc"));
+    if (request.path == "/short") return stream.close();
+    EXPECT_FALSE(stream.write("defg") && request.method != "HEAD");
+    EXPECT_TRUE(stream.write("def"));
+    stream.close();
+  });
+  Peer peer(server.port());
+  peer.say(get("/") + "HEAD / HTTP/1.1\r\nHost: x\r\n\r\n" + get("/"));
+  EXPECT_EQ(peer.answer().second, "abcdef");
+  EXPECT_NE(peer.until("\r\n\r\n").find("Content-Length: 6"), std::string::npos);
+  EXPECT_EQ(peer.answer().second, "abcdef");
+  peer.say(get("/short"));
+  EXPECT_TRUE(peer.rest().ends_with("\r\n\r\nabc"));
+}
+
+TEST(Server, closes_on_a_client_that_sends_for_ever_after_its_refusal) {
+  ServerOptions options;
+  options.idle_timeout = milliseconds(60);
+  TestServer server(echo, options);
+  Peer peer(server.port());
+  peer.say("garbage\r\n\r\n");
+  std::string piece(1000, 'x');
+  for (int i = 0; i < 1000 && peer.say(piece); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  EXPECT_TRUE(server.has_connections(0));
+}
+
 TEST(Server, tells_a_stream_that_its_reader_has_gone) {
   std::promise<void> gone;
   TestServer server([&](Request, Responder responder) {
