@@ -1,0 +1,258 @@
+// A whole agent, as a process, under a master that the test speaks for over the real link.
+
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <iostream>
+
+#include "base/file.hpp"
+#include "base/strings.hpp"
+#include "kernel/agent/testing/agent_process.hpp"
+#include "kernel/agent/testing/fake_master.hpp"
+
+namespace agent {
+namespace {
+
+using dcos::internal::v1::MasterMessage;
+using testing::AgentProcess;
+using testing::FakeMaster;
+
+mesos::v1::FrameworkInfo make_framework() {
+  mesos::v1::FrameworkInfo info;
+  info.mutable_id()->set_value("framework-1");
+  info.set_name("test");
+  info.set_user("root");
+  info.set_checkpoint(true);
+  info.add_capabilities()->set_type(mesos::v1::FrameworkInfo::Capability::PARTITION_AWARE);
+  info.add_capabilities()->set_type(mesos::v1::FrameworkInfo::Capability::TASK_KILLING_STATE);
+  return info;
+}
+
+void add_resource(mesos::v1::TaskInfo& task, const char* name, double amount) {
+  auto* resource = task.add_resources();
+  resource->set_name(name);
+  resource->set_type(mesos::v1::Value::SCALAR);
+  resource->mutable_scalar()->set_value(amount);
+}
+
+mesos::v1::TaskInfo make_task(const std::string& id, const std::string& command) {
+  mesos::v1::TaskInfo task;
+  task.set_name(id);
+  task.mutable_task_id()->set_value(id);
+  task.mutable_agent_id()->set_value("agent-1");
+  task.mutable_command()->set_value(command);
+  add_resource(task, "cpus", 0.1);
+  add_resource(task, "mem", 32);
+  return task;
+}
+
+MasterMessage run(const mesos::v1::TaskInfo& task) {
+  MasterMessage message;
+  message.mutable_run_task()->mutable_framework_info()->CopyFrom(make_framework());
+  message.mutable_run_task()->mutable_task()->CopyFrom(task);
+  message.mutable_run_task()->set_launch_executor(true);
+  return message;
+}
+
+MasterMessage kill_of(const std::string& id) {
+  MasterMessage message;
+  message.mutable_kill_task()->mutable_framework_id()->set_value("framework-1");
+  message.mutable_kill_task()->mutable_task_id()->set_value(id);
+  return message;
+}
+
+class Agent : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    agent.start();
+    ASSERT_TRUE(master.wait_for_agent()) << log();
+  }
+
+  void TearDown() override {
+    if (agent.running()) {
+      EXPECT_TRUE(WIFEXITED(agent.stop(SIGUSR1)));
+    }
+    EXPECT_TRUE(master.wait([this] { return agent.leftovers().empty(); }, 10)) << base::join(agent.leftovers(), "\n");
+    if (HasFailure()) std::cerr << log();
+  }
+
+  std::string log() const { return base::read_file(agent.work_dir() + "/agent.log").value_or("no log"); }
+
+  std::string sandbox(const std::string& task) const {
+    return agent.work_dir() + "/slaves/agent-1/frameworks/framework-1/executors/" + task + "/runs/latest";
+  }
+
+  FakeMaster master;
+  AgentProcess agent{master.address()};
+};
+
+TEST_F(Agent, runs_a_command_and_tells_its_life) {
+  master.send(run(make_task("t1", "echo out; echo err >&2; echo $MESOS_SANDBOX")));
+  ASSERT_TRUE(master.wait_for("t1", mesos::v1::TASK_FINISHED)) << log();
+  std::vector<mesos::v1::TaskState> states;
+  for (const auto& status : master.updates("t1")) states.push_back(status.state());
+  EXPECT_EQ(states, (std::vector{mesos::v1::TASK_STARTING, mesos::v1::TASK_RUNNING, mesos::v1::TASK_FINISHED}));
+  const auto running = master.update("t1", mesos::v1::TASK_RUNNING);
+  EXPECT_EQ(running.container_status().network_infos(0).ip_addresses(0).ip_address(), "127.0.0.1");
+  EXPECT_EQ(running.uuid().size(), 16U);
+  const std::string text = base::read_file(sandbox("t1") + "/stdout").value_or("");
+  EXPECT_TRUE(text.starts_with("out\n" + agent.work_dir() + "/slaves/agent-1/frameworks/framework-1/")) << text;
+  EXPECT_EQ(base::read_file(sandbox("t1") + "/stderr").value_or(""), "err\n");
+  const std::string read = agent.get("/files/read?path=/frameworks/framework-1/executors/t1/runs/latest/stderr&offset=0");
+  EXPECT_EQ(read, R"(200 {"data":"err\n","offset":0})");
+  EXPECT_NE(agent.get("/state").find("TASK_FINISHED"), std::string::npos);
+}
+
+TEST_F(Agent, reports_status_and_signal_of_a_failed_command) {
+  master.send(run(make_task("t1", "exit 3")));
+  master.send(run(make_task("t2", "kill -SEGV $$")));
+  ASSERT_TRUE(master.wait_for("t1", mesos::v1::TASK_FAILED));
+  ASSERT_TRUE(master.wait_for("t2", mesos::v1::TASK_FAILED));
+  EXPECT_EQ(master.update("t1", mesos::v1::TASK_FAILED).message(), "Command exited with status 3");
+  EXPECT_EQ(master.update("t2", mesos::v1::TASK_FAILED).message(), "Command terminated with signal Segmentation fault");
+}
+
+TEST_F(Agent, kills_politely_and_then_by_force) {
+  auto polite = make_task("polite", "trap 'echo bye; exit 0' TERM; echo ready; while :; do sleep 0.1; done");
+  auto stubborn = make_task("stubborn", "trap '' TERM; echo ready; while :; do sleep 0.1; done");
+  stubborn.mutable_kill_policy()->mutable_grace_period()->set_nanoseconds(200'000'000);
+  master.send(run(polite));
+  master.send(run(stubborn));
+  for (const char* id : {"polite", "stubborn"})
+    ASSERT_TRUE(master.wait([&] { return base::read_file(sandbox(id) + "/stdout").value_or("") == "ready\n"; }));
+  master.send(kill_of("polite"));
+  master.send(kill_of("stubborn"));
+  ASSERT_TRUE(master.wait_for("polite", mesos::v1::TASK_KILLED));
+  ASSERT_TRUE(master.wait_for("stubborn", mesos::v1::TASK_KILLED));
+  EXPECT_EQ(base::read_file(sandbox("polite") + "/stdout").value_or(""), "ready\nbye\n");
+  EXPECT_FALSE(master.update("stubborn", mesos::v1::TASK_KILLING).task_id().value().empty());
+  EXPECT_EQ(master.update("stubborn", mesos::v1::TASK_KILLED).message(), "Command terminated with signal Killed");
+}
+
+TEST_F(Agent, takes_descendants_that_fled_their_session_along) {
+  master.send(run(make_task("t1", "(setsid sh -c 'setsid sleep 1000 & echo $! ; sleep 1000' &) ; sleep 1000")));
+  ASSERT_TRUE(master.wait_for("t1", mesos::v1::TASK_RUNNING));
+  ASSERT_TRUE(master.wait([&] { return !base::read_file(sandbox("t1") + "/stdout").value_or("").empty(); }));
+  master.send(kill_of("t1"));
+  ASSERT_TRUE(master.wait_for("t1", mesos::v1::TASK_KILLED));
+  // TearDown finds no process in the sandbox.
+}
+
+TEST_F(Agent, goes_on_with_its_tasks_after_kill_9) {
+  master.send(run(make_task("t1", "echo $$; sleep 1000")));
+  ASSERT_TRUE(master.wait_for("t1", mesos::v1::TASK_RUNNING));
+  agent.kill_hard();
+  agent.start();
+  ASSERT_TRUE(master.wait_for_agent(2)) << log();
+  const auto messages = master.received();
+  ASSERT_TRUE(messages.back().has_reregister_agent());
+  ASSERT_EQ(messages.back().reregister_agent().tasks_size(), 1);
+  EXPECT_EQ(messages.back().reregister_agent().tasks(0).state(), mesos::v1::TASK_RUNNING);
+  EXPECT_EQ(master.updates("t1").size(), 2U);
+  master.send(kill_of("t1"));
+  ASSERT_TRUE(master.wait_for("t1", mesos::v1::TASK_KILLED)) << log();
+}
+
+TEST_F(Agent, tells_the_true_end_of_a_task_that_ended_while_it_was_down) {
+  master.send(run(make_task("good", "while [ ! -e go ]; do sleep 0.02; done")));
+  master.send(run(make_task("bad", "while [ ! -e go ]; do sleep 0.02; done; exit 7")));
+  ASSERT_TRUE(master.wait_for("good", mesos::v1::TASK_RUNNING));
+  ASSERT_TRUE(master.wait_for("bad", mesos::v1::TASK_RUNNING));
+  const std::string good = sandbox("good"), bad = sandbox("bad");
+  agent.kill_hard();
+  ASSERT_TRUE(base::write_file(good + "/go", ""));
+  ASSERT_TRUE(base::write_file(bad + "/go", ""));
+  const auto count_statuses = [this] {
+    int count = 0;
+    const auto names = base::list_directory(agent.work_dir() + "/run/containers");
+    for (const auto& name : names.value_or({}))
+      if (base::exists(agent.work_dir() + "/run/containers/" + name + "/status")) ++count;
+    return count;
+  };
+  ASSERT_TRUE(master.wait([&] { return count_statuses() == 2; }));
+  agent.start();
+  ASSERT_TRUE(master.wait_for("good", mesos::v1::TASK_FINISHED)) << log();
+  ASSERT_TRUE(master.wait_for("bad", mesos::v1::TASK_FAILED)) << log();
+  EXPECT_EQ(master.update("bad", mesos::v1::TASK_FAILED).message(), "Command exited with status 7");
+}
+
+TEST_F(Agent, sends_an_unacknowledged_update_again_after_a_restart) {
+  master.set_acknowledge(false);
+  master.send(run(make_task("t1", "touch up; sleep 1000")));
+  ASSERT_TRUE(master.wait_for("t1", mesos::v1::TASK_STARTING));
+  ASSERT_TRUE(master.wait([&] { return base::exists(sandbox("t1") + "/up"); }));
+  const std::string uuid = master.updates("t1")[0].uuid();
+  agent.kill_hard();
+  agent.start();
+  ASSERT_TRUE(master.wait([&] { return master.updates("t1").size() >= 2; }));
+  EXPECT_EQ(master.updates("t1")[1].uuid(), uuid);
+  master.set_acknowledge(true);
+  for (const auto& message : master.received())
+    if (message.has_status_update()) master.acknowledge(message.status_update());
+  ASSERT_TRUE(master.wait_for("t1", mesos::v1::TASK_RUNNING)) << log();
+}
+
+TEST_F(Agent, tells_that_a_task_ran_out_of_memory) {
+  if (geteuid() != 0 || !base::exists("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+    GTEST_SKIP() << "needs root and the memory controller of cgroup v1";
+  master.send(run(make_task("t1", "exec python3 -c 'x = bytearray(300 << 20); print(len(x))'")));
+  ASSERT_TRUE(master.wait_for("t1", mesos::v1::TASK_FAILED)) << log();
+  const auto status = master.update("t1", mesos::v1::TASK_FAILED);
+  EXPECT_EQ(status.reason(), mesos::v1::TaskStatus::REASON_CONTAINER_LIMITATION_MEMORY);
+  EXPECT_TRUE(status.message().starts_with("Memory limit exceeded: Requested: 64MB Maximum Used: 64MB")) << status.message();
+  EXPECT_NEAR(status.limitation().resources(0).scalar().value(), 64, 1);
+}
+
+TEST_F(Agent, says_why_a_container_could_not_be_launched) {
+  auto image = make_task("image", "true");
+  image.mutable_container()->set_type(mesos::v1::ContainerInfo::DOCKER);
+  image.mutable_container()->mutable_docker()->set_image("libmesos/ubuntu");
+  master.send(run(image));
+  auto missing = make_task("missing", "/no/such/program");
+  missing.mutable_command()->set_shell(false);
+  master.send(run(missing));
+  auto fetch = make_task("fetch", "true");
+  fetch.mutable_command()->add_uris()->set_value("http://127.0.0.1:1/file.tgz");
+  master.send(run(fetch));
+  for (const char* id : {"image", "missing", "fetch"}) {
+    ASSERT_TRUE(master.wait_for(id, mesos::v1::TASK_FAILED)) << id << log();
+    EXPECT_EQ(master.update(id, mesos::v1::TASK_FAILED).reason(), mesos::v1::TaskStatus::REASON_CONTAINER_LAUNCH_FAILED);
+  }
+  EXPECT_NE(master.update("image", mesos::v1::TASK_FAILED).message().find("images are not supported"), std::string::npos);
+  EXPECT_NE(master.update("missing", mesos::v1::TASK_FAILED).message().find("/no/such/program"), std::string::npos);
+  EXPECT_NE(master.update("fetch", mesos::v1::TASK_FAILED).message().find("http://127.0.0.1:1/file.tgz"), std::string::npos);
+}
+
+TEST_F(Agent, kills_a_task_that_stays_unhealthy) {
+  auto task = make_task("t1", "sleep 1000");
+  auto* check = task.mutable_health_check();
+  check->set_type(mesos::v1::HealthCheck::COMMAND);
+  check->mutable_command()->set_value("exit 1");
+  check->set_delay_seconds(0);
+  check->set_interval_seconds(0.05);
+  check->set_grace_period_seconds(0);
+  check->set_consecutive_failures(2);
+  master.send(run(task));
+  ASSERT_TRUE(master.wait_for("t1", mesos::v1::TASK_KILLED)) << log();
+  EXPECT_FALSE(master.update("t1", mesos::v1::TASK_KILLED).healthy());
+  EXPECT_TRUE(master.update("t1", mesos::v1::TASK_KILLED).has_healthy());
+}
+
+TEST_F(Agent, serves_nothing_outside_of_sandboxes) {
+  master.send(run(make_task("t1", "ln -s /etc/passwd link; ln -s ../../.. up; echo x > file; sleep 1000")));
+  ASSERT_TRUE(master.wait_for("t1", mesos::v1::TASK_RUNNING));
+  ASSERT_TRUE(master.wait([&] { return base::exists(sandbox("t1") + "/file"); }));
+  const std::string base = "/files/read?offset=0&path=/frameworks/framework-1/executors/t1/runs/latest";
+  EXPECT_EQ(agent.get(base + "/file"), R"(200 {"data":"x\n","offset":0})");
+  EXPECT_TRUE(agent.get(base + "/link").starts_with("400 ")) << agent.get(base + "/link");
+  EXPECT_TRUE(agent.get(base + "/up/latest/file").starts_with("400 "));
+  EXPECT_TRUE(agent.get(base + "/../../../../../../../../meta/agent.db").starts_with("400 "));
+  EXPECT_TRUE(agent.get(base + "/nothing").starts_with("404 "));
+  EXPECT_TRUE(agent.get("/files/read?path=/etc/passwd").starts_with("404 "));
+  EXPECT_TRUE(agent.get(base).starts_with("400 Cannot read a directory."));
+}
+
+}  // namespace
+}  // namespace agent
