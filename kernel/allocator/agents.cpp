@@ -69,6 +69,7 @@ void Allocator::Impl::recompute(Agent& agent) {
   agent.available = agent.total - agent.used.non_shared();
   available_changed(agent);
   agent.refused.clear();
+  agent.refused_known = false;
   touch(agent);
   if (headroom_bound) all_dirty = true;
 }

@@ -44,6 +44,7 @@ base::Status Allocator::set_quota(const std::string& path, const Quota& quota) {
     }
   }
   Role& role = impl_->tree.ensure(path);
+  impl_->tree.quota_changes(role);
   const bool wanted = !quota.guarantees.empty() || !quota.limits.empty();
   const int change = int{wanted} - int{role.quota.has_value()};
   for (Role* at = &role; at->parent; at = at->parent) at->quota_below += static_cast<size_t>(change);

@@ -70,12 +70,7 @@ Amounts Allocator::Impl::unmet_chain(const Role& role) const {
 }
 
 void Allocator::Impl::prepare_headroom() {
-  required.clear();
-  if (roles_with_quota > 0) {
-    for (const auto& [path, role] : tree.roles()) {
-      if (role->parent->parent == nullptr && role->quota_below > 0) required += tree.unmet(*role);
-    }
-  }
+  required = tree.required();
   surplus = free_total;
   surplus -= required;
 }

@@ -112,6 +112,21 @@ void Allocator::Impl::expire_filters(base::Instant now) {
   }
 }
 
+/// For all filters of the agent at once: which refuse everything that is available? Most share their resources.
+void Allocator::Impl::find_refused(Agent& agent) {
+  if (agent.refused_known || agent.shares) return;
+  agent.refused_known = true;
+  const Resources* last = nullptr;
+  bool refuses = false;
+  for (const Filter& filter : agent.filters) {
+    if (filter.refused.get() != last) {
+      last = filter.refused.get();
+      refuses = last->contains(agent.available);
+    }
+    if (refuses) agent.refused.set(filter.client);
+  }
+}
+
 bool Allocator::Impl::filter_refuses(Agent& agent, const Client& client, const Resources& offer) const {
   if (!agent.filtered.test(client.index)) return false;
   auto [begin, end] = filters_of(agent.filters, client.index);

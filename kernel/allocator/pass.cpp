@@ -100,6 +100,10 @@ class Run {
   std::vector<Offer> execute() {
     s_.tree.refresh();
     collect();
+    if (candidates_.empty()) {
+      finish();
+      return {};
+    }
     s_.prepare_headroom();
     s_.headroom_bound = false;
     guarantees_ = s_.required.any_positive();
@@ -152,15 +156,17 @@ class Run {
 
   void serve(Agent& agent) {
     if (!s_.worth_asking(agent, Stage::Surplus)) return;
+    s_.find_refused(agent);
     bool offered = false;
+    const bool all = everyone(agent);
     auto visit = [&](Client& client) {
-      if (!everyone(agent) && !client.dirty) return Step::Next;
+      if ((!all && !client.dirty) || agent.refused.test(client.index)) return Step::Next;
       if (!ask(agent, client, Stage::Surplus)) return Step::Next;
       offered = true;
       return s_.worth_asking(agent, Stage::Surplus) ? Step::Next : Step::Stop;
     };
     const bool drf = s_.options.role_sorter == Options::Sorter::Drf && s_.options.framework_sorter == Options::Sorter::Drf;
-    if (!everyone(agent) && hungry_.size() <= kFewClients && drf) {
+    if (!all && hungry_.size() <= kFewClients && drf) {
       for (Client* client : hungry_) {
         if (visit(*client) == Step::Stop) break;
       }
@@ -180,11 +186,11 @@ class Run {
     const auto before = [](const Role* a, const Role* b) { return RoleTree::before(*a, *b); };
     std::vector<Role*> needy;
     bool flat = true;
-    for (const auto& [path, role] : s_.tree.roles()) {
-      if (role->order.empty() || !lacks(s_, *role)) continue;
-      needy.push_back(role.get());
-      flat &= role->parent->parent == nullptr && role->children == 0;
-    }
+    s_.tree.for_each_below_unmet([&](Role& role) {
+      if (role.order.empty() || !lacks(s_, role)) return;
+      needy.push_back(&role);
+      flat &= role.parent->parent == nullptr && role.children == 0;
+    });
     std::sort(needy.begin(), needy.end(), before);
     const bool random = s_.options.role_sorter == Options::Sorter::Random;
     for (Agent* agent : candidates_) {
@@ -211,10 +217,11 @@ class Run {
   std::vector<Role*> serve_needy(Agent& agent, const std::vector<Role*>& needy) {
     std::vector<Role*> served;
     bool done = false;
+    s_.find_refused(agent);
     for (Role* role : needy) {
       bool got = false;
       auto visit = [&](Client& client) {
-        if (!everyone(agent) && !client.dirty) return Step::Next;
+        if ((!everyone(agent) && !client.dirty) || agent.refused.test(client.index)) return Step::Next;
         if (!ask(agent, client, Stage::Guarantees)) return Step::Next;
         got = true;
         done = !s_.worth_asking(agent, Stage::Guarantees);
@@ -231,11 +238,6 @@ class Run {
   bool ask(Agent& agent, Client& client, Stage stage) {
     Resources offer;
     if (s_.consider(agent, client, stage, offer) != Verdict::Offer) return false;
-    const Role* top = client.role;
-    while (top->parent->parent) top = top->parent;
-    const bool quota = top->quota_below > 0;
-    const Amounts lacked = quota ? s_.tree.unmet(*top) : Amounts();
-
     if (agent.shares) {
       agent.offered_shared += offer.shared();
       shared_offered_.push_back(&agent);
@@ -246,12 +248,7 @@ class Run {
     agent.available -= agent.shares ? offer.non_shared() : offer;
     s_.available_changed(agent);
     if (s_.roles_with_quota > 0) {
-      if (quota) {
-        s_.required -= lacked;
-        s_.required += s_.tree.unmet(*top);
-      }
-      s_.surplus = s_.free_total;
-      s_.surplus -= s_.required;
+      s_.prepare_headroom();
     }
     record(agent, client, std::move(allocated));
     return true;

@@ -93,6 +93,7 @@ void RoleTree::prune(Role& role) {
   Role* at = &role;
   while (at != &root_ && at->clients.empty() && at->children == 0 && !at->weight_set && !at->quota &&
          at->reservations == 0) {
+    if (at->unmet_stale) required();
     Role* parent = at->parent;
     --parent->children;
     roles_.erase(roles_.find(at->path));
@@ -178,12 +179,46 @@ void RoleTree::released(Client& client, const Amounts& amounts) {
   }
 }
 
+void RoleTree::quota_changes(Role& role) {
+  Role* top = &role;
+  while (top->parent != &root_) top = top->parent;
+  if (top->unmet_stale) return;
+  top->unmet_stale = true;
+  stale_tops_.push_back(top);
+}
+
 void RoleTree::consume(Role& role, const Amounts& amounts) {
-  for (Role* at = &role; at != &root_; at = at->parent) at->consumed += amounts;
+  Role* top = &role;
+  for (Role* at = &role; at != &root_; at = at->parent) {
+    at->consumed += amounts;
+    top = at;
+  }
+  if (top->quota_below > 0) quota_changes(*top);
 }
 
 void RoleTree::unconsume(Role& role, const Amounts& amounts) {
-  for (Role* at = &role; at != &root_; at = at->parent) at->consumed -= amounts;
+  Role* top = &role;
+  for (Role* at = &role; at != &root_; at = at->parent) {
+    at->consumed -= amounts;
+    top = at;
+  }
+  if (top->quota_below > 0) quota_changes(*top);
+}
+
+const Amounts& RoleTree::required() {
+  for (Role* top : stale_tops_) {
+    top->unmet_stale = false;
+    required_ -= top->unmet;
+    top->unmet = unmet(*top);
+    required_ += top->unmet;
+    if (top->unmet.any_positive()) {
+      unmet_tops_.emplace(top->path, top);
+    } else {
+      unmet_tops_.erase(top->path);
+    }
+  }
+  stale_tops_.clear();
+  return required_;
 }
 
 void RoleTree::count_limits(Role& role) {
@@ -266,7 +301,9 @@ void RoleTree::resort_all() {
       entry.client->share = entry.share = share_of(entry.client->allocated);
       entry.client->count = entry.count = entry.client->new_count;
     }
-    std::sort(role.order.begin(), role.order.end(), kLess);
+    if (!std::is_sorted(role.order.begin(), role.order.end(), kLess)) {
+      std::sort(role.order.begin(), role.order.end(), kLess);
+    }
     for (auto& client : role.clients) {
       if (client->active) continue;
       client->share = share_of(client->allocated);

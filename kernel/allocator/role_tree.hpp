@@ -81,6 +81,8 @@ struct Role {
   // Quota.
   std::optional<Quota> quota;
   std::vector<std::pair<size_t, Scalar>> guarantees, limits;
+  Amounts unmet;                 // of a top-level role: what required() counts for it
+  bool unmet_stale = false;
   size_t quota_below = 0;        // roles with quota in the subtree, itself included
   size_t limits_above = 0;       // roles with limits among itself and its ancestors
   Amounts consumed;              // subtree: reservations, plus unreserved and not revocable allocations
@@ -143,6 +145,26 @@ class RoleTree {
   /// What the subtree still lacks to its guarantees.
   Amounts unmet(const Role& role) const;
 
+  /// The sum of unmet() over the top-level roles, kept up to date cheaply.
+  const Amounts& required();
+
+  /// Before the role's quota changes: its top-level role must be looked at again.
+  void quota_changes(Role& role);
+
+  /// Roles in subtrees that lack something, in the order of their paths.
+  template <class Visit>
+  void for_each_below_unmet(const Visit& visit) {
+    required();
+    for (const auto& [path, top] : unmet_tops_) {
+      visit(*top);
+      if (top->children == 0) continue;
+      const std::string prefix = path + "/";
+      for (auto at = roles_.lower_bound(prefix); at != roles_.end() && at->first.starts_with(prefix); ++at) {
+        visit(*at->second);
+      }
+    }
+  }
+
  private:
   void insert(Role& parent, const RoleEntry& entry, bool parked);
   void erase(Role& parent, const RoleEntry& entry, bool parked);
@@ -158,6 +180,9 @@ class RoleTree {
   std::vector<bool> excluded_;
   std::vector<Client*> stale_;
   bool resort_ = false;
+  Amounts required_;
+  std::vector<Role*> stale_tops_;            // top-level roles whose `unmet` must be worked out again
+  std::map<std::string, Role*> unmet_tops_;  // those that lack something
 };
 
 }  // namespace allocator

@@ -75,6 +75,7 @@ struct Agent {
   std::vector<Filter> filters;  // sorted by client
   Bits filtered;                // clients that have a filter
   Bits refused;                 // ... which refuses all that is available now
+  bool refused_known = false;   // `refused` was worked out since more became available
   bool dirty = false;
   Resources offered_shared;     // in this run
 };
@@ -130,7 +131,7 @@ struct Allocator::Impl {
   Amounts free_total;           // headroom: sum of the agents' free_scalars
   size_t roles_with_quota = 0;
   bool headroom_bound = false;  // the last run held something back
-  Amounts required;             // during a run: what must stay free for guarantees
+  Amounts required;             // during a run: what must stay free for guarantees (kept by RoleTree)
   Amounts surplus;              // during a run: free_total - required
 
   // frameworks.cpp
@@ -165,6 +166,7 @@ struct Allocator::Impl {
   void remove_filters(Client& client);
   void clear_filters(Agent& agent);
   void expire_filters(base::Instant now);
+  void find_refused(Agent& agent);
   bool filter_refuses(Agent& agent, const Client& client, const Resources& offer) const;
   void forget_refused(const Client& client);
 
