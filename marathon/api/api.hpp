@@ -1,0 +1,96 @@
+#pragma once
+
+// What the handlers of the v2 API share: the request in hand, its answer, and how things look as JSON.
+
+#include <boost/json/fwd.hpp>
+
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/http/message.hpp"
+#include "marathon/core.hpp"
+#include "marathon/deployments.hpp"
+#include "marathon/errors.hpp"
+#include "marathon/state.hpp"
+
+namespace base::json {
+class Writer;
+}
+
+namespace marathon::api {
+
+/// One request being answered.
+struct Request {
+  Turn& turn;
+  const Identity& identity;
+  CallId call;
+  const base::http::Request& http;
+  base::http::Query query;
+  std::string path;                        // decoded, without trailing slash
+  std::vector<std::string> rest;           // elements behind the resource's name
+
+  State& state() const { return turn.state; }
+
+  /// "true" in any case; absent or anything else is `fallback`.
+  bool flag(std::string_view name, bool fallback) const;
+
+  void reply(base::http::Response response) const;
+  void reply_json(int status, std::string body) const;
+  void refuse(const ApiError& error) const;
+  void refuse(int status, std::string message) const;
+};
+
+/// The path elements as one absolute id.
+PathId path_of(const std::vector<std::string>& elements, size_t count);
+
+/// The body as JSON, or nothing after having answered 400.
+std::optional<boost::json::value> parse_body(const Request& request);
+
+/// "http://..." headers of an accepted change.
+base::http::Response deployment_result(const Deployment& deployment, int status = 200);
+
+/// What `embed` asks for.
+struct Embed {
+  bool apps = false, groups = false, pods = false;
+  bool tasks = false, counts = false, deployments = false, readiness = false;
+  bool last_task_failure = false, task_stats = false;
+};
+Embed parse_embed(const base::http::Query& query);
+
+void write_app(base::json::Writer& w, const Turn& turn, const AppRun& run, const Embed& embed);
+void write_task(base::json::Writer& w, const AppRun& run, const Instance& instance, bool service_ports);
+void write_deployment(base::json::Writer& w, const Turn& turn, const Deployment& deployment);
+void write_failure(base::json::Writer& w, const TaskFailure& failure);
+
+/// Instances that the API shows as tasks: those that were launched, of apps that exist, in order.
+std::vector<const Instance*> listed_tasks(const AppRun& run);
+
+/// A predicate from a label selector such as "a==b, c in (d, e), !...". An error is a sentence.
+struct LabelTerm {
+  std::string key;
+  enum class Kind { Exists, Equal, NotEqual, In, NotIn } kind = Kind::Exists;
+  std::set<std::string> values;
+};
+base::Result<std::vector<LabelTerm>> parse_label_selector(std::string_view text);
+bool matches(const std::vector<LabelTerm>& selector, const Labels& labels);
+
+// Handlers by resource. Each answers, or arranges for the answer.
+void handle_apps(const Request& request);
+void handle_tasks(const Request& request);
+void handle_app_tasks(const Request& request, const PathId& app, const std::string& task);
+void handle_group_tasks(const Request& request, const PathId& group);
+void handle_deployments(const Request& request);
+void handle_queue(const Request& request);
+void handle_groups(const Request& request);
+void handle_info(const Request& request);
+void handle_leader(const Request& request);
+void handle_plugins(const Request& request);
+void handle_ping(const Request& request);
+void handle_metrics(const Request& request);
+
+void method_not_allowed(const Request& request, std::string_view allow);
+
+}  // namespace marathon::api

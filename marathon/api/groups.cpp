@@ -1,0 +1,216 @@
+#include <boost/json.hpp>
+#include <fmt/format.h>
+
+#include "base/json/value.hpp"
+#include "base/json/writer.hpp"
+#include "base/strings.hpp"
+#include "marathon/api/api.hpp"
+#include "marathon/events_out.hpp"
+#include "marathon/tree_change.hpp"
+
+namespace marathon::api {
+namespace {
+
+namespace json = boost::json;
+using base::json::Writer;
+
+Version version_of(const State& state, const PathId& id) {
+  if (id == "/") return state.last_version;
+  const auto it = state.groups.find(id);
+  return it == state.groups.end() ? Version() : it->second.version;
+}
+
+/// Direct children of a group, which may exist only because something is below them.
+std::vector<PathId> child_groups(const State& state, const PathId& id) {
+  std::vector<PathId> children;
+  const std::string prefix = id == "/" ? "/" : id + "/";
+  for (auto it = state.groups.lower_bound(prefix);
+       it != state.groups.end() && it->first.starts_with(prefix); ++it) {
+    if (it->first != "/" && parent_of(it->first) == id) children.push_back(it->first);
+  }
+  return children;
+}
+
+void write_group(Writer& w, const Turn& turn, const PathId& id, const Embed& embed) {
+  const State& state = turn.state;
+  w.begin_object();
+  w.field("id", id);
+  w.key("dependencies");
+  w.begin_array();
+  if (const auto it = state.groups.find(id); it != state.groups.end()) {
+    for (const PathId& dependency : it->second.dependencies) w.value(dependency);
+  }
+  w.end_array();
+  w.field("version", base::render_iso8601(version_of(state, id)));
+  if (embed.apps) {
+    w.key("apps");
+    w.begin_array();
+    each_app(state, id, [&](const AppRun& run) {
+      if (parent_of(run.target->id) == id) write_app(w, turn, run, embed);
+    });
+    w.end_array();
+  }
+  if (embed.groups) {
+    w.key("groups");
+    w.begin_array();
+    // Depth is bounded: a path has at most kMaxPath characters, two for each element.
+    for (const PathId& child : child_groups(state, id)) write_group(w, turn, child, embed);
+    w.end_array();
+  }
+  if (embed.pods) {
+    w.key("pods");
+    w.begin_array();
+    w.end_array();
+  }
+  w.field("enforceRole", false);
+  w.end_object();
+}
+
+ApiError group_missing(const PathId& id) {
+  return marathon::refuse(404, fmt::format("Group '{}' does not exist", id));
+}
+
+void get_group(const Request& request, const PathId& id) {
+  if (!group_exists(request.state(), id)) return request.refuse(group_missing(id));
+  Embed embed = parse_embed(request.query);
+  if (!request.query.has("embed")) embed.apps = embed.groups = embed.pods = true;
+  std::string body;
+  Writer w(body);
+  write_group(w, request.turn, id, embed);
+  request.reply_json(200, std::move(body));
+}
+
+void get_apps(const Request& request, const PathId& id) {
+  if (!group_exists(request.state(), id)) return request.refuse(group_missing(id));
+  const Embed embed = parse_embed(request.query);
+  std::string body;
+  Writer w(body);
+  w.begin_array();
+  each_app(request.state(), id, [&](const AppRun& run) { write_app(w, request.turn, run, embed); });
+  w.end_array();
+  request.reply_json(200, std::move(body));
+}
+
+void submit_group(const Request& request, TreeChange& change, const PathId& id, int status,
+                  std::string location) {
+  if (const auto error = change.check()) return request.refuse(*error);
+  if (request.flag("dryRun", false)) {
+    ChangeRequest submission = change.finish();
+    std::map<PathId, const App*> changed;
+    std::map<PathId, const Group*> groups;
+    for (const AppChange& app : submission.apps) changed[app.id] = app.to.get();
+    for (const GroupChange& group : submission.groups) groups[group.id] = group.to ? &*group.to : nullptr;
+    const auto steps = plan(submission.apps, [&](const PathId& app) {
+      return dependencies_of(request.state(), app, changed, groups);
+    });
+    std::string body;
+    Writer w(body);
+    w.begin_object();
+    w.key("steps");
+    write_steps(w, steps);
+    w.end_object();
+    return request.reply_json(200, std::move(body));
+  }
+  ChangeRequest submission = change.finish();
+  submission.call = request.call;
+  submission.force = request.flag("force", false);
+  submission.group = id;
+  submission.answer = [status, location](const Deployment& deployment) {
+    auto response = deployment_result(deployment, status);
+    if (!location.empty()) response.headers.set("Location", location);
+    return response;
+  };
+  if (const auto error = submit(request.turn, std::move(submission))) request.refuse(*error);
+}
+
+/// The id a body gives, resolved against the path.
+PathId effective_id(const json::object& body, const PathId& base) {
+  const auto it = body.find("id");
+  if (it == body.end() || !it->value().is_string()) return base;
+  return resolve_path(std::string_view(it->value().get_string()), base);
+}
+
+bool is_object(const Request& request, const json::value& body) {
+  if (body.is_object()) return true;
+  Violations types;
+  types.add("/", "error.expected.jsobject");
+  request.refuse(wrong_types(std::move(types)));
+  return false;
+}
+
+void post_group(const Request& request, const PathId& base) {
+  const auto body = parse_body(request);
+  if (!body || !is_object(request, *body)) return;
+  const PathId id = effective_id(body->get_object(), base);
+  if (find_app(request.state(), id)) {
+    return request.refuse(409, fmt::format("An app with the path {} already exists.", id));
+  }
+  if (id == "/" || group_exists(request.state(), id)) {
+    return request.refuse(409, fmt::format("Group {} is already created. Use PUT to change this group.", id));
+  }
+  TreeChange change(request.turn, next_version(request.turn));
+  if (const auto error = change.put_group(id, body->get_object())) return request.refuse(*error);
+  submit_group(request, change, id, 201, id);
+}
+
+void put_group(const Request& request, const PathId& base) {
+  const auto body = parse_body(request);
+  if (!body || !is_object(request, *body)) return;
+  const json::object& object = body->get_object();
+  TreeChange change(request.turn, next_version(request.turn));
+  const auto given = [&](std::string_view name) {
+    const auto it = object.find(name);
+    return it != object.end() && !it->value().is_null();
+  };
+  for (const char* name : {"version", "scaleBy"}) {
+    if (!given(name)) continue;
+    if (object.size() > 1) {
+      Violations rules;
+      rules.add("/", "not allowed in conjunction with other properties.");
+      return request.refuse(not_valid(std::move(rules)));
+    }
+  }
+  if (given("version")) {
+    return request.refuse(501, "going back to a version of a group is not supported; versions of apps are");
+  }
+  if (given("scaleBy")) {
+    double factor = 0;
+    if (!base::json::to_double(object.at("scaleBy"), factor) || factor < 0) {
+      Violations types;
+      types.add("/scaleBy", "error.expected.jsnumber");
+      return request.refuse(wrong_types(std::move(types)));
+    }
+    if (!group_exists(request.state(), base)) return request.refuse(group_missing(base));
+    if (const auto error = change.scale_group(base, factor)) return request.refuse(*error);
+    return submit_group(request, change, base, 200, {});
+  }
+  const PathId id = effective_id(object, base);
+  if (const auto error = change.put_group(id, object)) return request.refuse(*error);
+  submit_group(request, change, id, 200, {});
+}
+
+void delete_group(const Request& request, const PathId& id) {
+  TreeChange change(request.turn, next_version(request.turn));
+  if (const auto error = change.remove_group(id)) return request.refuse(*error);
+  submit_group(request, change, id, 200, {});
+}
+
+}  // namespace
+
+void handle_groups(const Request& request) {
+  const std::vector<std::string>& rest = request.rest;
+  const std::string& method = request.http.method;
+  const bool get = method == "GET" || method == "HEAD";
+  if (get && !rest.empty() && rest.back() == "apps") return get_apps(request, path_of(rest, rest.size() - 1));
+  const bool versions = !rest.empty() && (rest.back() == "versions" ||
+                                          (rest.size() > 1 && rest[rest.size() - 2] == "versions"));
+  if (get && versions) return request.refuse(501, "versions of groups are not kept; versions of apps are");
+  const PathId id = path_of(rest, rest.size());
+  if (get) return get_group(request, id);
+  if (method == "POST") return post_group(request, id);
+  if (method == "PUT") return put_group(request, id);
+  if (method == "DELETE") return delete_group(request, id);
+  method_not_allowed(request, "GET, POST, PUT, DELETE");
+}
+
+}  // namespace marathon::api

@@ -1,0 +1,202 @@
+#pragma once
+
+// An app definition as values: what the user asked for, after normalisation. Field meanings follow the v2 API; defaults
+// here are the API's defaults.
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/time.hpp"
+#include "marathon/path_id.hpp"
+
+namespace marathon {
+
+using Labels = std::map<std::string, std::string>;
+
+/// A version is the time of the request that made it, in whole milliseconds.
+using Version = base::Time;
+
+enum class NetworkMode { Host, Bridge, Container };
+
+struct Network {
+  NetworkMode mode = NetworkMode::Host;
+  std::string name;
+  Labels labels;
+  bool operator==(const Network&) const = default;
+};
+
+struct PortDefinition {
+  int port = 0;                  // the service port; 0 is replaced when the app is stored
+  std::string protocol = "tcp";  // tcp, udp or "udp,tcp"
+  std::optional<std::string> name;
+  Labels labels;
+  bool operator==(const PortDefinition&) const = default;
+};
+
+struct PortMapping {
+  int container_port = 0;
+  std::optional<int> host_port;  // 0: any; absent: not published on the host
+  int service_port = 0;
+  std::string protocol = "tcp";
+  std::optional<std::string> name;
+  Labels labels;
+  std::vector<std::string> network_names;
+  bool operator==(const PortMapping&) const = default;
+};
+
+struct Volume {
+  std::string container_path;
+  std::string host_path;
+  std::string mode = "RO";
+  bool operator==(const Volume&) const = default;
+};
+
+struct Parameter {
+  std::string key, value;
+  bool operator==(const Parameter&) const = default;
+};
+
+enum class ContainerType { Docker, Mesos };
+
+struct Container {
+  ContainerType type = ContainerType::Docker;
+  std::string image;  // empty: none
+  bool force_pull_image = false;
+  bool privileged = false;
+  std::vector<Parameter> parameters;
+  std::vector<PortMapping> port_mappings;
+  std::vector<Volume> volumes;
+  bool operator==(const Container&) const = default;
+};
+
+enum class HealthProtocol { Http, Https, Tcp, Command, MesosHttp, MesosHttps, MesosTcp };
+
+/// Checks that the scheduler itself runs; the others run beside the task.
+constexpr bool runs_in_scheduler(HealthProtocol protocol) {
+  return protocol == HealthProtocol::Http || protocol == HealthProtocol::Https ||
+         protocol == HealthProtocol::Tcp;
+}
+
+struct HealthCheck {
+  HealthProtocol protocol = HealthProtocol::Http;
+  std::optional<std::string> path;
+  std::optional<int> port;
+  std::optional<int> port_index;
+  std::string command;
+  int grace_period_seconds = 300;
+  int interval_seconds = 60;
+  int timeout_seconds = 20;
+  int max_consecutive_failures = 3;
+  int delay_seconds = 15;
+  bool ignore_http_1xx = false;
+  bool ipv6 = false;
+  bool operator==(const HealthCheck&) const = default;
+};
+
+struct ReadinessCheck {
+  std::string name = "readinessCheck";
+  bool https = false;
+  std::string path = "/";
+  std::string port_name = "http-api";
+  int interval_seconds = 30;
+  int timeout_seconds = 10;
+  std::vector<int> ready_codes{200};
+  bool preserve_last_response = false;
+  bool operator==(const ReadinessCheck&) const = default;
+};
+
+struct FetchUri {
+  std::string uri;
+  bool extract = true;
+  bool executable = false;
+  bool cache = false;
+  std::string dest_path;
+  bool operator==(const FetchUri&) const = default;
+};
+
+enum class ConstraintOperator { Unique, Cluster, GroupBy, Like, Unlike, MaxPer, Is };
+
+struct Constraint {
+  std::string field;
+  ConstraintOperator op = ConstraintOperator::Unique;
+  std::optional<std::string> value;
+  bool operator==(const Constraint&) const = default;
+};
+
+struct UpgradeStrategy {
+  double minimum_health_capacity = 1;
+  double maximum_over_capacity = 1;
+  bool operator==(const UpgradeStrategy&) const = default;
+};
+
+struct UnreachableStrategy {
+  bool disabled = false;
+  int64_t inactive_after_seconds = 0;
+  int64_t expunge_after_seconds = 0;
+  bool operator==(const UnreachableStrategy&) const = default;
+};
+
+enum class KillSelection { YoungestFirst, OldestFirst };
+
+struct ResourceLimits {
+  // Infinity is "unlimited".
+  std::optional<double> cpus, mem;
+  bool operator==(const ResourceLimits&) const = default;
+};
+
+struct App {
+  PathId id;
+  std::optional<std::string> cmd;
+  std::vector<std::string> args;
+  std::optional<std::string> user;
+  std::map<std::string, std::string> env;
+  int64_t instances = 1;
+  double cpus = 1;
+  double mem = 128;
+  double disk = 0;
+  int gpus = 0;
+  std::string executor;
+  std::vector<Constraint> constraints;
+  std::vector<FetchUri> fetch;
+  std::vector<PortDefinition> port_definitions;  // host networking only
+  bool require_ports = false;
+  std::vector<Network> networks;
+  std::optional<Container> container;
+  std::vector<HealthCheck> health_checks;
+  std::vector<ReadinessCheck> readiness_checks;
+  std::vector<PathId> dependencies;
+  UpgradeStrategy upgrade_strategy;
+  Labels labels;
+  std::vector<std::string> accepted_resource_roles;
+  std::string role = "*";
+  int64_t backoff_seconds = 1;
+  double backoff_factor = 1.15;
+  int64_t max_launch_delay_seconds = 300;
+  std::optional<int64_t> task_kill_grace_period_seconds;
+  KillSelection kill_selection = KillSelection::YoungestFirst;
+  UnreachableStrategy unreachable_strategy;
+  std::optional<bool> tty;
+  std::optional<ResourceLimits> resource_limits;
+
+  Version version;
+  Version last_scaling_at;
+  Version last_config_change_at;
+};
+
+using AppPtr = std::shared_ptr<const App>;
+
+inline bool uses_host_network(const App& app) {
+  return app.networks.empty() || app.networks.front().mode == NetworkMode::Host;
+}
+
+/// The number of ports the app declares, in its definitions or its container's mappings.
+size_t port_count(const App& app);
+
+/// True when the two differ in more than the number of instances and the versions: their tasks must be replaced.
+bool needs_restart(const App& from, const App& to);
+
+}  // namespace marathon

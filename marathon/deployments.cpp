@@ -1,0 +1,387 @@
+#include "marathon/deployments.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "marathon/events_out.hpp"
+#include "marathon/health.hpp"
+#include "marathon/instances.hpp"
+#include "marathon/records.hpp"
+#include "marathon/rollout.hpp"
+
+namespace marathon {
+namespace {
+
+constexpr const char* kLocked =
+    "App is locked by one or more deployments. Override with the option '?force=true'. View details "
+    "at '/v2/deployments/<DEPLOYMENT_ID>'.";
+
+std::vector<std::string> locking(const State& state, const std::vector<AppChange>& changes) {
+  std::set<std::string> ids;
+  for (const AppChange& change : changes) {
+    const auto it = state.apps.find(change.id);
+    if (it != state.apps.end() && !it->second.deployment.empty()) ids.insert(it->second.deployment);
+  }
+  return {ids.begin(), ids.end()};
+}
+
+void drop_deployment(Turn& turn, const std::string& id) {
+  State& state = turn.state;
+  const auto it = state.deployments.find(id);
+  for (const AppChange& change : it->second.changes) {
+    AppRun* run = find_run(state, change.id);
+    if (run && run->deployment == id) run->deployment.clear();
+    touch(turn, change.id);
+  }
+  state.deployments.erase(it);
+  std::erase(state.deployment_order, id);
+  commit(turn, {{deployment_key(id), std::nullopt}});
+}
+
+/// Forgets versions beyond the limit, unless an instance, a deployment or the present needs them.
+void prune_versions(Turn& turn, AppRun& run) {
+  if (run.versions.size() <= turn.policy.max_versions) return;
+  std::set<Version> needed;
+  if (run.target) needed.insert(run.target->version);
+  for (const auto& [id, instance] : run.instances) needed.insert(instance.version);
+  for (auto it = run.versions.begin();
+       it != run.versions.end() && run.versions.size() > turn.policy.max_versions;) {
+    if (needed.contains(it->first)) {
+      ++it;
+      continue;
+    }
+    commit(turn, {{app_key(it->second->id, it->first), std::nullopt}});
+    it = run.versions.erase(it);
+  }
+}
+
+void install_target(State& state, const PathId& id, const AppPtr& to) {
+  AppRun& run = state.apps[id];
+  if (run.target) state.service_ports.release(*run.target);
+  run.target = to;
+  run.rendered.clear();
+  if (!to) {
+    state.launchable.erase(id);
+    return;
+  }
+  state.service_ports.take(*to);
+  run.versions[to->version] = to;
+}
+
+void install_group(State& state, const PathId& id, const std::optional<Group>& to) {
+  if (to) {
+    state.groups[id] = *to;
+  } else {
+    state.groups.erase(id);
+  }
+}
+
+void store_change(Turn& turn, const Deployment& deployment) {
+  std::vector<Write> writes;
+  for (const AppChange& change : deployment.changes) {
+    if (change.to) {
+      writes.push_back({app_key(change.id, change.to->version), render_app(*change.to)});
+      writes.push_back({current_key(change.id), base::render_iso8601(change.to->version)});
+    } else {
+      writes.push_back({current_key(change.id), std::nullopt});
+    }
+  }
+  for (const GroupChange& change : deployment.groups) {
+    writes.push_back({group_key(change.id),
+                      change.to ? std::optional(encode_group(*change.to)) : std::nullopt});
+  }
+  writes.push_back({deployment_key(deployment.id), encode_deployment(deployment)});
+  commit(turn, std::move(writes));
+}
+
+/// The commit failed: memory goes back to what the store has.
+void revert(Turn& turn, const std::string& id) {
+  State& state = turn.state;
+  const auto it = state.deployments.find(id);
+  if (it == state.deployments.end()) return;
+  const Deployment deployment = it->second;
+  drop_deployment(turn, id);
+  for (const AppChange& change : deployment.changes) {
+    AppRun* run = find_run(state, change.id);
+    if (!run || run->target != change.to) continue;
+    install_target(state, change.id, change.from);
+    if (change.to) run->versions.erase(change.to->version);
+    touch(turn, change.id);
+  }
+  for (const GroupChange& change : deployment.groups) install_group(state, change.id, change.from);
+}
+
+void finish(Turn& turn, const std::string& id) {
+  const auto it = turn.state.deployments.find(id);
+  const Deployment deployment = it->second;
+  drop_deployment(turn, id);
+  turn.count("deployments.counter");
+  publish_deployment_end(turn, deployment, true, {});
+  for (const AppChange& change : deployment.changes) {
+    AppRun* run = find_run(turn.state, change.id);
+    if (!run) continue;
+    if (run->target) {
+      prune_versions(turn, *run);
+      continue;
+    }
+    std::vector<Write> writes{{failure_key(change.id), std::nullopt}};
+    for (const auto& [version, app] : run->versions) {
+      writes.push_back({app_key(change.id, version), std::nullopt});
+    }
+    commit(turn, std::move(writes));
+    turn.out.cancel_timer("backoff/" + change.id);
+    turn.state.apps.erase(change.id);
+    turn.state.dirty.erase(change.id);
+    publish_app_terminated(turn, change.id);
+  }
+}
+
+/// Runs the deployment's steps as far as they go now.
+void advance(Turn& turn, const std::string& id) {
+  while (true) {
+    const auto it = turn.state.deployments.find(id);
+    if (it == turn.state.deployments.end() || !it->second.running) return;
+    Deployment& deployment = it->second;
+    if (deployment.current >= deployment.steps.size()) return finish(turn, id);
+    bool done = true;
+    for (Action& action : deployment.steps[deployment.current]) {
+      if (!action.done) action.done = run_action(turn, deployment, action);
+      done &= action.done;
+    }
+    if (!done) return;
+    publish_step(turn, deployment, deployment.current);
+    ++deployment.current;
+    if (deployment.current < deployment.steps.size()) publish_deployment_info(turn, deployment);
+  }
+}
+
+void begin(Turn& turn, const std::string& id) {
+  const auto it = turn.state.deployments.find(id);
+  if (it == turn.state.deployments.end()) return;
+  it->second.running = true;
+  publish_deployment_info(turn, it->second);
+  for (const AppChange& change : it->second.changes) publish_health_checks_changed(turn, change);
+  advance(turn, id);
+}
+
+void lock(Turn& turn, const Deployment& deployment) {
+  for (const AppChange& change : deployment.changes) turn.state.apps[change.id].deployment = deployment.id;
+  turn.state.deployment_order.push_back(deployment.id);
+}
+
+std::vector<Step> plan_steps(const State& state, const Deployment& deployment) {
+  const std::map<PathId, const App*> none;
+  const std::map<PathId, const Group*> no_groups;
+  return plan(deployment.changes, [&](const PathId& app) {
+    return dependencies_of(state, app, none, no_groups);
+  });
+}
+
+}  // namespace
+
+Version next_version(Turn& turn) {
+  const auto ms = std::chrono::duration_cast<base::milliseconds>(turn.now.time.since_epoch);
+  Version version{base::Duration(ms)};
+  if (version <= turn.state.last_version) version = turn.state.last_version + base::milliseconds(1);
+  turn.state.last_version = version;
+  return version;
+}
+
+bool finish_definition(Turn& turn, App& app, const App* previous, Version version, bool restart) {
+  if (!turn.state.service_ports.assign(app, previous)) return false;
+  app.version = app.last_scaling_at = app.last_config_change_at = version;
+  if (!previous || restart) return true;
+  // Compared as if nothing but the request's fields could differ.
+  app.last_config_change_at = previous->last_config_change_at;
+  if (needs_restart(*previous, app)) {
+    app.last_config_change_at = version;
+  } else if (previous->instances == app.instances) {
+    app.last_scaling_at = previous->last_scaling_at;
+  }
+  return true;
+}
+
+std::optional<ApiError> submit(Turn& turn, ChangeRequest request) {
+  State& state = turn.state;
+  const std::vector<std::string> conflicts = locking(state, request.apps);
+  if (!conflicts.empty() && !request.force) {
+    ApiError error{409, kLocked, {}, {}, conflicts};
+    return error;
+  }
+  if (state.deployments.size() - conflicts.size() >= turn.policy.max_running_deployments) {
+    return refuse(403, fmt::format("Max number ({}) of running deployments is achieved. Wait for existing "
+                                   "deployments to complete or cancel one using force=true parameter.",
+                                   turn.policy.max_running_deployments));
+  }
+  for (const std::string& id : conflicts) cancel(turn, id, "it was overridden by another change");
+
+  Deployment deployment;
+  deployment.id = turn.random.uuid();
+  deployment.version = request.version;
+  deployment.changes = std::move(request.apps);
+  deployment.groups = std::move(request.groups);
+  for (const AppChange& change : deployment.changes) install_target(state, change.id, change.to);
+  for (const GroupChange& change : deployment.groups) install_group(state, change.id, change.to);
+  deployment.steps = plan_steps(state, deployment);
+  lock(turn, deployment);
+  store_change(turn, deployment);
+  const std::string id = deployment.id;
+  state.deployments.emplace(id, std::move(deployment));
+  commit(turn, {}, [id, request = std::move(request)](Turn& later, const base::Status& status) {
+    const auto it = later.state.deployments.find(id);
+    if (!status) {
+      later.out.trace(TraceLevel::Error, "a change could not be stored: " + status.error().message);
+      revert(later, id);
+      if (request.call != 0) {
+        later.out.reply(request.call, render(refuse(503, "The change could not be stored: " +
+                                                             status.error().message)));
+      }
+      return;
+    }
+    if (request.announce) request.announce(later);
+    publish_group_change(later, request.group, request.version);
+    // Forced out of the way by a later change before it was durable: the change itself stands.
+    if (request.call != 0 && request.answer) {
+      Deployment overridden;
+      overridden.id = id;
+      overridden.version = request.version;
+      later.out.reply(request.call,
+                      request.answer(it != later.state.deployments.end() ? it->second : overridden));
+    }
+    begin(later, id);
+  });
+  return std::nullopt;
+}
+
+ChangeRequest inverse(Turn& turn, const Deployment& deployment) {
+  ChangeRequest request;
+  request.version = next_version(turn);
+  request.force = true;
+  for (const AppChange& change : deployment.changes) {
+    const AppRun* run = find_app(turn.state, change.id);
+    const AppPtr present = run ? run->target : nullptr;
+    AppPtr restored;
+    if (change.from) {
+      App app = *change.from;
+      if (!finish_definition(turn, app, present.get(), request.version)) continue;
+      restored = std::make_shared<const App>(std::move(app));
+    }
+    if (!present && !restored) continue;
+    request.apps.push_back({change.id, present, restored, {}});
+  }
+  for (const GroupChange& change : deployment.groups) {
+    const auto it = turn.state.groups.find(change.id);
+    std::optional<Group> present;
+    if (it != turn.state.groups.end()) present = it->second;
+    if (change.from) {
+      request.groups.push_back({change.id, present, change.from});
+      continue;
+    }
+    // A group that the deployment made goes only when nothing else has moved in.
+    bool used = false;
+    each_app(turn.state, change.id, [&](const AppRun& run) {
+      used |= std::none_of(deployment.changes.begin(), deployment.changes.end(),
+                           [&](const AppChange& c) { return c.id == run.target->id; });
+    });
+    if (present && !used) request.groups.push_back({change.id, present, std::nullopt});
+  }
+  return request;
+}
+
+void cancel(Turn& turn, const std::string& id, const std::string& reason) {
+  const auto it = turn.state.deployments.find(id);
+  if (it == turn.state.deployments.end()) return;
+  const Deployment deployment = it->second;
+  drop_deployment(turn, id);
+  turn.count("deployments.dismissed.counter");
+  publish_deployment_end(turn, deployment, false, reason);
+}
+
+bool is_being_replaced(const State& state, const AppRun& run, const Instance& instance) {
+  if (run.deployment.empty() || !run.target || instance.version == run.target->version) return false;
+  const auto it = state.deployments.find(run.deployment);
+  if (it == state.deployments.end()) return false;
+  for (const Step& step : it->second.steps) {
+    for (const Action& action : step) {
+      if (action.app == run.target->id && action.kind == ActionKind::Restart) {
+        return is_outdated(run, instance);
+      }
+    }
+  }
+  return false;
+}
+
+std::vector<PathId> dependencies_of(const State& state, const PathId& app,
+                                    const std::map<PathId, const App*>& changed,
+                                    const std::map<PathId, const Group*>& groups) {
+  const auto app_of = [&](const PathId& id) -> const App* {
+    if (const auto it = changed.find(id); it != changed.end()) return it->second;
+    const AppRun* run = find_app(state, id);
+    return run ? run->target.get() : nullptr;
+  };
+  const auto group_of = [&](const PathId& id) -> const Group* {
+    if (const auto it = groups.find(id); it != groups.end()) return it->second;
+    const auto it = state.groups.find(id);
+    return it == state.groups.end() ? nullptr : &it->second;
+  };
+  const App* own = app_of(app);
+  if (!own) return {};
+  std::set<PathId> wanted(own->dependencies.begin(), own->dependencies.end());
+  for (PathId group = parent_of(app);; group = parent_of(group)) {
+    if (const Group* above = group_of(group)) {
+      wanted.insert(above->dependencies.begin(), above->dependencies.end());
+    }
+    if (group == "/") break;
+  }
+  std::set<PathId> apps;
+  for (const PathId& id : wanted) {
+    if (app_of(id)) {
+      apps.insert(id);
+      continue;
+    }
+    each_app(state, id, [&](const AppRun& run) {
+      if (app_of(run.target->id)) apps.insert(run.target->id);
+    });
+    for (const auto& [other, definition] : changed) {
+      if (definition && other != id && is_within(other, id)) apps.insert(other);
+    }
+  }
+  return {apps.begin(), apps.end()};
+}
+
+void settle(Turn& turn) {
+  // Each round may touch further apps; a fixed point is reached when nothing changes any more.
+  while (!turn.state.dirty.empty()) {
+    const std::set<PathId> dirty = std::move(turn.state.dirty);
+    turn.state.dirty.clear();
+    std::set<std::string> deployments;
+    for (const PathId& id : dirty) {
+      AppRun* run = find_run(turn.state, id);
+      if (!run) continue;
+      if (!run->deployment.empty()) {
+        deployments.insert(run->deployment);
+      } else if (run->target) {
+        restore_count(turn, *run);
+      } else if (run->instances.empty()) {
+        turn.state.apps.erase(id);
+      } else {
+        // Removed, and its deployment was cancelled: the instances still go.
+        stop_all(turn, *run);
+      }
+    }
+    for (const std::string& id : deployments) advance(turn, id);
+  }
+}
+
+void resume(Turn& turn, Deployment deployment) {
+  const std::string id = deployment.id;
+  deployment.steps = plan_steps(turn.state, deployment);
+  lock(turn, deployment);
+  deployment.running = true;
+  for (const AppChange& change : deployment.changes) touch(turn, change.id);
+  turn.state.deployments.emplace(id, std::move(deployment));
+}
+
+}  // namespace marathon

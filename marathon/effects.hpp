@@ -1,0 +1,105 @@
+#pragma once
+
+// What the core asks its shell to do, in order. What must wait for durability is asked for when its Persisted arrives.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "base/http/message.hpp"
+#include "base/time.hpp"
+
+namespace mesos::v1::scheduler {
+class Call;
+}
+
+namespace marathon {
+
+using CallId = uint64_t;   // one HTTP request under way
+using Ticket = uint64_t;   // one commit under way
+using TimerName = std::string;
+
+struct Reply {
+  CallId call = 0;
+  base::http::Response response;
+};
+
+struct Write {
+  std::string key;
+  std::optional<std::string> value;  // absent: erase
+  bool operator==(const Write&) const = default;
+};
+
+struct Persist {
+  Ticket ticket = 0;
+  std::vector<Write> writes;
+};
+
+struct SendCall {
+  std::shared_ptr<const mesos::v1::scheduler::Call> call;
+};
+
+struct SetTimer {
+  TimerName timer;
+  base::Instant at;
+};
+
+struct CancelTimer {
+  TimerName timer;
+};
+
+/// One event for the subscribers of /v2/events: `data` is one line of JSON.
+struct Publish {
+  std::string type, data;
+};
+
+enum class ProbeKind { Http, Https, Tcp };
+
+/// Ask a task how it is; answered by Probed with the same id.
+struct Probe {
+  uint64_t id = 0;
+  ProbeKind kind = ProbeKind::Http;
+  std::string host;
+  int port = 0;
+  std::string path;
+  base::Duration timeout{0};
+  bool want_body = false;
+};
+
+/// End the process in an orderly way: the supervisor starts it again.
+struct Exit {
+  int code = 0;
+  std::string reason;
+};
+
+enum class TraceLevel { Debug, Info, Warning, Error };
+
+/// A sentence for the log.
+struct Trace {
+  TraceLevel level = TraceLevel::Info;
+  std::string text;
+};
+
+using Effect =
+    std::variant<Reply, Persist, SendCall, SetTimer, CancelTimer, Publish, Probe, Exit, Trace>;
+
+class Effects {
+ public:
+  void reply(CallId call, base::http::Response response) { list.push_back(Reply{call, std::move(response)}); }
+  void persist(Ticket ticket, std::vector<Write> writes) { list.push_back(Persist{ticket, std::move(writes)}); }
+  void send(std::shared_ptr<const mesos::v1::scheduler::Call> call) { list.push_back(SendCall{std::move(call)}); }
+  void set_timer(TimerName timer, base::Instant at) { list.push_back(SetTimer{std::move(timer), at}); }
+  void cancel_timer(TimerName timer) { list.push_back(CancelTimer{std::move(timer)}); }
+  void publish(std::string type, std::string data) { list.push_back(Publish{std::move(type), std::move(data)}); }
+  void probe(Probe probe) { list.push_back(std::move(probe)); }
+  void exit(int code, std::string reason) { list.push_back(Exit{code, std::move(reason)}); }
+  void trace(TraceLevel level, std::string text) { list.push_back(Trace{level, std::move(text)}); }
+
+  std::vector<Effect> list;
+};
+
+}  // namespace marathon

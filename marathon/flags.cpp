@@ -1,0 +1,287 @@
+#include "marathon/flags.hpp"
+
+#include <fmt/format.h>
+#include <pwd.h>
+#include <unistd.h>
+
+#include <climits>
+
+#include "base/file.hpp"
+#include "base/json/writer.hpp"
+#include "base/strings.hpp"
+
+namespace marathon {
+namespace {
+
+constexpr const char* kApiVersion = "1.11.24";  // the release whose behaviour clients may expect
+
+constexpr const char* kNoZookeeper =
+    "--zk is not supported: this scheduler keeps its state in its own store. Leave the flag out, and choose a place "
+    "with --data_dir=DIR or --store=sqlite:/path/file.db";
+
+constexpr const char* kNoZookeeperMaster =
+    "--master=zk://... is not supported: name the masters as --master=host:port, several separated by commas";
+
+/// Flags of the original whose work is done otherwise, or is no choice any more: accepted, without effect.
+constexpr const char* kIgnored[] = {
+    "executor", "task_reservation_timeout", "reconciliation_initial_delay", "scale_apps_initial_delay",
+    "on_elected_prepare_timeout", "min_revive_offers_interval", "launch_tokens", "launch_token_refresh_interval",
+    "offer_matching_timeout", "task_lost_expunge_initial_delay", "task_lost_expunge_interval",
+    "max_queued_root_group_updates", "graceful_shutdown_timeout", "store_cache", "metrics_name_prefix"};
+
+std::string own_hostname() {
+  char name[HOST_NAME_MAX + 1] = {};
+  return ::gethostname(name, sizeof name - 1) == 0 ? name : "localhost";
+}
+
+std::string own_user() {
+  const passwd* entry = ::getpwuid(::geteuid());
+  return entry ? entry->pw_name : "root";
+}
+
+base::Duration milliseconds(uint64_t value) { return base::milliseconds(static_cast<int64_t>(value)); }
+
+/// A basic credential for the master, when principal and secret are given.
+base::Result<std::string> authorization(const Flags& flags) {
+  if (!flags.mesos_authentication_principal) return std::string();
+  std::string secret = flags.mesos_authentication_secret.value_or("");
+  if (flags.mesos_authentication_secret_file) {
+    auto content = base::read_file(*flags.mesos_authentication_secret_file, 64 << 10);
+    if (!content) return content.error().with_context("--mesos_authentication_secret_file");
+    secret = std::string(base::trim(*content));
+  }
+  if (secret.empty()) return std::string();
+  return "Basic " + base::base64_encode(*flags.mesos_authentication_principal + ":" + secret);
+}
+
+void add_cluster(base::FlagTable& t, Flags& f) {
+  t.section("Cluster");
+  t.add(&f.master, "master", "The masters, host:port, several separated by commas.", {.required = true});
+  t.add(&f.framework_name, "framework_name", "The name under which this scheduler registers.");
+  t.add(&f.failover_timeout, "failover_timeout",
+        "Seconds for which the cluster keeps the tasks when this scheduler is away.");
+  t.add(&f.checkpoint, "checkpoint", "Tasks survive a restart of their agent.");
+  t.add(&f.ha, "ha", "Accepted for compatibility; one scheduler runs.");
+  t.add(&f.mesos_role, "mesos_role", "The role in which resources are asked for.");
+  t.add(&f.mesos_user, "mesos_user", "The user that tasks run as when the app names none (default: this process's).");
+  t.add(&f.hostname, "hostname", "The name under which others reach this machine (default: its own).");
+  t.add(&f.webui_url, "webui_url", "The address shown for this scheduler (default: http://hostname:port).");
+  t.add(&f.mesos_leader_ui_url, "mesos_leader_ui_url", "Where people find the master's pages.");
+  t.add(&f.mesos_authentication_principal, "mesos_authentication_principal", "The principal to register with.");
+  t.add(&f.mesos_authentication_secret, "mesos_authentication_secret", "Its secret.", {.secret = true});
+  t.add(&f.mesos_authentication_secret_file, "mesos_authentication_secret_file", "A file with its secret.");
+  t.add(&f.mesos_heartbeat_interval, "mesos_heartbeat_interval", "Expected milliseconds between heartbeats.");
+  t.add(&f.mesos_heartbeat_failure_threshold, "mesos_heartbeat_failure_threshold",
+        "So many missing heartbeats end a subscription, and a new one is made.");
+}
+
+void add_http(base::FlagTable& t, Flags& f) {
+  t.section("HTTP");
+  t.add(&f.http_address, "http_address", "The address to listen on.");
+  t.add(&f.http_port, "http_port", "The port to listen on; 0 takes a free one.");
+  t.add(&f.http_credentials, "http_credentials", "user:password that every request must carry.", {.secret = true});
+  t.add(&f.http_realm, "http_realm", "The realm named when credentials are missing.");
+  t.add(&f.http_compression, "http_compression", "Compress answers for clients that take it.");
+  t.add(&f.http_max_concurrent_requests, "http_max_concurrent_requests", "More at once are answered 503.");
+  t.add(&f.access_control_allow_origin, "access_control_allow_origin", "Origin that browsers may call from.");
+  t.add(&f.event_stream_max_outstanding_messages, "event_stream_max_outstanding_messages",
+        "An event stream that is this many events behind is closed.");
+}
+
+void add_tasks(base::FlagTable& t, Flags& f) {
+  t.section("Tasks and offers");
+  t.add(&f.local_port_min, "local_port_min", "The lowest service port given to apps.");
+  t.add(&f.local_port_max, "local_port_max", "The highest service port given to apps.");
+  t.add(&f.env_vars_prefix, "env_vars_prefix", "Prefix of the port variables of tasks.");
+  t.add(&f.max_apps, "max_apps", "The most apps; 0: no limit.");
+  t.add(&f.task_launch_confirm_timeout, "task_launch_confirm_timeout",
+        "Milliseconds until a launch that nothing is heard of is given up.");
+  t.add(&f.task_launch_timeout, "task_launch_timeout", "Milliseconds until a task that does not start is killed.");
+  t.add(&f.reconciliation_interval, "reconciliation_interval", "Milliseconds between reconciliations.");
+  t.add(&f.scale_apps_interval, "scale_apps_interval", "Milliseconds between checks of every app's count.");
+  t.add(&f.max_instances_per_offer, "max_instances_per_offer", "The most instances launched on one offer.");
+  t.add(&f.decline_offer_duration, "decline_offer_duration", "Milliseconds for which unused offers are refused.");
+  t.add(&f.suppress_offers, "suppress_offers", "Ask for no offers when nothing waits.");
+  t.add(&f.kill_chunk_size, "kill_chunk_size", "The most kills under way at once.");
+  t.add(&f.kill_retry_timeout, "kill_retry_timeout", "Milliseconds until a kill is repeated.");
+  t.add(&f.max_running_deployments, "max_running_deployments", "The most deployments at once.");
+  t.add(&f.max_concurrent_marathon_health_checks, "max_concurrent_marathon_health_checks",
+        "The most health checks under way at once.");
+  t.add(&f.maintenance_mode, "maintenance_mode", "Place nothing on agents in maintenance.");
+  t.add(&f.draining_seconds, "draining_seconds", "So long before its maintenance an agent takes no instances.");
+  t.add(&f.gpu_scheduling_behavior, "gpu_scheduling_behavior",
+        "restricted: agents with GPUs take GPU apps only; unrestricted: any.",
+        {.validate = [](const std::string& text) -> base::Status {
+          if (text == "restricted" || text == "unrestricted") return {};
+          return base::invalid("must be restricted or unrestricted");
+        }});
+  t.add(&f.enable_features, "enable_features", "Comma-separated: gpu_resources.");
+  t.add(&f.default_network_name, "default_network_name", "The network of container networks without a name.");
+  t.add(&f.mesos_bridge_name, "mesos_bridge_name", "The network behind container/bridge.");
+}
+
+void add_storage(base::FlagTable& t, Flags& f) {
+  t.section("State");
+  t.add(&f.data_dir, "data_dir", "The directory of the store.");
+  t.add(&f.store, "store", "Where state is kept: sqlite:/path/file.db or memory: (default: sqlite in data_dir).");
+  t.add(&f.zk_max_versions, "zk_max_versions", "Versions kept of each app.");
+  t.add(&f.zk, "zk", "Not supported.");
+  t.section("Log");
+  t.add(&f.logging_level, "logging_level", "debug, info, warn or error.");
+}
+
+}  // namespace
+
+base::Result<Flags> Flags::parse(int argc, const char* const* argv,
+                                 const base::FlagTable::Environment& environment, std::string& help,
+                                 bool& wants_help) {
+  Flags flags;
+  base::FlagTable table("dcos-marathon", "Keeps the apps you asked for running, on any machine of the cluster.",
+                        "MARATHON_");
+  add_cluster(table, flags);
+  add_http(table, flags);
+  add_tasks(table, flags);
+  add_storage(table, flags);
+  table.section("Without effect, accepted for compatibility");
+  std::vector<std::optional<std::string>> ignored(std::size(kIgnored));
+  for (size_t i = 0; i < ignored.size(); ++i) {
+    table.add(&ignored[i], kIgnored[i], "What it tuned is not needed here.");
+  }
+  // The original writes "--disable_x" where others write "--no-x", and takes values as separate words.
+  std::vector<std::string> words;
+  for (int i = 0; i < argc; ++i) {
+    std::string word = argv[i];
+    if (word.starts_with("--disable_")) word = "--no-" + word.substr(10);
+    const bool is_name = word.starts_with("--") && word.size() > 2 && word.find('=') == std::string::npos;
+    if (i > 0 && is_name && i + 1 < argc && std::string_view(argv[i + 1]).substr(0, 2) != "--") {
+      word += "=" + std::string(argv[++i]);
+    }
+    words.push_back(std::move(word));
+  }
+  std::vector<const char*> arguments;
+  for (const std::string& word : words) arguments.push_back(word.c_str());
+  const auto parsed = table.parse(static_cast<int>(arguments.size()), arguments.data(), environment,
+                                  [](const std::string& path) { return base::read_file(path); });
+  help = table.help();
+  wants_help = table.help_requested();
+  if (wants_help) return flags;
+  if (!parsed) return parsed.error();
+  if (flags.zk) return base::unsupported(kNoZookeeper);
+  if (flags.master.starts_with("zk://")) return base::unsupported(kNoZookeeperMaster);
+  if (flags.local_port_min < 1 || flags.local_port_max > 65535 || flags.local_port_min > flags.local_port_max) {
+    return base::invalid("--local_port_min and --local_port_max must be a range within 1 to 65535");
+  }
+  if (flags.hostname.empty()) flags.hostname = own_hostname();
+  if (flags.mesos_user.empty()) flags.mesos_user = own_user();
+  return flags;
+}
+
+Policy Flags::policy() const {
+  Policy p;
+  p.defaults.role = mesos_role;
+  p.defaults.network_name = default_network_name.value_or("");
+  p.defaults.bridge_name = mesos_bridge_name;
+  p.validation.role = mesos_role;
+  for (std::string_view feature : base::tokenize(enable_features, ',')) {
+    if (base::trim(feature) == "gpu_resources") p.validation.gpu_resources = true;
+  }
+  p.match.maintenance_mode = maintenance_mode;
+  p.match.draining = base::seconds(static_cast<int64_t>(draining_seconds));
+  p.match.gpu_restricted = gpu_scheduling_behavior == "restricted";
+  p.local_port_min = static_cast<int>(local_port_min);
+  p.local_port_max = static_cast<int>(local_port_max);
+  p.max_apps = max_apps;
+  p.max_running_deployments = max_running_deployments;
+  p.max_versions = zk_max_versions;
+  p.max_instances_per_offer = max_instances_per_offer;
+  p.kill_chunk_size = kill_chunk_size;
+  p.max_concurrent_health_checks = max_concurrent_marathon_health_checks;
+  p.kill_retry = milliseconds(kill_retry_timeout);
+  p.decline_offer = milliseconds(decline_offer_duration);
+  p.task_launch_confirm = milliseconds(task_launch_confirm_timeout);
+  p.task_launch = milliseconds(task_launch_timeout);
+  p.reconciliation_interval = milliseconds(reconciliation_interval);
+  p.scale_apps_interval = milliseconds(scale_apps_interval);
+  p.suppress_offers = suppress_offers;
+  p.env_vars_prefix = env_vars_prefix;
+  return p;
+}
+
+base::Result<client::ProtocolOptions> Flags::protocol() const {
+  client::ProtocolOptions options;
+  ASSIGN_OR_RETURN(options.masters, client::parse_masters(master));
+  ASSIGN_OR_RETURN(options.authorization, authorization(*this));
+  options.heartbeat_interval = milliseconds(mesos_heartbeat_interval);
+  options.missed_heartbeats = static_cast<int>(mesos_heartbeat_failure_threshold);
+  return options;
+}
+
+mesos::v1::FrameworkInfo Flags::framework(const std::string& id, uint16_t port) const {
+  using Info = mesos::v1::FrameworkInfo;
+  Info info;
+  info.set_user(mesos_user);
+  info.set_name(framework_name);
+  if (!id.empty()) info.mutable_id()->set_value(id);
+  info.set_failover_timeout(static_cast<double>(failover_timeout));
+  info.set_checkpoint(checkpoint);
+  info.add_roles(mesos_role);
+  info.set_hostname(hostname);
+  info.set_webui_url(webui_url.value_or(fmt::format("http://{}:{}", hostname, port)));
+  if (mesos_authentication_principal) info.set_principal(*mesos_authentication_principal);
+  for (auto capability : {Info::Capability::PARTITION_AWARE, Info::Capability::REGION_AWARE,
+                          Info::Capability::MULTI_ROLE, Info::Capability::RESERVATION_REFINEMENT,
+                          Info::Capability::TASK_KILLING_STATE}) {
+    info.add_capabilities()->set_type(capability);
+  }
+  if (policy().validation.gpu_resources) info.add_capabilities()->set_type(Info::Capability::GPU_RESOURCES);
+  return info;
+}
+
+Identity Flags::identity(uint16_t port) const {
+  Identity identity;
+  identity.leader = fmt::format("{}:{}", hostname, port);
+  identity.version = kApiVersion;
+  std::string config;
+  base::json::Writer w(config);
+  w.begin_object();
+  if (access_control_allow_origin) w.field("access_control_allow_origin", *access_control_allow_origin);
+  w.field("checkpoint", checkpoint);
+  w.field("decline_offer_duration", decline_offer_duration);
+  if (default_network_name) w.field("default_network_name", *default_network_name);
+  if (!env_vars_prefix.empty()) w.field("env_vars_prefix", env_vars_prefix);
+  w.field("executor", "//cmd");
+  w.field("failover_timeout", failover_timeout);
+  w.key("features");
+  w.begin_array();
+  for (std::string_view feature : base::tokenize(enable_features, ',')) w.value(base::trim(feature));
+  w.end_array();
+  w.field("framework_name", framework_name);
+  w.field("ha", ha);
+  w.field("hostname", hostname);
+  w.field("local_port_max", local_port_max);
+  w.field("local_port_min", local_port_min);
+  w.field("maintenance_mode", maintenance_mode);
+  w.field("master", master);
+  w.field("max_instances_per_offer", max_instances_per_offer);
+  w.field("mesos_bridge_name", mesos_bridge_name);
+  w.field("mesos_heartbeat_failure_threshold", mesos_heartbeat_failure_threshold);
+  w.field("mesos_heartbeat_interval", mesos_heartbeat_interval);
+  if (mesos_leader_ui_url) w.field("mesos_leader_ui_url", *mesos_leader_ui_url);
+  w.field("mesos_role", mesos_role);
+  w.field("mesos_user", mesos_user);
+  w.field("reconciliation_interval", reconciliation_interval);
+  w.field("scale_apps_interval", scale_apps_interval);
+  w.field("task_launch_confirm_timeout", task_launch_confirm_timeout);
+  w.field("task_launch_timeout", task_launch_timeout);
+  w.field("webui_url", webui_url.value_or(fmt::format("http://{}:{}", hostname, port)));
+  w.end_object();
+  identity.marathon_config = std::move(config);
+  identity.http_config = fmt::format(R"({{"http_port":{},"https_port":8443}})", port);
+  return identity;
+}
+
+std::string Flags::store_location() const {
+  return store.value_or("sqlite:" + data_dir + "/marathon.db");
+}
+
+}  // namespace marathon

@@ -1,0 +1,105 @@
+#pragma once
+
+// One instance of an app: a place to be filled by one task after the other. Its id stays over relaunches; the task id
+// ends in the number of the launch ("incarnation").
+
+#include <array>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/random.hpp"
+#include "base/time.hpp"
+#include "marathon/app.hpp"
+
+namespace marathon {
+
+using InstanceId = std::string;
+using TaskId = std::string;
+
+enum class Condition {
+  Scheduled,            // waits for an offer
+  Provisioned,          // launch sent (or about to be), nothing heard yet
+  Staging,
+  Starting,
+  Running,
+  Unreachable,          // its agent is; still counts
+  UnreachableInactive,  // for so long that it is being replaced
+  Killing,
+  Finished,
+  Killed,
+  Failed,
+  Error,
+  Gone,
+  Dropped,
+  Unknown,
+};
+
+/// Decommissioned: to be killed and forgotten.
+enum class Goal { Running, Decommissioned };
+
+constexpr bool is_terminal(Condition c) { return c >= Condition::Finished; }
+constexpr bool is_active(Condition c) {
+  return c >= Condition::Provisioned && c <= Condition::Killing && c != Condition::UnreachableInactive;
+}
+
+/// What has been heard from one health check of one instance.
+struct Health {
+  std::optional<bool> alive;
+  int consecutive_failures = 0;
+  std::optional<base::Time> first_success, last_success, last_failure;
+  std::string last_failure_cause;
+};
+
+struct Readiness {
+  bool ready = false;
+  int status = 0;  // 0: not asked yet
+  std::string content_type, body;
+};
+
+struct Instance {
+  InstanceId id;
+  PathId app;
+  Version version;  // of the definition that its task runs
+  Condition condition = Condition::Scheduled;
+  Goal goal = Goal::Running;
+  int incarnation = 0;  // of the current or last task; 0: never launched
+  base::Time since;     // of the condition
+
+  // Of the current task; empty while none was launched.
+  TaskId task_id;
+  std::string agent_id, hostname, region, zone, role;
+  std::map<std::string, std::string> attributes;  // those that constraints look at
+  std::vector<int> host_ports;                    // one per declared port; 0: not on the host
+  std::vector<std::string> ip_addresses;
+  std::string state;  // last task state heard, such as "TASK_RUNNING"; empty: none
+  std::optional<base::Time> staged_at, started_at, unreachable_at;
+
+  // Not stored: learnt anew after a restart.
+  std::vector<Health> health;          // one per health check of the definition
+  std::vector<Readiness> readiness;    // one per readiness check
+  std::optional<bool> healthy;         // over all checks; absent: not known yet
+  bool kill_requested = false;
+  bool killed_for_health = false;
+};
+
+std::string_view condition_name(Condition condition);  // "Running"
+std::optional<Condition> parse_condition(std::string_view name);
+
+/// "<safe app id>.instance-<time-based uuid>".
+InstanceId make_instance_id(const PathId& app, base::Time now, base::Random& random);
+
+/// "<instance>._app.<incarnation>".
+TaskId make_task_id(const InstanceId& instance, int incarnation);
+
+/// The instance and incarnation that a task id names: current and historical forms. Absent when it is no task of ours.
+struct TaskName {
+  InstanceId instance;
+  int incarnation = 0;
+  PathId app;
+};
+std::optional<TaskName> parse_task_id(std::string_view task);
+
+}  // namespace marathon

@@ -1,0 +1,15 @@
+#pragma once
+
+#include <vector>
+
+#include "marathon/app.hpp"
+#include "marathon/instance.hpp"
+
+namespace marathon {
+
+/// The instances to give up when `count` are too many: those that even out GROUP_BY first, then the ones that have got
+/// least far, then by the app's kill selection. Inactive ones are never chosen.
+std::vector<InstanceId> select_victims(const App& app, std::vector<const Instance*> candidates,
+                                       size_t count);
+
+}  // namespace marathon

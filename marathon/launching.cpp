@@ -1,0 +1,267 @@
+#include "marathon/launching.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "kernel/api/mesos/v1/scheduler/scheduler.pb.h"
+#include "marathon/instances.hpp"
+#include "marathon/records.hpp"
+#include "marathon/task_info.hpp"
+
+namespace marathon {
+namespace {
+
+namespace pb = mesos::v1;
+using pb::scheduler::Call;
+
+constexpr base::Duration kIdleBeforeSuppress = base::seconds(2);
+
+/// An app with waiting instances while a batch of offers is looked at.
+struct Candidate {
+  AppRun* run = nullptr;
+  std::vector<InstanceId> waiting;             // last one next
+  std::vector<const Instance*> placed;         // what constraints count
+  std::vector<bool> refused;                   // by offer
+  bool retry = false;                          // a refusal may not last: constraints that look at groups
+};
+
+struct Launch {
+  PathId app;
+  InstanceId instance;
+  TaskId task;
+  AppPtr definition;
+  Placement placement;
+};
+
+struct OfferUse {
+  Offer offer;
+  std::vector<Launch> launches;
+};
+
+bool is_delayed(const AppRun& run, base::Time now) { return run.backoff && run.backoff->until() > now; }
+
+std::vector<Candidate> candidates(Turn& turn, size_t offers) {
+  std::vector<Candidate> list;
+  for (const PathId& id : turn.state.launchable) {
+    AppRun& run = *find_run(turn.state, id);
+    if (!run.target || is_delayed(run, turn.now.time)) continue;
+    Candidate candidate;
+    candidate.run = &run;
+    candidate.refused.assign(offers, false);
+    for (const Constraint& c : run.target->constraints) {
+      candidate.retry |= c.op == ConstraintOperator::GroupBy || c.op == ConstraintOperator::Cluster;
+    }
+    for (auto& [key, instance] : run.instances) {
+      if (instance.condition == Condition::Scheduled) {
+        if (instance.goal == Goal::Running) candidate.waiting.push_back(key);
+      } else if (is_active(instance.condition) && !run.target->constraints.empty()) {
+        const auto version = run.versions.find(instance.version);
+        // Instances of an older configuration do not count.
+        if (version != run.versions.end() &&
+            version->second->last_config_change_at >= run.target->last_config_change_at) {
+          candidate.placed.push_back(&instance);
+        }
+      }
+    }
+    std::reverse(candidate.waiting.begin(), candidate.waiting.end());
+    if (!candidate.waiting.empty()) list.push_back(std::move(candidate));
+  }
+  turn.random.shuffle(list);
+  return list;
+}
+
+void remember_refusal(Turn& turn, AppRun& run, const Offer& offer, Reject why) {
+  OfferStatistics& statistics = run.offers;
+  ++statistics.processed;
+  ++statistics.unused;
+  ++statistics.declined[static_cast<size_t>(why)];
+  statistics.last_unused_at = turn.now.time;
+  statistics.last_by_agent[offer.agent_id] = {why, turn.now.time, offer.message};
+}
+
+void remember_use(Turn& turn, AppRun& run, const Offer& offer) {
+  ++run.offers.processed;
+  run.offers.last_used_at = turn.now.time;
+  run.offers.last_by_agent[offer.agent_id] = {std::nullopt, turn.now.time, offer.message};
+}
+
+void provision(Turn& turn, AppRun& run, Instance& instance, const Offer& offer,
+               const Placement& placement) {
+  ++instance.incarnation;
+  instance.version = run.target->version;
+  instance.task_id = make_task_id(instance.id, instance.incarnation);
+  instance.agent_id = offer.agent_id;
+  instance.hostname = offer.hostname;
+  instance.region = offer.region;
+  instance.zone = offer.zone;
+  instance.role = offer.role;
+  instance.attributes.clear();
+  for (const Constraint& c : run.target->constraints) {
+    if (const auto it = offer.attributes.find(c.field); it != offer.attributes.end()) {
+      instance.attributes.insert(*it);
+    }
+  }
+  instance.host_ports = placement.host_ports;
+  instance.staged_at = turn.now.time;
+  instance.health.clear();
+  instance.readiness.clear();
+  instance.healthy.reset();
+  turn.state.tasks[instance.task_id] = {instance.app, instance.id};
+  set_condition(turn, run, instance, Condition::Provisioned);
+}
+
+/// Places one instance on some offer, starting at `first` so that instances spread.
+bool place_one(Turn& turn, Candidate& candidate, std::vector<OfferUse>& uses, size_t first) {
+  AppRun& run = *candidate.run;
+  for (size_t step = 0; step < uses.size(); ++step) {
+    const size_t i = (first + step) % uses.size();
+    OfferUse& use = uses[i];
+    if (candidate.refused[i] || use.launches.size() >= turn.policy.max_instances_per_offer) continue;
+    Reject why{};
+    auto placement = match(use.offer, *run.target, candidate.placed, turn.policy.match,
+                           turn.now.time, turn.random, why);
+    if (!placement) {
+      remember_refusal(turn, run, use.offer, why);
+      if (!candidate.retry || why != Reject::UnfulfilledConstraint) candidate.refused[i] = true;
+      continue;
+    }
+    remember_use(turn, run, use.offer);
+    Instance& instance = run.instances.at(candidate.waiting.back());
+    candidate.waiting.pop_back();
+    provision(turn, run, instance, use.offer, *placement);
+    candidate.placed.push_back(&instance);
+    use.launches.push_back({instance.app, instance.id, instance.task_id, run.target, std::move(*placement)});
+    return true;
+  }
+  return false;
+}
+
+void decline(Turn& turn, const std::vector<std::string>& offers) {
+  if (offers.empty() || !turn.state.subscribed) return;
+  auto call = std::make_shared<Call>();
+  call->set_type(Call::DECLINE);
+  for (const std::string& id : offers) call->mutable_decline()->add_offer_ids()->set_value(id);
+  call->mutable_decline()->mutable_filters()->set_refuse_seconds(
+      std::chrono::duration<double>(turn.policy.decline_offer).count());
+  turn.out.send(std::move(call));
+  turn.count("mesos.offers.declined", offers.size());
+  turn.state.filters_set = true;
+}
+
+/// The records are durable: launch. What was given up or replaced meanwhile is left out.
+void accept(Turn& turn, const OfferUse& use) {
+  auto call = std::make_shared<Call>();
+  call->set_type(Call::ACCEPT);
+  call->mutable_accept()->add_offer_ids()->set_value(use.offer.id);
+  pb::Offer::Operation operation;
+  operation.set_type(pb::Offer::Operation::LAUNCH);
+  for (const Launch& launch : use.launches) {
+    Instance* instance = find_task(turn.state, launch.task);
+    if (!instance) continue;
+    if (instance->goal == Goal::Decommissioned) {
+      forget(turn, *find_run(turn.state, launch.app), launch.instance);
+      continue;
+    }
+    build_task(*launch.definition, *instance, launch.placement, use.offer, turn.policy.env_vars_prefix,
+               *operation.mutable_launch()->add_task_infos());
+  }
+  if (operation.launch().task_infos_size() == 0) return decline(turn, {use.offer.id});
+  const bool more = use.launches.size() >= turn.policy.max_instances_per_offer;
+  *call->mutable_accept()->add_operations() = std::move(operation);
+  call->mutable_accept()->mutable_filters()->set_refuse_seconds(
+      more ? 0 : std::chrono::duration<double>(turn.policy.decline_offer).count());
+  if (!more) turn.state.filters_set = true;
+  if (!turn.state.subscribed) return;  // reconciliation will say that these tasks do not exist
+  turn.out.send(std::move(call));
+  turn.count("mesos.offers.used");
+  turn.count("mesos.offer-operations.launch");
+}
+
+/// The records could not be stored: nothing is launched, the instances wait again.
+void abandon(Turn& turn, const std::vector<OfferUse>& uses) {
+  std::vector<std::string> offers;
+  for (const OfferUse& use : uses) {
+    offers.push_back(use.offer.id);
+    for (const Launch& launch : use.launches) {
+      Instance* instance = find_task(turn.state, launch.task);
+      if (!instance) continue;
+      AppRun& run = *find_run(turn.state, launch.app);
+      turn.state.tasks.erase(launch.task);
+      instance->task_id.clear();
+      instance->staged_at.reset();
+      set_condition(turn, run, *instance, Condition::Scheduled);
+      // A store that refuses now may refuse again: try after a pause.
+      run.backoff = Backoff{base::seconds(5), turn.now.time};
+      want_offers(turn, run);
+    }
+  }
+  decline(turn, offers);
+}
+
+}  // namespace
+
+void on_offers(Turn& turn, const pb::scheduler::Event_Offers& message) {
+  turn.count("mesos.offers.incoming", static_cast<uint64_t>(message.offers_size()));
+  std::vector<OfferUse> uses;
+  for (const pb::Offer& offer : message.offers()) uses.push_back({decode_offer(offer), {}});
+  std::vector<Candidate> waiting = candidates(turn, uses.size());
+  // Round robin: one instance of each app per round, each starting at the offer after the last one used.
+  size_t next = 0;
+  while (!waiting.empty()) {
+    std::erase_if(waiting, [&](Candidate& candidate) {
+      if (!place_one(turn, candidate, uses, next)) return true;
+      next = uses.empty() ? 0 : (next + 1) % uses.size();
+      return candidate.waiting.empty();
+    });
+  }
+  std::vector<std::string> unused;
+  std::vector<Write> writes;
+  std::vector<OfferUse> used;
+  for (OfferUse& use : uses) {
+    if (use.launches.empty()) {
+      unused.push_back(use.offer.id);
+      continue;
+    }
+    for (const Launch& launch : use.launches) {
+      const Instance* instance = find_task(turn.state, launch.task);
+      writes.push_back({instance_key(instance->id), encode_instance(*instance)});
+    }
+    used.push_back(std::move(use));
+  }
+  decline(turn, unused);
+  if (turn.state.launchable.empty() && turn.policy.suppress_offers && !turn.state.suppressed) {
+    turn.out.set_timer("suppress", turn.now.instant + kIdleBeforeSuppress);
+  }
+  if (used.empty()) return;
+  commit(turn, std::move(writes), [used = std::move(used)](Turn& later, const base::Status& status) {
+    if (!status) return abandon(later, used);
+    for (const OfferUse& use : used) accept(later, use);
+  });
+}
+
+void ask_for_offers(Turn& turn) {
+  State& state = turn.state;
+  if (!state.demand || !state.subscribed) return;
+  state.demand = false;
+  if (!state.suppressed && !state.filters_set) return;
+  auto call = std::make_shared<Call>();
+  call->set_type(Call::REVIVE);
+  call->mutable_revive()->add_roles(turn.policy.defaults.role);
+  turn.out.send(std::move(call));
+  turn.count("mesos.calls.revive");
+  state.suppressed = state.filters_set = false;
+}
+
+void suppress_when_idle(Turn& turn) {
+  State& state = turn.state;
+  if (!state.subscribed || state.suppressed || !state.launchable.empty()) return;
+  auto call = std::make_shared<Call>();
+  call->set_type(Call::SUPPRESS);
+  call->mutable_suppress()->add_roles(turn.policy.defaults.role);
+  turn.out.send(std::move(call));
+  turn.count("mesos.calls.suppress");
+  state.suppressed = true;
+}
+
+}  // namespace marathon

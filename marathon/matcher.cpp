@@ -1,0 +1,101 @@
+#include "marathon/matcher.hpp"
+
+#include <algorithm>
+
+#include "marathon/constraints.hpp"
+#include "marathon/ports.hpp"
+
+namespace marathon {
+namespace {
+
+std::vector<std::string> accepted_roles(const App& app) {
+  if (!app.accepted_resource_roles.empty()) return app.accepted_resource_roles;
+  return {app.role, "*"};
+}
+
+bool accepts(const std::vector<std::string>& roles, const std::string& role) {
+  return std::find(roles.begin(), roles.end(), role) != roles.end();
+}
+
+int64_t available(const std::vector<ScalarPiece>& pieces, const std::vector<std::string>& roles) {
+  int64_t sum = 0;
+  for (const ScalarPiece& piece : pieces) {
+    if (accepts(roles, piece.role)) sum += piece.left;
+  }
+  return sum;
+}
+
+void take(std::vector<ScalarPiece>& pieces, const std::vector<std::string>& roles, int64_t amount,
+          Placement& placement) {
+  for (ScalarPiece& piece : pieces) {
+    if (amount == 0) return;
+    if (!accepts(roles, piece.role) || piece.left == 0) continue;
+    const int64_t part = std::min(amount, piece.left);
+    piece.left -= part;
+    amount -= part;
+    placement.scalars.push_back({piece.index, part});
+  }
+}
+
+bool in_maintenance(const Offer& offer, const MatchPolicy& policy, base::Time now) {
+  if (!policy.maintenance_mode || !offer.unavailable_from) return false;
+  if (now < *offer.unavailable_from - policy.draining) return false;
+  return !offer.unavailable_until || now < *offer.unavailable_until;
+}
+
+bool region_fits(const Offer& offer, const App& app, const MatchPolicy& policy) {
+  for (const Constraint& constraint : app.constraints) {
+    if (constraint.field == "@region" || constraint.field == "@zone") return true;
+  }
+  return offer.region.empty() || policy.local_region.empty() || offer.region == policy.local_region;
+}
+
+bool constraints_hold(const Offer& offer, const App& app, const std::vector<const Instance*>& placed) {
+  return std::all_of(app.constraints.begin(), app.constraints.end(), [&](const Constraint& c) {
+    return satisfies(c, field_value(offer, c.field), placed, app.instances);
+  });
+}
+
+}  // namespace
+
+std::string_view reject_name(Reject reject) {
+  constexpr std::array<std::string_view, kRejects> kNames = {
+      "UnfulfilledRole",   "UnfulfilledConstraint", "NoCorrespondingReservationFound",
+      "AgentMaintenance",  "InsufficientCpus",      "InsufficientMemory",
+      "InsufficientDisk",  "InsufficientGpus",      "InsufficientPorts",
+      "DeclinedScarceResources"};
+  return kNames[static_cast<size_t>(reject)];
+}
+
+std::optional<Placement> match(Offer& offer, const App& app, const std::vector<const Instance*>& placed,
+                               const MatchPolicy& policy, base::Time now, base::Random& random,
+                               Reject& reject) {
+  const auto refuse = [&](Reject why) {
+    reject = why;
+    return std::optional<Placement>();
+  };
+  const std::vector<std::string> roles = accepted_roles(app);
+  if (offer.role != app.role) return refuse(Reject::UnfulfilledRole);
+  if (!region_fits(offer, app, policy) || !constraints_hold(offer, app, placed)) {
+    return refuse(Reject::UnfulfilledConstraint);
+  }
+  if (in_maintenance(offer, policy, now)) return refuse(Reject::AgentMaintenance);
+  const int64_t cpus = thousandths(app.cpus), mem = thousandths(app.mem);
+  const int64_t disk = thousandths(app.disk), gpus = thousandths(app.gpus);
+  if (available(offer.cpus, roles) < cpus) return refuse(Reject::InsufficientCpus);
+  if (available(offer.mem, roles) < mem) return refuse(Reject::InsufficientMemory);
+  if (available(offer.disk, roles) < disk) return refuse(Reject::InsufficientDisk);
+  if (available(offer.gpus, roles) < gpus) return refuse(Reject::InsufficientGpus);
+  if (policy.gpu_restricted && gpus == 0 && available(offer.gpus, roles) > 0) {
+    return refuse(Reject::DeclinedScarceResources);
+  }
+  Placement placement;
+  if (!place_ports(offer, app, roles, random, placement)) return refuse(Reject::InsufficientPorts);
+  take(offer.cpus, roles, cpus, placement);
+  take(offer.mem, roles, mem, placement);
+  take(offer.disk, roles, disk, placement);
+  take(offer.gpus, roles, gpus, placement);
+  return placement;
+}
+
+}  // namespace marathon

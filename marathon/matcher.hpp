@@ -1,0 +1,64 @@
+#pragma once
+
+// Whether an instance of an app fits into what is left of an offer, and with which resources.
+
+#include <array>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "base/random.hpp"
+#include "base/time.hpp"
+#include "marathon/app.hpp"
+#include "marathon/instance.hpp"
+#include "marathon/offer.hpp"
+
+namespace marathon {
+
+/// In the order in which the queue's funnel shows them.
+enum class Reject {
+  UnfulfilledRole,
+  UnfulfilledConstraint,
+  NoCorrespondingReservationFound,
+  AgentMaintenance,
+  InsufficientCpus,
+  InsufficientMemory,
+  InsufficientDisk,
+  InsufficientGpus,
+  InsufficientPorts,
+  DeclinedScarceResources,
+};
+inline constexpr size_t kRejects = 10;
+std::string_view reject_name(Reject reject);
+
+struct PlacedScalar {
+  int index = 0;  // of the resource in the offer
+  int64_t amount = 0;
+};
+
+struct PlacedPort {
+  int index = 0;
+  int port = 0;
+};
+
+struct Placement {
+  std::vector<PlacedScalar> scalars;
+  std::vector<PlacedPort> ports;
+  std::vector<int> host_ports;       // one per declared port; 0: not on the host
+  std::vector<int> container_ports;  // one per declared port
+};
+
+struct MatchPolicy {
+  std::string local_region;  // of the master; empty: none
+  bool maintenance_mode = true;
+  base::Duration draining{0};
+  bool gpu_restricted = true;
+};
+
+/// Takes the resources out of `offer` and says which, or leaves it alone and says in `reject` why not. `placed` are the
+/// instances that constraints count.
+std::optional<Placement> match(Offer& offer, const App& app, const std::vector<const Instance*>& placed,
+                               const MatchPolicy& policy, base::Time now, base::Random& random,
+                               Reject& reject);
+
+}  // namespace marathon

@@ -1,0 +1,52 @@
+#pragma once
+
+// An offer in the terms that placement needs, with the remainder counted down as instances are placed on it. Amounts
+// are thousandths, so that 0.1 + 0.2 fits into 0.3.
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/time.hpp"
+
+namespace mesos::v1 {
+class Offer;
+}
+
+namespace marathon {
+
+constexpr int64_t thousandths(double amount) {
+  return static_cast<int64_t>(amount * 1000 + (amount < 0 ? -0.5 : 0.5));
+}
+
+struct ScalarPiece {
+  std::string role;  // reserved for; "*": for anyone
+  int64_t left = 0;
+  int index = 0;     // in the offer's resources
+};
+
+struct PortPiece {
+  std::string role;
+  int first = 0, last = 0;
+  int index = 0;
+};
+
+struct Offer {
+  std::string id, agent_id, hostname, region, zone;
+  std::string role;  // that it was allocated to
+  std::map<std::string, std::string> attributes;
+  std::vector<ScalarPiece> cpus, mem, disk, gpus;  // reserved ones first
+  std::vector<PortPiece> ports;
+  std::optional<base::Time> unavailable_from, unavailable_until;
+  std::shared_ptr<const mesos::v1::Offer> message;
+};
+
+Offer decode_offer(const mesos::v1::Offer& message);
+
+/// The value of a constraint's field on an agent: its host name, fault domain or an attribute.
+std::optional<std::string> field_value(const Offer& offer, const std::string& field);
+
+}  // namespace marathon

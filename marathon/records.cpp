@@ -1,0 +1,257 @@
+#include "marathon/records.hpp"
+
+#include <boost/json.hpp>
+
+#include "base/json/value.hpp"
+#include "base/json/writer.hpp"
+#include "marathon/json_fields.hpp"
+
+namespace marathon {
+namespace {
+
+using base::json::Writer;
+
+std::string iso(base::Time time) { return base::render_iso8601(time); }
+
+void write_time(Writer& w, std::string_view key, const std::optional<base::Time>& time) {
+  if (time) w.field(key, iso(*time));
+}
+
+bool read_time(const Fields& fields, std::string_view key, base::Time& out) {
+  std::string text;
+  if (!fields.get(key, text)) return false;
+  const auto time = base::parse_iso8601(text);
+  if (time) out = *time;
+  return time.has_value();
+}
+
+void read_time(const Fields& fields, std::string_view key, std::optional<base::Time>& out) {
+  base::Time time;
+  if (read_time(fields, key, time)) out = time;
+}
+
+void write_strings(Writer& w, std::string_view key, const std::vector<std::string>& values) {
+  w.key(key);
+  w.begin_array();
+  for (const std::string& value : values) w.value(value);
+  w.end_array();
+}
+
+void write_labels(Writer& w, std::string_view key, const std::map<std::string, std::string>& labels) {
+  w.key(key);
+  w.begin_object();
+  for (const auto& [name, value] : labels) w.field(name, value);
+  w.end_object();
+}
+
+/// Parses an object and lets `read` fill the result; any type error makes the record corrupt.
+template <class T>
+base::Result<T> decode(const std::string& text, std::string_view what,
+                       const std::function<void(const Fields&, T&)>& read) {
+  auto value = base::json::parse(text);
+  if (!value || !value->is_object()) {
+    return base::Error{base::Code::Corrupt, std::string(what) + " is not a JSON object"};
+  }
+  Violations errors;
+  T out;
+  read(Fields(value->get_object(), "", errors), out);
+  if (!errors.empty()) {
+    return base::Error{base::Code::Corrupt,
+                       std::string(what) + " has a wrong value at " + errors.by_path().begin()->first};
+  }
+  return out;
+}
+
+void write_group(Writer& w, const Group& group) {
+  w.begin_object();
+  w.field("id", group.id);
+  write_strings(w, "dependencies", group.dependencies);
+  w.field("version", iso(group.version));
+  w.end_object();
+}
+
+Group read_group(const Fields& fields) {
+  Group group;
+  if (!fields.get("id", group.id)) fields.fail("id", "missing");
+  fields.get("dependencies", group.dependencies);
+  read_time(fields, "version", group.version);
+  return group;
+}
+
+}  // namespace
+
+std::string app_key(const PathId& id, Version version) { return "app:" + id + "@" + iso(version); }
+std::string current_key(const PathId& id) { return "current:" + id; }
+std::string group_key(const PathId& id) { return "group:" + id; }
+std::string instance_key(const InstanceId& id) { return "instance:" + id; }
+std::string deployment_key(const std::string& id) { return "deployment:" + id; }
+std::string failure_key(const PathId& app) { return "failure:" + app; }
+
+std::string encode_instance(const Instance& instance) {
+  std::string text;
+  Writer w(text);
+  w.begin_object();
+  w.field("id", instance.id);
+  w.field("app", instance.app);
+  w.field("version", iso(instance.version));
+  w.field("condition", condition_name(instance.condition));
+  w.field("decommissioned", instance.goal == Goal::Decommissioned);
+  w.field("incarnation", instance.incarnation);
+  w.field("since", iso(instance.since));
+  if (!instance.task_id.empty()) {
+    w.field("task", instance.task_id);
+    w.field("agent", instance.agent_id);
+    w.field("hostname", instance.hostname);
+    if (!instance.region.empty()) w.field("region", instance.region);
+    if (!instance.zone.empty()) w.field("zone", instance.zone);
+    w.field("role", instance.role);
+    if (!instance.attributes.empty()) write_labels(w, "attributes", instance.attributes);
+    w.key("ports");
+    w.begin_array();
+    for (int port : instance.host_ports) w.value(port);
+    w.end_array();
+    write_strings(w, "addresses", instance.ip_addresses);
+    w.field("state", instance.state);
+    write_time(w, "stagedAt", instance.staged_at);
+    write_time(w, "startedAt", instance.started_at);
+    write_time(w, "unreachableAt", instance.unreachable_at);
+  }
+  w.end_object();
+  return text;
+}
+
+base::Result<Instance> decode_instance(const std::string& text) {
+  return decode<Instance>(text, "the instance", [](const Fields& fields, Instance& out) {
+    if (!fields.get("id", out.id)) fields.fail("id", "missing");
+    if (!fields.get("app", out.app)) fields.fail("app", "missing");
+    read_time(fields, "version", out.version);
+    std::string condition;
+    fields.get("condition", condition);
+    if (const auto parsed = parse_condition(condition)) {
+      out.condition = *parsed;
+    } else {
+      fields.fail("condition", "unknown");
+    }
+    bool decommissioned = false;
+    fields.get("decommissioned", decommissioned);
+    if (decommissioned) out.goal = Goal::Decommissioned;
+    fields.get_int("incarnation", out.incarnation);
+    read_time(fields, "since", out.since);
+    fields.get("task", out.task_id);
+    fields.get("agent", out.agent_id);
+    fields.get("hostname", out.hostname);
+    fields.get("region", out.region);
+    fields.get("zone", out.zone);
+    fields.get("role", out.role);
+    fields.get("attributes", out.attributes);
+    if (const boost::json::value* ports = fields.find("ports"); ports && ports->is_array()) {
+      for (const boost::json::value& port : ports->get_array()) {
+        int64_t number = 0;
+        if (!base::json::to_int(port, number)) fields.fail("ports", "not a number");
+        out.host_ports.push_back(static_cast<int>(number));
+      }
+    }
+    fields.get("addresses", out.ip_addresses);
+    fields.get("state", out.state);
+    read_time(fields, "stagedAt", out.staged_at);
+    read_time(fields, "startedAt", out.started_at);
+    read_time(fields, "unreachableAt", out.unreachable_at);
+  });
+}
+
+std::string encode_group(const Group& group) {
+  std::string text;
+  Writer w(text);
+  write_group(w, group);
+  return text;
+}
+
+base::Result<Group> decode_group(const std::string& text) {
+  return decode<Group>(text, "the group",
+                       [](const Fields& fields, Group& out) { out = read_group(fields); });
+}
+
+std::string encode_deployment(const Deployment& deployment) {
+  std::string text;
+  Writer w(text);
+  w.begin_object();
+  w.field("id", deployment.id);
+  w.field("version", iso(deployment.version));
+  w.key("changes");
+  w.begin_array();
+  for (const AppChange& change : deployment.changes) {
+    w.begin_object();
+    w.field("id", change.id);
+    if (change.from) w.field("from", iso(change.from->version));
+    if (change.to) w.field("to", iso(change.to->version));
+    if (!change.kill_list.empty()) write_strings(w, "kill", change.kill_list);
+    w.end_object();
+  }
+  w.end_array();
+  w.key("groups");
+  w.begin_array();
+  for (const GroupChange& change : deployment.groups) {
+    w.begin_object();
+    w.field("id", change.id);
+    if (change.from) w.key("from"), write_group(w, *change.from);
+    if (change.to) w.key("to"), write_group(w, *change.to);
+    w.end_object();
+  }
+  w.end_array();
+  w.end_object();
+  return text;
+}
+
+base::Result<StoredDeployment> decode_deployment(const std::string& text) {
+  return decode<StoredDeployment>(
+      text, "the deployment", [](const Fields& fields, StoredDeployment& out) {
+        if (!fields.get("id", out.deployment.id)) fields.fail("id", "missing");
+        read_time(fields, "version", out.deployment.version);
+        fields.get_objects("changes", [&](const Fields& item) {
+          StoredChange change;
+          item.get("id", change.id);
+          read_time(item, "from", change.from);
+          read_time(item, "to", change.to);
+          item.get("kill", change.kill_list);
+          out.changes.push_back(std::move(change));
+        });
+        fields.get_objects("groups", [&](const Fields& item) {
+          GroupChange change;
+          item.get("id", change.id);
+          item.get_object("from", [&](const Fields& g) { change.from = read_group(g); });
+          item.get_object("to", [&](const Fields& g) { change.to = read_group(g); });
+          out.deployment.groups.push_back(std::move(change));
+        });
+      });
+}
+
+std::string encode_failure(const TaskFailure& failure) {
+  std::string text;
+  Writer w(text);
+  w.begin_object();
+  w.field("appId", failure.app);
+  w.field("host", failure.host);
+  w.field("message", failure.message);
+  w.field("state", failure.state);
+  w.field("taskId", failure.task_id);
+  w.field("timestamp", iso(failure.timestamp));
+  w.field("version", iso(failure.version));
+  if (!failure.agent_id.empty()) w.field("slaveId", failure.agent_id);
+  w.end_object();
+  return text;
+}
+
+base::Result<TaskFailure> decode_failure(const std::string& text) {
+  return decode<TaskFailure>(text, "the task failure", [](const Fields& fields, TaskFailure& out) {
+    fields.get("appId", out.app);
+    fields.get("host", out.host);
+    fields.get("message", out.message);
+    fields.get("state", out.state);
+    fields.get("taskId", out.task_id);
+    fields.get("slaveId", out.agent_id);
+    read_time(fields, "timestamp", out.timestamp);
+    read_time(fields, "version", out.version);
+  });
+}
+
+}  // namespace marathon

@@ -1,0 +1,51 @@
+#pragma once
+
+// What is stored, one record per object. Values are JSON, so that a person can read them.
+//
+//   app:<id>@<version>    a definition            current:<id>     the version that is in force
+//   group:<id>            a group                 instance:<id>    one that was launched at least once
+//   deployment:<id>       one under way           failure:<app>    the app's last task failure
+//   framework-id          given by the master     schema           version of this layout
+
+#include <string>
+
+#include "base/result.hpp"
+#include "marathon/state.hpp"
+
+namespace marathon {
+
+inline constexpr std::string_view kSchemaVersion = "1";
+
+std::string app_key(const PathId& id, Version version);
+std::string current_key(const PathId& id);
+std::string group_key(const PathId& id);
+std::string instance_key(const InstanceId& id);
+std::string deployment_key(const std::string& id);
+std::string failure_key(const PathId& app);
+inline constexpr const char* kFrameworkIdKey = "framework-id";
+inline constexpr const char* kSchemaKey = "schema";
+
+std::string encode_instance(const Instance& instance);
+base::Result<Instance> decode_instance(const std::string& text);
+
+std::string encode_group(const Group& group);
+base::Result<Group> decode_group(const std::string& text);
+
+/// Definitions are stored by reference: id and versions.
+std::string encode_deployment(const Deployment& deployment);
+
+struct StoredChange {
+  PathId id;
+  Version from, to;  // 0: none
+  std::vector<InstanceId> kill_list;
+};
+struct StoredDeployment {
+  Deployment deployment;  // without changes and steps
+  std::vector<StoredChange> changes;
+};
+base::Result<StoredDeployment> decode_deployment(const std::string& text);
+
+std::string encode_failure(const TaskFailure& failure);
+base::Result<TaskFailure> decode_failure(const std::string& text);
+
+}  // namespace marathon

@@ -1,0 +1,164 @@
+#include "marathon/rollout.hpp"
+
+#include <algorithm>
+
+#include "marathon/health.hpp"
+#include "marathon/instances.hpp"
+#include "marathon/kill_policy.hpp"
+#include "marathon/upgrade.hpp"
+
+namespace marathon {
+namespace {
+
+/// Instances that count towards the wanted number.
+bool counts(const Instance& instance) {
+  return instance.goal == Goal::Running && instance.condition != Condition::UnreachableInactive;
+}
+
+std::vector<const Instance*> counting(const AppRun& run) {
+  std::vector<const Instance*> list;
+  for (const auto& [id, instance] : run.instances) {
+    if (counts(instance)) list.push_back(&instance);
+  }
+  return list;
+}
+
+bool any_decommissioned(const AppRun& run) {
+  return std::any_of(run.instances.begin(), run.instances.end(),
+                     [](const auto& entry) { return entry.second.goal == Goal::Decommissioned; });
+}
+
+const AppChange* change_of(const Deployment& deployment, const PathId& app) {
+  for (const AppChange& change : deployment.changes) {
+    if (change.id == app) return &change;
+  }
+  return nullptr;
+}
+
+bool stop(Turn& turn, AppRun& run, Action& action) {
+  if (!action.started) {
+    action.started = true;
+    reset_backoff(turn, run);
+  }
+  stop_all(turn, run);
+  return run.instances.empty();
+}
+
+bool scale(Turn& turn, AppRun& run, const AppChange& change, Action& action) {
+  const int64_t wanted = run.target->instances;
+  if (!action.started) {
+    action.started = true;
+    for (const InstanceId& id : change.kill_list) decommission(turn, run, id);
+  }
+  restore_count(turn, run);
+  if (any_decommissioned(run)) return false;
+  const bool grows = wanted > (change.from ? change.from->instances : 0);
+  if (!grows) return true;
+  int64_t ready = 0;
+  for (const auto& [id, instance] : run.instances) ready += is_ready(run, instance) ? 1 : 0;
+  return ready >= wanted;
+}
+
+/// Old instances in the order in which they go: what does not run well first, then the oldest.
+std::vector<const Instance*> replaceable(const AppRun& run) {
+  std::vector<const Instance*> old;
+  for (const auto& [id, instance] : run.instances) {
+    if (instance.goal == Goal::Running && is_outdated(run, instance)) old.push_back(&instance);
+  }
+  std::stable_sort(old.begin(), old.end(), [](const Instance* a, const Instance* b) {
+    const bool ha = is_considered_healthy(*a), hb = is_considered_healthy(*b);
+    if (ha != hb) return !ha;
+    return a->staged_at.value_or(a->since) < b->staged_at.value_or(b->since);
+  });
+  return old;
+}
+
+void start_replacing(Turn& turn, AppRun& run, Action& action) {
+  action.started = true;
+  reset_backoff(turn, run);
+  UpgradeInput input;
+  input.target = run.target->instances;
+  for (const auto& [id, instance] : run.instances) {
+    if (instance.goal != Goal::Running || instance.condition == Condition::UnreachableInactive) continue;
+    // What waits for an offer has no task yet: it starts as the new version.
+    if (instance.condition == Condition::Scheduled) continue;
+    ++input.existing;
+    if (is_considered_healthy(instance)) ++input.running;
+  }
+  const UpgradeLimits limits = upgrade_limits(run.target->upgrade_strategy, input);
+  action.kill_now = limits.kill_now;
+  action.max_capacity = limits.max_capacity;
+}
+
+bool replace(Turn& turn, AppRun& run, Action& action) {
+  const int64_t wanted = run.target->instances;
+  if (!action.started) start_replacing(turn, run, action);
+  int64_t fresh = 0, ready = 0, old_alive = 0;
+  for (auto& [id, instance] : run.instances) {
+    if (instance.condition == Condition::Scheduled && instance.goal == Goal::Running) {
+      instance.version = run.target->version;
+    }
+    if (is_outdated(run, instance)) {
+      ++old_alive;  // until it is confirmed to have ended
+    } else if (counts(instance)) {
+      ++fresh;
+      if (is_ready(run, instance)) ++ready;
+    }
+  }
+  // Each new instance that is ready lets one old one go.
+  const std::vector<const Instance*> old = replaceable(run);
+  int64_t may_go = std::min<int64_t>(action.kill_now + ready - action.killed,
+                                     static_cast<int64_t>(old.size()));
+  if (ready >= wanted) may_go = static_cast<int64_t>(old.size());
+  std::vector<InstanceId> victims;
+  for (int64_t i = 0; i < may_go; ++i) victims.push_back(old[static_cast<size_t>(i)]->id);
+  for (const InstanceId& id : victims) {
+    ++action.killed;
+    decommission(turn, run, id);
+  }
+  const int64_t room = action.max_capacity - old_alive - fresh;
+  schedule_instances(turn, run, std::max<int64_t>(0, std::min(wanted - fresh, room)));
+  return ready >= wanted && old_alive == 0 && !any_decommissioned(run);
+}
+
+}  // namespace
+
+bool is_outdated(const AppRun& run, const Instance& instance) {
+  if (!run.target || instance.version == run.target->version) return false;
+  const auto version = run.versions.find(instance.version);
+  if (version == run.versions.end()) return true;
+  return version->second->last_config_change_at != run.target->last_config_change_at;
+}
+
+void stop_all(Turn& turn, AppRun& run) {
+  std::vector<InstanceId> ids;
+  for (const auto& [id, instance] : run.instances) {
+    if (instance.goal == Goal::Running) ids.push_back(id);
+  }
+  for (const InstanceId& id : ids) decommission(turn, run, id);
+}
+
+void restore_count(Turn& turn, AppRun& run) {
+  const std::vector<const Instance*> list = counting(run);
+  const int64_t surplus = static_cast<int64_t>(list.size()) - run.target->instances;
+  if (surplus < 0) return schedule_instances(turn, run, -surplus);
+  if (surplus == 0) return;
+  for (const InstanceId& id : select_victims(*run.target, list, static_cast<size_t>(surplus))) {
+    decommission(turn, run, id);
+  }
+}
+
+bool run_action(Turn& turn, const Deployment& deployment, Action& action) {
+  AppRun* run = find_run(turn.state, action.app);
+  const AppChange* change = change_of(deployment, action.app);
+  if (!run || !change) return true;
+  switch (action.kind) {
+    case ActionKind::Start: return true;
+    case ActionKind::Stop: return stop(turn, *run, action);
+    case ActionKind::Scale: return !run->target || scale(turn, *run, *change, action);
+    case ActionKind::Restart: return !run->target || replace(turn, *run, action);
+  }
+  UNREACHABLE();
+}
+
+}  // namespace marathon

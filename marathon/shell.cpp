@@ -1,0 +1,230 @@
+#include "marathon/shell.hpp"
+
+#include <deque>
+#include <unordered_map>
+
+#include "base/http/server.hpp"
+#include "base/log.hpp"
+#include "base/strings.hpp"
+#include "kernel/client/scheduler.hpp"
+#include "marathon/core.hpp"
+#include "marathon/event_streams.hpp"
+#include "marathon/prober.hpp"
+
+namespace marathon {
+namespace {
+
+constexpr base::Duration kDrain = base::seconds(5);
+
+template <class... Functions>
+struct Overloaded : Functions... {
+  using Functions::operator()...;
+};
+
+base::log::Level log_level(TraceLevel level) {
+  switch (level) {
+    case TraceLevel::Debug: return base::log::Level::Debug;
+    case TraceLevel::Info: return base::log::Level::Info;
+    case TraceLevel::Warning: return base::log::Level::Warning;
+    case TraceLevel::Error: return base::log::Level::Error;
+  }
+  return base::log::Level::Info;
+}
+
+}  // namespace
+
+struct Shell::Impl {
+  Impl(base::Loop& l, base::Store& s, const Flags& f)
+      : loop(l),
+        store(s),
+        flags(f),
+        core(f.policy(), f.identity(f.http_port), base::Random::from_os()),
+        streams(l, f.event_stream_max_outstanding_messages,
+                {.on_open = [this](const std::string& remote) { dispatch(StreamOpened{remote}); },
+                 .on_close = [this](const std::string& remote) { dispatch(StreamClosed{remote}); }}),
+        prober(l, [this](Probed result) { dispatch(std::move(result)); }),
+        server(l, server_options(f), [this](base::http::Request request, base::http::Responder responder) {
+          handle(std::move(request), std::move(responder));
+        }) {}
+
+  static base::http::ServerOptions server_options(const Flags& f) {
+    base::http::ServerOptions options;
+    if (!f.http_compression) options.gzip_min_bytes = 0;
+    return options;
+  }
+
+  /// Feeds one event to the core and performs its effects. Effects may cause events at once: these wait their turn.
+  void dispatch(Event event) {
+    events.push_back(std::move(event));
+    if (busy) return;
+    busy = true;
+    while (!events.empty()) {
+      const Event next = std::move(events.front());
+      events.pop_front();
+      Effects out;
+      core.on(next, loop.now(), out);
+      for (Effect& effect : out.list) perform(effect);
+    }
+    busy = false;
+  }
+
+  void perform(Effect& effect) {
+    std::visit(Overloaded{
+                   [&](Reply& e) { reply(e); },
+                   [&](Persist& e) { persist(e); },
+                   [&](SendCall& e) {
+                     if (scheduler) scheduler->send(*e.call);
+                   },
+                   [&](SetTimer& e) { set_timer(e); },
+                   [&](CancelTimer& e) { cancel_timer(e.timer); },
+                   [&](Publish& e) { streams.publish(e.type, e.data); },
+                   [&](Probe& e) { prober.probe(e); },
+                   [&](Exit& e) {
+                     LOG_ERROR("leaving: {}", e.reason);
+                     drain(e.code);
+                   },
+                   [&](Trace& e) { base::log::line(log_level(e.level), "marathon", "{}", e.text); },
+               },
+               effect);
+  }
+
+  void persist(Persist& e) {
+    base::StoreBatch batch;
+    for (Write& write : e.writes) batch.writes.push_back({std::move(write.key), std::move(write.value)});
+    store.commit(std::move(batch), [this, ticket = e.ticket](base::Status status) {
+      dispatch(Persisted{ticket, std::move(status)});
+    });
+  }
+
+  void set_timer(const SetTimer& e) {
+    cancel_timer(e.timer);
+    timers[e.timer] = loop.at(e.at, [this, name = e.timer] {
+      timers.erase(name);
+      dispatch(TimerFired{name});
+    });
+  }
+
+  void cancel_timer(const TimerName& name) {
+    const auto it = timers.find(name);
+    if (it == timers.end()) return;
+    loop.cancel(it->second);
+    timers.erase(it);
+  }
+
+  base::http::Headers common_headers() const {
+    base::http::Headers headers{{"Cache-Control", "no-cache, no-store, must-revalidate"},
+                                {"Pragma", "no-cache"},
+                                {"Expires", "0"},
+                                {"X-Marathon-Leader", "http://" + leader},
+                                {"X-Frame-Options", "DENY"},
+                                {"X-XSS-Protection", "1; mode=block"}};
+    if (flags.access_control_allow_origin) {
+      headers.add("Access-Control-Allow-Origin", *flags.access_control_allow_origin);
+      headers.add("Access-Control-Allow-Methods", "GET, HEAD, OPTIONS");
+      headers.add("Access-Control-Max-Age", "86400");
+    }
+    return headers;
+  }
+
+  void reply(Reply& e) {
+    const auto it = calls.find(e.call);
+    if (it == calls.end()) return;
+    for (const auto& [name, value] : common_headers().all()) e.response.headers.set(name, value);
+    it->second.reply(std::move(e.response));
+    calls.erase(it);
+  }
+
+  bool authorized(const base::http::Request& request) const {
+    if (!flags.http_credentials) return true;
+    const std::string_view given = request.headers.get_or("Authorization", "");
+    const std::string wanted = "Basic " + base::base64_encode(*flags.http_credentials);
+    // Compared without leaving early, so that time tells nothing about the secret.
+    unsigned char difference = given.size() == wanted.size() ? 0 : 1;
+    for (size_t i = 0; i < given.size() && i < wanted.size(); ++i) {
+      difference = static_cast<unsigned char>(difference | (given[i] ^ wanted[i]));
+    }
+    return difference == 0;
+  }
+
+  void handle(base::http::Request request, base::http::Responder responder) {
+    if (!authorized(request)) {
+      auto response = render(refuse(401, "credentials are missing or wrong"));
+      response.headers.set("WWW-Authenticate", "Basic realm=\"" + flags.http_realm + "\"");
+      return responder.reply(std::move(response));
+    }
+    if (request.method == "OPTIONS" && flags.access_control_allow_origin) {
+      base::http::Response response;
+      response.headers = common_headers();
+      response.headers.set("Access-Control-Allow-Headers",
+                           std::string(request.headers.get_or("Access-Control-Request-Headers", "")));
+      return responder.reply(std::move(response));
+    }
+    if (request.path == "/v2/events" || request.path == "/v2/events/") {
+      return streams.handle(request, responder, common_headers());
+    }
+    if (flags.http_max_concurrent_requests && calls.size() >= *flags.http_max_concurrent_requests) {
+      return responder.reply(render(refuse(503, "too many requests at once")));
+    }
+    const CallId call = next_call++;
+    calls.emplace(call, responder);
+    responder.on_disconnect([this, call] { calls.erase(call); });
+    dispatch(HttpRequested{call, std::move(request)});
+  }
+
+  base::Result<uint16_t> start() {
+    auto records = store.scan("");
+    if (!records) return records.error().with_context("reading the store");
+    Recovered recovered;
+    for (base::StoreEntry& entry : *records) recovered.records.emplace_back(std::move(entry.key), std::move(entry.value));
+    ASSIGN_OR_RETURN(client::ProtocolOptions protocol, flags.protocol());
+    ASSIGN_OR_RETURN(const uint16_t port, server.listen(flags.http_address, flags.http_port));
+    core.set_identity(flags.identity(port));
+    leader = flags.identity(port).leader;
+    dispatch(std::move(recovered));
+    client::Scheduler::Callbacks callbacks;
+    callbacks.on_event = [this](std::shared_ptr<const mesos::v1::scheduler::Event> event) {
+      dispatch(MasterEvent{std::move(event)});
+    };
+    callbacks.on_disconnected = [this](const std::string&, bool) { dispatch(MasterLost{}); };
+    scheduler = std::make_unique<client::Scheduler>(
+        loop, std::move(protocol), flags.framework(core.state().framework_id, port), std::move(callbacks));
+    scheduler->start();
+    return port;
+  }
+
+  void drain(int exit_code) {
+    if (draining) return;
+    draining = true;
+    scheduler.reset();
+    server.drain(kDrain, [this, exit_code] { loop.stop(exit_code); });
+    // Event streams never end by themselves.
+    loop.after(base::milliseconds(500), [this, exit_code] { loop.stop(exit_code); });
+  }
+
+  base::Loop& loop;
+  base::Store& store;
+  const Flags& flags;
+  Core core;
+  EventStreams streams;
+  Prober prober;
+  base::http::Server server;
+  std::unique_ptr<client::Scheduler> scheduler;
+  std::deque<Event> events;
+  bool busy = false;
+  bool draining = false;
+  std::unordered_map<TimerName, base::Loop::TimerId> timers;
+  std::unordered_map<CallId, base::http::Responder> calls;
+  CallId next_call = 1;
+  std::string leader;
+};
+
+Shell::Shell(base::Loop& loop, base::Store& store, const Flags& flags)
+    : impl_(std::make_unique<Impl>(loop, store, flags)) {}
+
+Shell::~Shell() = default;
+
+base::Result<uint16_t> Shell::start() { return impl_->start(); }
+
+void Shell::drain(int exit_code) { impl_->drain(exit_code); }
+
+}  // namespace marathon

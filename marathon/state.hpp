@@ -1,0 +1,185 @@
+#pragma once
+
+// Everything the core knows. Logic lives in the files named after it; this holds the data, its indexes and the few
+// operations that keep the two together.
+
+#include <array>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/random.hpp"
+#include "base/time.hpp"
+#include "marathon/app.hpp"
+#include "marathon/effects.hpp"
+#include "marathon/instance.hpp"
+#include "marathon/plan.hpp"
+#include "marathon/policy.hpp"
+#include "marathon/ports.hpp"
+
+namespace marathon {
+
+struct Group {
+  PathId id;
+  std::vector<PathId> dependencies;
+  Version version;
+  bool operator==(const Group&) const = default;
+};
+
+struct GroupChange {
+  PathId id;
+  std::optional<Group> from, to;
+};
+
+struct TaskFailure {
+  PathId app;
+  std::string host, message, state, task_id, agent_id;
+  base::Time timestamp;
+  Version version;
+};
+
+/// Delay before the next launch of an app that keeps failing.
+struct Backoff {
+  base::Duration delay{0};
+  base::Time reference;  // the delay runs from here
+  base::Time until() const { return reference + delay; }
+};
+
+struct LastOffer {
+  std::optional<Reject> reject;  // absent: used
+  base::Time at;
+  std::shared_ptr<const mesos::v1::Offer> offer;
+};
+
+/// Why offers were not used for an app: how many were looked at, and at which step they fell out.
+struct OfferStatistics {
+  uint64_t processed = 0, unused = 0;
+  std::optional<base::Time> last_unused_at, last_used_at;
+  std::array<uint64_t, kRejects> declined{};
+  std::map<std::string, LastOffer> last_by_agent;
+};
+
+struct AppRun {
+  AppPtr target;                       // null: removed, instances are being stopped
+  std::map<Version, AppPtr> versions;  // `target` and what instances, history and deployments refer to
+  std::map<InstanceId, Instance> instances;
+  mutable std::string rendered;        // of `target`, by render_app_open; filled on first use
+  std::string deployment;              // that has locked the app; empty: none
+  std::optional<Backoff> backoff;
+  std::optional<TaskFailure> last_failure;
+
+  // The launch queue.
+  size_t scheduled = 0;                // instances in condition Scheduled
+  base::Time queued_since;
+  OfferStatistics offers;
+};
+
+struct Deployment {
+  std::string id;
+  Version version;
+  std::vector<AppChange> changes;
+  std::vector<GroupChange> groups;
+  std::vector<Step> steps;
+  size_t current = 0;      // index of the step under way; steps.size(): finished
+  bool running = false;    // durable: its actions may begin
+};
+
+/// One probe of a health or readiness check under way.
+struct RunningProbe {
+  PathId app;
+  InstanceId instance;
+  TaskId task;
+  size_t index = 0;
+  bool readiness = false;
+  base::Instant started;
+};
+
+struct State {
+  explicit State(const Policy& policy)
+      : service_ports(policy.local_port_min, policy.local_port_max) {}
+
+  std::map<PathId, AppRun> apps;
+  std::map<PathId, Group> groups;  // the root always exists
+  std::map<std::string, Deployment> deployments;
+  std::vector<std::string> deployment_order;  // oldest first
+  std::unordered_map<TaskId, std::pair<PathId, InstanceId>> tasks;
+  std::set<PathId> launchable;  // apps with scheduled instances
+  std::set<PathId> dirty;       // apps whose instances changed in this turn
+  ServicePorts service_ports;
+  Version last_version;         // of the root group
+
+  // Commits under way and what happens when they are done.
+  Ticket next_ticket = 1;
+  using Continuation = std::function<void(struct Turn&, const base::Status&)>;
+  std::map<Ticket, std::vector<Continuation>> pending;
+
+  // The master.
+  std::string framework_id;
+  bool subscribed = false;
+  bool suppressed = false;
+  bool filters_set = false;     // offers were declined since the last revive
+  bool demand = false;          // something became launchable in this turn
+  std::string master;           // "host:port" of the leading master
+
+  // Kills.
+  std::set<std::pair<PathId, InstanceId>> kills_in_flight;
+  std::set<std::pair<PathId, InstanceId>> kills_waiting;
+
+  // Probes.
+  uint64_t next_probe = 1;
+  std::map<uint64_t, RunningProbe> probes;
+  std::deque<RunningProbe> probes_waiting;
+
+  base::Time started;
+  uint64_t streams = 0;
+  std::map<std::string, uint64_t> counters;  // by metric name
+};
+
+/// One event's worth of work: what logic files take instead of globals.
+struct Turn {
+  State& state;
+  const Policy& policy;
+  base::Random& random;
+  base::Now now;
+  Effects& out;
+
+  // What the event wants stored: one atomic commit at its end.
+  std::vector<Write> writes{};
+  std::vector<State::Continuation> continuations{};
+
+  void count(const std::string& metric, uint64_t by = 1) { state.counters[metric] += by; }
+};
+
+/// The definition that an instance runs, or the app's target when that version is gone. Null when there is neither.
+const App* definition_of(const AppRun& run, const Instance& instance);
+
+AppRun* find_run(State& state, const PathId& id);
+
+/// An app that exists for the API.
+const AppRun* find_app(const State& state, const PathId& id);
+
+Instance* find_instance(State& state, const PathId& app, const InstanceId& id);
+Instance* find_task(State& state, const TaskId& task);
+
+/// Apps in the order of their ids within `group`, removed ones left out.
+void each_app(const State& state, const PathId& group, const std::function<void(const AppRun&)>& visit);
+
+/// True when the group exists: the root, a stored one, or one with a member.
+bool group_exists(const State& state, const PathId& id);
+
+/// Marks the app for the reconciling pass at the end of the turn.
+void touch(Turn& turn, const PathId& app);
+
+/// Adds to the turn's commit. `done` runs when all of it is durable, or none because it failed.
+void commit(Turn& turn, std::vector<Write> writes, State::Continuation done = {});
+
+/// End of the turn: hands its commit to the store.
+void flush_commit(Turn& turn);
+
+}  // namespace marathon

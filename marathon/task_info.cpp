@@ -1,0 +1,348 @@
+#include "marathon/task_info.hpp"
+
+#include <fmt/format.h>
+
+#include "base/numbers.hpp"
+#include "base/strings.hpp"
+#include "kernel/api/mesos/v1/offers.pb.h"
+#include "kernel/api/mesos/v1/tasks.pb.h"
+
+namespace marathon {
+namespace {
+
+namespace pb = mesos::v1;
+
+constexpr size_t kMaxEnvText = 512;
+constexpr std::string_view kLabelPrefix = "MARATHON_APP_LABEL_";
+
+struct DeclaredPort {
+  int requested = 0;  // as declared: service port on the host network, container port otherwise
+  std::string protocol;
+  std::optional<std::string> name;
+  const Labels* labels = nullptr;
+};
+
+std::vector<DeclaredPort> declared_ports(const App& app) {
+  std::vector<DeclaredPort> ports;
+  if (uses_host_network(app)) {
+    for (const PortDefinition& p : app.port_definitions) {
+      ports.push_back({p.port, p.protocol, p.name, &p.labels});
+    }
+  } else if (app.container) {
+    for (const PortMapping& p : app.container->port_mappings) {
+      ports.push_back({p.container_port, p.protocol, p.name, &p.labels});
+    }
+  }
+  return ports;
+}
+
+std::string variable_name(std::string_view text) {
+  std::string name;
+  for (char c : text) {
+    const bool plain = std::isalnum(static_cast<unsigned char>(c)) || c == '_';
+    if (plain) {
+      name += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    } else if (name.empty() || name.back() != '_') {
+      name += '_';
+    }
+  }
+  return name;
+}
+
+void add_ports(const App& app, const Instance& instance, const Placement& placement,
+               const std::string& prefix, std::map<std::string, std::string>& env) {
+  env[prefix + "HOST"] = instance.hostname;
+  const auto declared = declared_ports(app);
+  std::vector<std::string> on_host, generated;
+  for (size_t i = 0; i < declared.size(); ++i) {
+    const int host = placement.host_ports[i];
+    const int effective = host != 0 ? host : placement.container_ports[i];
+    const std::string text = std::to_string(effective);
+    (host != 0 ? on_host : generated).push_back(text);
+    if (i == 0) env[prefix + "PORT"] = text;
+    env[fmt::format("{}PORT{}", prefix, i)] = text;
+    const int requested = declared[i].requested != 0 ? declared[i].requested : effective;
+    env[fmt::format("{}PORT_{}", prefix, requested)] = text;
+    if (declared[i].name) {
+      env[prefix + "PORT_" + base::to_upper(*declared[i].name)] = text;
+      env[prefix + "PORT_" + variable_name(*declared[i].name)] = text;
+    }
+  }
+  if (declared.empty()) return;
+  on_host.insert(on_host.end(), generated.begin(), generated.end());
+  env[prefix + "PORTS"] = base::join(on_host, ",");
+}
+
+void add_labels(const App& app, std::map<std::string, std::string>& env) {
+  std::vector<std::string> names;
+  for (const auto& [key, value] : app.labels) {
+    if (key.size() >= kMaxEnvText - kLabelPrefix.size() || value.size() >= kMaxEnvText) continue;
+    const std::string name = variable_name(key);
+    names.push_back(name);
+    env[std::string(kLabelPrefix) + name] = value;
+  }
+  env["MARATHON_APP_LABELS"] = base::join(names, " ");
+}
+
+void set_resources(const Placement& placement, const Offer& offer, pb::TaskInfo& out) {
+  // Whatever the offer's resource says about reservation and allocation is kept; only the amount is ours.
+  for (const PlacedScalar& placed : placement.scalars) {
+    if (placed.amount == 0) continue;
+    pb::Resource* resource = out.add_resources();
+    *resource = offer.message->resources(placed.index);
+    resource->mutable_scalar()->set_value(static_cast<double>(placed.amount) / 1000);
+  }
+  std::map<int, std::vector<int>> by_resource;
+  for (const PlacedPort& placed : placement.ports) by_resource[placed.index].push_back(placed.port);
+  for (const auto& [index, ports] : by_resource) {
+    pb::Resource* resource = out.add_resources();
+    *resource = offer.message->resources(index);
+    resource->mutable_ranges()->clear_range();
+    for (int port : ports) {
+      auto* range = resource->mutable_ranges()->add_range();
+      range->set_begin(static_cast<uint64_t>(port));
+      range->set_end(static_cast<uint64_t>(port));
+    }
+  }
+}
+
+void set_command(const App& app, const std::map<std::string, std::string>& env, pb::TaskInfo& out) {
+  pb::CommandInfo& command = *out.mutable_command();
+  const bool image = app.container && !app.container->image.empty();
+  if (app.cmd) {
+    command.set_shell(true);
+    command.set_value(*app.cmd);
+  } else {
+    command.set_shell(false);
+    if (!app.args.empty() && !image) command.set_value(app.args.front());
+    for (const std::string& arg : app.args) command.add_arguments(arg);
+  }
+  if (app.user) command.set_user(*app.user);
+  for (const FetchUri& fetch : app.fetch) {
+    auto* uri = command.add_uris();
+    uri->set_value(fetch.uri);
+    uri->set_extract(fetch.extract);
+    uri->set_executable(fetch.executable);
+    uri->set_cache(fetch.cache);
+    if (!fetch.dest_path.empty()) uri->set_output_file(fetch.dest_path);
+  }
+  for (const auto& [name, value] : env) {
+    auto* variable = command.mutable_environment()->add_variables();
+    variable->set_name(name);
+    variable->set_value(value);
+  }
+}
+
+void set_docker(const App& app, const Instance& instance, const Placement& placement,
+                pb::ContainerInfo& out) {
+  const Container& container = *app.container;
+  pb::ContainerInfo::DockerInfo& docker = *out.mutable_docker();
+  docker.set_image(container.image);
+  docker.set_privileged(container.privileged);
+  docker.set_force_pull_image(container.force_pull_image);
+  for (const Parameter& parameter : container.parameters) {
+    auto* item = docker.add_parameters();
+    item->set_key(parameter.key);
+    item->set_value(parameter.value);
+  }
+  auto* label = docker.add_parameters();
+  label->set_key("label");
+  label->set_value("MESOS_TASK_ID=" + instance.task_id);
+  switch (app.networks.empty() ? NetworkMode::Host : app.networks.front().mode) {
+    case NetworkMode::Host: docker.set_network(pb::ContainerInfo::DockerInfo::HOST); break;
+    case NetworkMode::Bridge: docker.set_network(pb::ContainerInfo::DockerInfo::BRIDGE); break;
+    case NetworkMode::Container: docker.set_network(pb::ContainerInfo::DockerInfo::USER); break;
+  }
+  if (uses_host_network(app)) return;
+  for (size_t i = 0; i < container.port_mappings.size(); ++i) {
+    if (placement.host_ports[i] == 0) continue;
+    for (std::string_view protocol : base::split(container.port_mappings[i].protocol, ',')) {
+      auto* mapping = docker.add_port_mappings();
+      mapping->set_host_port(static_cast<uint32_t>(placement.host_ports[i]));
+      mapping->set_container_port(static_cast<uint32_t>(placement.container_ports[i]));
+      mapping->set_protocol(std::string(protocol));
+    }
+  }
+}
+
+void set_networks(const App& app, const Placement& placement, pb::ContainerInfo& out) {
+  if (uses_host_network(app)) return;
+  for (const Network& network : app.networks) {
+    if (network.mode == NetworkMode::Bridge && app.container->type == ContainerType::Docker) continue;
+    pb::NetworkInfo& info = *out.add_network_infos();
+    info.set_name(network.mode == NetworkMode::Bridge ? "mesos-bridge" : network.name);
+    for (const auto& [key, value] : network.labels) {
+      auto* label = info.mutable_labels()->add_labels();
+      label->set_key(key);
+      label->set_value(value);
+    }
+    if (app.container->type == ContainerType::Docker) continue;
+    for (size_t i = 0; i < app.container->port_mappings.size(); ++i) {
+      if (placement.host_ports[i] == 0) continue;
+      for (std::string_view protocol : base::split(app.container->port_mappings[i].protocol, ',')) {
+        auto* mapping = info.add_port_mappings();
+        mapping->set_host_port(static_cast<uint32_t>(placement.host_ports[i]));
+        mapping->set_container_port(static_cast<uint32_t>(placement.container_ports[i]));
+        mapping->set_protocol(std::string(protocol));
+      }
+    }
+  }
+}
+
+void set_container(const App& app, const Instance& instance, const Placement& placement,
+                   pb::TaskInfo& out) {
+  if (!app.container && !app.tty) return;
+  pb::ContainerInfo& info = *out.mutable_container();
+  const bool docker = app.container && app.container->type == ContainerType::Docker;
+  info.set_type(docker ? pb::ContainerInfo::DOCKER : pb::ContainerInfo::MESOS);
+  if (app.tty.value_or(false)) info.mutable_tty_info();
+  if (!app.container) return;
+  if (docker) {
+    set_docker(app, instance, placement, info);
+  } else if (!app.container->image.empty()) {
+    auto* image = info.mutable_mesos()->mutable_image();
+    image->set_type(pb::Image::DOCKER);
+    image->mutable_docker()->set_name(app.container->image);
+    image->set_cached(!app.container->force_pull_image);
+  }
+  for (const Volume& volume : app.container->volumes) {
+    auto* item = info.add_volumes();
+    item->set_container_path(volume.container_path);
+    item->set_host_path(volume.host_path);
+    item->set_mode(volume.mode == "RW" ? pb::Volume::RW : pb::Volume::RO);
+  }
+  set_networks(app, placement, info);
+}
+
+void add_discovery_port(const DeclaredPort& declared, int number, const Labels& scope,
+                        pb::DiscoveryInfo& out) {
+  for (std::string_view protocol : base::split(declared.protocol, ',')) {
+    pb::Port& port = *out.mutable_ports()->add_ports();
+    port.set_number(static_cast<uint32_t>(number));
+    if (declared.name) port.set_name(*declared.name);
+    port.set_protocol(std::string(protocol));
+    Labels labels = *declared.labels;
+    labels.insert(scope.begin(), scope.end());
+    for (const auto& [key, value] : labels) {
+      auto* label = port.mutable_labels()->add_labels();
+      label->set_key(key);
+      label->set_value(value);
+    }
+  }
+}
+
+void set_discovery(const App& app, const Placement& placement, pb::TaskInfo& out) {
+  pb::DiscoveryInfo& discovery = *out.mutable_discovery();
+  discovery.set_visibility(pb::DiscoveryInfo::FRAMEWORK);
+  discovery.set_name(host_name(app.id));
+  discovery.mutable_ports();
+  const auto declared = declared_ports(app);
+  for (size_t i = 0; i < declared.size(); ++i) {
+    if (uses_host_network(app)) {
+      add_discovery_port(declared[i], placement.host_ports[i], {}, discovery);
+    } else if (placement.host_ports[i] != 0) {
+      add_discovery_port(declared[i], placement.host_ports[i], {{"network-scope", "host"}}, discovery);
+    } else {
+      for (const Network& network : app.networks) {
+        Labels scope{{"network-scope", "container"}};
+        if (!network.name.empty()) scope["network-name"] = network.name;
+        add_discovery_port(declared[i], placement.container_ports[i], scope, discovery);
+      }
+    }
+  }
+}
+
+int check_port(const HealthCheck& check, const App& app, const Placement& placement) {
+  if (!check.port_index) return check.port.value_or(0);
+  const auto index = static_cast<size_t>(*check.port_index);
+  if (index >= placement.host_ports.size()) return 0;
+  return uses_host_network(app) ? placement.host_ports[index] : placement.container_ports[index];
+}
+
+void set_health_check(const App& app, const std::map<std::string, std::string>& env,
+                      const Placement& placement, pb::TaskInfo& out) {
+  for (const HealthCheck& check : app.health_checks) {
+    if (runs_in_scheduler(check.protocol)) continue;
+    pb::HealthCheck& health = *out.mutable_health_check();
+    health.set_delay_seconds(check.delay_seconds);
+    health.set_interval_seconds(check.interval_seconds);
+    health.set_timeout_seconds(check.timeout_seconds);
+    health.set_consecutive_failures(static_cast<uint32_t>(check.max_consecutive_failures));
+    health.set_grace_period_seconds(check.grace_period_seconds);
+    const auto protocol = check.ipv6 ? pb::NetworkInfo::IPv6 : pb::NetworkInfo::IPv4;
+    if (check.protocol == HealthProtocol::Command) {
+      health.set_type(pb::HealthCheck::COMMAND);
+      health.mutable_command()->set_value(check.command);
+      for (const auto& [name, value] : env) {
+        auto* variable = health.mutable_command()->mutable_environment()->add_variables();
+        variable->set_name(name);
+        variable->set_value(value);
+      }
+    } else if (check.protocol == HealthProtocol::MesosTcp) {
+      health.set_type(pb::HealthCheck::TCP);
+      health.mutable_tcp()->set_protocol(protocol);
+      health.mutable_tcp()->set_port(static_cast<uint32_t>(check_port(check, app, placement)));
+    } else {
+      health.set_type(pb::HealthCheck::HTTP);
+      health.mutable_http()->set_protocol(protocol);
+      health.mutable_http()->set_scheme(check.protocol == HealthProtocol::MesosHttps ? "https" : "http");
+      health.mutable_http()->set_port(static_cast<uint32_t>(check_port(check, app, placement)));
+      std::string path = check.path.value_or("/");
+      if (!path.starts_with('/')) path.insert(0, "/");
+      health.mutable_http()->set_path(path);
+    }
+    return;  // the kernel takes at most one
+  }
+}
+
+}  // namespace
+
+std::map<std::string, std::string> task_environment(const App& app, const Instance& instance,
+                                                    const Placement& placement,
+                                                    const std::string& prefix) {
+  std::map<std::string, std::string> env{
+      {"MESOS_TASK_ID", instance.task_id},
+      {"MARATHON_APP_ID", app.id},
+      {"MARATHON_APP_VERSION", base::render_iso8601(app.version)},
+      {"MARATHON_APP_RESOURCE_CPUS", base::render_double(app.cpus)},
+      {"MARATHON_APP_RESOURCE_MEM", base::render_double(app.mem)},
+      {"MARATHON_APP_RESOURCE_DISK", base::render_double(app.disk)},
+      {"MARATHON_APP_RESOURCE_GPUS", std::to_string(app.gpus)},
+      {"MARATHON_APP_ENFORCE_GROUP_ROLE", "FALSE"},
+  };
+  if (app.container && app.container->type == ContainerType::Docker) {
+    env["MARATHON_APP_DOCKER_IMAGE"] = app.container->image;
+  }
+  add_labels(app, env);
+  add_ports(app, instance, placement, prefix, env);
+  for (const auto& [name, value] : app.env) env[name] = value;
+  return env;
+}
+
+void build_task(const App& app, const Instance& instance, const Placement& placement,
+                const Offer& offer, const std::string& env_prefix, pb::TaskInfo& out) {
+  out.set_name(host_name(app.id));
+  out.mutable_task_id()->set_value(instance.task_id);
+  out.mutable_agent_id()->set_value(offer.agent_id);
+  set_resources(placement, offer, out);
+  const auto env = task_environment(app, instance, placement, env_prefix);
+  set_command(app, env, out);
+  set_container(app, instance, placement, out);
+  set_health_check(app, env, placement, out);
+  set_discovery(app, placement, out);
+  for (const auto& [key, value] : app.labels) {
+    auto* label = out.mutable_labels()->add_labels();
+    label->set_key(key);
+    label->set_value(value);
+  }
+  if (app.task_kill_grace_period_seconds) {
+    out.mutable_kill_policy()->mutable_grace_period()->set_nanoseconds(
+        *app.task_kill_grace_period_seconds * 1'000'000'000);
+  }
+  if (app.resource_limits) {
+    if (app.resource_limits->cpus) (*out.mutable_limits())["cpus"].set_value(*app.resource_limits->cpus);
+    if (app.resource_limits->mem) (*out.mutable_limits())["mem"].set_value(*app.resource_limits->mem);
+  }
+}
+
+}  // namespace marathon

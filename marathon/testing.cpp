@@ -1,0 +1,298 @@
+#include "marathon/testing.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/strings.hpp"
+#include "kernel/api/mesos/v1/scheduler/scheduler.pb.h"
+
+namespace marathon::testing {
+
+namespace pb = mesos::v1;
+using pb::scheduler::Call;
+
+World::World(Policy policy, std::vector<Agent> a) : agents(std::move(a)), policy_(std::move(policy)) {
+  now.instant.since_start = base::seconds(1000);
+  now.time = base::Time::from_seconds(1'700'000'000);
+  core = std::make_unique<Core>(policy_, Identity{"host:8080", "1.11.24", "{}"}, base::Random(seed_++));
+  on(Recovered{});
+}
+
+World::~World() = default;
+
+void World::on(Event event) {
+  queue_.push_back(std::move(event));
+  drain();
+}
+
+void World::drain() {
+  if (busy_) return;
+  busy_ = true;
+  while (!queue_.empty()) {
+    const Event event = std::move(queue_.front());
+    queue_.pop_front();
+    // A little time passes with each event, so that versions differ.
+    now.instant = now.instant + base::microseconds(10);
+    now.time = now.time + base::microseconds(10);
+    Effects out;
+    core->on(event, now, out);
+    for (Effect& effect : out.list) perform(effect);
+  }
+  busy_ = false;
+}
+
+void World::perform(Effect& effect) {
+  if (auto* e = std::get_if<Reply>(&effect)) replies_[e->call] = std::move(e->response);
+  if (auto* e = std::get_if<Publish>(&effect)) published.push_back(*e);
+  if (auto* e = std::get_if<SendCall>(&effect)) on_call(*e->call);
+  if (auto* e = std::get_if<SetTimer>(&effect)) timers_[e->timer] = e->at;
+  if (auto* e = std::get_if<CancelTimer>(&effect)) timers_.erase(e->timer);
+  if (auto* e = std::get_if<Exit>(&effect)) exits.push_back(*e);
+  if (auto* e = std::get_if<Persist>(&effect)) {
+    commits_.push_back(std::move(*e));
+    if (store_answers) release_store();
+  }
+  if (auto* e = std::get_if<Probe>(&effect)) {
+    const auto by_port = probe_status_by_port.find(e->port);
+    const int status = by_port != probe_status_by_port.end() ? by_port->second : probe_status;
+    queue_.push_back(Probed{e->id, status, status == 0 ? "Connection refused" : "", "text/plain", ""});
+  }
+}
+
+void World::release_store() {
+  while (!commits_.empty()) {
+    Persist commit = std::move(commits_.front());
+    commits_.pop_front();
+    base::Status status;
+    if (store_works) {
+      for (const Write& write : commit.writes) {
+        if (write.value) {
+          store[write.key] = *write.value;
+        } else {
+          store.erase(write.key);
+        }
+      }
+    } else {
+      status = base::Error{base::Code::NoSpace, "the disk is full"};
+    }
+    queue_.push_back(Persisted{commit.ticket, status});
+  }
+  drain();
+}
+
+void World::send(std::shared_ptr<pb::scheduler::Event> event) {
+  if (connected_) queue_.push_back(MasterEvent{std::move(event)});
+  drain();
+}
+
+void World::subscribe(bool offers) {
+  connected_ = true;
+  auto event = std::make_shared<pb::scheduler::Event>();
+  event->set_type(pb::scheduler::Event::SUBSCRIBED);
+  event->mutable_subscribed()->mutable_framework_id()->set_value("F1");
+  send(event);
+  if (offers) offer_all();
+}
+
+void World::disconnect() {
+  connected_ = false;
+  offers_.clear();
+  on(MasterLost{});
+}
+
+base::http::Response World::request(const std::string& method, const std::string& target,
+                                    const std::string& body, base::http::Headers headers) {
+  base::http::Request http;
+  http.method = method;
+  http.target = target;
+  http.path = target.substr(0, target.find('?'));
+  if (const size_t mark = target.find('?'); mark != std::string::npos) http.query_text = target.substr(mark + 1);
+  http.headers = std::move(headers);
+  http.body = body;
+  http.remote_address = "127.0.0.1:12345";
+  const CallId call = next_call_++;
+  on(HttpRequested{call, std::move(http)});
+  const auto it = replies_.find(call);
+  if (it == replies_.end()) return base::http::Response{0, {}, {}};
+  base::http::Response response = std::move(it->second);
+  replies_.erase(it);
+  return response;
+}
+
+void World::update(const std::string& id, const std::string& state, const std::string& message,
+                   std::optional<bool> healthy) {
+  pb::TaskState value{};
+  if (!pb::TaskState_Parse(state, &value)) return;
+  auto event = std::make_shared<pb::scheduler::Event>();
+  event->set_type(pb::scheduler::Event::UPDATE);
+  auto& status = *event->mutable_update()->mutable_status();
+  status.mutable_task_id()->set_value(id);
+  status.set_state(value);
+  status.set_uuid(fmt::format("{:016}", next_uuid_++));
+  if (!message.empty()) status.set_message(message);
+  if (healthy) status.set_healthy(*healthy);
+  const auto task = tasks.find(id);
+  status.mutable_agent_id()->set_value(task != tasks.end() ? task->second.agent : "A1");
+  if (task != tasks.end()) task->second.state = state;
+  send(event);
+}
+
+void World::offer_all() {
+  auto event = std::make_shared<pb::scheduler::Event>();
+  event->set_type(pb::scheduler::Event::OFFERS);
+  for (const Agent& agent : agents) {
+    const bool offered = std::any_of(offers_.begin(), offers_.end(),
+                                     [&](const auto& entry) { return entry.second == agent.id; });
+    if (offered) continue;
+    double cpus = agent.cpus, mem = agent.mem;
+    std::set<int> used;
+    for (const auto& [id, task] : tasks) {
+      const bool ended = task.state == "TASK_FINISHED" || task.state == "TASK_FAILED" ||
+                         task.state == "TASK_KILLED" || task.state == "TASK_UNREACHABLE" || task.state == "TASK_GONE";
+      if (task.agent != agent.id || ended) continue;
+      cpus -= task.cpus;
+      mem -= task.mem;
+      for (const auto& resource : task.info->resources()) {
+        for (const auto& range : resource.ranges().range()) used.insert(static_cast<int>(range.begin()));
+      }
+    }
+    auto& offer = *event->mutable_offers()->add_offers();
+    const std::string id = "O" + std::to_string(next_offer_++);
+    offers_[id] = agent.id;
+    offer.mutable_id()->set_value(id);
+    offer.mutable_framework_id()->set_value("F1");
+    offer.mutable_agent_id()->set_value(agent.id);
+    offer.set_hostname(agent.hostname);
+    offer.mutable_allocation_info()->set_role("*");
+    for (auto [name, amount] : {std::pair{"cpus", cpus}, std::pair{"mem", mem}, std::pair{"disk", agent.disk}}) {
+      auto& resource = *offer.add_resources();
+      resource.set_name(name);
+      resource.set_type(pb::Value::SCALAR);
+      resource.mutable_scalar()->set_value(amount);
+      resource.mutable_allocation_info()->set_role("*");
+    }
+    auto& ports = *offer.add_resources();
+    ports.set_name("ports");
+    ports.set_type(pb::Value::RANGES);
+    int from = 31000;
+    for (int port : used) {
+      if (port > from) {
+        auto& range = *ports.mutable_ranges()->add_range();
+        range.set_begin(static_cast<uint64_t>(from));
+        range.set_end(static_cast<uint64_t>(port - 1));
+      }
+      from = port + 1;
+    }
+    auto& range = *ports.mutable_ranges()->add_range();
+    range.set_begin(static_cast<uint64_t>(from));
+    range.set_end(32000);
+    for (const auto& [name, value] : agent.attributes) {
+      auto& attribute = *offer.add_attributes();
+      attribute.set_name(name);
+      attribute.set_type(pb::Value::TEXT);
+      attribute.mutable_text()->set_value(value);
+    }
+  }
+  if (event->offers().offers_size() > 0) send(event);
+}
+
+void World::on_call(const Call& call) {
+  calls.push_back(Call::Type_Name(call.type()));
+  if (!connected_) return;
+  switch (call.type()) {
+    case Call::ACCEPT:
+      for (const auto& id : call.accept().offer_ids()) offers_.erase(id.value());
+      for (const auto& operation : call.accept().operations()) {
+        for (const auto& info : operation.launch().task_infos()) {
+          Task task;
+          task.agent = info.agent_id().value();
+          task.state = "TASK_STAGING";
+          task.info = std::make_shared<pb::TaskInfo>(info);
+          for (const auto& resource : info.resources()) {
+            if (resource.name() == "cpus") task.cpus += resource.scalar().value();
+            if (resource.name() == "mem") task.mem += resource.scalar().value();
+          }
+          tasks[info.task_id().value()] = std::move(task);
+          if (auto_run) update(info.task_id().value(), "TASK_RUNNING");
+        }
+      }
+      break;
+    case Call::DECLINE:
+      for (const auto& id : call.decline().offer_ids()) offers_.erase(id.value());
+      break;
+    case Call::REVIVE:
+      if (auto_offer) offer_all();
+      break;
+    case Call::KILL:
+      if (auto_kill) {
+        const std::string& id = call.kill().task_id().value();
+        update(id, tasks.contains(id) ? "TASK_KILLED" : "TASK_UNKNOWN");
+      }
+      break;
+    case Call::ACKNOWLEDGE: acknowledged.insert(call.acknowledge().uuid()); break;
+    case Call::RECONCILE:
+      if (!auto_reconcile) break;
+      for (const auto& task : call.reconcile().tasks()) {
+        const auto it = tasks.find(task.task_id().value());
+        update(task.task_id().value(), it == tasks.end() ? "TASK_GONE" : std::string(it->second.state));
+      }
+      break;
+    default: break;
+  }
+}
+
+void World::advance(base::Duration duration) {
+  const base::Instant end = now.instant + duration;
+  while (true) {
+    auto next = timers_.end();
+    for (auto it = timers_.begin(); it != timers_.end(); ++it) {
+      if (it->second <= end && (next == timers_.end() || it->second < next->second)) next = it;
+    }
+    if (next == timers_.end()) break;
+    const base::Duration step = std::max(base::Duration(0), next->second - now.instant);
+    now.instant = now.instant + step;
+    now.time = now.time + step;
+    const TimerName name = next->first;
+    timers_.erase(next);
+    on(TimerFired{name});
+  }
+  const base::Duration rest = std::max(base::Duration(0), end - now.instant);
+  now.instant = now.instant + rest;
+  now.time = now.time + rest;
+}
+
+void World::restart() {
+  disconnect();
+  queue_.clear();
+  timers_.clear();
+  commits_.clear();
+  replies_.clear();
+  core = std::make_unique<Core>(policy_, Identity{"host:8080", "1.11.24", "{}"}, base::Random(seed_++));
+  Recovered recovered;
+  for (const auto& [key, value] : store) recovered.records.emplace_back(key, value);
+  on(std::move(recovered));
+}
+
+std::vector<std::string> World::tasks_of(const std::string& app) const {
+  std::vector<std::string> list;
+  for (const auto& [id, task] : tasks) {
+    const auto name = parse_task_id(id);
+    const bool alive = task.state == "TASK_STAGING" || task.state == "TASK_STARTING" || task.state == "TASK_RUNNING";
+    if (name && name->app == app && alive) list.push_back(id);
+  }
+  return list;
+}
+
+size_t World::running(const std::string& app) const {
+  size_t n = 0;
+  for (const std::string& id : tasks_of(app)) n += tasks.at(id).state == "TASK_RUNNING" ? 1 : 0;
+  return n;
+}
+
+size_t World::events_of(const std::string& type) const {
+  return static_cast<size_t>(std::count_if(published.begin(), published.end(),
+                                           [&](const Publish& p) { return p.type == type; }));
+}
+
+}  // namespace marathon::testing

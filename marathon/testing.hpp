@@ -1,0 +1,114 @@
+#pragma once
+
+// A world around one core, for tests: a store that may fail, timers on virtual time, and a master with agents that
+// offers, launches and kills at once or when told to.
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "marathon/core.hpp"
+
+namespace mesos::v1 {
+class TaskInfo;
+}
+namespace mesos::v1::scheduler {
+class Call;
+class Event;
+}
+
+namespace marathon::testing {
+
+struct Agent {
+  std::string id, hostname;
+  double cpus = 8, mem = 8192, disk = 8192;
+  std::map<std::string, std::string> attributes;
+};
+
+struct Task {
+  std::string agent;
+  std::string state;  // "TASK_STAGING" until told otherwise
+  std::shared_ptr<mesos::v1::TaskInfo> info;
+  double cpus = 0, mem = 0;
+};
+
+class World {
+ public:
+  explicit World(Policy policy = {}, std::vector<Agent> agents = {{"A1", "host1"}, {"A2", "host2"}});
+  ~World();
+
+  /// Subscribes; with `offers` the agents are offered at once.
+  void subscribe(bool offers = true);
+  void disconnect();
+
+  /// One request; runs until it is answered. Status 0: it was not.
+  base::http::Response request(const std::string& method, const std::string& target,
+                               const std::string& body = "", base::http::Headers headers = {});
+  base::http::Response get(const std::string& target) { return request("GET", target); }
+  base::http::Response post_app(const std::string& body) { return request("POST", "/v2/apps", body); }
+
+  /// Task updates, as the master sends them.
+  void update(const std::string& task, const std::string& state, const std::string& message = "",
+              std::optional<bool> healthy = std::nullopt);
+
+  /// Moves time on, firing timers in order.
+  void advance(base::Duration duration);
+
+  /// Offers what every agent has left.
+  void offer_all();
+
+  /// kill -9 and a new start on the same store. The master keeps its tasks.
+  void restart();
+
+  /// Tasks of an app that have not ended, in order of their ids.
+  std::vector<std::string> tasks_of(const std::string& app) const;
+  size_t running(const std::string& app) const;
+  size_t events_of(const std::string& type) const;
+  const State& state() const { return core->state(); }
+
+  // How the world behaves.
+  bool auto_offer = true;    // a REVIVE is answered with offers
+  bool auto_run = true;      // launched tasks run at once
+  bool auto_kill = true;     // killed tasks end at once
+  bool auto_reconcile = true;
+  bool store_works = true;
+  bool store_answers = true;   // false: commits stay under way until release_store()
+  void release_store();
+  int probe_status = 200;      // what health endpoints answer; 0: connection refused
+  std::map<int, int> probe_status_by_port;
+
+  // What it has seen.
+  std::unique_ptr<Core> core;
+  std::map<std::string, std::string> store;
+  std::map<std::string, Task> tasks;
+  std::vector<Publish> published;
+  std::vector<std::string> calls;  // type names, in order
+  std::set<std::string> acknowledged;  // uuids
+  std::vector<Exit> exits;
+  std::vector<Agent> agents;
+  base::Now now;
+
+ private:
+  void on(Event event);
+  void perform(Effect& effect);
+  void on_call(const mesos::v1::scheduler::Call& call);
+  void send(std::shared_ptr<mesos::v1::scheduler::Event> event);
+  void drain();
+
+  Policy policy_;
+  std::deque<Event> queue_;
+  bool busy_ = false;
+  std::map<CallId, base::http::Response> replies_;
+  std::map<TimerName, base::Instant> timers_;
+  std::deque<Persist> commits_;
+  std::map<std::string, std::string> offers_;  // id -> agent
+  CallId next_call_ = 1;
+  uint64_t next_offer_ = 1, next_uuid_ = 1, seed_ = 1;
+  bool connected_ = false;
+};
+
+}  // namespace marathon::testing

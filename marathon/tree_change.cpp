@@ -1,0 +1,331 @@
+#include "marathon/tree_change.hpp"
+
+#include <boost/json.hpp>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/json/value.hpp"
+#include "marathon/app_json.hpp"
+#include "marathon/json_fields.hpp"
+
+namespace marathon {
+
+namespace json = boost::json;
+
+namespace {
+
+constexpr size_t kMaxDependencies = 10'000;
+
+ApiError app_missing(const PathId& id) { return refuse(404, fmt::format("App '{}' does not exist", id)); }
+
+}  // namespace
+
+TreeChange::~TreeChange() {
+  while (!apps_.empty()) drop(PathId(apps_.begin()->first));
+}
+
+void TreeChange::put(AppChange change) {
+  // Ports are taken at once, so that the next app of the same request gets others.
+  if (change.to) turn_.state.service_ports.take(*change.to);
+  const PathId id = change.id;
+  drop(id);
+  apps_.emplace(id, std::move(change));
+}
+
+void TreeChange::drop(const PathId& id) {
+  const auto it = apps_.find(id);
+  if (it == apps_.end()) return;
+  if (it->second.to) turn_.state.service_ports.release(*it->second.to);
+  apps_.erase(it);
+}
+
+AppPtr TreeChange::present(const PathId& id) const {
+  const AppRun* run = find_app(turn_.state, id);
+  return run ? run->target : nullptr;
+}
+
+void TreeChange::ensure_group(const PathId& id) {
+  for (PathId group = id; group != "/"; group = parent_of(group)) {
+    const auto changed = groups_.find(group);
+    if (changed != groups_.end() && changed->second.to) return;
+    const auto it = turn_.state.groups.find(group);
+    if (changed == groups_.end() && it != turn_.state.groups.end()) return;
+    std::optional<Group> from;
+    if (changed != groups_.end()) from = changed->second.from;
+    groups_[group] = {group, from, Group{group, {}, version_}};
+  }
+}
+
+std::optional<ApiError> TreeChange::set_app(App app, const AppPtr& current, bool restart) {
+  Violations violations;
+  validate_app(app, turn_.policy.validation, violations);
+  if (app.instances > static_cast<int64_t>(turn_.policy.max_instances_per_app)) {
+    violations.add("/instances", fmt::format("must not be greater than {}", turn_.policy.max_instances_per_app));
+  }
+  if (app.dependencies.size() > kMaxDependencies) violations.add("/dependencies", "error.maxLength");
+  if (!violations.empty()) return not_valid(std::move(violations));
+  if (!current && turn_.policy.max_apps > 0 && turn_.state.apps.size() >= turn_.policy.max_apps) {
+    return refuse(403, fmt::format("the limit of {} apps is reached", turn_.policy.max_apps));
+  }
+  if (!finish_definition(turn_, app, current.get(), version_, restart)) {
+    return refuse(500, fmt::format("All ports in the range [{}-{}) are already in use",
+                                   turn_.policy.local_port_min, turn_.policy.local_port_max));
+  }
+  ensure_group(parent_of(app.id));
+  const PathId id = app.id;
+  put({id, current, std::make_shared<const App>(std::move(app)), {}});
+  return std::nullopt;
+}
+
+std::optional<ApiError> TreeChange::create_app(const json::object& body, std::string_view group) {
+  App app;
+  if (auto error = read_app(body, nullptr, group, turn_.policy.defaults, app)) return error;
+  if (!app.id.empty() && (present(app.id) || apps_.contains(app.id))) {
+    return refuse(409, fmt::format("An app with id [{}] already exists.", app.id));
+  }
+  // An app of the same id that is being removed goes on as this one.
+  return set_app(std::move(app), nullptr);
+}
+
+std::optional<ApiError> TreeChange::put_app(const PathId& id, const json::object& body, bool partial,
+                                            Missing missing) {
+  const AppPtr current = present(id);
+  if (!current && missing == Missing::Refuse) return app_missing(id);
+  App app;
+  json::object named = body;
+  named["id"] = id;
+  if (auto error = read_app(named, partial ? current.get() : nullptr, "/", turn_.policy.defaults, app)) {
+    return error;
+  }
+  return set_app(std::move(app), current);
+}
+
+std::optional<ApiError> TreeChange::restore_app(const PathId& id, Version version) {
+  const AppRun* run = find_app(turn_.state, id);
+  if (!run) return app_missing(id);
+  const auto it = run->versions.find(version);
+  if (it == run->versions.end()) {
+    return refuse(404, fmt::format("App '{}' does not exist in version {}", id, base::render_iso8601(version)));
+  }
+  return set_app(*it->second, run->target);
+}
+
+std::optional<ApiError> TreeChange::restart_app(const PathId& id) {
+  const AppPtr current = present(id);
+  if (!current) return app_missing(id);
+  return set_app(*current, current, true);
+}
+
+std::optional<ApiError> TreeChange::scale_app(const PathId& id, int64_t instances,
+                                              std::vector<InstanceId> kill_list) {
+  const AppPtr current = present(id);
+  if (!current) return app_missing(id);
+  App app = *current;
+  app.instances = instances;
+  if (auto error = set_app(std::move(app), current)) return error;
+  apps_[id].kill_list = std::move(kill_list);
+  return std::nullopt;
+}
+
+std::optional<ApiError> TreeChange::remove_app(const PathId& id) {
+  const AppPtr current = present(id);
+  if (!current) return app_missing(id);
+  put({id, current, nullptr, {}});
+  return std::nullopt;
+}
+
+std::optional<ApiError> TreeChange::remove_group(const PathId& id) {
+  if (!group_exists(turn_.state, id)) return refuse(404, fmt::format("Group '{}' does not exist", id));
+  each_app(turn_.state, id, [&](const AppRun& run) {
+    put({run.target->id, run.target, nullptr, {}});
+  });
+  for (const auto& [group, value] : turn_.state.groups) {
+    if (group == "/" || !is_within(group, id)) continue;
+    groups_[group] = {group, value, std::nullopt};
+  }
+  return std::nullopt;
+}
+
+std::optional<ApiError> TreeChange::scale_group(const PathId& id, double factor) {
+  std::vector<AppPtr> members;
+  each_app(turn_.state, id, [&](const AppRun& run) { members.push_back(run.target); });
+  for (const AppPtr& member : members) {
+    const double wanted = std::ceil(static_cast<double>(member->instances) * factor - 1e-9);
+    if (!(wanted >= 0 && wanted < 1e9)) return refuse(422, "scaleBy leads to a number of instances out of range");
+    if (static_cast<int64_t>(wanted) == member->instances) continue;
+    if (auto error = scale_app(member->id, static_cast<int64_t>(wanted), {})) return error;
+  }
+  return std::nullopt;
+}
+
+std::optional<ApiError> TreeChange::add_group_apps(const PathId& group, const json::value& apps) {
+  std::set<PathId> listed;
+  size_t index = 0;
+  for (const json::value& item : apps.get_array()) {
+    const std::string prefix = fmt::format("/apps({})", index++);
+    if (!item.is_object()) {
+      Violations types;
+      types.add(prefix, "error.expected.jsobject");
+      return wrong_types(std::move(types));
+    }
+    App app;
+    auto error = read_app(item.get_object(), nullptr, group, turn_.policy.defaults, app);
+    if (!error && (app.id.empty() || parent_of(app.id) != group)) {
+      Violations rules;
+      rules.add("/id", app.id.empty() ? std::string("error.path.missing")
+                                      : fmt::format("Identifier is not child of '{}'", group));
+      error = not_valid(std::move(rules));
+    }
+    if (!error) {
+      const AppPtr current = present(app.id);
+      const PathId id = app.id;
+      listed.insert(id);
+      error = set_app(std::move(app), current);
+      // An app that is the same as before is not part of the change.
+      if (!error && current && !needs_restart(*current, *apps_[id].to) &&
+          current->instances == apps_[id].to->instances) {
+        drop(id);
+      }
+    }
+    if (error) {
+      Violations prefixed;
+      prefixed.merge(error->details, prefix);
+      error->details = std::move(prefixed);
+      return error;
+    }
+  }
+  each_app(turn_.state, group, [&](const AppRun& run) {
+    const PathId& id = run.target->id;
+    if (parent_of(id) == group && !listed.contains(id)) put({id, run.target, nullptr, {}});
+  });
+  return std::nullopt;
+}
+
+std::optional<ApiError> TreeChange::add_child_groups(const PathId& group, const json::value& groups) {
+  std::set<PathId> listed;
+  size_t index = 0;
+  for (const json::value& item : groups.get_array()) {
+    const std::string prefix = fmt::format("/groups({})", index++);
+    std::string text;
+    Violations types;
+    if (!item.is_object()) {
+      types.add(prefix, "error.expected.jsobject");
+      return wrong_types(std::move(types));
+    }
+    if (!Fields(item.get_object(), prefix, types).get("id", text)) {
+      if (types.empty()) types.add(prefix + "/id", "error.path.missing");
+      return wrong_types(std::move(types));
+    }
+    const PathId child = resolve_path(text, group);
+    if (child == "/" || parent_of(child) != group) {
+      Violations rules;
+      rules.add(prefix + "/id", fmt::format("Identifier is not child of '{}'", group));
+      return not_valid(std::move(rules));
+    }
+    listed.insert(child);
+    if (auto error = put_group(child, item.get_object())) {
+      Violations prefixed;
+      prefixed.merge(error->details, prefix);
+      error->details = std::move(prefixed);
+      return error;
+    }
+  }
+  std::vector<PathId> gone;
+  for (const auto& [id, value] : turn_.state.groups) {
+    if (id != "/" && parent_of(id) == group && !listed.contains(id)) gone.push_back(id);
+  }
+  for (const PathId& id : gone) {
+    if (auto error = remove_group(id)) return error;
+  }
+  return std::nullopt;
+}
+
+std::optional<ApiError> TreeChange::put_group(const PathId& id, const json::object& body) {
+  Violations types, rules;
+  const Fields fields(body, "", types);
+  std::vector<std::string> dependencies;
+  const bool has_dependencies = fields.get("dependencies", dependencies);
+  for (const char* list : {"apps", "groups"}) {
+    const json::value* value = fields.find(list);
+    if (value && !value->is_array()) types.add(std::string("/") + list, "error.expected.jsarray");
+  }
+  if (!types.empty()) return wrong_types(std::move(types));
+  if (!is_valid_path(id)) {
+    rules.add("/id", fmt::format("must fully match regular expression '{}'", kIdPattern));
+    return not_valid(std::move(rules));
+  }
+  if (const json::value* role = fields.find("enforceRole"); role && *role == true) {
+    rules.add("/enforceRole", "roles per group are not supported");
+    return not_valid(std::move(rules));
+  }
+  ensure_group(id);
+  if (has_dependencies) {
+    for (PathId& dependency : dependencies) dependency = resolve_path(dependency, id);
+    std::optional<Group> from;
+    if (const auto it = turn_.state.groups.find(id); it != turn_.state.groups.end()) from = it->second;
+    if (!from || from->dependencies != dependencies) groups_[id] = {id, from, Group{id, dependencies, version_}};
+  }
+  if (const json::value* apps = fields.find("apps")) {
+    if (auto error = add_group_apps(id, *apps)) return error;
+  }
+  if (const json::value* groups = fields.find("groups")) return add_child_groups(id, *groups);
+  return std::nullopt;
+}
+
+bool TreeChange::creates(const PathId& id) const {
+  const auto it = apps_.find(id);
+  return it != apps_.end() && !it->second.from;
+}
+
+std::optional<ApiError> TreeChange::check() const {
+  Violations violations;
+  const auto is_group = [&](const PathId& id) {
+    if (const auto it = groups_.find(id); it != groups_.end()) return it->second.to.has_value();
+    return group_exists(turn_.state, id);
+  };
+  const auto is_app = [&](const PathId& id) {
+    if (const auto it = apps_.find(id); it != apps_.end()) return it->second.to != nullptr;
+    return present(id) != nullptr;
+  };
+  bool any_dependencies = false;
+  std::map<PathId, const App*> changed;
+  std::map<PathId, const Group*> changed_groups;
+  std::vector<PathId> roots;
+  for (const auto& [id, change] : apps_) {
+    changed[id] = change.to.get();
+    if (!change.to) continue;
+    roots.push_back(id);
+    any_dependencies |= !change.to->dependencies.empty();
+    if (is_group(id)) violations.add("/", "Groups and Applications may not have the same identifier.");
+  }
+  for (const auto& [id, change] : groups_) {
+    changed_groups[id] = change.to ? &*change.to : nullptr;
+    any_dependencies |= change.to && !change.to->dependencies.empty();
+    if (change.to && is_app(id)) violations.add("/", "Groups and Applications may not have the same identifier.");
+    if (change.to && !change.to->dependencies.empty()) {
+      each_app(turn_.state, id, [&](const AppRun& run) { roots.push_back(run.target->id); });
+    }
+  }
+  if (any_dependencies) {
+    const auto cycle = find_cycle(roots, [&](const PathId& app) {
+      return dependencies_of(turn_.state, app, changed, changed_groups);
+    });
+    if (!cycle.empty()) {
+      violations.add("/", fmt::format("Dependency graph has cyclic dependencies: {}", fmt::join(cycle, " -> ")));
+    }
+  }
+  if (!violations.empty()) return not_valid(std::move(violations));
+  return std::nullopt;
+}
+
+ChangeRequest TreeChange::finish() {
+  ChangeRequest request;
+  request.version = version_;
+  for (auto& [id, change] : apps_) request.apps.push_back(change);
+  for (auto& [id, change] : groups_) request.groups.push_back(change);
+  return request;
+}
+
+}  // namespace marathon

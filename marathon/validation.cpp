@@ -1,0 +1,314 @@
+#include "marathon/validation.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <regex>
+#include <set>
+
+#include "base/numbers.hpp"
+#include "base/strings.hpp"
+
+namespace marathon {
+namespace {
+
+constexpr std::array<std::string_view, 5> kReserved = {"restart", "tasks", "versions", ".", ".."};
+
+// std::regex runs on the stack: longer patterns are refused before it sees them.
+constexpr size_t kMaxRegex = 1000;
+
+std::string at(std::string_view field, size_t index) { return fmt::format("/{}({})", field, index); }
+
+void validate_id(const App& app, Violations& out) {
+  if (app.id.empty()) return out.add("/id", "error.path.missing");
+  if (app.id == "/") return out.add("/id", "Path must contain at least one path element");
+  if (!is_valid_path(app.id)) {
+    out.add("/id", fmt::format("must fully match regular expression '{}'", kIdPattern));
+  }
+  const std::string_view leaf = leaf_of(app.id);
+  if (std::find(kReserved.begin(), kReserved.end(), leaf) != kReserved.end()) {
+    out.add("/id",
+            "must not end with any of the following reserved keywords: restart, tasks, versions, ., ..");
+  }
+}
+
+void validate_command(const App& app, Violations& out) {
+  const bool runs_image = app.container && (!app.container->image.empty() ||
+                                            app.container->type == ContainerType::Mesos);
+  const bool cmd = app.cmd.has_value(), args = !app.args.empty();
+  if ((cmd && args) || (!cmd && !args && !runs_image)) {
+    out.add("/", "AppDefinition must either contain one of 'cmd' or 'args', and/or a 'container'.");
+  }
+  if (cmd && app.cmd->empty()) out.add("/cmd", "must not be empty");
+  if (!app.executor.empty() && app.executor != "//cmd") {
+    out.add("/executor", "custom executors are not supported");
+  }
+}
+
+void validate_port_names(const std::set<std::string>& names, size_t named, std::string_view path,
+                         Violations& out) {
+  if (names.size() != named) out.add(path, "Port names must be unique.");
+}
+
+void validate_ports(const App& app, Violations& out) {
+  const bool host = uses_host_network(app);
+  std::set<std::string> names;
+  std::set<int> numbers;
+  size_t named = 0, numbered = 0;
+  for (const PortDefinition& port : app.port_definitions) {
+    if (port.name) names.insert(*port.name), ++named;
+    if (port.port != 0) numbers.insert(port.port), ++numbered;
+  }
+  validate_port_names(names, named, "/portDefinitions", out);
+  if (numbers.size() != numbered) out.add("/portDefinitions", "Ports must be unique.");
+  if (!host && !app.port_definitions.empty()) {
+    out.add("/", "portDefinitions are only allowed with host-networking");
+  }
+  if (!app.container) return;
+  if (host && !app.container->port_mappings.empty()) {
+    out.add("/", "portMappings are not allowed with host-networking");
+  }
+  names.clear();
+  named = 0;
+  std::set<std::string> networks;
+  for (const Network& network : app.networks) networks.insert(network.name);
+  for (size_t i = 0; i < app.container->port_mappings.size(); ++i) {
+    const PortMapping& mapping = app.container->port_mappings[i];
+    if (mapping.name) names.insert(*mapping.name), ++named;
+    const std::string path = at("container/portMappings", i);
+    for (const std::string& network : mapping.network_names) {
+      if (!networks.contains(network)) {
+        out.add(path + "/networkNames", "must be one of the app's networks");
+      }
+    }
+    if (app.networks.size() > 1 && mapping.host_port && mapping.network_names.size() != 1) {
+      out.add(path, "must declare a single networkName when hostPort is set and there are several networks");
+    }
+  }
+  validate_port_names(names, named, "/container/portMappings", out);
+}
+
+void validate_networks(const App& app, Violations& out) {
+  size_t hosts = 0, bridges = 0, containers = 0;
+  std::set<std::string> names;
+  for (size_t i = 0; i < app.networks.size(); ++i) {
+    const Network& network = app.networks[i];
+    switch (network.mode) {
+      case NetworkMode::Host:
+        ++hosts;
+        if (!network.name.empty() || !network.labels.empty()) {
+          out.add(at("networks", i), "Host networks may not have names or labels");
+        }
+        break;
+      case NetworkMode::Bridge:
+        ++bridges;
+        if (!network.name.empty()) out.add(at("networks", i), "Bridge networks may not have names");
+        break;
+      case NetworkMode::Container:
+        ++containers;
+        if (!names.insert(network.name).second) {
+          out.add("/networks", "Duplicate networks are not allowed");
+        }
+        break;
+    }
+  }
+  const bool one_kind = (hosts == 1 && bridges == 0 && containers == 0) ||
+                        (hosts == 0 && bridges == 1 && containers == 0) ||
+                        (hosts == 0 && bridges == 0 && containers > 0);
+  if (!one_kind) {
+    out.add("/networks",
+            "May specify a single host network, single bridge network, or else 1-to-n container networks");
+  }
+  if (containers > 1 && app.container && app.container->type == ContainerType::Docker) {
+    out.add("/networks", "DOCKER containers may join at most one container network");
+  }
+}
+
+void validate_container(const App& app, Violations& out) {
+  if (!app.container) return;
+  const Container& container = *app.container;
+  if (container.type == ContainerType::Docker && container.image.empty()) {
+    out.add("/container/docker", "not defined");
+  }
+  for (size_t i = 0; i < container.volumes.size(); ++i) {
+    const Volume& volume = container.volumes[i];
+    if (volume.container_path.empty()) out.add(at("container/volumes", i) + "/containerPath", "must not be empty");
+    if (volume.host_path.empty()) out.add(at("container/volumes", i) + "/hostPath", "must not be empty");
+  }
+  if (app.gpus > 0 && container.type == ContainerType::Docker) {
+    out.add("/", "GPU resources only work with the Mesos containerizer");
+  }
+}
+
+void validate_health_checks(const App& app, Violations& out) {
+  const size_t ports = port_count(app);
+  size_t mesos_checks = 0;
+  for (size_t i = 0; i < app.health_checks.size(); ++i) {
+    const HealthCheck& check = app.health_checks[i];
+    const std::string path = at("healthChecks", i);
+    if (check.protocol == HealthProtocol::Command) {
+      if (check.command.empty()) out.add(path + "/command", "must not be empty");
+      ++mesos_checks;
+      continue;
+    }
+    if (!runs_in_scheduler(check.protocol)) ++mesos_checks;
+    if (check.port_index ? static_cast<size_t>(*check.port_index) >= ports : !check.port) {
+      out.add(path, "Health check port indices must address an element of the ports array or "
+                    "container port mappings.");
+    }
+    const bool docker = app.container && app.container->type == ContainerType::Docker;
+    if (check.ipv6 && !(docker && !runs_in_scheduler(check.protocol))) {
+      out.add(path, "IPv6 can only be used with container type DOCKER and Mesos http/https/tcp health checks.");
+    }
+  }
+  if (mesos_checks > 1) out.add("/", "AppDefinition can contain at most one Mesos health check");
+}
+
+void validate_readiness_checks(const App& app, Violations& out) {
+  if (app.readiness_checks.size() > 1) {
+    out.add("/readinessChecks", "may contain at most one readiness check");
+  }
+  for (size_t i = 0; i < app.readiness_checks.size(); ++i) {
+    const ReadinessCheck& check = app.readiness_checks[i];
+    if (check.timeout_seconds >= check.interval_seconds) {
+      out.add(at("readinessChecks", i) + "/timeoutSeconds", "must be less than intervalSeconds");
+    }
+    bool known = false;
+    for (const PortDefinition& port : app.port_definitions) known |= port.name == check.port_name;
+    if (app.container) {
+      for (const PortMapping& port : app.container->port_mappings) known |= port.name == check.port_name;
+    }
+    if (!known) out.add(at("readinessChecks", i) + "/portName", "must address an existing port name");
+  }
+}
+
+bool is_regex(const std::string& text) {
+  if (text.size() > kMaxRegex) return false;
+  try {
+    std::regex regex(text, std::regex::ECMAScript);
+    return true;
+  } catch (const std::regex_error&) {
+    return false;
+  }
+}
+
+void validate_constraint(const Constraint& c, const std::string& path, Violations& out) {
+  switch (c.op) {
+    case ConstraintOperator::Unique:
+      if (c.value) out.add(path, "UNIQUE does not accept a value");
+      break;
+    case ConstraintOperator::Cluster:
+      break;
+    case ConstraintOperator::GroupBy:
+      if (c.value && *c.value != "inf" && !base::parse_uint(*c.value)) {
+        out.add(path, "GROUP BY must define an integer value or else no value at all");
+      }
+      break;
+    case ConstraintOperator::MaxPer:
+      if (!c.value || !base::parse_uint(*c.value)) out.add(path, "MAX_PER requires an integer value");
+      break;
+    case ConstraintOperator::Like:
+    case ConstraintOperator::Unlike:
+      if (!c.value) {
+        out.add(path, "A regular expression value must be provided");
+      } else if (!is_regex(*c.value)) {
+        out.add(path, fmt::format("'{}' is not a valid regular expression", *c.value));
+      }
+      break;
+    case ConstraintOperator::Is:
+      if (!c.value) {
+        out.add(path, "IS requires a value");
+      } else if (!std::all_of(c.value->begin(), c.value->end(), [](unsigned char x) {
+                   return std::isalnum(x) || x == '_' || x == '/' || x == '.' || x == '-';
+                 })) {
+        out.add(path, "IS supports only text and float values");
+      }
+      break;
+  }
+  if (c.field.empty()) out.add(path, "field must not be empty");
+}
+
+void validate_capacity(double value, std::string_view name, Violations& out) {
+  const std::string path = fmt::format("/upgradeStrategy/{}", name);
+  if (value > 1) out.add(path, "is greater than 1");
+  if (value < 0) out.add(path, "is less than 0");
+}
+
+void validate_labels(const App& app, Violations& out) {
+  const auto label = [&](const char* key) -> const std::string* {
+    const auto it = app.labels.find(key);
+    return it == app.labels.end() ? nullptr : &it->second;
+  };
+  if (const auto* single = label("MARATHON_SINGLE_INSTANCE_APP"); single && *single == "true") {
+    if (app.instances > 1) out.add("/", "Single instance app may only have one instance");
+    if (app.upgrade_strategy != UpgradeStrategy{0, 0}) {
+      out.add("/upgradeStrategy", "must be 0/0 for single instance apps");
+    }
+  }
+  if (const auto* version = label("DCOS_MIGRATION_API_VERSION")) {
+    if (*version != "v1") out.add("/", "DCOS_MIGRATION_API_VERSION supports only v1");
+    for (const char* needed : {"DCOS_PACKAGE_FRAMEWORK_NAME", "DCOS_MIGRATION_API_PATH"}) {
+      if (!label(needed)) {
+        out.add("/", fmt::format("{} must be defined when using DCOS_MIGRATION_API_VERSION", needed));
+      }
+    }
+  }
+}
+
+void validate_resources(const App& app, const ValidationPolicy& policy, Violations& out) {
+  if (app.gpus > 0 && !policy.gpu_resources) {
+    out.add("/gpus", "Feature gpu_resources is not enabled. Enable with --enable_features gpu_resources)");
+  }
+  if (app.resource_limits) {
+    if (app.resource_limits->cpus && *app.resource_limits->cpus < app.cpus) {
+      out.add("/resourceLimits/cpus", "must be greater than or equal to cpus");
+    }
+    if (app.resource_limits->mem && *app.resource_limits->mem < app.mem) {
+      out.add("/resourceLimits/mem", "must be greater than or equal to mem");
+    }
+  }
+  for (const std::string& role : app.accepted_resource_roles) {
+    if (role != "*" && role != app.role) {
+      out.add("/acceptedResourceRoles",
+              fmt::format("acceptedResourceRoles can only contain * and {}", app.role));
+    }
+  }
+  if (app.role != policy.role) {
+    out.add("/role", fmt::format("got {}, expected one of: {}", app.role, policy.role));
+  }
+}
+
+}  // namespace
+
+void validate_app(const App& app, const ValidationPolicy& policy, Violations& out) {
+  validate_id(app, out);
+  validate_command(app, out);
+  validate_networks(app, out);
+  validate_ports(app, out);
+  validate_container(app, out);
+  validate_health_checks(app, out);
+  validate_readiness_checks(app, out);
+  for (size_t i = 0; i < app.constraints.size(); ++i) {
+    validate_constraint(app.constraints[i], at("constraints", i), out);
+  }
+  validate_capacity(app.upgrade_strategy.minimum_health_capacity, "minimumHealthCapacity", out);
+  validate_capacity(app.upgrade_strategy.maximum_over_capacity, "maximumOverCapacity", out);
+  const UnreachableStrategy& unreachable = app.unreachable_strategy;
+  if (unreachable.inactive_after_seconds > unreachable.expunge_after_seconds) {
+    out.add("/unreachableStrategy/inactiveAfterSeconds",
+            fmt::format("inactiveAfterSeconds ({}) must be less or equal to expungeAfterSeconds, which is {}",
+                        unreachable.inactive_after_seconds, unreachable.expunge_after_seconds));
+  }
+  for (const auto& [name, value] : app.env) {
+    if (name.empty()) out.add("/env", "must not contain an empty name");
+    if (name.find_first_of(std::string("=\0", 2)) != std::string::npos ||
+        value.find('\0') != std::string::npos) {
+      out.add("/env/" + name, "is not a valid environment variable");
+    }
+  }
+  validate_labels(app, out);
+  validate_resources(app, policy, out);
+}
+
+}  // namespace marathon
