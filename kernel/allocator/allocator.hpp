@@ -213,8 +213,8 @@ class Allocator {
   void recover_resources(const std::string& framework, const std::string& agent, const Resources& resources,
                          base::Instant now, std::optional<base::Duration> filter = std::nullopt);
 
-  /// Operations of a framework on resources that it holds: `conversions` (of unallocated or allocated resources) change
-  /// its allocation and the agent's total. All or nothing.
+  /// Operations of a framework on resources that it holds: `conversions`, of resources allocated to its role, change its
+  /// allocation and the agent's total. All or nothing.
   base::Status update_allocation(const std::string& framework, const std::string& agent,
                                  const std::vector<resources::Conversion>& conversions);
 

@@ -356,6 +356,17 @@ TEST(Agents, may_come_with_resources_in_use_before_their_frameworks) {
   EXPECT_EQ(c.lines(), Lines{"f web a1 cpus:3; mem:100"});
 }
 
+TEST(Agents, forget_frameworks_that_were_only_known_by_their_use) {
+  Cluster c;
+  Resources used = must_parse("cpus:3");
+  used.allocate(resources::Name("web"));
+  c.allocator.add_agent("a1", {}, must_parse("cpus:4"), {{"ghost", used}});
+  ASSERT_EQ(c.allocator.roles().size(), 1u);
+  c.finish("ghost", "web", "a1", "cpus:3");
+  EXPECT_TRUE(c.allocator.roles().empty());
+  EXPECT_EQ(c.allocator.available("a1"), must_parse("cpus:4"));
+}
+
 TEST(Agents, that_shrink_offer_nothing_until_enough_is_back) {
   Cluster c;
   c.framework("f");

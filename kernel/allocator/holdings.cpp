@@ -153,6 +153,10 @@ void Allocator::recover_resources(const std::string& framework_id, const std::st
   Agent* agent = impl_->find_agent(agent_id);
   if (!framework || !agent) return;
   const Resources taken = impl_->release(*agent, *framework, list);
+  if (!framework->known && framework->clients.empty()) {
+    impl_->frameworks.erase(framework_id);
+    return;
+  }
   if (!filter || filter->count() <= 0 || taken.empty()) return;
   const base::Duration lasting = std::max(*filter, impl_->options.allocation_interval);
   for (auto& [role, client] : framework->clients) {
