@@ -342,6 +342,8 @@ void Core::reconcile_known(Agent& agent, const link::Reregister& message) {
   }
   for (const auto& [framework_id, id] : ended) remove_executor(agent, framework_id, id);
 
+  adopt_tasks(agent, message);
+
   // Kills that were asked for while it was away; frameworks that ended meanwhile.
   for (const auto& [framework_id, tasks] : agent.tasks) {
     for (const auto& [task_id, task] : tasks) {

@@ -262,7 +262,13 @@ void Core::convert_as_operator(CallId call, const AgentId& id, Operation_ operat
   }
   auto conversions = resources::conversions(operation);
   if (!conversions) return out_->reply(call, 400, conversions.error().message);
-  // Take back as many offers as it needs and no more.
+  // Take back as many offers as it needs and no more; none when even all of them would not do.
+  Resources reachable = allocator_->available(id);
+  for (const auto& [offer_id, offer] : agent->offers) reachable += offer->resources;
+  reachable.unallocate();
+  if (auto possible = resources::apply(reachable, *conversions); !possible) {
+    return out_->reply(call, 409, possible.error().message);
+  }
   base::Status done = allocator_->update_available(id, *conversions);
   while (!done && !agent->offers.empty()) {
     rescind(*agent->offers.begin()->second, true);

@@ -101,6 +101,23 @@ void Core::restore_tasks(Agent& agent, link::Reregister& message, bool recovered
   }
 }
 
+/// Tasks that run on an agent which stayed registered and that we do not have, such as those that were given up as lost
+/// when the connection broke: they hold resources, so they must be known.
+void Core::adopt_tasks(Agent& agent, const link::Reregister& message) {
+  for (const auto& proto : message.tasks()) {
+    Framework* framework = find_framework(proto.framework_id().value());
+    const TaskId& id = proto.task_id().value();
+    if (framework == nullptr || is_terminal(proto.state()) || framework->tasks.count(id)) continue;
+    Task& task = add_task(*framework, agent, proto);
+    framework->unreachable_tasks.erase(id);
+    allocator_->add_used(framework->id, agent.id, task.resources);
+    TaskStatus status =
+        make_status(id, proto.state(), "Agent reregistered with the task", TaskStatus::REASON_AGENT_REREGISTERED);
+    status.mutable_agent_id()->set_value(agent.id);
+    send_status(*framework, std::move(status));
+  }
+}
+
 void Core::restore_completed(link::Reregister& message) {
   for (auto& completed : *message.mutable_completed_frameworks()) {
     const FrameworkId& id = completed.framework_info().id().value();

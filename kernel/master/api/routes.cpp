@@ -1,0 +1,350 @@
+// The table of routes. Every endpoint of the master exists bare and under /master, with and without ".json"; the
+// process's own (metrics, files, version, health) bare, and under /master where old tools look for them.
+
+#include "kernel/master/api/routes.hpp"
+
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "base/json/writer.hpp"
+#include "base/numbers.hpp"
+#include "base/strings.hpp"
+#include "kernel/master/shell.hpp"
+
+namespace master {
+
+using base::http::Handler;
+using base::http::Request;
+using base::http::Responder;
+using base::http::Response;
+
+base::http::Response json_answer(const Request& request, std::string json) {
+  const auto callback = request.query().get("jsonp");
+  if (!callback) return Response::json(200, std::move(json));
+  // A callback is a name; anything else would put words of a stranger into a script.
+  for (const char c : *callback) {
+    if (!std::isalnum(static_cast<unsigned char>(c)) && c != '_' && c != '.' && c != '$') {
+      return Response::text(400, "The 'jsonp' parameter is not a name");
+    }
+  }
+  Response response;
+  response.headers.set("Content-Type", "text/javascript");
+  response.body = *callback + "(" + json + ")";
+  return response;
+}
+
+bool refuse_before_recovery(const Shell& shell, const Responder& responder) {
+  if (shell.recovered()) return false;
+  responder.reply(Response::text(503, "Master has not finished recovery"));
+  return true;
+}
+
+bool refuse_method(const Request& request, const Responder& responder, const std::string& allowed) {
+  if (request.method == allowed) return false;
+  Response response = Response::text(405, "Expecting one of { '" + allowed + "' }, but received '" + request.method + "'");
+  response.headers.set("Allow", allowed);
+  responder.reply(std::move(response));
+  return true;
+}
+
+namespace {
+
+using Text = std::function<std::string(const Snapshot&)>;
+
+/// A GET of the state: `make` gives the rendering's key and function for the request, or an answer.
+struct Rendered {
+  std::string key;
+  Text render;
+};
+
+Handler rendered(Shell& shell, std::function<base::Result<Rendered>(const Request&)> make) {
+  return [&shell, make](Request request, Responder responder) {
+    if (refuse_before_recovery(shell, responder)) return;
+    auto job = make(request);
+    if (!job) return responder.reply(Response::from(job.error()));
+    shell.render(job->key, std::move(job->render), [request, responder](std::shared_ptr<const std::string> text) {
+      if (!text) return responder.reply(Response::text(503, "Too many requests wait for the state; try again"));
+      responder.reply(json_answer(request, *text));
+    });
+  };
+}
+
+base::Result<uint64_t> query_number(const Request& request, const char* name, uint64_t fallback) {
+  const auto text = request.query().get(name);
+  if (!text) return fallback;
+  auto value = base::parse_uint(*text);
+  if (!value) return base::invalid("Failed to parse query parameter '" + std::string(name) + "': " + value.error().message);
+  return *value;
+}
+
+base::Result<Rendered> tasks_rendering(const Request& request) {
+  TaskQuery query;
+  ASSIGN_OR_RETURN(query.limit, query_number(request, "limit", 100));
+  ASSIGN_OR_RETURN(query.offset, query_number(request, "offset", 0));
+  const auto parameters = request.query();
+  query.ascending = parameters.get("order").value_or("des") == "asc";
+  query.framework_id = parameters.get("framework_id");
+  query.task_id = parameters.get("task_id");
+  return Rendered{"tasks?" + request.query_text, [query](const Snapshot& s) { return tasks_json(s, query); }};
+}
+
+std::string metrics_json(Shell& shell) {
+  std::string text;
+  base::json::Writer out(text);
+  out.begin_object();
+  for (const auto& [name, value] : shell.metrics_snapshot()) out.field(name, value);
+  out.end_object();
+  return text;
+}
+
+std::string stats_json() {
+  double load[3] = {};
+  if (getloadavg(load, 3) != 3) load[0] = load[1] = load[2] = 0;
+  const double page = static_cast<double>(sysconf(_SC_PAGESIZE));
+  std::string text;
+  base::json::Writer out(text);
+  out.begin_object();
+  out.field("avg_load_1min", load[0]);
+  out.field("avg_load_5min", load[1]);
+  out.field("avg_load_15min", load[2]);
+  out.field("cpus_total", sysconf(_SC_NPROCESSORS_ONLN));
+  out.field("mem_total_bytes", static_cast<double>(sysconf(_SC_PHYS_PAGES)) * page);
+  out.field("mem_free_bytes", static_cast<double>(sysconf(_SC_AVPHYS_PAGES)) * page);
+  out.end_object();
+  return text;
+}
+
+Response metrics_answer(Shell& shell, const Request& request) {
+  if (const auto timeout = request.query().get("timeout")) {
+    if (auto parsed = base::parse_duration(*timeout); !parsed) {
+      return Response::text(400, "Invalid timeout '" + *timeout + "': " + parsed.error().message);
+    }
+  }
+  return json_answer(request, metrics_json(shell));
+}
+
+void answer_redirect(Shell& shell, const Responder& responder) {
+  const auto& master = shell.core().state().master;
+  Response response;
+  response.status = 307;
+  response.headers.set("Location", "//" + master.hostname() + ":" + std::to_string(master.port()));
+  responder.reply(std::move(response));
+}
+
+std::string agent_link_json(Shell& shell) {
+  std::string text;
+  base::json::Writer out(text);
+  out.begin_object();
+  out.field("address", shell.core().state().master.address().ip() + ":" + std::to_string(shell.link_port()));
+  out.end_object();
+  return text;
+}
+
+std::string weights_json(const Snapshot& snapshot) {
+  std::string text;
+  base::json::Writer out(text);
+  out.begin_array();
+  for (const auto& [role, weight] : snapshot.weights) {
+    out.begin_object();
+    out.field("role", role);
+    out.field("weight", weight);
+    out.end_object();
+  }
+  out.end_array();
+  return text;
+}
+
+std::string explain_json(Shell& shell, const std::string& framework) {
+  std::string text;
+  base::json::Writer out(text);
+  const auto now = shell.loop().now();
+  const auto explanation = shell.core().allocator().explain(framework, now.instant);
+  if (!explanation) return {};
+  out.begin_object();
+  out.field("framework", explanation->framework);
+  out.field("active", explanation->active);
+  out.key("roles");
+  out.begin_array();
+  for (const allocator::RoleExplanation& role : explanation->roles) {
+    out.begin_object();
+    out.field("role", role.role);
+    out.field("share", role.share);
+    out.field("role_share", role.role_share);
+    out.field("weight", role.weight);
+    out.field("suppressed", role.suppressed);
+    out.field("frameworks_before", role.frameworks_before);
+    out.key("filters");
+    out.begin_array();
+    for (const allocator::FilterExplanation& filter : role.filters) {
+      out.begin_object();
+      out.field("slave_id", filter.agent);
+      out.field("refused", filter.refused.text());
+      out.field("expires_in_seconds", std::chrono::duration<double>(filter.expires - now.instant).count());
+      out.end_object();
+    }
+    out.end_array();
+    out.key("excluded");
+    out.begin_object();
+    for (const auto& [reason, agents] : role.excluded) {
+      out.key(reason);
+      out.begin_array();
+      for (const std::string& agent : agents) out.value(agent);
+      out.end_array();
+    }
+    out.end_object();
+    out.key("offerable");
+    out.begin_array();
+    for (const std::string& agent : role.offerable) out.value(agent);
+    out.end_array();
+    out.end_object();
+  }
+  out.end_array();
+  out.end_object();
+  return text;
+}
+
+class Table {
+ public:
+  explicit Table(Shell& shell) : shell_(shell), router_(std::make_shared<base::http::Router>()) {}
+
+  /// An endpoint of the master: bare, under /master, and for `json` with the suffix of old.
+  void add(const std::string& path, const char* description, const Handler& handler, bool json = false) {
+    for (const char* prefix : {"", "/master"}) {
+      router_->add("*", prefix + path, description, handler);
+      if (json) router_->add("*", prefix + path + ".json", description, handler);
+    }
+  }
+
+  void add_state() {
+    const ServerFacts* facts = &shell_.facts();
+    add("/state", "the whole state", rendered(shell_, [facts](const Request&) -> base::Result<Rendered> {
+          return Rendered{"state", [facts](const Snapshot& s) { return state_json(s, *facts); }};
+        }), true);
+    add("/state-summary", "agents and frameworks with counts of tasks",
+        rendered(shell_, [facts](const Request&) -> base::Result<Rendered> {
+          return Rendered{"state-summary", [facts](const Snapshot& s) { return state_summary_json(s, *facts); }};
+        }), true);
+    add("/slaves", "agents; ?slave_id=", rendered(shell_, [](const Request& request) -> base::Result<Rendered> {
+          const auto id = request.query().get("slave_id");
+          return Rendered{"slaves?" + id.value_or(""), [id](const Snapshot& s) { return slaves_json(s, id); }};
+        }), true);
+    add("/frameworks", "frameworks; ?framework_id=", rendered(shell_, [](const Request& request) -> base::Result<Rendered> {
+          const auto id = request.query().get("framework_id");
+          return Rendered{"frameworks?" + id.value_or(""), [id](const Snapshot& s) { return frameworks_json(s, id); }};
+        }), true);
+    add("/tasks", "tasks; ?limit= &offset= &order=asc|des &framework_id= &task_id=", rendered(shell_, tasks_rendering), true);
+    add("/roles", "roles", rendered(shell_, [](const Request&) -> base::Result<Rendered> {
+          return Rendered{"roles", [](const Snapshot& s) { return roles_json(s); }};
+        }), true);
+  }
+
+  void add_local() {
+    Shell& shell = shell_;
+    add("/health", "200 while the process serves", [](Request, Responder responder) { responder.reply(Response()); });
+    add("/version", "version of the API", [&shell](Request request, Responder responder) {
+      responder.reply(json_answer(request, version_json(shell.facts())));
+    }, true);
+    add("/flags", "effective flags", [&shell](Request request, Responder responder) {
+      responder.reply(json_answer(request, flags_json(shell.facts())));
+    }, true);
+    add("/redirect", "307 to the leading master",
+        [&shell](Request, Responder responder) { answer_redirect(shell, responder); });
+    add("/agent-link", "where agents connect", [&shell](Request request, Responder responder) {
+      responder.reply(json_answer(request, agent_link_json(shell)));
+    });
+    const Handler snapshot = [&shell](Request request, Responder responder) {
+      responder.reply(metrics_answer(shell, request));
+    };
+    router_->add("*", "/metrics/snapshot", "metrics as JSON", snapshot);
+    router_->add("*", "/metrics", "metrics for Prometheus", [&shell](Request, Responder responder) {
+      Response response;
+      response.headers.set("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
+      response.body = shell.metrics().prometheus();
+      responder.reply(std::move(response));
+    });
+    const Handler stats = [](Request request, Responder responder) { responder.reply(json_answer(request, stats_json())); };
+    router_->add("*", "/system/stats.json", "load and memory of the machine", stats);
+    router_->add("*", "/system/stats", "load and memory of the machine", stats);
+    for (const char* what : {"browse", "read", "download", "debug"}) {
+      const Handler files = [&shell, name = std::string(what)](Request request, Responder responder) {
+        responder.reply(answer_files(shell, name, request));
+      };
+      router_->add("*", std::string("/files/") + what, "the master's log", files);
+      router_->add("*", std::string("/files/") + what + ".json", "the master's log", files);
+    }
+  }
+
+  void add_calls() {
+    Shell& shell = shell_;
+    const Handler scheduler = [&shell](Request request, Responder responder) {
+      handle_scheduler_call(shell, std::move(request), std::move(responder));
+    };
+    const Handler operators = [&shell](Request request, Responder responder) {
+      handle_operator_call(shell, std::move(request), std::move(responder));
+    };
+    // Longer paths below an endpoint are served by it.
+    add("/api/v1/scheduler", "calls of schedulers", scheduler);
+    add("/api/v1/scheduler/{rest...}", "calls of schedulers", scheduler);
+    add("/api/v1", "calls of operators", operators);
+    add("/api/v1/{rest...}", "calls of operators", operators);
+    for (const char* what : {"teardown", "reserve", "unreserve", "create-volumes", "destroy-volumes"}) {
+      add(std::string("/") + what, "form post", [&shell, name = std::string(what)](Request request, Responder responder) {
+        handle_form(shell, name, std::move(request), std::move(responder));
+      });
+    }
+    const Handler weights = rendered(shell_, [](const Request&) -> base::Result<Rendered> {
+      return Rendered{"weights", weights_json};
+    });
+    add("/weights", "weights of roles", [&shell, weights](Request request, Responder responder) {
+      if (request.method == "GET") return weights(std::move(request), std::move(responder));
+      handle_form(shell, "weights", std::move(request), std::move(responder));
+    });
+    const Handler unsupported = [](Request, Responder responder) {
+      responder.reply(Response::text(501, "This endpoint is not supported; use the calls of POST /api/v1"));
+    };
+    for (const char* path : {"/quota", "/quota/{role...}", "/maintenance/schedule", "/maintenance/status", "/machine/down",
+                             "/machine/up"}) {
+      add(path, "not supported", unsupported);
+    }
+    add("/allocator/explain", "why a framework has or has no offers; ?framework=",
+        [&shell](Request request, Responder responder) {
+          if (refuse_before_recovery(shell, responder)) return;
+          const auto framework = request.query().get("framework");
+          if (!framework) return responder.reply(Response::text(400, "Expecting 'framework=value' in query."));
+          std::string json = explain_json(shell, *framework);
+          if (json.empty()) return responder.reply(Response::text(404, "No framework found with specified ID"));
+          responder.reply(json_answer(request, std::move(json)));
+        });
+  }
+
+  std::shared_ptr<base::http::Router> finish() {
+    auto* router = router_.get();
+    const Handler help = [router](Request, Responder responder) {
+      std::string text = "Endpoints of this master:\n\n";
+      for (const auto& route : router->routes()) text += route.pattern + "\n    " + route.description + "\n";
+      responder.reply(Response::text(200, std::move(text)));
+    };
+    router_->add("*", "/help", "this list", help);
+    router_->add("*", "/", "this list", help);
+    return router_;
+  }
+
+ private:
+  Shell& shell_;
+  std::shared_ptr<base::http::Router> router_;
+};
+
+}  // namespace
+
+Handler make_handler(Shell& shell) {
+  Table table(shell);
+  table.add_state();
+  table.add_local();
+  table.add_calls();
+  return [router = table.finish()](Request request, Responder responder) {
+    router->handle(std::move(request), std::move(responder));
+  };
+}
+
+}  // namespace master

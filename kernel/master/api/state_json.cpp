@@ -1,0 +1,337 @@
+#include "kernel/master/api/state_json.hpp"
+
+#include <algorithm>
+
+#include "base/json/proto.hpp"
+#include "base/version.hpp"
+#include "kernel/api/names.hpp"
+#include "kernel/master/api/entity_json.hpp"
+#include "kernel/resources/proto.hpp"
+#include "kernel/resources/summary.hpp"
+
+namespace master {
+
+using base::json::Writer;
+
+namespace {
+
+void write_version(Writer& out, const ServerFacts& facts) {
+  out.field("version", base::kMesosVersion);
+  out.field("build_date", facts.build_date);
+  out.field("build_time", facts.build_seconds);
+  out.field("build_user", facts.build_user);
+}
+
+void write_flags(Writer& out, const ServerFacts& facts) {
+  out.key("flags");
+  out.begin_object();
+  for (const auto& [name, value] : facts.flags) out.field(name, value);
+  out.end_object();
+}
+
+void write_frameworks(Writer& out, const Snapshot& snapshot, const std::optional<std::string>& only) {
+  out.key("frameworks");
+  out.begin_array();
+  for (const FrameworkView& framework : snapshot.frameworks) {
+    if (!only || *only == framework.id) write_framework(out, framework);
+  }
+  out.end_array();
+  out.key("completed_frameworks");
+  out.begin_array();
+  for (const FrameworkView& framework : snapshot.completed_frameworks) {
+    if (!only || *only == framework.id) write_framework(out, framework);
+  }
+  out.end_array();
+  out.key("unregistered_frameworks");
+  out.begin_array();
+  out.end_array();
+}
+
+void write_recovered(Writer& out, const Snapshot& snapshot, const std::optional<std::string>& only) {
+  out.key("recovered_slaves");
+  out.begin_array();
+  for (const auto& info : snapshot.recovered_agents) {
+    if (only && *only != info->id().value()) continue;
+    out.begin_object();
+    write_agent_info(out, *info);
+    out.end_object();
+  }
+  out.end_array();
+}
+
+std::string master_pid(const Snapshot& snapshot) { return snapshot.master->pid(); }
+
+/// How many tasks are in which state, as /state-summary counts.
+struct TaskCounts {
+  std::map<mesos::v1::TaskState, uint64_t> by_state;
+
+  void add(const mesos::v1::Task& task) { ++by_state[task.state()]; }
+  uint64_t of(mesos::v1::TaskState state) const {
+    const auto found = by_state.find(state);
+    return found == by_state.end() ? 0 : found->second;
+  }
+  void write(Writer& out) const {
+    using namespace mesos::v1;
+    for (const TaskState state : {TASK_STAGING, TASK_STARTING, TASK_RUNNING, TASK_KILLING, TASK_FINISHED, TASK_KILLED,
+                                  TASK_FAILED, TASK_LOST, TASK_ERROR, TASK_UNREACHABLE}) {
+      out.field(TaskState_Name(state), of(state));
+    }
+  }
+};
+
+}  // namespace
+
+std::string state_json(const Snapshot& snapshot, const ServerFacts& facts) {
+  std::string text;
+  Writer out(text);
+  out.begin_object();
+  write_version(out, facts);
+  out.field("start_time", snapshot.started.seconds());
+  out.field("elected_time", snapshot.started.seconds());
+  out.field("id", snapshot.master->id());
+  out.field("pid", master_pid(snapshot));
+  out.field("hostname", snapshot.master->hostname());
+  out.key("capabilities");
+  out.begin_array();
+  for (const auto& capability : snapshot.master->capabilities()) {
+    out.value(mesos::v1::MasterInfo::Capability::Type_Name(capability.type()));
+  }
+  out.end_array();
+  const auto active = std::count_if(snapshot.agents.begin(), snapshot.agents.end(), [](const AgentView& a) { return a.active; });
+  out.field("activated_slaves", static_cast<double>(active));
+  out.field("deactivated_slaves", static_cast<double>(snapshot.agents.size()) - static_cast<double>(active));
+  out.field("unreachable_slaves", static_cast<double>(snapshot.unreachable_agents));
+  if (snapshot.master->has_domain()) {
+    out.key("domain");
+    base::json::write_proto(out, snapshot.master->domain(), api::v0_dialect());
+  }
+  out.field("leader", master_pid(snapshot));
+  out.key("leader_info");
+  out.begin_object();
+  out.field("id", snapshot.master->id());
+  out.field("pid", master_pid(snapshot));
+  out.field("port", snapshot.master->port());
+  out.field("hostname", snapshot.master->hostname());
+  out.end_object();
+  if (facts.cluster) out.field("cluster", *facts.cluster);
+  if (facts.log_dir) out.field("log_dir", *facts.log_dir);
+  if (facts.external_log_file) out.field("external_log_file", *facts.external_log_file);
+  write_flags(out, facts);
+  out.key("slaves");
+  out.begin_array();
+  for (const AgentView& agent : snapshot.agents) {
+    out.begin_object();
+    write_agent(out, agent);
+    out.end_object();
+  }
+  out.end_array();
+  write_recovered(out, snapshot, std::nullopt);
+  write_frameworks(out, snapshot, std::nullopt);
+  out.key("orphan_tasks");
+  out.begin_array();
+  out.end_array();
+  out.end_object();
+  return text;
+}
+
+std::string state_summary_json(const Snapshot& snapshot, const ServerFacts& facts) {
+  std::map<AgentId, TaskCounts> by_agent;
+  std::map<FrameworkId, TaskCounts> by_framework;
+  std::map<AgentId, std::set<FrameworkId>> frameworks_of;
+  std::map<FrameworkId, std::set<AgentId>> agents_of;
+  for (const FrameworkView& framework : snapshot.frameworks) {
+    TaskCounts& counts = by_framework[framework.id];
+    for (const auto* list : {&framework.tasks, &framework.unreachable_tasks, &framework.completed_tasks}) {
+      for (const auto& task : *list) {
+        counts.add(*task);
+        const AgentId& agent = task->agent_id().value();
+        by_agent[agent].add(*task);
+        frameworks_of[agent].insert(framework.id);
+        agents_of[framework.id].insert(agent);
+      }
+    }
+  }
+  std::string text;
+  Writer out(text);
+  out.begin_object();
+  out.field("hostname", snapshot.master->hostname());
+  if (facts.cluster) out.field("cluster", *facts.cluster);
+  out.key("slaves");
+  out.begin_array();
+  for (const AgentView& agent : snapshot.agents) {
+    out.begin_object();
+    write_agent(out, agent);
+    by_agent[agent.id].write(out);
+    out.key("framework_ids");
+    out.begin_array();
+    for (const FrameworkId& id : frameworks_of[agent.id]) out.value(id);
+    out.end_array();
+    out.end_object();
+  }
+  out.end_array();
+  out.key("frameworks");
+  out.begin_array();
+  for (const FrameworkView& framework : snapshot.frameworks) {
+    out.begin_object();
+    write_framework_summary(out, framework);
+    by_framework[framework.id].write(out);
+    out.key("slave_ids");
+    out.begin_array();
+    for (const AgentId& id : agents_of[framework.id]) out.value(id);
+    out.end_array();
+    out.end_object();
+  }
+  out.end_array();
+  out.end_object();
+  return text;
+}
+
+namespace {
+
+void write_full(Writer& out, const char* name, const Resources& value) {
+  resources::ProtoResources list;
+  resources::to_proto(value, resources::Format::Endpoint, &list);
+  out.key(name);
+  out.begin_array();
+  for (const auto& resource : list) base::json::write_proto(out, resource, api::v0_dialect());
+  out.end_array();
+}
+
+}  // namespace
+
+std::string slaves_json(const Snapshot& snapshot, const std::optional<std::string>& slave_id) {
+  std::string text;
+  Writer out(text);
+  out.begin_object();
+  out.key("slaves");
+  out.begin_array();
+  for (const AgentView& agent : snapshot.agents) {
+    if (slave_id && *slave_id != agent.id) continue;
+    out.begin_object();
+    write_agent(out, agent);
+    out.key("reserved_resources_full");
+    out.begin_object();
+    for (const auto& [role, reserved] : resources::reservations_by_role(agent.total)) write_full(out, role.c_str(), reserved);
+    out.end_object();
+    write_full(out, "unreserved_resources_full", agent.total.unreserved());
+    Resources used;
+    for (const auto& [id, of_framework] : agent.used) used += of_framework;
+    write_full(out, "used_resources_full", used);
+    write_full(out, "offered_resources_full", agent.offered);
+    out.end_object();
+  }
+  out.end_array();
+  write_recovered(out, snapshot, slave_id);
+  out.end_object();
+  return text;
+}
+
+std::string frameworks_json(const Snapshot& snapshot, const std::optional<std::string>& framework_id) {
+  std::string text;
+  Writer out(text);
+  out.begin_object();
+  write_frameworks(out, snapshot, framework_id);
+  out.end_object();
+  return text;
+}
+
+std::string tasks_json(const Snapshot& snapshot, const TaskQuery& query) {
+  std::vector<const mesos::v1::Task*> tasks;
+  for (const auto* frameworks : {&snapshot.frameworks, &snapshot.completed_frameworks}) {
+    for (const FrameworkView& framework : *frameworks) {
+      if (query.framework_id && *query.framework_id != framework.id) continue;
+      for (const auto* list : {&framework.tasks, &framework.unreachable_tasks, &framework.completed_tasks}) {
+        for (const auto& task : *list) {
+          if (!query.task_id || *query.task_id == task->task_id().value()) tasks.push_back(task.get());
+        }
+      }
+    }
+  }
+  const auto started = [](const mesos::v1::Task* task) {
+    return task->statuses().empty() ? 0.0 : task->statuses(0).timestamp();
+  };
+  std::stable_sort(tasks.begin(), tasks.end(), [&](const mesos::v1::Task* a, const mesos::v1::Task* b) {
+    return query.ascending ? started(a) < started(b) : started(a) > started(b);
+  });
+  std::string text;
+  Writer out(text);
+  out.begin_object();
+  out.key("tasks");
+  out.begin_array();
+  for (size_t i = query.offset; i < tasks.size() && i - query.offset < query.limit; ++i) write_task(out, *tasks[i]);
+  out.end_array();
+  out.end_object();
+  return text;
+}
+
+std::string roles_json(const Snapshot& snapshot) {
+  std::map<std::string, Resources> offered, allocated, reserved;
+  for (const AgentView& agent : snapshot.agents) {
+    for (const auto& [role, of_role] : resources::reservations_by_role(agent.total)) reserved[role] += of_role;
+    for (const resources::Resource& r : agent.offered) offered[r.allocation.str()].add(r);
+    for (const auto& [id, of_framework] : agent.used) {
+      for (const resources::Resource& r : of_framework) allocated[r.allocation.str()].add(r);
+    }
+  }
+  const auto quantities = [](Writer& out, const auto& list) {
+    out.begin_object();
+    for (const auto& [name, amount] : list) out.field(name, amount.value());
+    out.end_object();
+  };
+  std::string text;
+  Writer out(text);
+  out.begin_object();
+  out.key("roles");
+  out.begin_array();
+  for (const allocator::RoleState& role : snapshot.roles) {
+    out.begin_object();
+    out.field("name", role.role);
+    out.field("weight", role.weight);
+    out.key("quota");
+    out.begin_object();
+    out.field("role", role.role);
+    out.key("guarantee");
+    quantities(out, role.quota ? role.quota->guarantees.list() : allocator::ResourceQuantities().list());
+    out.key("limit");
+    quantities(out, role.quota ? role.quota->limits.list() : allocator::ResourceLimits().list());
+    out.key("consumed");
+    quantities(out, role.consumed_quota.list());
+    out.end_object();
+    out.key("resources");
+    write_resources(out, allocated[role.role] + offered[role.role]);
+    out.key("allocated");
+    write_resources(out, allocated[role.role]);
+    out.key("offered");
+    write_resources(out, offered[role.role]);
+    out.key("reserved");
+    write_resources(out, reserved[role.role]);
+    out.key("frameworks");
+    out.begin_array();
+    for (const std::string& id : role.frameworks) out.value(id);
+    out.end_array();
+    out.end_object();
+  }
+  out.end_array();
+  out.end_object();
+  return text;
+}
+
+std::string version_json(const ServerFacts& facts) {
+  std::string text;
+  Writer out(text);
+  out.begin_object();
+  write_version(out, facts);
+  out.end_object();
+  return text;
+}
+
+std::string flags_json(const ServerFacts& facts) {
+  std::string text;
+  Writer out(text);
+  out.begin_object();
+  write_flags(out, facts);
+  out.end_object();
+  return text;
+}
+
+}  // namespace master

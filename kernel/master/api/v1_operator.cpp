@@ -1,0 +1,191 @@
+// POST /api/v1: reads are rendered from a snapshot, changes go to the core.
+
+#include <algorithm>
+
+#include "base/log.hpp"
+#include "base/version.hpp"
+#include "kernel/api/content.hpp"
+#include "kernel/master/api/files.hpp"
+#include "kernel/master/api/routes.hpp"
+#include "kernel/master/render.hpp"
+#include "kernel/master/shell.hpp"
+#include "kernel/master/validation.hpp"
+
+namespace master {
+
+using base::http::Request;
+using base::http::Responder;
+using base::http::Response;
+using mesos::v1::master::Call;
+
+namespace {
+
+void reply_with(const Responder& responder, api::ContentType type, std::string body) {
+  Response response;
+  response.headers.set("Content-Type", std::string(api::media_type(type)));
+  response.body = std::move(body);
+  responder.reply(std::move(response));
+}
+
+/// Reads that need the state.
+struct Read {
+  Call::Type type;
+  void (*fill)(const Snapshot&, OperatorResponse&);
+};
+
+const Read kReads[] = {
+    {Call::GET_STATE, [](const Snapshot& s, OperatorResponse& r) { render_state(s, r.mutable_get_state()); }},
+    {Call::GET_AGENTS, [](const Snapshot& s, OperatorResponse& r) { render_agents(s, r.mutable_get_agents()); }},
+    {Call::GET_FRAMEWORKS, [](const Snapshot& s, OperatorResponse& r) { render_frameworks(s, r.mutable_get_frameworks()); }},
+    {Call::GET_EXECUTORS, [](const Snapshot& s, OperatorResponse& r) { render_executors(s, r.mutable_get_executors()); }},
+    {Call::GET_OPERATIONS, [](const Snapshot& s, OperatorResponse& r) { render_operations(s, r.mutable_get_operations()); }},
+    {Call::GET_TASKS, [](const Snapshot& s, OperatorResponse& r) { render_tasks(s, r.mutable_get_tasks()); }},
+    {Call::GET_ROLES, [](const Snapshot& s, OperatorResponse& r) { render_roles(s, r.mutable_get_roles()); }},
+    {Call::GET_WEIGHTS,
+     [](const Snapshot& s, OperatorResponse& r) {
+       for (const auto& [role, weight] : s.weights) {
+         auto* info = r.mutable_get_weights()->add_weight_infos();
+         info->set_role(role);
+         info->set_weight(weight);
+       }
+     }},
+    {Call::GET_MASTER,
+     [](const Snapshot& s, OperatorResponse& r) {
+       *r.mutable_get_master()->mutable_master_info() = *s.master;
+       r.mutable_get_master()->set_start_time(s.started.seconds());
+       r.mutable_get_master()->set_elected_time(s.started.seconds());
+     }},
+    {Call::GET_QUOTA,
+     [](const Snapshot& s, OperatorResponse& r) {
+       auto* status = r.mutable_get_quota()->mutable_status();
+       for (const auto& [role, config] : s.quotas) {
+         *status->add_configs() = config;
+         auto* info = status->add_infos();
+         info->set_role(role);
+         const std::map<std::string, mesos::v1::Value::Scalar> sorted(config.guarantees().begin(), config.guarantees().end());
+         for (const auto& [name, amount] : sorted) {
+           auto* resource = info->add_guarantee();
+           resource->set_name(name);
+           resource->set_type(mesos::v1::Value::SCALAR);
+           *resource->mutable_scalar() = amount;
+         }
+       }
+     }},
+    {Call::GET_MAINTENANCE_STATUS,
+     [](const Snapshot&, OperatorResponse& r) { r.mutable_get_maintenance_status()->mutable_status(); }},
+    {Call::GET_MAINTENANCE_SCHEDULE,
+     [](const Snapshot&, OperatorResponse& r) { r.mutable_get_maintenance_schedule()->mutable_schedule(); }},
+};
+
+/// Reads that the shell answers by itself. False: not one of them.
+bool answer_local(Shell& shell, const Call& call, OperatorResponse& response) {
+  switch (call.type()) {
+    case Call::GET_HEALTH: response.mutable_get_health()->set_healthy(true); return true;
+    case Call::GET_FLAGS:
+      for (const auto& [name, value] : shell.facts().flags) {
+        auto* flag = response.mutable_get_flags()->add_flags();
+        flag->set_name(name);
+        flag->set_value(value);
+      }
+      return true;
+    case Call::GET_VERSION: {
+      auto* version = response.mutable_get_version()->mutable_version_info();
+      version->set_version(base::kMesosVersion);
+      version->set_build_date(shell.facts().build_date);
+      version->set_build_time(shell.facts().build_seconds);
+      version->set_build_user(shell.facts().build_user);
+      return true;
+    }
+    case Call::GET_METRICS:
+      for (const auto& [name, value] : shell.metrics_snapshot()) {
+        auto* metric = response.mutable_get_metrics()->add_metrics();
+        metric->set_name(name);
+        metric->set_value(value);
+      }
+      return true;
+    case Call::GET_LOGGING_LEVEL:
+      response.mutable_get_logging_level()->set_level(base::log::level() == base::log::Level::Debug ? 1 : 0);
+      return true;
+    default: return false;
+  }
+}
+
+void set_logging_level(Shell& shell, const Call::SetLoggingLevel& call, const Responder& responder) {
+  const base::Duration duration(call.duration().nanoseconds());
+  if (duration <= base::Duration(0) || duration > base::hours(24 * 365)) {
+    return responder.reply(Response::text(400, "'duration' must be positive and at most a year"));
+  }
+  const base::log::Level before = base::log::Level::Info;
+  base::log::set_level(call.level() > 0 ? base::log::Level::Debug : before);
+  shell.loop().after(duration, [before] { base::log::set_level(before); });
+  responder.reply(Response());
+}
+
+void answer_file_call(Shell& shell, const Call& call, api::ContentType type, const Responder& responder) {
+  OperatorResponse response;
+  if (call.type() == Call::LIST_FILES) {
+    auto entries = browse_files(shell, call.list_files().path());
+    if (!entries) return responder.reply(Response::from(entries.error()));
+    response.set_type(OperatorResponse::LIST_FILES);
+    for (auto& entry : *entries) *response.mutable_list_files()->add_file_infos() = std::move(entry);
+  } else {
+    const uint64_t length = call.read_file().has_length() ? call.read_file().length() : UINT64_MAX;
+    auto piece = read_file_piece(shell, call.read_file().path(), call.read_file().offset(), length);
+    if (!piece) return responder.reply(Response::from(piece.error()));
+    response.set_type(OperatorResponse::READ_FILE);
+    response.mutable_read_file()->set_size(piece->size);
+    response.mutable_read_file()->set_data(std::move(piece->data));
+  }
+  reply_with(responder, type, api::encode(type, response));
+}
+
+}  // namespace
+
+void handle_operator_call(Shell& shell, Request request, Responder responder) {
+  if (refuse_before_recovery(shell, responder)) return;
+  if (refuse_method(request, responder, "POST")) return;
+  Call call;
+  if (auto rejection = api::decode_request(request.headers.get("Content-Type"), request.body, call)) {
+    return responder.reply(Response::text(rejection->status, rejection->message));
+  }
+  if (auto why = validate_call(call)) {
+    return responder.reply(Response::text(400, "Failed to validate master::Call: " + *why));
+  }
+  const auto type = api::negotiate(request.headers.get("Accept"));
+  if (!type) return responder.reply(Response::text(406, std::string(api::kNotAcceptable)));
+
+  if (call.type() == Call::SUBSCRIBE) {
+    Response head;
+    head.headers.set("Content-Type", std::string(api::media_type(*type)));
+    head.headers.set("Mesos-Stream-Id", shell.random().uuid());
+    return shell.open_operator_stream(responder.stream(std::move(head)), *type);
+  }
+  if (call.type() == Call::SET_LOGGING_LEVEL) return set_logging_level(shell, call.set_logging_level(), responder);
+  if (call.type() == Call::LIST_FILES || call.type() == Call::READ_FILE) {
+    return answer_file_call(shell, call, *type, responder);
+  }
+  OperatorResponse response;
+  if (OperatorResponse::Type answer{}; OperatorResponse::Type_Parse(Call::Type_Name(call.type()), &answer)) {
+    response.set_type(answer);
+    if (answer_local(shell, call, response)) return reply_with(responder, *type, api::encode(*type, response));
+    const auto read = std::find_if(std::begin(kReads), std::end(kReads), [&](const Read& r) { return r.type == call.type(); });
+    if (read != std::end(kReads)) {
+      const auto draw = [response, fill = read->fill, type = *type](const Snapshot& snapshot) {
+        OperatorResponse full = response;
+        fill(snapshot, full);
+        return api::encode(type, full);
+      };
+      const std::string key = Call::Type_Name(call.type()) + ":" + std::string(api::media_type(*type));
+      return shell.render(key, draw, [responder, type = *type](std::shared_ptr<const std::string> body) {
+        if (!body) return responder.reply(Response::text(503, "Too many requests wait for the state; try again"));
+        reply_with(responder, type, *body);
+      });
+    }
+  }
+  OperatorCallReceived event;
+  event.call_id = shell.expect_reply(std::move(responder));
+  event.call = std::move(call);
+  shell.on(std::move(event));
+}
+
+}  // namespace master

@@ -1,0 +1,75 @@
+// dcos-master: leads a cluster. Read README.md for the picture, core.hpp for the rules.
+
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <string>
+
+#include "base/log.hpp"
+#include "base/loop.hpp"
+#include "base/store/store.hpp"
+#include "base/version.hpp"
+#include "kernel/master/flags.hpp"
+#include "kernel/master/shell.hpp"
+
+extern char** environ;
+
+namespace {
+
+base::FlagTable::Environment environment() {
+  base::FlagTable::Environment out;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string text = *entry;
+    const size_t equals = text.find('=');
+    if (equals != std::string::npos) out[text.substr(0, equals)] = text.substr(equals + 1);
+  }
+  return out;
+}
+
+void set_log_level(const master::Flags& flags) {
+  using base::log::Level;
+  if (flags.quiet || flags.logging_level == "ERROR") {
+    base::log::set_level(Level::Error);
+  } else if (flags.logging_level == "WARNING") {
+    base::log::set_level(Level::Warning);
+  } else if (flags.logging_level == "DEBUG") {
+    base::log::set_level(Level::Debug);
+  }
+}
+
+int fail(const std::string& message) {
+  std::fprintf(stderr, "dcos-master: %s\n", message.c_str());
+  return 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  master::Flags flags;
+  if (auto parsed = flags.parse(argc, argv, environment()); !parsed) {
+    return fail(parsed.error().message + "\nSee dcos-master --help.");
+  }
+  if (flags.table.help_requested()) return std::fputs(flags.table.help().c_str(), stdout) < 0;
+  if (flags.table.version_requested()) return std::printf("mesos %s (dcos %s)\n", base::kMesosVersion, base::kVersion) < 0;
+  set_log_level(flags);
+  std::signal(SIGPIPE, SIG_IGN);
+
+  base::Loop loop;
+  std::unique_ptr<base::Store> store;
+  if (!flags.in_memory()) {
+    auto opened = base::open_store(loop, "sqlite:" + *flags.work_dir + "/registry.db");
+    if (!opened) return fail("the registry cannot be opened: " + opened.error().message);
+    store = std::move(*opened);
+  }
+  master::Shell shell(loop, flags, std::move(store));
+  if (auto started = shell.start(); !started) return fail(started.error().message);
+
+  const auto stop = [&loop, &shell] {
+    LOG_INFO("asked to stop");
+    shell.drain([&loop] { loop.stop(0); });
+  };
+  loop.on_signal(SIGTERM, stop);
+  loop.on_signal(SIGINT, stop);
+  return loop.run();
+}

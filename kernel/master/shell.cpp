@@ -1,0 +1,376 @@
+#include "kernel/master/shell.hpp"
+
+#include <arpa/inet.h>
+#include <unistd.h>
+
+#include "base/log.hpp"
+#include "base/version.hpp"
+#include "kernel/master/api/routes.hpp"
+#include "kernel/master/render.hpp"
+
+namespace master {
+
+namespace {
+
+constexpr size_t kMostQueuedBytes = size_t{64} << 20;  // per stream, beyond what it was just sent
+constexpr base::Duration kHeartbeat = base::seconds(15);
+
+std::string host_name() {
+  char name[256] = {};
+  return gethostname(name, sizeof(name) - 1) == 0 && name[0] != 0 ? name : "localhost";
+}
+
+/// The address as the API has it: the four bytes in network order, read as an integer of this machine.
+uint32_t ip_number(const std::string& ip) {
+  in_addr address{};
+  return inet_pton(AF_INET, ip.c_str(), &address) == 1 ? address.s_addr : 0;
+}
+
+}  // namespace
+
+mesos::v1::MasterInfo Shell::make_master_info() {
+  std::string ip = flags_.advertise_ip.value_or(flags_.ip);
+  const uint16_t port = flags_.advertise_port.value_or(http_port_);
+  std::string hostname = ip;
+  if (flags_.hostname) {
+    hostname = *flags_.hostname;
+  } else if (flags_.hostname_lookup && ip == "0.0.0.0") {
+    hostname = host_name();
+  }
+  if (ip == "0.0.0.0" || ip == "::") ip = "127.0.0.1";
+  mesos::v1::MasterInfo info;
+  info.set_id(random_.uuid());
+  info.set_ip(ip_number(ip));
+  info.set_port(port);
+  info.set_pid("master@" + ip + ":" + std::to_string(port));
+  info.set_hostname(hostname);
+  info.set_version(base::kMesosVersion);
+  info.mutable_address()->set_hostname(hostname);
+  info.mutable_address()->set_ip(ip);
+  info.mutable_address()->set_port(port);
+  using Capability = mesos::v1::MasterInfo::Capability;
+  for (const auto type : {Capability::AGENT_UPDATE, Capability::AGENT_DRAINING, Capability::QUOTA_V2}) {
+    info.add_capabilities()->set_type(type);
+  }
+  return info;
+}
+
+Shell::Shell(base::Loop& loop, const Flags& flags, std::unique_ptr<base::Store> store)
+    : loop_(loop), flags_(flags), store_(std::move(store)), random_(base::Random::from_os()), pool_(loop, 2) {
+  facts_.flags = flags.table.effective();
+  facts_.cluster = flags.cluster;
+  facts_.log_dir = flags.log_dir;
+  facts_.external_log_file = flags.external_log_file;
+}
+
+Shell::~Shell() {
+  *alive_ = false;
+  for (const auto& [id, timer] : timers_) loop_.cancel(timer);
+  for (const auto& [id, subscriber] : subscribers_) loop_.cancel(subscriber.heartbeat);
+}
+
+base::Status Shell::start() {
+  base::http::ServerOptions options;
+  options.server_name = "dcos-master";
+  server_ = std::make_unique<base::http::Server>(loop_, options, make_handler(*this));
+  ASSIGN_OR_RETURN(http_port_, server_->listen(flags_.ip, flags_.port));
+
+  core_ = std::make_unique<Core>(make_master_info(), flags_.policy,
+                                 std::make_unique<allocator::Allocator>(flags_.allocator_options, base::Random(random_.next())),
+                                 base::Random(random_.next()));
+  add_gauges();
+
+  AgentLinks::Callbacks callbacks;
+  callbacks.on_message = [this](LinkId link, const std::string& ip, dcos::internal::v1::AgentMessage message) {
+    on(AgentMessageReceived{link, ip, std::move(message)});
+  };
+  callbacks.on_lost = [this](LinkId link) { on(AgentLinkLost{link}); };
+  links_ = std::make_unique<AgentLinks>(loop_, AgentLinks::Options(), std::move(callbacks));
+  uint16_t link_port = flags_.agent_link_port.value_or(0);
+  if (!flags_.agent_link_port && http_port_ <= 64'535) link_port = static_cast<uint16_t>(http_port_ + 1000);
+  ASSIGN_OR_RETURN(link_port_, links_->listen(flags_.ip, link_port));
+
+  Recovered recovered;
+  if (store_) {
+    ASSIGN_OR_RETURN(auto entries, store_->scan(""));
+    for (base::StoreEntry& entry : entries) recovered.entries.push_back({std::move(entry.key), std::move(entry.value)});
+  }
+  const mesos::v1::MasterInfo& master = core_->state().master;
+  LOG_INFO("master {} of version {} serves http://{}:{} and agents on port {}; registry: {}", master.id(),
+           base::kMesosVersion, flags_.ip, http_port_, link_port_,
+           store_ ? *flags_.work_dir + "/registry.db" : std::string("in memory"));
+  on(std::move(recovered));
+  return {};
+}
+
+void Shell::drain(std::function<void()> done) {
+  for (auto& [id, stream] : scheduler_streams_) stream.stream.close();
+  for (auto& [id, subscriber] : subscribers_) subscriber.stream.close();
+  server_->drain(base::seconds(2), std::move(done));
+}
+
+void Shell::on(Event event) {
+  events_.push_back(std::move(event));
+  if (busy_) return;
+  busy_ = true;
+  while (!events_.empty()) {
+    Event next = std::move(events_.front());
+    events_.pop_front();
+    ++version_;
+    Effects made(base::log::level() == base::log::Level::Debug, !subscribers_.empty());
+    core_->on(std::move(next), loop_.now(), made);
+    perform(made);
+  }
+  busy_ = false;
+}
+
+void Shell::perform(Effects& effects) {
+  for (Effect& effect : effects.list()) std::visit([this](auto& e) { perform(e); }, effect);
+}
+
+void Shell::perform(SendToAgent& effect) { links_->send(effect.link, std::move(effect.message)); }
+
+void Shell::perform(CloseLink& effect) { links_->close(effect.link); }
+
+void Shell::perform(SendToScheduler& effect) {
+  const auto found = scheduler_streams_.find(effect.connection);
+  if (found == scheduler_streams_.end()) return;
+  SchedulerStream& out = found->second;
+  if (out.stream.queued_bytes() > kMostQueuedBytes) {
+    LOG_WARNING("a scheduler does not read its events ({} MB wait); cutting its stream", kMostQueuedBytes >> 20);
+    out.stream.abort();
+    scheduler_streams_.erase(found);
+    events_.push_back(SchedulerConnectionClosed{effect.connection});
+    return;
+  }
+  out.stream.write(api::encode_record(out.type, effect.event));
+}
+
+void Shell::perform(CloseConnection& effect) {
+  const auto found = scheduler_streams_.find(effect.connection);
+  if (found == scheduler_streams_.end()) return;
+  found->second.stream.close();
+  scheduler_streams_.erase(found);
+}
+
+void Shell::perform(Reply& effect) {
+  const auto found = replies_.find(effect.call);
+  if (found == replies_.end()) return;
+  const base::http::Responder responder = found->second;
+  replies_.erase(found);
+  responder.reply(base::http::Response::text(effect.status, std::move(effect.body)));
+}
+
+void Shell::perform(Persist& effect) {
+  const Ticket ticket = effect.ticket;
+  const std::weak_ptr<bool> alive = alive_;
+  if (!store_) {
+    loop_.post([this, alive, ticket] {
+      if (!alive.expired()) on(Persisted{ticket, {}});
+    });
+    return;
+  }
+  base::StoreBatch batch;
+  for (Write& write : effect.writes) batch.writes.push_back({std::move(write.key), std::move(write.value)});
+  store_->commit(std::move(batch), [this, alive, ticket](base::Status result) {
+    if (!alive.expired()) on(Persisted{ticket, std::move(result)});
+  });
+}
+
+void Shell::perform(SetTimer& effect) {
+  timers_[effect.timer] = loop_.at(effect.at, [this, timer = effect.timer] {
+    timers_.erase(timer);
+    on(TimerFired{timer});
+  });
+}
+
+void Shell::perform(CancelTimer& effect) {
+  const auto found = timers_.find(effect.timer);
+  if (found == timers_.end()) return;
+  loop_.cancel(found->second);
+  timers_.erase(found);
+}
+
+void Shell::perform(WantTurnEnd&) {
+  const std::weak_ptr<bool> alive = alive_;
+  loop_.post([this, alive] {
+    if (!alive.expired()) on(TurnEnded{});
+  });
+}
+
+void Shell::perform(Trace& effect) {
+  switch (effect.level) {
+    case TraceLevel::Debug: LOG_DEBUG("{}", effect.text); break;
+    case TraceLevel::Info: LOG_INFO("{}", effect.text); break;
+    case TraceLevel::Warning: LOG_WARNING("{}", effect.text); break;
+    case TraceLevel::Error: LOG_ERROR("{}", effect.text); break;
+  }
+}
+
+CallId Shell::expect_reply(base::http::Responder responder) {
+  const CallId id = next_id_++;
+  replies_.emplace(id, std::move(responder));
+  return id;
+}
+
+void Shell::open_scheduler_stream(base::http::Stream stream, api::ContentType type, std::string stream_id,
+                                  mesos::v1::scheduler::Call::Subscribe subscribe) {
+  const ConnectionId id = next_id_++;
+  stream.on_disconnect([this, id, alive = std::weak_ptr<bool>(alive_)] {
+    if (alive.expired()) return;
+    scheduler_streams_.erase(id);
+    on(SchedulerConnectionClosed{id});
+  });
+  scheduler_streams_[id] = SchedulerStream{stream, type};
+  on(SchedulerSubscribed{id, std::move(stream_id), std::move(subscribe), {}});
+}
+
+// Operator events -------------------------------------------------------------------------------------------------
+
+void Shell::perform(Publish& effect) {
+  std::map<api::ContentType, std::string> records;  // one encoding per type, whatever the number of readers
+  std::vector<uint64_t> ids;
+  for (const auto& [id, subscriber] : subscribers_) ids.push_back(id);
+  for (const uint64_t id : ids) {
+    const auto found = subscribers_.find(id);
+    if (found == subscribers_.end()) continue;
+    std::string& record = records[found->second.type];
+    if (record.empty()) record = api::encode_record(found->second.type, effect.event);
+    send_to_subscriber(id, record);
+  }
+}
+
+void Shell::send_to_subscriber(uint64_t id, std::string record) {
+  const auto found = subscribers_.find(id);
+  if (found == subscribers_.end()) return;
+  Subscriber& subscriber = found->second;
+  if (!subscriber.ready) {
+    subscriber.waiting_bytes += record.size();
+    subscriber.waiting.push_back(std::move(record));
+    if (subscriber.waiting_bytes > kMostQueuedBytes) close_subscriber(id, "it would have to wait for too many events");
+    return;
+  }
+  if (subscriber.stream.queued_bytes() > kMostQueuedBytes) return close_subscriber(id, "it does not read its events");
+  subscriber.stream.write(std::move(record));
+}
+
+void Shell::close_subscriber(uint64_t id, const char* why) {
+  const auto found = subscribers_.find(id);
+  if (found == subscribers_.end()) return;
+  LOG_WARNING("closing the event stream of an operator: {}", why);
+  loop_.cancel(found->second.heartbeat);
+  found->second.stream.abort();
+  subscribers_.erase(found);
+}
+
+void Shell::heartbeat_subscriber(uint64_t id) {
+  const auto found = subscribers_.find(id);
+  if (found == subscribers_.end()) return;
+  found->second.heartbeat = loop_.after(kHeartbeat, [this, id] { heartbeat_subscriber(id); });
+  mesos::v1::master::Event event;
+  event.set_type(mesos::v1::master::Event::HEARTBEAT);
+  send_to_subscriber(id, api::encode_record(found->second.type, event));
+}
+
+void Shell::open_operator_stream(base::http::Stream stream, api::ContentType type) {
+  while (subscribers_.size() >= std::max<uint64_t>(1, flags_.max_operator_event_stream_subscribers)) {
+    close_subscriber(subscribers_.begin()->first, "newer subscribers take its place");
+  }
+  const uint64_t id = next_id_++;
+  const std::weak_ptr<bool> alive = alive_;
+  stream.on_disconnect([this, id, alive] {
+    if (alive.expired()) return;
+    const auto found = subscribers_.find(id);
+    if (found == subscribers_.end()) return;
+    loop_.cancel(found->second.heartbeat);
+    subscribers_.erase(found);
+  });
+  Subscriber subscriber;
+  subscriber.stream = stream;
+  subscriber.type = type;
+  subscribers_[id] = std::move(subscriber);
+
+  // From here on every event waits behind the picture that is taken now.
+  auto picture = snapshot();
+  const auto draw = [picture, type] {
+    mesos::v1::master::Event event;
+    event.set_type(mesos::v1::master::Event::SUBSCRIBED);
+    event.mutable_subscribed()->set_heartbeat_interval_seconds(std::chrono::duration<double>(kHeartbeat).count());
+    render_state(*picture, event.mutable_subscribed()->mutable_get_state());
+    return api::encode_record(type, event);
+  };
+  const auto drawn = [this, id, alive](std::string record) {
+    if (alive.expired()) return;
+    const auto found = subscribers_.find(id);
+    if (found == subscribers_.end()) return;
+    Subscriber& ready = found->second;
+    ready.ready = true;
+    ready.stream.write(std::move(record));
+    heartbeat_subscriber(id);
+    for (std::string& waiting : ready.waiting) ready.stream.write(std::move(waiting));
+    ready.waiting.clear();
+  };
+  if (!pool_.run_for(draw, drawn)) close_subscriber(id, "too many renderings wait");
+}
+
+// Rendering -------------------------------------------------------------------------------------------------------
+
+std::shared_ptr<const Snapshot> Shell::snapshot() {
+  if (!snapshot_ || snapshot_version_ != version_) {
+    snapshot_ = core_->snapshot(loop_.now());
+    snapshot_version_ = version_;
+    // Kept for the other requests of this turn; afterwards it would only keep old tasks alive.
+    loop_.post([this, alive = std::weak_ptr<bool>(alive_)] {
+      if (!alive.expired()) snapshot_.reset();
+    });
+  }
+  return snapshot_;
+}
+
+void Shell::render(const std::string& key, Render render, std::function<void(std::shared_ptr<const std::string>)> done) {
+  Rendering& rendering = renderings_[key];
+  if (rendering.running && rendering.version == version_) {
+    rendering.done.push_back(std::move(done));
+    metrics_.counter("master/http_cache_hits").increment();
+    return;
+  }
+  if (rendering.next) {
+    rendering.next->done.push_back(std::move(done));
+    metrics_.counter("master/http_cache_hits").increment();
+    return;
+  }
+  rendering.next.emplace();
+  rendering.next->render = std::move(render);
+  rendering.next->done.push_back(std::move(done));
+  if (!rendering.running) start_rendering(key);
+}
+
+void Shell::start_rendering(const std::string& key) {
+  Rendering& rendering = renderings_[key];
+  Render draw = std::move(rendering.next->render);
+  rendering.done = std::move(rendering.next->done);
+  rendering.next.reset();
+  rendering.running = true;
+  rendering.version = version_;
+  const auto finish = [this, key, alive = std::weak_ptr<bool>(alive_)](std::string text) {
+    if (alive.expired()) return;
+    const auto found = renderings_.find(key);
+    const auto waiting = std::move(found->second.done);
+    found->second.running = false;
+    if (found->second.next) {
+      start_rendering(key);
+    } else {
+      renderings_.erase(found);
+    }
+    const auto shared = std::make_shared<const std::string>(std::move(text));
+    for (const auto& done : waiting) done(shared);
+  };
+  if (!pool_.run_for([draw, picture = snapshot()] { return draw(*picture); }, finish)) {
+    // Nobody is served by a queue that only grows.
+    const auto waiting = std::move(rendering.done);
+    renderings_.erase(key);
+    for (const auto& done : waiting) done(nullptr);
+  }
+}
+
+}  // namespace master

@@ -1,0 +1,147 @@
+#pragma once
+
+// Performs what the core decides: streams, replies, timers, the store; and turns what arrives into events. No rule of the
+// domain lives here. Everything runs on the loop's thread but rendering, which runs on the pool.
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/http/server.hpp"
+#include "base/loop.hpp"
+#include "base/metrics.hpp"
+#include "base/pool.hpp"
+#include "base/store/store.hpp"
+#include "kernel/api/content.hpp"
+#include "kernel/master/agent_links.hpp"
+#include "kernel/master/api/state_json.hpp"
+#include "kernel/master/core.hpp"
+#include "kernel/master/flags.hpp"
+
+namespace master {
+
+class Shell {
+ public:
+  /// `store` is null for a registry that is forgotten.
+  Shell(base::Loop& loop, const Flags& flags, std::unique_ptr<base::Store> store);
+  ~Shell();
+  Shell(const Shell&) = delete;
+  Shell& operator=(const Shell&) = delete;
+
+  /// Listens, recovers the registry and serves.
+  base::Status start();
+
+  /// Ends open requests and streams; `done` when the sockets are closed.
+  void drain(std::function<void()> done);
+
+  uint16_t http_port() const { return http_port_; }
+  uint16_t link_port() const { return link_port_; }
+
+  // For the routes (api/) -----------------------------------------------------------------------------------------
+
+  const Core& core() const { return *core_; }
+  const Flags& flags() const { return flags_; }
+  const ServerFacts& facts() const { return facts_; }
+  base::Metrics& metrics() { return metrics_; }
+  base::Loop& loop() { return loop_; }
+  base::Random& random() { return random_; }
+  bool recovered() const { return core_->state().recovered; }
+
+  void on(Event event);
+
+  /// Registers the right to answer; the core's Reply uses it.
+  CallId expect_reply(base::http::Responder responder);
+
+  /// Takes over the stream of a SUBSCRIBE and tells the core.
+  void open_scheduler_stream(base::http::Stream stream, api::ContentType type, std::string stream_id,
+                             mesos::v1::scheduler::Call::Subscribe subscribe);
+
+  /// Takes over the stream of an operator's SUBSCRIBE: snapshot first, then every later event, none missing.
+  void open_operator_stream(base::http::Stream stream, api::ContentType type);
+  size_t operator_streams() const { return subscribers_.size(); }
+
+  using Render = std::function<std::string(const Snapshot&)>;
+
+  /// Answers with what `render` makes of the present state, off this thread. Equal keys that wait at the same time share
+  /// one rendering.
+  void render(const std::string& key, Render render, std::function<void(std::shared_ptr<const std::string>)> done);
+
+  /// What /metrics/snapshot shows.
+  std::map<std::string, double> metrics_snapshot() const;
+
+ private:
+  struct SchedulerStream {
+    base::http::Stream stream;
+    api::ContentType type;
+  };
+  struct Subscriber {
+    base::http::Stream stream;
+    api::ContentType type;
+    bool ready = false;                // its snapshot was sent
+    std::vector<std::string> waiting;  // records made since the snapshot
+    size_t waiting_bytes = 0;
+    base::Loop::TimerId heartbeat = 0;
+  };
+  struct Rendering {
+    struct Waiting {
+      Render render;
+      std::vector<std::function<void(std::shared_ptr<const std::string>)>> done;
+    };
+    bool running = false;
+    uint64_t version = 0;  // of the state that is being rendered
+    std::vector<std::function<void(std::shared_ptr<const std::string>)>> done;
+    std::optional<Waiting> next;
+  };
+
+  void perform(Effects& effects);
+  void perform(SendToAgent& effect);
+  void perform(CloseLink& effect);
+  void perform(SendToScheduler& effect);
+  void perform(CloseConnection& effect);
+  void perform(Reply& effect);
+  void perform(Persist& effect);
+  void perform(SetTimer& effect);
+  void perform(CancelTimer& effect);
+  void perform(Publish& effect);
+  void perform(WantTurnEnd& effect);
+  void perform(Trace& effect);
+
+  void start_rendering(const std::string& key);
+  std::shared_ptr<const Snapshot> snapshot();
+  void send_to_subscriber(uint64_t id, std::string record);
+  void close_subscriber(uint64_t id, const char* why);
+  void heartbeat_subscriber(uint64_t id);
+  void add_gauges();
+  mesos::v1::MasterInfo make_master_info();
+
+  base::Loop& loop_;
+  const Flags& flags_;
+  std::unique_ptr<base::Store> store_;
+  base::Random random_;
+  base::Metrics metrics_;
+  ServerFacts facts_;
+  std::unique_ptr<Core> core_;
+  base::Pool pool_;
+  std::unique_ptr<base::http::Server> server_;
+  std::unique_ptr<AgentLinks> links_;
+  uint16_t http_port_ = 0, link_port_ = 0;
+
+  std::deque<Event> events_;
+  bool busy_ = false;
+  uint64_t version_ = 0;  // of the state; grows with each event
+  std::shared_ptr<const Snapshot> snapshot_;
+  uint64_t snapshot_version_ = 0;
+
+  std::map<CallId, base::http::Responder> replies_;
+  uint64_t next_id_ = 1;  // calls, connections and subscribers
+  std::map<ConnectionId, SchedulerStream> scheduler_streams_;
+  std::map<uint64_t, Subscriber> subscribers_;
+  std::map<TimerId, base::Loop::TimerId> timers_;
+  std::map<std::string, Rendering> renderings_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace master
