@@ -279,15 +279,16 @@ void NativeContainerizer::Impl::ended(const ContainerPtr& container) {
   loop.cancel(container->kill_timer);
   const std::string id = container->spec.id;
   const bool taken = pool.run_for(
-      [self = shared_from_this(), id, limits = container->spec.limits] {
-        return collect_end(self->options, self->groups.get(), id, limits);
+      [self = shared_from_this(), id, limits = container->spec.limits, was_running] {
+        Termination end = collect_end(self->options, self->groups.get(), id, limits);
+        if (!was_running) (void)base::remove_tree(self->runtime(id));
+        return end;
       },
       [self = shared_from_this(), container, id, was_running](Termination end) {
         if (self->stopped) return;
         self->containers.erase(id);
         auto done = std::exchange(container->done, nullptr);
         if (!was_running && done) {
-          (void)self->pool.run([self, id] { (void)base::remove_tree(self->runtime(id)); }, [] {});
           const std::string why = !container->failure.empty() ? container->failure
                                   : container->destroy_wanted ? "destroyed during the launch"
                                   : !end.message.empty()      ? end.message

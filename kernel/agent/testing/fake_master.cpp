@@ -33,6 +33,7 @@ struct FakeMaster::Impl : dcos::internal::v1::AgentLink::CallbackService {
   std::vector<AgentMessage> received;
   bool admit = true, acknowledge = true;
   int registrations = 0;
+  std::function<void(const mesos::v1::TaskStatus&)> observer;
   Reactor* current = nullptr;
   std::unique_ptr<grpc::Server> grpc;
   int grpc_port = 0;
@@ -101,6 +102,7 @@ void FakeMaster::Impl::send(const MasterMessage& message) {
 }
 
 void FakeMaster::Impl::take(const AgentMessage& message) {
+  if (observer && message.has_status_update()) observer(message.status_update().status());
   MasterMessage answer;
   {
     const std::lock_guard lock(mutex);
@@ -158,6 +160,10 @@ void FakeMaster::set_admit(bool admit) {
 void FakeMaster::set_acknowledge(bool acknowledge) {
   const std::lock_guard lock(impl_->mutex);
   impl_->acknowledge = acknowledge;
+}
+
+void FakeMaster::set_observer(std::function<void(const mesos::v1::TaskStatus&)> observer) {
+  impl_->observer = std::move(observer);
 }
 
 void FakeMaster::send(const MasterMessage& message) { impl_->send(message); }

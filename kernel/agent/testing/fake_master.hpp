@@ -27,6 +27,9 @@ class FakeMaster {
   void send(const dcos::internal::v1::MasterMessage& message);
   void acknowledge(const dcos::internal::v1::StatusUpdate& update);
 
+  /// Called for each status update on a thread of gRPC, before it is acknowledged. Set before the agent comes.
+  void set_observer(std::function<void(const mesos::v1::TaskStatus&)> observer);
+
   /// Everything received so far, in order.
   std::vector<dcos::internal::v1::AgentMessage> received() const;
 

@@ -53,7 +53,7 @@ void require(const Failure& failure) {
 }
 
 /// Waits for signals and children until the task's process has ended; returns its raw wait status.
-int attend(const Order& order, pid_t task) {
+int attend(const Order& order, const Tree& tree, pid_t task) {
   sigset_t all;
   sigfillset(&all);
   for (;;) {
@@ -65,9 +65,9 @@ int attend(const Order& order, pid_t task) {
     if (number < 0 || number == SIGCHLD) continue;
     // Signals raised by the terminal driver or by ourselves would come back; only those sent to us are handed on.
     if (number == kKillTreeSignal)
-      signal_tree(order.private_pids, SIGKILL);
+      signal_tree(tree, SIGKILL);
     else if (number == SIGTERM && !order.term_first_only)
-      signal_tree(order.private_pids, number);
+      signal_tree(tree, number);
     else
       kill(task, number);
   }
@@ -95,6 +95,8 @@ int run() {
   require(enter_cgroups(order));
   int status_directory = -1;
   require(open_status_directory(order, &status_directory));
+  Tree tree{order.private_pids, -1};
+  if (!tree.private_pids) tree.proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   require(join_namespaces(order));
   require(set_up_mounts(order));
 
@@ -105,10 +107,10 @@ int run() {
   close(STDOUT_FILENO);
   release_order(order);
 
-  const int status = attend(order, task);
+  const int status = attend(order, tree, task);
   // The status is written first: should the helper be killed while it ends the rest, the truth is already on disk.
   write_status(order, status_directory, status);
-  end_tree(order.private_pids);
+  end_tree(tree);
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 

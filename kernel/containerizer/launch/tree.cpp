@@ -15,11 +15,11 @@ namespace {
 
 constexpr int kMaxDepth = 64;
 
-int signal_descendants(pid_t pid, int number, int depth);
+int signal_descendants(int proc, pid_t pid, int number, int depth);
 
 /// Signals the processes listed in a "children" file of /proc and, first, what is below them.
-int signal_listed(const char* path, int number, int depth) {
-  const int fd = open(path, O_RDONLY | O_CLOEXEC);
+int signal_listed(int proc, const char* path, int number, int depth) {
+  const int fd = openat(proc, path, O_RDONLY | O_CLOEXEC);
   if (fd < 0) return 0;
   constexpr size_t kCapacity = 1 << 16;
   char* text = static_cast<char*>(malloc(kCapacity));
@@ -34,7 +34,7 @@ int signal_listed(const char* path, int number, int depth) {
       const long child = strtol(at, &end, 10);
       if (end == at || child <= 1) break;
       at = end;
-      count += 1 + signal_descendants(static_cast<pid_t>(child), number, depth + 1);
+      count += 1 + signal_descendants(proc, static_cast<pid_t>(child), number, depth + 1);
       kill(static_cast<pid_t>(child), number);
     }
   }
@@ -44,17 +44,18 @@ int signal_listed(const char* path, int number, int depth) {
 
 /// Children belong to the thread that made them, so every thread's list is read. A child that dies meanwhile hands its
 /// own children to us (we are their subreaper), where the next pass of end_tree finds them.
-int signal_descendants(pid_t pid, int number, int depth) {
+int signal_descendants(int proc, pid_t pid, int number, int depth) {
   if (depth > kMaxDepth) return 0;
   char path[300];
-  snprintf(path, sizeof path, "/proc/%d/task", static_cast<int>(pid));
-  DIR* threads = opendir(path);
+  snprintf(path, sizeof path, "%d/task", static_cast<int>(pid));
+  const int fd = openat(proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  DIR* threads = fd < 0 ? nullptr : fdopendir(fd);
   if (threads == nullptr) return 0;
   int count = 0;
   while (const dirent* thread = readdir(threads)) {
     if (thread->d_name[0] == '.') continue;
-    snprintf(path, sizeof path, "/proc/%d/task/%s/children", static_cast<int>(pid), thread->d_name);
-    count += signal_listed(path, number, depth);
+    snprintf(path, sizeof path, "%d/task/%s/children", static_cast<int>(pid), thread->d_name);
+    count += signal_listed(proc, path, number, depth);
   }
   closedir(threads);
   return count;
@@ -62,16 +63,16 @@ int signal_descendants(pid_t pid, int number, int depth) {
 
 }  // namespace
 
-void signal_tree(bool private_pids, int number) {
-  if (private_pids)
+void signal_tree(const Tree& tree, int number) {
+  if (tree.private_pids)
     kill(-1, number);
   else
-    signal_descendants(getpid(), number, 0);
+    signal_descendants(tree.proc, getpid(), number, 0);
 }
 
-void end_tree(bool private_pids) {
+void end_tree(const Tree& tree) {
   for (;;) {
-    signal_tree(private_pids, SIGKILL);
+    signal_tree(tree, SIGKILL);
     int status = 0;
     const pid_t gone = waitpid(-1, &status, 0);
     if (gone < 0 && errno == ECHILD) return;

@@ -1,0 +1,160 @@
+// Launch latency and rate of `true` through a whole agent process, as its master sees them; cost of what runs.
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdio>
+#include <map>
+#include <mutex>
+
+#include "base/file.hpp"
+#include "base/strings.hpp"
+#include "base/testing/bench.hpp"
+#include "kernel/agent/testing/agent_process.hpp"
+#include "kernel/agent/testing/fake_master.hpp"
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using agent::testing::AgentProcess;
+using agent::testing::FakeMaster;
+
+/// When each state of each task came.
+class Observed {
+ public:
+  void take(const mesos::v1::TaskStatus& status) {
+    const std::lock_guard lock(mutex_);
+    times_[status.task_id().value()].try_emplace(status.state(), Clock::now());
+    if (status.state() == mesos::v1::TASK_RUNNING) ++running_;
+    if (status.state() == mesos::v1::TASK_FINISHED || status.state() == mesos::v1::TASK_FAILED ||
+        status.state() == mesos::v1::TASK_KILLED)
+      ++ended_;
+    changed_.notify_all();
+  }
+
+  bool wait(int& counter, int wanted) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, std::chrono::seconds(60), [&] { return counter >= wanted; });
+  }
+  bool wait_running(int wanted) { return wait(running_, wanted); }
+  bool wait_ended(int wanted) { return wait(ended_, wanted); }
+
+  Clock::time_point time(const std::string& task, mesos::v1::TaskState state) {
+    const std::lock_guard lock(mutex_);
+    return times_[task][state];
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::map<std::string, std::map<int, Clock::time_point>> times_;
+  int running_ = 0, ended_ = 0;
+};
+
+dcos::internal::v1::MasterMessage run_of(const std::string& id, const std::string& command) {
+  dcos::internal::v1::MasterMessage message;
+  auto* run = message.mutable_run_task();
+  run->mutable_framework_info()->mutable_id()->set_value("framework");
+  run->mutable_framework_info()->set_user("root");
+  run->mutable_framework_info()->set_name("bench");
+  auto* task = run->mutable_task();
+  task->set_name(id);
+  task->mutable_task_id()->set_value(id);
+  task->mutable_agent_id()->set_value("agent-1");
+  task->mutable_command()->set_value(command);
+  return message;
+}
+
+double milliseconds(Clock::duration duration) { return std::chrono::duration<double, std::milli>(duration).count(); }
+
+double resident_mib(pid_t pid) {
+  const auto text = base::read_file("/proc/" + std::to_string(pid) + "/statm", 4096);
+  if (!text) return 0;
+  const auto fields = base::tokenize(*text, ' ');
+  return fields.size() < 2 ? 0 : std::stod(std::string(fields[1])) * static_cast<double>(sysconf(_SC_PAGESIZE)) / (1 << 20);
+}
+
+/// Median resident memory of the helpers of this agent's tasks.
+std::vector<double> helpers_mib(const std::string& work_dir) {
+  std::vector<double> samples;
+  const auto names = base::list_directory(work_dir + "/run/containers");
+  for (const auto& name : names.value_or({})) {
+    const auto text = base::read_file(work_dir + "/run/containers/" + name + "/pid", 4096);
+    if (text) samples.push_back(resident_mib(static_cast<pid_t>(std::stol(*text))));
+  }
+  return samples;
+}
+
+void one_at_a_time(base::testing::Bench& bench) {
+  FakeMaster master;
+  Observed observed;
+  master.set_observer([&](const auto& status) { observed.take(status); });
+  AgentProcess agent(master.address());
+  agent.start();
+  if (!master.wait_for_agent()) return;
+  const int count = bench.small() ? 10 : 200;
+  std::vector<double> to_running, to_update;
+  for (int i = 0; i < count; ++i) {
+    const std::string id = "t" + std::to_string(i);
+    const auto sent = Clock::now();
+    master.send(run_of(id, "true"));
+    if (!observed.wait_ended(i + 1)) return;
+    to_running.push_back(milliseconds(observed.time(id, mesos::v1::TASK_RUNNING) - sent));
+    to_update.push_back(milliseconds(observed.time(id, mesos::v1::TASK_FINISHED) - observed.time(id, mesos::v1::TASK_RUNNING)));
+  }
+  bench.report("agent/launch", {{"tasks", std::to_string(count)}}, "ms", to_running);
+  bench.report("agent/running-to-finished", {{"tasks", std::to_string(count)}}, "ms", to_update);
+}
+
+void many(base::testing::Bench& bench) {
+  FakeMaster master;
+  Observed observed;
+  master.set_observer([&](const auto& status) { observed.take(status); });
+  AgentProcess agent(master.address());
+  agent.start();
+  if (!master.wait_for_agent()) return;
+  const int count = bench.small() ? 50 : 2000, window = 32;
+  const auto begin = Clock::now();
+  for (int i = 0; i < count; ++i) {
+    if (i >= window && !observed.wait_ended(i - window + 1)) return;
+    master.send(run_of("t" + std::to_string(i), "true"));
+  }
+  if (!observed.wait_ended(count)) return;
+  const double seconds = milliseconds(Clock::now() - begin) / 1000;
+  bench.report("agent/launch-rate", {{"tasks", std::to_string(count)}, {"parallel", "32"}}, "1/s", {count / seconds});
+}
+
+void live(base::testing::Bench& bench) {
+  FakeMaster master;
+  Observed observed;
+  master.set_observer([&](const auto& status) { observed.take(status); });
+  AgentProcess agent(master.address());
+  agent.start();
+  if (!master.wait_for_agent()) return;
+  const int count = bench.small() ? 10 : 500;
+  bench.report("agent/rss", {{"containers", "0"}}, "MiB", {resident_mib(agent.pid())});
+  for (int i = 0; i < count; ++i) master.send(run_of("t" + std::to_string(i), "exec sleep 100000"));
+  if (!observed.wait_running(count)) return;
+  bench.report("agent/executor-rss", {{"containers", std::to_string(count)}}, "MiB", helpers_mib(agent.work_dir()));
+  bench.report("agent/rss", {{"containers", std::to_string(count)}}, "MiB", {resident_mib(agent.pid())});
+  agent.kill_hard();
+  const auto begin = Clock::now();
+  agent.start();
+  if (!master.wait_for_agent(2)) return;
+  bench.report("agent/recovery-500", {{"containers", std::to_string(count)}}, "ms", {milliseconds(Clock::now() - begin)});
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (geteuid() != 0) {
+    fputs("agent benchmarks need root\n", stderr);
+    return 0;
+  }
+  base::testing::Bench bench(argc, argv);
+  if (bench.wants("agent/launch")) one_at_a_time(bench);
+  if (bench.wants("agent/launch-rate")) many(bench);
+  if (bench.wants("agent/executor-rss") || bench.wants("agent/rss") || bench.wants("agent/recovery-500")) live(bench);
+}

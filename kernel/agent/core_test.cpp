@@ -1,0 +1,412 @@
+// Conversations with the core: events in, effects out, no clock and no process.
+
+#include "kernel/agent/core.hpp"
+
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include "base/store/store.hpp"
+#include "kernel/agent/checkpoint.hpp"
+
+namespace agent {
+namespace {
+
+using dcos::internal::v1::MasterMessage;
+using mesos::v1::TaskStatus;
+
+/// A core with a store that keeps what is committed, so that a test can start another core from it.
+class World {
+ public:
+  explicit World(Policy policy = make_policy()) : policy_(std::move(policy)) { start({}); }
+
+  static Policy make_policy() {
+    Policy policy;
+    policy.info.set_hostname("h");
+    policy.ip = "10.0.0.1";
+    policy.work_dir = "/work";
+    policy.boot_id = "boot-1";
+    return policy;
+  }
+
+  /// A new core from what is stored. `running`: containers that still run.
+  void start(std::map<std::string, containerizer::Started> running) {
+    core = std::make_unique<Core>(policy_, base::Random(7));
+    effects.clear();
+    std::vector<base::StoreEntry> entries;
+    for (const auto& [key, value] : store) entries.push_back({key, value});
+    tell(decode_store(entries));
+    if (!find<Exit>()) tell(ContainersRecovered{std::move(running)});
+  }
+
+  void join() {
+    tell(LinkConnected{});
+    MasterMessage message;
+    if (core->state().info.has_id())
+      message.mutable_reregistered()->mutable_agent_id()->set_value("a1");
+    else
+      message.mutable_registered()->mutable_agent_id()->set_value("a1");
+    tell(MasterSaid{message});
+  }
+
+  void tell(Event event) {
+    Effects out;
+    core->on(std::move(event), now, out);
+    bool persist = false;
+    for (auto& effect : out.list) {
+      if (auto* commit = std::get_if<Persist>(&effect)) {
+        persist = true;
+        if (!disk_full)
+          for (auto& write : commit->batch.writes) {
+            if (write.value)
+              store[write.key] = *write.value;
+            else
+              store.erase(write.key);
+          }
+      }
+      effects.push_back(std::move(effect));
+    }
+    if (persist) tell(Persisted{disk_full ? base::Status(base::Error{base::Code::NoSpace, "full"}) : base::Status()});
+  }
+
+  template <class T>
+  const T* find() const {
+    for (auto at = effects.rbegin(); at != effects.rend(); ++at)
+      if (const auto* found = std::get_if<T>(&*at)) return found;
+    return nullptr;
+  }
+
+  /// States of the updates sent to the master since the last call.
+  std::string sent() {
+    std::string text;
+    for (const auto& effect : effects)
+      if (const auto* send = std::get_if<SendToMaster>(&effect); send != nullptr && send->message.has_status_update()) {
+        last = send->message.status_update().status();
+        text += (text.empty() ? "" : " ") + mesos::v1::TaskState_Name(last.state()).substr(5);
+      }
+    effects.clear();
+    return text;
+  }
+
+  void acknowledge() {
+    MasterMessage message;
+    auto* ack = message.mutable_acknowledge_status_update();
+    ack->mutable_framework_id()->set_value("f");
+    ack->mutable_task_id()->CopyFrom(last.task_id());
+    ack->set_uuid(last.uuid());
+    tell(MasterSaid{message});
+  }
+
+  void run(const std::string& task, const std::string& executor = "") {
+    MasterMessage message;
+    auto* run = message.mutable_run_task();
+    run->mutable_framework_info()->mutable_id()->set_value("f");
+    run->mutable_framework_info()->set_user("");
+    run->mutable_framework_info()->set_name("n");
+    run->set_launch_executor(true);
+    auto* info = run->mutable_task();
+    info->set_name(task);
+    info->mutable_task_id()->set_value(task);
+    info->mutable_agent_id()->set_value("a1");
+    auto* command = executor.empty() ? info->mutable_command() : info->mutable_executor()->mutable_command();
+    command->set_value("true");
+    if (!executor.empty()) info->mutable_executor()->mutable_executor_id()->set_value(executor);
+    tell(MasterSaid{message});
+  }
+
+  void kill(const std::string& task) {
+    MasterMessage message;
+    message.mutable_kill_task()->mutable_framework_id()->set_value("f");
+    message.mutable_kill_task()->mutable_task_id()->set_value(task);
+    tell(MasterSaid{message});
+  }
+
+  std::string container() const { return core->state().containers.empty() ? "" : core->state().containers.begin()->first; }
+
+  mesos::v1::executor::Call call(mesos::v1::executor::Call::Type type, const std::string& executor) {
+    mesos::v1::executor::Call out;
+    out.set_type(type);
+    out.mutable_framework_id()->set_value("f");
+    out.mutable_executor_id()->set_value(executor);
+    return out;
+  }
+
+  Policy policy_;
+  std::map<std::string, std::string> store;
+  std::unique_ptr<Core> core;
+  std::vector<Effect> effects;
+  TaskStatus last;
+  base::Now now{base::Instant{base::seconds(100)}, base::Time{base::seconds(1'000'000)}};
+  bool disk_full = false;
+};
+
+containerizer::Termination exited(int code) {
+  containerizer::Termination end;
+  end.status = code << 8;
+  return end;
+}
+
+TEST(AgentCore, registers_once_and_keeps_its_id) {
+  World world;
+  world.tell(LinkConnected{});
+  EXPECT_TRUE(world.find<SendToMaster>()->message.has_register_agent());
+  world.join();
+  EXPECT_EQ(world.core->state().phase, Phase::Registered);
+  world.start({});
+  world.tell(LinkConnected{});
+  EXPECT_EQ(world.find<SendToMaster>()->message.reregister_agent().agent_info().id().value(), "a1");
+}
+
+TEST(AgentCore, connects_again_when_the_pings_stop) {
+  World world;
+  world.join();
+  world.tell(TimerFired{"ping"});
+  ASSERT_NE(world.find<Reconnect>(), nullptr);
+  EXPECT_EQ(world.find<Reconnect>()->why, "No pings from master received within 75secs");
+}
+
+TEST(AgentCore, runs_a_command_and_forgets_it_when_all_is_acknowledged) {
+  World world;
+  world.join();
+  world.run("t");
+  ASSERT_NE(world.find<LaunchContainer>(), nullptr);
+  EXPECT_EQ(world.find<LaunchContainer>()->spec.environment.at("MESOS_SLAVE_ID"), "a1");
+  EXPECT_EQ(world.sent(), "STARTING");
+  world.tell(ContainerStarted{world.container(), 42});
+  EXPECT_EQ(world.sent(), "") << "one outstanding update per task";
+  world.last.mutable_task_id()->set_value("t");
+  world.acknowledge();
+  EXPECT_EQ(world.sent(), "RUNNING");
+  world.acknowledge();
+  world.tell(ContainerExited{world.container(), exited(0)});
+  EXPECT_EQ(world.sent(), "FINISHED");
+  EXPECT_EQ(world.core->state().frameworks.size(), 1U);
+  world.acknowledge();
+  EXPECT_TRUE(world.core->state().frameworks.empty());
+  EXPECT_EQ(world.core->state().completed_frameworks.size(), 1U);
+  for (const auto& [key, value] : world.store)
+    EXPECT_TRUE(key == "agent" || key.starts_with("gc/")) << key;
+}
+
+TEST(AgentCore, launches_nothing_that_is_not_on_disk) {
+  World world;
+  world.join();
+  world.effects.clear();
+  world.disk_full = true;
+  world.run("t");
+  EXPECT_EQ(world.find<LaunchContainer>(), nullptr);
+  EXPECT_EQ(world.sent(), "");
+  world.disk_full = false;
+  world.tell(TimerFired{Journal::kRetryTimer});
+  EXPECT_NE(world.find<LaunchContainer>(), nullptr);
+  EXPECT_EQ(world.sent(), "STARTING");
+}
+
+TEST(AgentCore, sends_an_update_again_until_it_is_acknowledged) {
+  World world;
+  world.join();
+  world.run("t");
+  EXPECT_EQ(world.sent(), "STARTING");
+  world.now.instant = world.now.instant + base::seconds(10);
+  world.tell(TimerFired{"update/f/t"});
+  EXPECT_EQ(world.sent(), "STARTING");
+  world.acknowledge();
+  world.now.instant = world.now.instant + base::seconds(100);
+  world.tell(TimerFired{"update/f/t"});
+  EXPECT_EQ(world.sent(), "");
+}
+
+TEST(AgentCore, says_lost_for_a_kill_of_what_it_does_not_know) {
+  World world;
+  world.join();
+  world.kill("unknown");
+  EXPECT_EQ(world.sent(), "LOST");
+  EXPECT_EQ(world.last.reason(), TaskStatus::REASON_RECONCILIATION);
+}
+
+TEST(AgentCore, ignores_hostile_ids_and_second_launches) {
+  World world;
+  world.join();
+  for (const char* id : {"..", "a/b", "", "."}) {
+    world.run(id);
+    world.kill(id);
+  }
+  EXPECT_TRUE(world.core->state().containers.empty());
+  EXPECT_EQ(world.sent(), "");
+  world.run("t");
+  world.run("t");
+  EXPECT_EQ(world.core->state().containers.size(), 1U);
+}
+
+TEST(AgentCore, finds_its_tasks_after_a_restart_and_tells_their_end) {
+  World world;
+  world.join();
+  world.run("t");
+  const std::string container = world.container();
+  EXPECT_EQ(world.sent(), "STARTING");
+  world.acknowledge();
+  world.tell(ContainerStarted{container, 42});
+  EXPECT_EQ(world.sent(), "RUNNING");
+  world.acknowledge();
+  world.start({{container, {42}}});
+  world.join();
+  EXPECT_EQ(world.sent(), "");
+  world.tell(ContainerExited{container, exited(3)});
+  EXPECT_EQ(world.sent(), "FAILED");
+  EXPECT_EQ(world.last.message(), "Command exited with status 3");
+}
+
+TEST(AgentCore, tells_running_when_it_died_between_the_start_and_the_news) {
+  World world;
+  world.join();
+  world.run("t");
+  const std::string container = world.container();
+  EXPECT_EQ(world.sent(), "STARTING");
+  world.start({{container, {42}}});
+  world.join();
+  EXPECT_EQ(world.sent(), "STARTING");
+  world.acknowledge();
+  EXPECT_EQ(world.sent(), "RUNNING");
+}
+
+TEST(AgentCore, goes_on_killing_after_a_restart) {
+  World world;
+  world.join();
+  world.run("t");
+  const std::string container = world.container();
+  world.sent();
+  world.acknowledge();
+  world.tell(ContainerStarted{container, 42});
+  world.kill("t");
+  EXPECT_NE(world.find<TerminateContainer>(), nullptr);
+  world.start({{container, {42}}});
+  EXPECT_NE(world.find<TerminateContainer>(), nullptr);
+  world.start({});
+  world.join();
+  world.tell(ContainerExited{container, {}});
+  std::string all = world.sent();
+  while (!is_terminal(world.last.state())) {
+    world.acknowledge();
+    all = world.sent();
+    ASSERT_FALSE(all.empty());
+  }
+  EXPECT_EQ(world.last.state(), mesos::v1::TASK_KILLED);
+}
+
+TEST(AgentCore, leaves_damaged_records_out_and_counts_them) {
+  World world;
+  world.join();
+  world.store["task/f/t"] = "\xff\xff garbage";
+  world.store["executor/f/e"] = "\xff\xff";
+  world.store["strange"] = "";
+  world.start({});
+  EXPECT_EQ(world.core->state().recovery_errors, 3U);
+  world.join();
+  EXPECT_EQ(world.core->state().phase, Phase::Registered);
+}
+
+TEST(AgentCore, refuses_to_start_with_less_and_begins_anew_after_a_reboot) {
+  World world;
+  world.policy_.info.set_port(1);
+  world.join();
+  world.policy_.info.set_port(2);
+  world.start({});
+  world.policy_.info.set_hostname("other");
+  world.start({});
+  ASSERT_NE(world.find<Exit>(), nullptr);
+  EXPECT_NE(world.find<Exit>()->message.find("not permitted under `additive` policy"), std::string::npos);
+  world.policy_.boot_id = "boot-2";
+  world.start({});
+  EXPECT_EQ(world.find<Exit>(), nullptr);
+  EXPECT_FALSE(world.core->state().info.has_id());
+}
+
+TEST(AgentCore, drops_tasks_and_kills_running_ones_when_draining) {
+  World world;
+  world.join();
+  world.run("t");
+  world.tell(ContainerStarted{world.container(), 42});
+  MasterMessage message;
+  message.mutable_drain()->mutable_config();
+  world.tell(MasterSaid{message});
+  EXPECT_NE(world.find<TerminateContainer>(), nullptr);
+  world.effects.clear();
+  world.run("next");
+  EXPECT_EQ(world.sent(), "LOST");
+  EXPECT_EQ(world.last.reason(), TaskStatus::REASON_AGENT_DRAINING);
+  world.start({});
+  EXPECT_TRUE(world.core->state().drain.has_value());
+}
+
+TEST(CustomExecutors, get_their_tasks_when_they_subscribe) {
+  World world;
+  world.join();
+  world.run("t1", "e");
+  world.run("t2", "e");
+  EXPECT_EQ(world.core->state().containers.size(), 1U);
+  world.tell(ContainerStarted{world.container(), 42});
+  world.effects.clear();
+  auto subscribe = world.call(mesos::v1::executor::Call::SUBSCRIBE, "e");
+  subscribe.mutable_subscribe();
+  world.tell(ExecutorSubscribed{1, subscribe});
+  std::string events;
+  for (const auto& effect : world.effects)
+    if (const auto* send = std::get_if<SendToExecutor>(&effect))
+      events += mesos::v1::executor::Event::Type_Name(send->event.type()) + " ";
+  EXPECT_EQ(events, "SUBSCRIBED LAUNCH LAUNCH ");
+
+  auto update = world.call(mesos::v1::executor::Call::UPDATE, "e");
+  auto* status = update.mutable_update()->mutable_status();
+  status->mutable_task_id()->set_value("t1");
+  status->set_state(mesos::v1::TASK_RUNNING);
+  status->set_uuid("0123456789abcdef");
+  world.effects.clear();
+  world.tell(ExecutorCalled{2, update});
+  EXPECT_EQ(world.find<AnswerExecutor>()->status, 202);
+  EXPECT_EQ(world.find<SendToExecutor>()->event.type(), mesos::v1::executor::Event::ACKNOWLEDGED);
+  EXPECT_EQ(world.sent(), "RUNNING");
+
+  world.tell(ContainerExited{world.container(), exited(0)});
+  EXPECT_EQ(world.sent(), "FAILED");
+  EXPECT_EQ(world.last.reason(), TaskStatus::REASON_EXECUTOR_TERMINATED);
+}
+
+TEST(CustomExecutors, are_ended_when_they_do_not_subscribe_in_time) {
+  World world;
+  world.join();
+  world.run("t", "e");
+  const std::string container = world.container();
+  world.tell(ContainerStarted{container, 42});
+  world.tell(TimerFired{"subscribe/" + container});
+  ASSERT_NE(world.find<DestroyContainer>(), nullptr);
+  world.tell(ContainerExited{container, exited(0)});
+  EXPECT_EQ(world.sent(), "FAILED");
+  EXPECT_EQ(world.last.message(), "Executor did not register within 1mins");
+}
+
+TEST(CustomExecutors, are_refused_when_unknown) {
+  World world;
+  world.join();
+  auto subscribe = world.call(mesos::v1::executor::Call::SUBSCRIBE, "e");
+  world.tell(ExecutorSubscribed{1, subscribe});
+  EXPECT_EQ(world.find<AnswerExecutor>()->status, 400);
+  EXPECT_EQ(world.find<AnswerExecutor>()->message, "Framework cannot be found");
+}
+
+TEST(CustomExecutors, lose_a_task_that_they_never_got_before_the_restart) {
+  World world;
+  world.join();
+  world.run("t", "e");
+  const std::string container = world.container();
+  world.tell(ContainerStarted{container, 42});
+  auto subscribe = world.call(mesos::v1::executor::Call::SUBSCRIBE, "e");
+  subscribe.mutable_subscribe();
+  world.tell(ExecutorSubscribed{1, subscribe});
+  world.start({{container, {42}}});
+  world.join();
+  world.tell(ExecutorSubscribed{1, subscribe});
+  EXPECT_EQ(world.sent(), "LOST");
+  EXPECT_EQ(world.last.reason(), TaskStatus::REASON_AGENT_RESTARTED);
+}
+
+}  // namespace
+}  // namespace agent

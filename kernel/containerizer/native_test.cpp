@@ -1,0 +1,270 @@
+// The container runtime on this machine, without an agent: with cgroups and namespaces as root, without both otherwise.
+
+#include "kernel/containerizer/native.hpp"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/file.hpp"
+#include "base/http/server.hpp"
+#include "base/strings.hpp"
+
+namespace containerizer {
+namespace {
+
+std::string helper_path() {
+  char path[4096];
+  const ssize_t length = readlink("/proc/self/exe", path, sizeof path);
+  std::string text(path, length > 0 ? static_cast<size_t>(length) : 0);
+  text.resize(text.rfind('/'));
+  return text.substr(0, text.rfind('/')) + "/bin/dcos-launch";
+}
+
+/// A descriptor that fork and exec would hand on.
+int open_inheritable() { return open("/dev/null", O_RDONLY); }
+
+/// Processes whose working directory is below `path`.
+int processes_below(const std::string& path) {
+  int count = 0;
+  for (const auto& pid : base::list_directory("/proc").value_or({})) {
+    char directory[4096];
+    const ssize_t length = readlink(("/proc/" + pid + "/cwd").c_str(), directory, sizeof directory);
+    if (length > 0 && std::string_view(directory, static_cast<size_t>(length)).starts_with(path)) ++count;
+  }
+  return count;
+}
+
+/// Runs every test in both ways that this user may.
+class Native : public ::testing::TestWithParam<bool> {
+ protected:
+  void SetUp() override {
+    if (GetParam() && geteuid() != 0) GTEST_SKIP() << "needs root for namespaces and cgroups";
+    char name[] = "/tmp/dcos-native-test-XXXXXX";
+    top = mkdtemp(name);
+    chmod(top.c_str(), 0755);
+    root = "dcos-test-" + top.substr(top.rfind('-') + 1);
+    if (GetParam())
+      if (auto opened = cgroups::open_cgroups("/sys/fs/cgroup", root)) groups = std::move(*opened);
+    open();
+  }
+
+  void TearDown() override {
+    runtime.reset();
+    if (groups) {
+      EXPECT_TRUE(groups->list().empty());
+      groups->remove_root();
+    }
+    if (!top.empty()) (void)base::remove_tree(top);
+  }
+
+  void open() {
+    runtime.reset();
+    NativeOptions options;
+    options.helper = helper_path();
+    options.runtime_directory = top + "/run";
+    options.isolated = options.switch_user = GetParam();
+    runtime = std::make_unique<NativeContainerizer>(loop, pool, options, groups);
+    runtime->on_exit([this](const std::string& id, const Termination& end) {
+      ends[id] = end;
+      loop.stop();
+    });
+  }
+
+  ContainerSpec spec(const std::string& id, const std::string& command) {
+    ContainerSpec out;
+    out.id = id;
+    out.sandbox = top + "/" + id;
+    out.command.set_value(command);
+    out.limits.cpus = 1;
+    out.limits.memory = 64 << 20;
+    return out;
+  }
+
+  void run_loop() {
+    const auto guard = loop.after(base::seconds(30), [this] { loop.stop(1); });
+    EXPECT_EQ(loop.run(), 0) << "nothing happened";
+    loop.cancel(guard);
+  }
+
+  Result<Started> launch(ContainerSpec wanted) {
+    Result<Started> result = base::internal("no answer");
+    runtime->launch(std::move(wanted), [&](Result<Started> started) {
+      result = std::move(started);
+      loop.stop();
+    });
+    run_loop();
+    return result;
+  }
+
+  Termination wait_end(const std::string& id) {
+    while (!ends.contains(id)) {
+      run_loop();
+      if (HasFailure()) break;
+    }
+    return ends[id];
+  }
+
+  std::string output(const std::string& id) { return base::read_file(top + "/" + id + "/stdout").value_or("?"); }
+
+  std::string top, root;
+  base::Loop loop;
+  base::Pool pool{loop, 2};
+  std::shared_ptr<cgroups::Cgroups> groups;
+  std::unique_ptr<NativeContainerizer> runtime;
+  std::map<std::string, Termination> ends;
+};
+
+TEST_P(Native, runs_a_command_in_its_sandbox) {
+  ASSERT_TRUE(launch(spec("a", "pwd; exit 5")));
+  EXPECT_EQ(wait_end("a").status, 5 << 8);
+  EXPECT_EQ(output("a"), top + "/a\n");
+}
+
+TEST_P(Native, hands_nothing_of_the_agent_on) {
+  setenv("LEAK", "1", 1);
+  const base::Fd leaked(open_inheritable());
+  ASSERT_TRUE(launch(spec("a", "env | cut -d= -f1 | sort; ls /proc/self/fd | wc -l; cat /proc/self/status | grep SigBlk")));
+  wait_end("a");
+  EXPECT_EQ(output("a"), "PATH\nPWD\n4\nSigBlk:\t0000000000000000\n");
+  unsetenv("LEAK");
+}
+
+TEST_P(Native, ends_everything_with_the_first_process) {
+  ASSERT_TRUE(launch(spec("a", "(setsid sleep 1000 &) ; (setsid sh -c 'sleep 1000 & sleep 1000' &) ; sleep 0.1")));
+  EXPECT_EQ(wait_end("a").status, 0);
+  EXPECT_EQ(processes_below(top), 0);
+}
+
+TEST_P(Native, ends_everything_when_destroyed) {
+  ASSERT_TRUE(launch(spec("a", "(setsid sleep 1000 &) ; trap '' TERM; sleep 1000")));
+  runtime->destroy("a");
+  EXPECT_EQ(wait_end("a").status, SIGKILL);
+  EXPECT_EQ(processes_below(top), 0);
+}
+
+TEST_P(Native, sends_sigterm_to_the_whole_tree) {
+  ASSERT_TRUE(launch(spec("a", "sh -c 'trap \"echo child; exit\" TERM; echo up; while :; do sleep 0.05; done' & "
+                               "trap 'wait; exit 3' TERM; wait")));
+  while (output("a") != "up\n") usleep(10'000);
+  runtime->signal("a", SIGTERM);
+  wait_end("a");
+  EXPECT_EQ(output("a"), "up\nchild\n");
+}
+
+TEST_P(Native, says_what_could_not_be_run) {
+  ContainerSpec wanted = spec("a", "/no/such/program");
+  wanted.command.set_shell(false);
+  const auto started = launch(wanted);
+  ASSERT_FALSE(started);
+  EXPECT_EQ(started.error().message, "cannot run '/no/such/program': No such file or directory");
+  EXPECT_FALSE(base::exists(top + "/run/a"));
+}
+
+TEST_P(Native, finds_containers_again) {
+  ASSERT_TRUE(launch(spec("a", "while [ ! -e go ]; do sleep 0.02; done; exit 4")));
+  ASSERT_TRUE(launch(spec("b", "sleep 1000")));
+  open();  // as after a restart
+  size_t found = 0;
+  runtime->recover({{"a", {}}, {"never", {}}}, [&](const auto& running) {
+    found = running.size();
+    loop.stop();
+  });
+  run_loop();
+  EXPECT_EQ(found, 1U);
+  EXPECT_EQ(wait_end("never").status, std::nullopt);
+  EXPECT_EQ(processes_below(top + "/b"), 0) << "an unknown container was left";
+  ASSERT_TRUE(base::write_file(top + "/a/go", ""));
+  EXPECT_EQ(wait_end("a").status, 4 << 8);
+}
+
+TEST_P(Native, runs_commands_inside) {
+  ContainerSpec wanted = spec("a", "sleep 1000");
+  wanted.environment["WHO"] = "me";
+  ASSERT_TRUE(launch(wanted));
+  mesos::v1::CommandInfo probe;
+  probe.set_value("test \"$WHO\" = me && exit 9");
+  Result<int> status = base::internal("no answer");
+  runtime->run_inside("a", probe, base::seconds(10), [&](Result<int> result) {
+    status = std::move(result);
+    loop.stop();
+  });
+  run_loop();
+  ASSERT_TRUE(status) << status.error().message;
+  EXPECT_EQ(*status, 9 << 8);
+  probe.set_value("sleep 1000");
+  runtime->run_inside("a", probe, base::milliseconds(50), [&](Result<int> result) {
+    status = std::move(result);
+    loop.stop();
+  });
+  run_loop();
+  EXPECT_FALSE(status);
+  runtime->destroy("a");
+  wait_end("a");
+}
+
+TEST_P(Native, fetches_and_unpacks) {
+  ASSERT_EQ(system(("cd " + top + " && echo inside > f && tar czf f.tar.gz f && gzip -k f && rm f").c_str()), 0);
+  const std::string archive = base::read_file(top + "/f.tar.gz").value_or("");
+  base::http::Server server(loop, {}, [&](base::http::Request request, base::http::Responder responder) {
+    if (request.path != "/f.tar.gz") return responder.reply(base::http::Response::text(404, "no"));
+    base::http::Response response;
+    response.body = archive;
+    responder.reply(std::move(response));
+  });
+  const std::string url = "http://127.0.0.1:" + std::to_string(server.listen("127.0.0.1", 0).value_or(0));
+  ContainerSpec wanted = spec("a", "cat f; cat sub/raw; ls");
+  wanted.command.add_uris()->set_value(url + "/f.tar.gz?token=1");
+  auto* raw = wanted.command.add_uris();
+  raw->set_value(top + "/f.gz");
+  raw->set_output_file("sub/raw.gz");
+  ASSERT_TRUE(launch(wanted));
+  wait_end("a");
+  EXPECT_EQ(output("a"), "inside\ninside\nf\nf.tar.gz\nstderr\nstdout\nsub\n");
+
+  ContainerSpec failing = spec("b", "true");
+  failing.command.add_uris()->set_value(url + "/nothing");
+  const auto started = launch(failing);
+  ASSERT_FALSE(started);
+  EXPECT_EQ(started.error().message, "Failed to fetch '" + url + "/nothing': the server answered 404 Not Found");
+}
+
+TEST_P(Native, mounts_volumes_read_only) {
+  if (!GetParam()) GTEST_SKIP() << "needs mount namespaces";
+  ASSERT_TRUE(base::make_directories(top + "/data"));
+  ASSERT_TRUE(base::write_file(top + "/data/file", "content\n"));
+  ContainerSpec wanted = spec("a", "cat vol/file; touch vol/new 2>/dev/null || echo refused");
+  auto* volume = wanted.container.emplace().add_volumes();
+  wanted.container->set_type(mesos::v1::ContainerInfo::MESOS);
+  volume->set_host_path(top + "/data");
+  volume->set_container_path("vol");
+  volume->set_mode(mesos::v1::Volume::RO);
+  ASSERT_TRUE(launch(wanted));
+  wait_end("a");
+  EXPECT_EQ(output("a"), "content\nrefused\n");
+}
+
+TEST_P(Native, switches_to_the_tasks_user) {
+  if (!GetParam()) GTEST_SKIP() << "needs root";
+  ContainerSpec wanted = spec("a", "id -un; touch mine && stat -c %U mine stdout .");
+  wanted.user = "nobody";
+  ASSERT_TRUE(launch(wanted));
+  wait_end("a");
+  EXPECT_EQ(output("a"), "nobody\nnobody\nnobody\nnobody\n");
+  wanted = spec("b", "true");
+  wanted.user = "no-such-user";
+  const auto started = launch(wanted);
+  ASSERT_FALSE(started);
+  EXPECT_EQ(started.error().message, "No such user 'no-such-user'");
+}
+
+INSTANTIATE_TEST_SUITE_P(Runtime, Native, ::testing::Values(true, false), [](const auto& kind) {
+  return kind.param ? std::string("isolated") : std::string("plain");
+});
+
+}  // namespace
+}  // namespace containerizer
