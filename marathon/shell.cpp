@@ -129,7 +129,8 @@ struct Shell::Impl {
   void reply(Reply& e) {
     const auto it = calls.find(e.call);
     if (it == calls.end()) return;
-    for (const auto& [name, value] : common_headers().all()) e.response.headers.set(name, value);
+    const auto headers = common_headers();  // named: a range-for does not keep a temporary's temporary alive
+    for (const auto& [name, value] : headers.all()) e.response.headers.set(name, value);
     it->second.reply(std::move(e.response));
     calls.erase(it);
   }
