@@ -1,0 +1,398 @@
+// The daemon's parts over loopback: the order of HTTP checks, and one task through a real agent link and a real stream.
+
+#include <grpcpp/grpcpp.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <thread>
+
+#include "base/file.hpp"
+#include "base/http/client.hpp"
+#include "base/json/proto.hpp"
+#include "base/recordio.hpp"
+#include "kernel/api/content.hpp"
+#include "kernel/api/internal/agent_link_service.grpc.pb.h"
+#include "kernel/master/shell.hpp"
+#include "kernel/master/testing.hpp"
+#include "kernel/resources/parse.hpp"
+#include "kernel/resources/proto.hpp"
+
+namespace {
+
+namespace link = dcos::internal::v1;
+using base::http::Response;
+using mesos::v1::scheduler::Call;
+using SchedulerEvent = mesos::v1::scheduler::Event;
+
+/// A master on a thread of its own.
+class Master {
+ public:
+  explicit Master(const std::string& work_dir = {}) {
+    const std::string directory = "--work_dir=" + work_dir;
+    std::vector<const char*> arguments{"dcos-master", "--ip=127.0.0.1", "--port=0", "--agent_link_port=0"};
+    arguments.push_back(work_dir.empty() ? "--registry=in_memory" : directory.c_str());
+    EXPECT_TRUE(flags_.parse(static_cast<int>(arguments.size()), arguments.data(), {}).has_value());
+    loop_ = std::make_unique<base::Loop>();
+    std::unique_ptr<base::Store> store;
+    if (!work_dir.empty()) store = *base::open_store(*loop_, "sqlite:" + work_dir + "/registry.db");
+    shell_ = std::make_unique<master::Shell>(*loop_, flags_, std::move(store));
+    const base::Status started = shell_->start();
+    EXPECT_TRUE(started.has_value()) << (started ? "" : started.error().message);
+    port_ = shell_->http_port();
+    thread_ = std::thread([this] { loop_->run(); });
+    while (get("/state").status == 503) std::this_thread::yield();
+  }
+
+  ~Master() {
+    loop_->stop();
+    thread_.join();
+    shell_.reset();
+    loop_.reset();
+  }
+
+  Response get(const std::string& target) const { return request("GET", target, {}, {}); }
+
+  Response request(const std::string& method, const std::string& target, base::http::Headers headers, std::string body) const {
+    base::http::ClientRequest request;
+    request.method = method;
+    request.url.host = "127.0.0.1";
+    request.url.port = port_;
+    request.url.target = target;
+    request.headers = std::move(headers);
+    request.body = std::move(body);
+    auto answer = base::http::fetch(std::move(request));
+    EXPECT_TRUE(answer.has_value()) << (answer ? "" : answer.error().message);
+    return answer ? std::move(*answer) : Response();
+  }
+
+  Response post(const std::string& target, const std::string& json, const std::string& stream_id = {}) const {
+    base::http::Headers headers{{"Content-Type", "application/json"}};
+    if (!stream_id.empty()) headers.add("Mesos-Stream-Id", stream_id);
+    return request("POST", target, std::move(headers), json);
+  }
+
+  uint16_t port() const { return port_; }
+
+ private:
+  master::Flags flags_;
+  std::unique_ptr<base::Loop> loop_;
+  std::unique_ptr<master::Shell> shell_;
+  std::thread thread_;
+  uint16_t port_ = 0;
+};
+
+/// A SUBSCRIBE stream, read until something arrives.
+class Scheduler {
+ public:
+  explicit Scheduler(const Master& master, const std::string& subscribe, const std::string& target = "/api/v1/scheduler")
+      : client_(loop_) {
+    base::http::ClientRequest request;
+    request.method = "POST";
+    request.url.host = "127.0.0.1";
+    request.url.port = master.port();
+    request.url.target = target;
+    request.headers = {{"Content-Type", "application/json"}, {"Accept", "application/json"}};
+    request.body = subscribe;
+    base::http::StreamCallbacks callbacks;
+    callbacks.on_head = [this](const Response& head) {
+      status = head.status;
+      stream_id = head.headers.get_or("Mesos-Stream-Id", "");
+    };
+    callbacks.on_data = [this](std::string_view data) {
+      EXPECT_TRUE(decoder_.feed(data, records_).has_value());
+      loop_.stop();
+    };
+    callbacks.on_end = [this](base::Status) {
+      ended = true;
+      loop_.stop();
+    };
+    call_ = client_.stream(std::move(request), std::move(callbacks));
+  }
+
+  /// The next record that is no heartbeat; empty when the stream ended.
+  std::string next() {
+    const auto limit = loop_.after(base::seconds(30), [this] {
+      ADD_FAILURE() << "nothing arrives";
+      ended = true;
+      loop_.stop();
+    });
+    for (;;) {
+      while (!records_.empty()) {
+        std::string record = std::move(records_.front());
+        records_.erase(records_.begin());
+        if (record.find("\"HEARTBEAT\"") == std::string::npos) {
+          loop_.cancel(limit);
+          return record;
+        }
+      }
+      if (ended) break;
+      loop_.run();
+    }
+    loop_.cancel(limit);
+    return {};
+  }
+
+  SchedulerEvent next_event() {
+    SchedulerEvent event;
+    EXPECT_TRUE(base::json::proto_from_json(next(), event).has_value());
+    return event;
+  }
+
+  int status = 0;
+  std::string stream_id;
+  bool ended = false;
+
+ private:
+  base::Loop loop_;
+  base::http::Client client_;
+  base::http::ClientCall call_;
+  base::RecordDecoder decoder_;
+  std::vector<std::string> records_;
+};
+
+/// An agent as far as the master can tell.
+class FakeAgent {
+ public:
+  explicit FakeAgent(const Master& master) {
+    const std::string body = master.get("/agent-link").body;  // {"address":"ip:port"}
+    const size_t start = body.find(":\"") + 2;
+    const std::string address = body.substr(start, body.rfind('"') - start);
+    stub_ = link::AgentLink::NewStub(grpc::CreateChannel(address, grpc::InsecureChannelCredentials()));
+    stream_ = stub_->Connect(&context_);
+  }
+  ~FakeAgent() {
+    context_.TryCancel();
+    stream_->Finish();
+  }
+
+  void send(const link::AgentMessage& message) { EXPECT_TRUE(stream_->Write(message)); }
+
+  link::MasterMessage next() {
+    link::MasterMessage message;
+    do {
+      if (!stream_->Read(&message)) ADD_FAILURE() << "the link ended";
+    } while (message.has_ping());
+    return message;
+  }
+
+  std::string register_new() {
+    link::AgentMessage message;
+    auto& body = *message.mutable_register_agent();
+    *body.mutable_agent_info() = master::testing::agent_info("h1", 5051, "cpus:4;mem:1024;ports:[31000-32000]");
+    body.set_version("1.12.0");
+    master::testing::add_all_capabilities(body.mutable_capabilities());
+    send(message);
+    return next().registered().agent_id().value();
+  }
+
+ private:
+  grpc::ClientContext context_;
+  std::unique_ptr<link::AgentLink::Stub> stub_;
+  std::unique_ptr<grpc::ClientReaderWriter<link::AgentMessage, link::MasterMessage>> stream_;
+};
+
+const char kSubscribe[] =
+    R"({"type":"SUBSCRIBE","subscribe":{"framework_info":{"user":"nobody","name":"f","checkpoint":true,"failover_timeout":60}}})";
+
+struct Check {
+  const char* method;
+  base::http::Headers headers;
+  std::string body;
+  int status;
+  const char* text;
+};
+
+TEST(SchedulerApi, checks_in_the_order_that_clients_know) {
+  const Master master;
+  const base::http::Headers json{{"Content-Type", "application/json"}};
+  const std::string kill = R"({"type":"KILL","framework_id":{"value":"x"},"kill":{"task_id":{"value":"t"}}})";
+  const Check checks[] = {
+      {"GET", {}, "", 405, "Expecting one of { 'POST' }, but received 'GET'"},
+      {"PUT", json, "{", 405, "'PUT'"},
+      {"POST", {}, "{", 400, "Expecting 'Content-Type' to be present"},
+      {"POST", {{"Content-Type", "text/plain"}}, "{", 415,
+       "Expecting 'Content-Type' of application/json or application/x-protobuf"},
+      {"POST", json, "{", 400, "Failed to parse body into JSON"},
+      {"POST", json, "[]", 400, "Failed to convert JSON into Call protobuf"},
+      {"POST", {{"Content-Type", "application/x-protobuf"}}, "\xff\xff", 400, "Failed to parse body into Call protobuf"},
+      {"POST", json, "{}", 400, "Failed to validate scheduler::Call: Expecting 'type' to be present"},
+      {"POST", json, R"({"type":"KILL"})", 400, "Expecting 'framework_id' to be present"},
+      {"POST", json, R"({"type":"KILL","framework_id":{"value":"x"}})", 400, "Expecting 'kill' to be present"},
+      {"POST", json, R"({"type":"SUBSCRIBE"})", 400, "Expecting 'subscribe' to be present"},
+      {"POST", json,
+       R"({"type":"ACKNOWLEDGE","framework_id":{"value":"x"},"acknowledge":{"agent_id":{"value":"a"},"task_id":{"value":"t"},"uuid":"AAAAAAAAAAAAAAAAAAAAAA=="}})",
+       400, "Not a valid UUID"},
+      {"POST", {{"Content-Type", "application/json"}, {"Accept", "text/plain"}}, kSubscribe, 406, "Expecting 'Accept'"},
+      {"POST", {{"Content-Type", "application/json"}, {"Mesos-Stream-Id", "s"}}, kSubscribe, 400,
+       "Subscribe calls should not include the 'Mesos-Stream-Id' header"},
+      {"POST", json, kill, 400, "Framework cannot be found"},
+      {"POST", {{"Content-Type", "Application/JSON; charset=utf-8"}}, kill, 400, "Framework cannot be found"},
+  };
+  for (const char* target : {"/api/v1/scheduler", "/master/api/v1/scheduler"}) {
+    for (const Check& check : checks) {
+      const Response answer = master.request(check.method, target, check.headers, check.body);
+      EXPECT_EQ(answer.status, check.status) << check.body << answer.body;
+      EXPECT_NE(answer.body.find(check.text), std::string::npos) << answer.body;
+    }
+  }
+  EXPECT_EQ(master.get("/api/v1/scheduler").headers.get_or("Allow", ""), "POST");
+}
+
+TEST(OperatorApi, answers_every_read_and_refuses_what_it_cannot_do) {
+  const Master master;
+  for (const char* type : {"GET_HEALTH", "GET_FLAGS", "GET_VERSION", "GET_METRICS", "GET_LOGGING_LEVEL", "GET_STATE",
+                           "GET_AGENTS", "GET_FRAMEWORKS", "GET_EXECUTORS", "GET_OPERATIONS", "GET_TASKS", "GET_ROLES",
+                           "GET_WEIGHTS", "GET_MASTER", "GET_QUOTA", "GET_MAINTENANCE_STATUS", "GET_MAINTENANCE_SCHEDULE"}) {
+    std::string body = std::string(R"({"type":")") + type + "\"";
+    if (std::string(type) == "GET_METRICS") body += R"(,"get_metrics":{})";
+    const Response answer = master.post("/api/v1", body + "}");
+    EXPECT_EQ(answer.status, 200) << type << answer.body;
+    EXPECT_NE(answer.body.find(std::string(R"({"type":")") + type + "\""), std::string::npos) << answer.body;
+  }
+  EXPECT_EQ(master.post("/api/v1/operator", R"({"type":"GET_WEIGHTS"})").body, R"({"type":"GET_WEIGHTS"})");
+  EXPECT_EQ(master.post("/api/v1", R"({"type":"START_MAINTENANCE","start_maintenance":{}})").status, 501);
+  EXPECT_EQ(master.post("/api/v1", R"({"type":"REMOVE_QUOTA","remove_quota":{"role":"r"}})").status, 400);
+  EXPECT_EQ(master.post("/api/v1", R"({"type":"TEARDOWN","teardown":{"framework_id":{"value":"x"}}})").status, 400);
+  EXPECT_EQ(master.request("POST", "/api/v1", {{"Content-Type", "application/json"}, {"Accept", "text/html"}},
+                           R"({"type":"GET_HEALTH"})").status,
+            406);
+}
+
+TEST(Endpoints, exist_bare_and_under_master) {
+  const Master master;
+  for (const char* path : {"/state", "/state-summary", "/slaves", "/frameworks", "/tasks", "/roles", "/flags", "/version",
+                           "/health", "/weights", "/state.json"}) {
+    EXPECT_EQ(master.get(path).status, 200) << path;
+    EXPECT_EQ(master.get(std::string("/master") + path).status, 200) << path;
+  }
+  EXPECT_EQ(master.get("/metrics/snapshot").status, 200);
+  EXPECT_EQ(master.get("/master/metrics/snapshot").status, 404);
+  EXPECT_EQ(master.get("/metrics/snapshot?timeout=soon").status, 400);
+  EXPECT_EQ(master.get("/nothing").status, 404);
+  EXPECT_EQ(master.get("/redirect").status, 307);
+  EXPECT_EQ(master.get("/redirect").headers.get_or("Location", ""), "//127.0.0.1:" + std::to_string(master.port()));
+  EXPECT_EQ(master.get("/redirect/x").status, 404);
+  const Response wrapped = master.get("/roles?jsonp=cb");
+  EXPECT_EQ(wrapped.body, "cb({\"roles\":[]})");
+  EXPECT_EQ(wrapped.headers.get_or("Content-Type", ""), "text/javascript");
+  EXPECT_EQ(master.get("/roles?jsonp=alert(1)//").status, 400);
+  EXPECT_EQ(master.request("POST", "/teardown", {}, "frameworkId=x").body, "No framework found with specified ID");
+  EXPECT_EQ(master.request("POST", "/teardown", {}, "").body, "Missing 'frameworkId' query parameter in the request body");
+  EXPECT_EQ(master.get("/teardown").status, 405);
+  EXPECT_EQ(master.get("/files/read?path=/etc/passwd").status, 404);
+  EXPECT_EQ(master.get("/files/browse").body, "Expecting 'path=value' in query.");
+}
+
+std::string accept_call(const std::string& framework, const mesos::v1::Offer& offer, const std::string& task) {
+  Call call;
+  call.set_type(Call::ACCEPT);
+  call.mutable_framework_id()->set_value(framework);
+  *call.mutable_accept()->add_offer_ids() = offer.id();
+  auto& operation = *call.mutable_accept()->add_operations();
+  operation.set_type(mesos::v1::Offer::Operation::LAUNCH);
+  auto& info = *operation.mutable_launch()->add_task_infos();
+  info.set_name(task);
+  info.mutable_task_id()->set_value(task);
+  *info.mutable_agent_id() = offer.agent_id();
+  info.mutable_command()->set_value("sleep 1");
+  resources::to_proto(resources::must_parse("cpus:1;mem:32"), resources::Format::Pre, info.mutable_resources());
+  return base::json::proto_to_json(call);
+}
+
+link::AgentMessage running(const std::string& framework, const std::string& agent, const std::string& task) {
+  link::AgentMessage message;
+  auto& update = *message.mutable_status_update();
+  update.mutable_framework_id()->set_value(framework);
+  update.mutable_status()->mutable_task_id()->set_value(task);
+  update.mutable_status()->mutable_agent_id()->set_value(agent);
+  update.mutable_status()->set_state(mesos::v1::TASK_RUNNING);
+  update.mutable_status()->set_timestamp(1);
+  update.mutable_status()->set_uuid(base::Random(1).uuid_bytes());
+  update.set_latest_state(mesos::v1::TASK_RUNNING);
+  return message;
+}
+
+TEST(Master, runs_a_task_and_finds_it_again_after_a_restart) {
+  char path[] = "/tmp/master-test-XXXXXX";
+  ASSERT_NE(mkdtemp(path), nullptr);
+  std::string agent_id, framework_id, stored_task;
+  link::RunTask order;
+  {
+    const Master master(path);
+    FakeAgent agent(master);
+    agent_id = agent.register_new();
+    EXPECT_NE(agent_id.find("-S0"), std::string::npos);
+
+    Scheduler observer(master, R"({"type":"SUBSCRIBE"})", "/api/v1");
+    EXPECT_NE(observer.next().find("\"SUBSCRIBED\""), std::string::npos);
+
+    Scheduler scheduler(master, kSubscribe);
+    framework_id = scheduler.next_event().subscribed().framework_id().value();
+    EXPECT_EQ(scheduler.status, 200);
+    const SchedulerEvent offers = scheduler.next_event();
+    ASSERT_EQ(offers.offers().offers_size(), 1);
+    const mesos::v1::Offer& offer = offers.offers().offers(0);
+    EXPECT_EQ(offer.agent_id().value(), agent_id);
+
+    EXPECT_EQ(master.post("/api/v1/scheduler", accept_call(framework_id, offer, "t1"), scheduler.stream_id).status, 202);
+    order = agent.next().run_task();
+    EXPECT_EQ(order.task().task_id().value(), "t1");
+    const link::AgentMessage update = running(framework_id, agent_id, "t1");
+    agent.send(update);
+    const SchedulerEvent told = scheduler.next_event();
+    EXPECT_EQ(told.update().status().state(), mesos::v1::TASK_RUNNING);
+
+    Call acknowledge;
+    acknowledge.set_type(Call::ACKNOWLEDGE);
+    acknowledge.mutable_framework_id()->set_value(framework_id);
+    acknowledge.mutable_acknowledge()->mutable_agent_id()->set_value(agent_id);
+    acknowledge.mutable_acknowledge()->mutable_task_id()->set_value("t1");
+    acknowledge.mutable_acknowledge()->set_uuid(update.status_update().status().uuid());
+    EXPECT_EQ(master.post("/api/v1/scheduler", base::json::proto_to_json(acknowledge), scheduler.stream_id).status, 202);
+    EXPECT_EQ(agent.next().acknowledge_status_update().task_id().value(), "t1");
+
+    EXPECT_NE(observer.next().find("\"FRAMEWORK_ADDED\""), std::string::npos);
+    EXPECT_NE(observer.next().find("\"TASK_ADDED\""), std::string::npos);
+    EXPECT_NE(observer.next().find("\"TASK_UPDATED\""), std::string::npos);
+    EXPECT_NE(master.get("/state").body.find("\"state\":\"TASK_RUNNING\""), std::string::npos);
+    EXPECT_NE(master.get("/metrics/snapshot").body.find("\"master/tasks_running\":1.0"), std::string::npos);
+  }
+
+  // Another process on the same directory.
+  const Master master(path);
+  EXPECT_NE(master.get("/slaves").body.find(agent_id), std::string::npos);  // recovered
+  FakeAgent agent(master);
+  link::AgentMessage message;
+  auto& back = *message.mutable_reregister_agent();
+  *back.mutable_agent_info() = master::testing::agent_info("h1", 5051, "cpus:4;mem:1024;ports:[31000-32000]");
+  back.mutable_agent_info()->mutable_id()->set_value(agent_id);
+  back.set_version("1.12.0");
+  *back.add_frameworks() = order.framework_info();
+  auto& task = *back.add_tasks();
+  task.set_name("t1");
+  task.mutable_task_id()->set_value("t1");
+  task.mutable_framework_id()->set_value(framework_id);
+  task.mutable_agent_id()->set_value(agent_id);
+  task.set_state(mesos::v1::TASK_RUNNING);
+  *task.mutable_resources() = order.task().resources();
+  agent.send(message);
+  EXPECT_EQ(agent.next().reregistered().agent_id().value(), agent_id);
+  EXPECT_NE(master.get("/state").body.find("\"recovered\":true"), std::string::npos);
+
+  std::string again = kSubscribe;
+  again.insert(again.find("\"user\""), R"("id":{"value":")" + framework_id + R"("},)");
+  again.insert(again.find("\"subscribe\""), R"("framework_id":{"value":")" + framework_id + R"("},)");
+  Scheduler scheduler(master, again);
+  EXPECT_EQ(scheduler.next_event().subscribed().framework_id().value(), framework_id);
+  EXPECT_EQ(scheduler.next_event().offers().offers_size(), 1);
+  EXPECT_EQ(master.post("/api/v1/scheduler",
+                        R"({"type":"RECONCILE","framework_id":{"value":")" + framework_id + R"("},"reconcile":{}})",
+                        scheduler.stream_id).status,
+            202);
+  const SchedulerEvent update = scheduler.next_event();
+  EXPECT_EQ(update.update().status().task_id().value(), "t1");
+  EXPECT_EQ(update.update().status().state(), mesos::v1::TASK_RUNNING);
+  EXPECT_TRUE(base::remove_tree(path).has_value());
+}
+
+}  // namespace
