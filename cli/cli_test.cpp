@@ -292,10 +292,24 @@ TEST_F(Dcos, prints_the_end_of_a_log) {
   EXPECT_EQ(ask({"task", "log", "db"}).out, "one\ntwo\nsix\n");
   EXPECT_EQ(ask({"task", "log", "db", "stderr"}).err,
             "Error: task db.1 has no file \"stderr\". Please run `dcos task ls db.1`\n");
-  EXPECT_EQ(ask({"task", "log", "web"}).err,
+  EXPECT_EQ(ask({"task", "ls", "web"}).err,
             "Error: more than one task matches \"web\"; give more of its id:\n  web.1\n  web.2\n");
   EXPECT_EQ(ask({"task", "log", "old"}).err,
             "Error: no running task matches \"old\"; 1 finished one(s) do: add --completed\n");
+}
+
+TEST_F(Dcos, prints_the_logs_of_several_tasks_under_their_names) {
+  cluster_.answer("GET /mesos/state", kState);
+  cluster_.answer("GET /agent/a1/state", R"({"frameworks":[{"id":"f1","executors":[
+    {"id":"web.1","directory":"/s/1"}, {"id":"web.2","directory":"/s/2"}]}]})");
+  for (const char* n : {"1", "2"}) {
+    std::string file = std::string("GET /agent/a1/files/read?path=%2Fs%2F") + n + "%2Fstdout&offset=";
+    cluster_.answer(file + "-1", R"({"data":"","offset":2})");
+    cluster_.answer(file + "0&length=2", R"({"data":")" + std::string(n) + R"(\n","offset":0})");
+    cluster_.answer(file + "0&length=262144", R"({"data":")" + std::string(n) + R"(\n","offset":0})");
+    cluster_.answer(file + "2&length=262144", R"({"data":"","offset":2})");
+  }
+  EXPECT_EQ(ask({"task", "log", "web"}).out, "===> web.1 <===\n1\n===> web.2 <===\n2\n");
 }
 
 TEST_F(Dcos, lists_and_fetches_the_files_of_a_task) {

@@ -99,20 +99,24 @@ std::vector<TaskRow> find_tasks(const json::value& state, const std::string& fil
   return rows;
 }
 
-base::Result<TaskRow> find_task(const json::value& state, const std::string& name, TaskChoice choice) {
+base::Result<std::vector<TaskRow>> matching_tasks(const json::value& state, const std::string& name,
+                                                  TaskChoice choice) {
   auto rows = find_tasks(state, name, choice);
   for (const TaskRow& row : rows)
-    if (row.id() == name) return row;
+    if (row.id() == name) return std::vector<TaskRow>{row};
   auto begins = rows;
   std::erase_if(begins, [&](const TaskRow& row) { return !row.id().starts_with(name); });
   if (!begins.empty()) rows = std::move(begins);
-  if (rows.empty()) {
-    auto finished = find_tasks(state, name, TaskChoice::Completed);
-    if (choice == TaskChoice::Running && !finished.empty())
-      return base::not_found(fmt::format("no running task matches \"{}\"; {} finished one(s) do: add --completed", name,
-                                         finished.size()));
-    return base::not_found(fmt::format("no task matches \"{}\". Please run `dcos task list`", name));
-  }
+  if (!rows.empty()) return rows;
+  auto finished = find_tasks(state, name, TaskChoice::Completed);
+  if (choice == TaskChoice::Running && !finished.empty())
+    return base::not_found(fmt::format("no running task matches \"{}\"; {} finished one(s) do: add --completed", name,
+                                       finished.size()));
+  return base::not_found(fmt::format("no task matches \"{}\". Please run `dcos task list`", name));
+}
+
+base::Result<TaskRow> find_task(const json::value& state, const std::string& name, TaskChoice choice) {
+  ASSIGN_OR_RETURN(auto rows, matching_tasks(state, name, choice));
   if (rows.size() > 1) {
     std::string text = fmt::format("more than one task matches \"{}\"; give more of its id:", name);
     for (size_t i = 0; i < rows.size() && i < 10; ++i) text += "\n  " + rows[i].id();

@@ -27,22 +27,22 @@ constexpr int kMaxDepth = 64;
 class RemoteFile {
  public:
   RemoteFile(Client& client, const std::string& agent, const std::string& path)
-      : client_(client), base_(fmt::format("/agent/{}/files/read?path={}", agent, base::percent_encode(path))) {}
+      : client_(&client), base_(fmt::format("/agent/{}/files/read?path={}", agent, base::percent_encode(path))) {}
 
   /// The file's length.
   base::Result<uint64_t> size() {
-    ASSIGN_OR_RETURN(auto answer, client_.get_json(base_ + "&offset=-1"));
+    ASSIGN_OR_RETURN(auto answer, client_->get_json(base_ + "&offset=-1"));
     return static_cast<uint64_t>(number_at(answer, "/offset"));
   }
 
   /// Up to `length` bytes from `offset`; fewer at the end.
   base::Result<std::string> read(uint64_t offset, uint64_t length) {
-    ASSIGN_OR_RETURN(auto answer, client_.get_json(fmt::format("{}&offset={}&length={}", base_, offset, length)));
+    ASSIGN_OR_RETURN(auto answer, client_->get_json(fmt::format("{}&offset={}&length={}", base_, offset, length)));
     return text_at(answer, "/data");
   }
 
  private:
-  Client& client_;
+  Client* client_;
   std::string base_;
 };
 
@@ -63,14 +63,37 @@ base::Result<uint64_t> start_of_tail(RemoteFile& file, uint64_t size, int64_t li
   return uint64_t{0};
 }
 
-base::Result<TaskRow> chosen_task(Client& client, const Arguments& arguments, json::value& state) {
-  ASSIGN_OR_RETURN(state, client.get_json(client.mesos("/state")));
-  return find_task(state, arguments.words[0], task_choice(arguments));
-}
-
 std::string join_path(const std::string& directory, std::string_view path) {
   while (path.starts_with('/')) path.remove_prefix(1);
   return path.empty() ? directory : directory + "/" + std::string(path);
+}
+
+// A log that is being printed.
+struct Followed {
+  std::string task;
+  RemoteFile file;
+  uint64_t at = 0;
+  bool announced = false;
+};
+
+base::Result<Followed> open_log(Client& client, const TaskRow& task, const std::string& name, int64_t lines) {
+  ASSIGN_OR_RETURN(std::string sandbox, sandbox_of(client, task));
+  Followed out{task.id(), RemoteFile(client, task.agent_id(), join_path(sandbox, name))};
+  auto size = out.file.size();
+  if (!size && size.error().code == base::Code::NotFound)
+    return base::not_found(
+        fmt::format("task {} has no file \"{}\". Please run `dcos task ls {}`", task.id(), name, task.id()));
+  if (!size) return size.error();
+  out.at = *size;
+  if (lines > 0) {
+    ASSIGN_OR_RETURN(out.at, start_of_tail(out.file, *size, lines));
+  }
+  return out;
+}
+
+base::Result<TaskRow> chosen_task(Client& client, const Arguments& arguments, json::value& state) {
+  ASSIGN_OR_RETURN(state, client.get_json(client.mesos("/state")));
+  return find_task(state, arguments.words[0], task_choice(arguments));
 }
 
 base::Result<json::value> browse(Client& client, const std::string& agent, const std::string& path) {
@@ -150,26 +173,29 @@ base::Result<int> task_list(Context& context, const Arguments& arguments) {
 base::Result<int> task_log(Context& context, const Arguments& arguments) {
   ASSIGN_OR_RETURN(int64_t lines, arguments.number("lines", kDefaultLines));
   ASSIGN_OR_RETURN(Client * client, context.client());
-  json::value state;
-  ASSIGN_OR_RETURN(TaskRow task, chosen_task(*client, arguments, state));
-  ASSIGN_OR_RETURN(std::string sandbox, sandbox_of(*client, task));
+  ASSIGN_OR_RETURN(json::value state, client->get_json(client->mesos("/state")));
+  ASSIGN_OR_RETURN(auto tasks, matching_tasks(state, arguments.words[0], task_choice(arguments)));
   std::string name = arguments.words.size() > 1 ? arguments.words[1] : "stdout";
-  RemoteFile file(*client, task.agent_id(), join_path(sandbox, name));
-  auto size = file.size();
-  if (!size && size.error().code == base::Code::NotFound)
-    return base::not_found(fmt::format("task {} has no file \"{}\". Please run `dcos task ls {}`", task.id(), name, task.id()));
-  if (!size) return size.error();
-  uint64_t at = *size;
-  if (lines > 0) {
-    ASSIGN_OR_RETURN(at, start_of_tail(file, *size, lines));
+  std::vector<Followed> files;
+  for (const TaskRow& task : tasks) {
+    ASSIGN_OR_RETURN(Followed file, open_log(*client, task, name, lines));
+    files.push_back(std::move(file));
   }
+  std::string shown = files.size() == 1 ? files[0].task : "";
   while (true) {
-    ASSIGN_OR_RETURN(std::string piece, file.read(at, kPiece));
-    at += piece.size();
-    if (!piece.empty()) {
+    bool any = false;
+    for (Followed& file : files) {
+      ASSIGN_OR_RETURN(std::string piece, file.file.read(file.at, kPiece));
+      file.at += piece.size();
+      any = any || !piece.empty();
+      if (file.task != shown && (!piece.empty() || !file.announced)) {
+        context.out(fmt::format("===> {} <===\n", file.task));
+        shown = file.task;
+      }
+      file.announced = true;
       context.out(piece);
-      continue;
     }
+    if (any) continue;
     if (!arguments.has("follow")) return 0;
     client->pause(kLook);
   }
