@@ -16,6 +16,9 @@ namespace {
 namespace json = boost::json;
 
 constexpr int64_t kMaxPort = 65535;
+
+// No machine is that large; beyond it thousandths would not fit their type.
+constexpr double kMaxAmount = 1e12;
 constexpr std::array<std::string_view, 3> kPortProtocols = {"tcp", "udp", "udp,tcp"};
 
 void read_protocol(const Fields& fields, std::string& out) {
@@ -279,7 +282,7 @@ void read_resource_limits(const Fields& fields, App& app) {
       double number = 0;
       if (*value == "unlimited") {
         *slot = std::numeric_limits<double>::infinity();
-      } else if (item.get(name, number, 0)) {
+      } else if (item.get(name, number, 0, kMaxAmount)) {
         *slot = number;
       }
     }
@@ -346,9 +349,9 @@ App decode_app(const json::object& body, const AppDefaults& defaults, Violations
   fields.get("user", app.user);
   read_env(fields, app, types, rules);
   fields.get_int("instances", app.instances);
-  fields.get("cpus", app.cpus, 0);
-  fields.get("mem", app.mem, 0);
-  fields.get("disk", app.disk, 0);
+  fields.get("cpus", app.cpus, 0, kMaxAmount);
+  fields.get("mem", app.mem, 0, kMaxAmount);
+  fields.get("disk", app.disk, 0, kMaxAmount);
   fields.get_int("gpus", app.gpus);
   fields.get("executor", app.executor);
   read_constraints(fields, app, types, rules);

@@ -1,11 +1,11 @@
 #include "marathon/constraints.hpp"
 
 #include <fmt/format.h>
+#include <re2/re2.h>
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <regex>
 
 #include "base/numbers.hpp"
 #include "marathon/app_json.hpp"
@@ -40,14 +40,15 @@ bool satisfies_group_by(const Constraint& constraint, const std::string& value, 
   return own->second == least;
 }
 
+re2::RE2::Options quiet() {
+  re2::RE2::Options options(re2::RE2::Quiet);
+  options.set_max_mem(1 << 20);
+  return options;
+}
+
 bool matches(const std::string& value, const std::string& pattern) {
-  constexpr size_t kLongest = 1000;  // std::regex recurses over its subject
-  if (value.size() > kLongest || pattern.size() > kLongest) return false;
-  try {
-    return std::regex_match(value, std::regex(pattern, std::regex::ECMAScript));
-  } catch (const std::regex_error&) {
-    return false;
-  }
+  const re2::RE2 regex(pattern, quiet());
+  return regex.ok() && re2::RE2::FullMatch(value, regex);
 }
 
 bool is_same(const std::string& value, const std::string& wanted) {
@@ -57,6 +58,8 @@ bool is_same(const std::string& value, const std::string& wanted) {
 }
 
 }  // namespace
+
+bool is_pattern(const std::string& text) { return re2::RE2(text, quiet()).ok(); }
 
 std::optional<std::string> field_value(const Instance& instance, const std::string& field) {
   if (field == "hostname" || field == "@hostname") return instance.hostname;

@@ -17,6 +17,9 @@ std::optional<std::string> field_value(const Instance& instance, const std::stri
 bool satisfies(const Constraint& constraint, const std::optional<std::string>& value,
                const std::vector<const Instance*>& placed, int64_t instances);
 
+/// Whether LIKE and UNLIKE can use `text`: matching takes time linear in the value, so no pattern can stall the scheduler.
+bool is_pattern(const std::string& text);
+
 /// What would satisfy it, in words: "hostname must not be host1 (UNIQUE)".
 std::string describe(const Constraint& constraint);
 

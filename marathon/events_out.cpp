@@ -45,6 +45,7 @@ void write_current_step(Writer& w, const Deployment& deployment, size_t step) {
 }  // namespace
 
 void publish(Turn& turn, std::string type, const std::function<void(Writer&)>& fill) {
+  if (turn.state.streams == 0) return;  // nobody listens
   std::string text;
   Writer w(text);
   w.begin_object();

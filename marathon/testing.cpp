@@ -17,6 +17,7 @@ World::World(Policy policy, std::vector<Agent> a) : agents(std::move(a)), policy
   now.time = base::Time::from_seconds(1'700'000'000);
   core = std::make_unique<Core>(policy_, Identity{"host:8080", "1.11.24", "{}"}, base::Random(seed_++));
   on(Recovered{});
+  on(StreamOpened{"127.0.0.1:1"});
 }
 
 World::~World() = default;
@@ -272,6 +273,7 @@ void World::restart() {
   Recovered recovered;
   for (const auto& [key, value] : store) recovered.records.emplace_back(key, value);
   on(std::move(recovered));
+  on(StreamOpened{"127.0.0.1:1"});
 }
 
 std::vector<std::string> World::tasks_of(const std::string& app) const {

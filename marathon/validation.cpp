@@ -4,19 +4,16 @@
 
 #include <algorithm>
 #include <array>
-#include <regex>
 #include <set>
 
 #include "base/numbers.hpp"
 #include "base/strings.hpp"
+#include "marathon/constraints.hpp"
 
 namespace marathon {
 namespace {
 
 constexpr std::array<std::string_view, 5> kReserved = {"restart", "tasks", "versions", ".", ".."};
-
-// std::regex runs on the stack: longer patterns are refused before it sees them.
-constexpr size_t kMaxRegex = 1000;
 
 std::string at(std::string_view field, size_t index) { return fmt::format("/{}({})", field, index); }
 
@@ -183,16 +180,6 @@ void validate_readiness_checks(const App& app, Violations& out) {
   }
 }
 
-bool is_regex(const std::string& text) {
-  if (text.size() > kMaxRegex) return false;
-  try {
-    std::regex regex(text, std::regex::ECMAScript);
-    return true;
-  } catch (const std::regex_error&) {
-    return false;
-  }
-}
-
 void validate_constraint(const Constraint& c, const std::string& path, Violations& out) {
   switch (c.op) {
     case ConstraintOperator::Unique:
@@ -212,7 +199,7 @@ void validate_constraint(const Constraint& c, const std::string& path, Violation
     case ConstraintOperator::Unlike:
       if (!c.value) {
         out.add(path, "A regular expression value must be provided");
-      } else if (!is_regex(*c.value)) {
+      } else if (!is_pattern(*c.value)) {
         out.add(path, fmt::format("'{}' is not a valid regular expression", *c.value));
       }
       break;

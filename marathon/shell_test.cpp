@@ -1,0 +1,237 @@
+// The daemon's shell over real sockets: HTTP in, a scripted master behind it.
+
+#include "marathon/shell.hpp"
+
+#include <gtest/gtest.h>
+
+#include "base/http/client.hpp"
+#include "base/http/server.hpp"
+#include "kernel/api/content.hpp"
+#include "kernel/api/mesos/v1/scheduler/scheduler.pb.h"
+
+namespace marathon {
+namespace {
+
+namespace pb = mesos::v1;
+using pb::scheduler::Call;
+using pb::scheduler::Event;
+
+constexpr auto kType = api::ContentType::Protobuf;
+
+/// Speaks enough of the scheduler API: one agent, tasks run at once.
+class FakeMaster {
+ public:
+  explicit FakeMaster(base::Loop& loop)
+      : server_(loop, {}, [this](base::http::Request request, base::http::Responder responder) {
+          handle(std::move(request), responder);
+        }) {
+    port = server_.listen("127.0.0.1", 0).value();
+  }
+
+  void send(const Event& event) { stream_.write(api::encode_record(kType, event)); }
+
+  uint16_t port = 0;
+  std::string redirect_to;
+  std::vector<Call> calls;
+
+ private:
+  void handle(base::http::Request request, const base::http::Responder& responder) {
+    if (!redirect_to.empty()) {
+      base::http::Response response;
+      response.status = 307;
+      response.headers.set("Location", "//" + redirect_to + "/api/v1/scheduler");
+      return responder.reply(std::move(response));
+    }
+    Call call;
+    ASSERT_TRUE(call.ParseFromString(request.body));
+    calls.push_back(call);
+    if (call.type() == Call::SUBSCRIBE) return subscribe(responder);
+    base::http::Response accepted;
+    accepted.status = 202;
+    responder.reply(std::move(accepted));
+    if (call.type() == Call::REVIVE) offer();
+    if (call.type() != Call::ACCEPT) return;
+    for (const auto& task : call.accept().operations(0).launch().task_infos()) {
+      Event event;
+      event.set_type(Event::UPDATE);
+      auto& status = *event.mutable_update()->mutable_status();
+      *status.mutable_task_id() = task.task_id();
+      *status.mutable_agent_id() = task.agent_id();
+      status.set_state(pb::TASK_RUNNING);
+      status.set_uuid("0123456789abcdef");
+      send(event);
+    }
+  }
+
+  void subscribe(const base::http::Responder& responder) {
+    base::http::Response head;
+    head.headers.set("Content-Type", "application/x-protobuf");
+    head.headers.set("Mesos-Stream-Id", "s1");
+    stream_ = responder.stream(std::move(head));
+    Event event;
+    event.set_type(Event::SUBSCRIBED);
+    event.mutable_subscribed()->mutable_framework_id()->set_value("F7");
+    event.mutable_subscribed()->set_heartbeat_interval_seconds(15);
+    send(event);
+    offer();
+  }
+
+  void offer() {
+    Event event;
+    event.set_type(Event::OFFERS);
+    auto& offer = *event.mutable_offers()->add_offers();
+    offer.mutable_id()->set_value("O" + std::to_string(++offers_));
+    offer.mutable_framework_id()->set_value("F7");
+    offer.mutable_agent_id()->set_value("A1");
+    offer.set_hostname("localhost");
+    offer.mutable_allocation_info()->set_role("*");
+    for (auto [name, amount] : {std::pair{"cpus", 4.0}, std::pair{"mem", 4096.0}}) {
+      auto& resource = *offer.add_resources();
+      resource.set_name(name);
+      resource.set_type(pb::Value::SCALAR);
+      resource.mutable_scalar()->set_value(amount);
+    }
+    auto& ports = *offer.add_resources();
+    ports.set_name("ports");
+    ports.set_type(pb::Value::RANGES);
+    auto& range = *ports.mutable_ranges()->add_range();
+    range.set_begin(31000);
+    range.set_end(32000);
+    send(event);
+  }
+
+  base::http::Server server_;
+  base::http::Stream stream_;
+  int offers_ = 0;
+};
+
+class ShellTest : public ::testing::Test {
+ protected:
+  ShellTest() : master(loop), client(loop) {
+    store = std::move(base::open_store(loop, "memory:")).value();
+    start("127.0.0.1:" + std::to_string(master.port));
+  }
+
+  void start(const std::string& address) {
+    std::string help;
+    bool wants_help = false;
+    const std::string master_flag = "--master=" + address;
+    const char* argv[] = {"dcos-marathon", master_flag.c_str(), "--http_port=0", "--hostname=localhost"};
+    auto parsed = Flags::parse(4, argv, {}, help, wants_help);
+    ASSERT_TRUE(parsed) << parsed.error().message;
+    flags = *parsed;
+    shell.reset();
+    shell = std::make_unique<Shell>(loop, *store, flags);
+    port = shell->start().value();
+  }
+
+  base::http::Response request(const std::string& method, const std::string& target, const std::string& body = "") {
+    base::http::ClientRequest r;
+    r.method = method;
+    r.url.host = "127.0.0.1";
+    r.url.port = port;
+    r.url.target = target;
+    r.body = body;
+    base::http::Response answer;
+    answer.status = 0;
+    client.request(std::move(r), [&](base::Result<base::http::Response> response) {
+      if (response) answer = *response;
+      loop.stop();
+    });
+    loop.run();
+    return answer;
+  }
+
+  /// Runs the loop until `done` or a generous limit.
+  void run_until(const std::function<bool()>& done) {
+    for (int i = 0; i < 2000 && !done(); ++i) {
+      loop.after(base::milliseconds(5), [this] { loop.stop(); });
+      loop.run();
+    }
+    EXPECT_TRUE(done());
+  }
+
+  bool is_running(const std::string& app) {
+    return request("GET", "/v2/apps/" + app).body.find("\"tasksRunning\":1") != std::string::npos;
+  }
+
+  base::Loop loop;
+  FakeMaster master;
+  base::http::Client client;
+  std::unique_ptr<base::Store> store;
+  Flags flags;
+  std::unique_ptr<Shell> shell;
+  uint16_t port = 0;
+};
+
+TEST_F(ShellTest, runs_an_app_and_remembers_it) {
+  const auto created = request("POST", "/v2/apps", R"({"id":"Hello","cmd":"sleep 1","cpus":0.1,"mem":32})");
+  EXPECT_EQ(created.status, 201);
+  EXPECT_TRUE(created.headers.has("X-Marathon-Leader"));
+  EXPECT_EQ(created.headers.get("Cache-Control"), "no-cache, no-store, must-revalidate");
+  run_until([&] { return is_running("hello"); });
+  run_until([&] {
+    return std::any_of(master.calls.begin(), master.calls.end(),
+                       [](const Call& call) { return call.type() == Call::ACKNOWLEDGE; });
+  });
+  master.calls.clear();
+  start("127.0.0.1:" + std::to_string(master.port));
+  EXPECT_TRUE(is_running("hello"));
+  run_until([&] { return !master.calls.empty(); });
+  EXPECT_EQ(master.calls[0].type(), Call::SUBSCRIBE);
+  EXPECT_EQ(master.calls[0].framework_id().value(), "F7");
+  run_until([&] {
+    return std::any_of(master.calls.begin(), master.calls.end(), [](const Call& call) {
+      return call.type() == Call::RECONCILE && call.reconcile().tasks_size() == 1;
+    });
+  });
+}
+
+TEST_F(ShellTest, finds_the_leading_master) {
+  FakeMaster standby(loop);
+  standby.redirect_to = "127.0.0.1:" + std::to_string(master.port);
+  store = std::move(base::open_store(loop, "memory:")).value();
+  shell.reset();
+  master.calls.clear();
+  start("127.0.0.1:" + std::to_string(standby.port));
+  run_until([&] { return !master.calls.empty(); });
+}
+
+TEST_F(ShellTest, event_streams_carry_what_was_asked_for) {
+  EXPECT_EQ(request("GET", "/v2/events").status, 405);
+  base::http::ClientRequest r;
+  r.url.host = "127.0.0.1";
+  r.url.port = port;
+  r.url.target = "/v2/events?event_type=deployment_success&event_type=event_stream_attached";
+  r.headers = {{"Accept", "text/event-stream"}};
+  std::string received;
+  int status = 0;
+  auto call = client.stream(std::move(r), {.on_head = [&](const base::http::Response& head) { status = head.status; },
+                                           .on_data = [&](std::string_view data) { received += data; },
+                                           .on_end = [](base::Status) {}});
+  run_until([&] { return received.find("event: event_stream_attached\r\ndata: {") != std::string::npos; });
+  EXPECT_EQ(status, 200);
+  request("POST", "/v2/apps", R"({"id":"a","cmd":"sleep 1","cpus":0.1,"mem":32})");
+  run_until([&] { return received.find("event: deployment_success\r\ndata: {") != std::string::npos; });
+  EXPECT_EQ(received.find("status_update_event"), std::string::npos);
+  call.cancel();
+}
+
+TEST(MarathonFlags, refuse_what_they_cannot_do) {
+  const auto parse = [](std::vector<const char*> argv) {
+    argv.insert(argv.begin(), "dcos-marathon");
+    std::string help;
+    bool wants_help = false;
+    const auto flags = Flags::parse(static_cast<int>(argv.size()), argv.data(), {}, help, wants_help);
+    return flags ? std::string("ok") : flags.error().message;
+  };
+  EXPECT_EQ(parse({"--master=h:5050"}), "ok");
+  EXPECT_EQ(parse({"--master", "h:5050", "--http_port", "0", "--disable_http_compression"}), "ok");
+  EXPECT_NE(parse({"--master=h:5050", "--zk=zk://h:2181/m"}).find("--zk is not supported"), std::string::npos);
+  EXPECT_NE(parse({"--master=zk://h/mesos"}).find("not supported"), std::string::npos);
+  EXPECT_NE(parse({"--master=h:5050", "--no_such_flag=1"}), "ok");
+  EXPECT_NE(parse({}), "ok") << "--master is required";
+}
+
+}  // namespace
+}  // namespace marathon
