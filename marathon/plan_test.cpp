@@ -83,13 +83,13 @@ TEST(Plan, random_graphs_keep_every_promise) {
       EXPECT_FALSE(steps[s].empty());
       for (const Action& action : steps[s]) {
         EXPECT_TRUE(seen.emplace(action.app, action.kind).second) << "once each";
-        if (action.kind == ActionKind::Stop) EXPECT_EQ(s, 0U);
+        EXPECT_TRUE(action.kind != ActionKind::Stop || s == 0);
         if (action.kind == ActionKind::Scale || action.kind == ActionKind::Restart) step_of[action.app] = s;
       }
     }
     for (const auto& [id, step] : step_of) {
       for (const PathId& dependency : graph.at(id)) {
-        if (step_of.contains(dependency)) EXPECT_LT(step_of[dependency], step);
+        EXPECT_TRUE(!step_of.contains(dependency) || step_of[dependency] < step);
       }
     }
     for (const AppChange& change : changes) {

@@ -47,6 +47,11 @@ struct Shell::Impl {
           handle(std::move(request), std::move(responder));
         }) {}
 
+  ~Impl() {
+    for (const auto& [name, timer] : timers) loop.cancel(timer);
+    busy = true;  // what the members' ends report is not for the core any more
+  }
+
   static base::http::ServerOptions server_options(const Flags& f) {
     base::http::ServerOptions options;
     if (!f.http_compression) options.gzip_min_bytes = 0;
@@ -91,8 +96,9 @@ struct Shell::Impl {
   void persist(Persist& e) {
     base::StoreBatch batch;
     for (Write& write : e.writes) batch.writes.push_back({std::move(write.key), std::move(write.value)});
-    store.commit(std::move(batch), [this, ticket = e.ticket](base::Status status) {
-      dispatch(Persisted{ticket, std::move(status)});
+    // The store may outlive this shell with commits under way.
+    store.commit(std::move(batch), [this, weak = std::weak_ptr(alive), ticket = e.ticket](base::Status status) {
+      if (!weak.expired()) dispatch(Persisted{ticket, std::move(status)});
     });
   }
 
@@ -199,24 +205,27 @@ struct Shell::Impl {
     scheduler.reset();
     server.drain(kDrain, [this, exit_code] { loop.stop(exit_code); });
     // Event streams never end by themselves.
-    loop.after(base::milliseconds(500), [this, exit_code] { loop.stop(exit_code); });
+    loop.after(base::milliseconds(500), [&l = loop, exit_code] { l.stop(exit_code); });
   }
 
   base::Loop& loop;
   base::Store& store;
   const Flags& flags;
   Core core;
-  EventStreams streams;
-  Prober prober;
-  base::http::Server server;
-  std::unique_ptr<client::Scheduler> scheduler;
   std::deque<Event> events;
   bool busy = false;
   bool draining = false;
+  std::shared_ptr<int> alive = std::make_shared<int>(0);
   std::unordered_map<TimerName, base::Loop::TimerId> timers;
   std::unordered_map<CallId, base::http::Responder> calls;
   CallId next_call = 1;
   std::string leader;
+
+  // Last, so that they go first: their callbacks use what is above.
+  EventStreams streams;
+  Prober prober;
+  base::http::Server server;
+  std::unique_ptr<client::Scheduler> scheduler;
 };
 
 Shell::Shell(base::Loop& loop, base::Store& store, const Flags& flags)
