@@ -227,6 +227,19 @@ TEST(Services, of_a_dead_framework_give_way_to_its_successor) {
   EXPECT_EQ(where(table, "spark/"), "10.0.0.8:1 /");
 }
 
+TEST(Services, stay_while_a_new_leader_gathers_its_cluster) {
+  Table table = loaded_table();
+  table.on(MasterLost{"gone"}, at(1));
+  table.on(MasterSnapshot{}, at(2));  // elected just now: nobody has come back
+  EXPECT_EQ(where(table, "spark/x"), "10.0.0.1:4040/ui /x");
+  EXPECT_NE(table.find_agent("a1", at(3)), nullptr);
+  table.on(FrameworkUp{{"f2", "spark", "http://10.0.0.5:4041"}}, at(10));
+  table.on(MasterSnapshot{}, at(30));  // another leader: the grace does not begin again for those that still miss
+  EXPECT_EQ(table.find_agent("a1", at(63)), nullptr);
+  EXPECT_EQ(table.framework_count(), 1u);
+  EXPECT_EQ(where(table, "spark/"), "10.0.0.5:4041 /");
+}
+
 TEST(Services, with_bad_labels_do_not_spoil_others) {
   Table table = loaded_table();
   App bad = labelled("/bad", "bad", 1);

@@ -188,7 +188,7 @@ void Gateway::to_service(const Context& context, std::string_view path, std::str
 void Gateway::to_agent(const Context& context, const Route& route, Decision& out) {
   std::string_view rest = context.path.substr(route.path.size());
   std::string_view id = rest.substr(0, rest.find('/'));
-  const Agent* agent = is_agent_id(id) ? table_.find_agent(id) : nullptr;
+  const Agent* agent = is_agent_id(id) ? table_.find_agent(id, context.now) : nullptr;
   if (agent == nullptr) {
     if (!table_.master_source().loaded)
       return wait_or_fail(context, "the agents are not known yet: " + table_.master_source().reason, out);
@@ -207,7 +207,7 @@ void Gateway::to_agent(const Context& context, const Route& route, Decision& out
 void Gateway::to_agent_system(const Context& context, Decision& out) {
   std::string_view rest = context.path.substr(std::string_view("/system/v1/agent/").size());
   std::string_view id = rest.substr(0, rest.find('/'));
-  if (table_.find_agent(id) == nullptr) {
+  if (table_.find_agent(id, context.now) == nullptr) {
     if (!table_.master_source().loaded)
       return wait_or_fail(context, "the agents are not known yet: " + table_.master_source().reason, out);
     return reply(out, error_answer(context.head, 404, fmt::format("agent \"{}\" unknown.", id)));

@@ -108,11 +108,11 @@ constexpr const char* kWeb = R"({"apps":[{"id":"/web","labels":{"DCOS_SERVICE_NA
 TEST_F(Following, loads_the_cluster_and_takes_its_events) {
   start({{"127.0.0.1", cluster_.port}});
   ASSERT_TRUE(until([&] { return table_.marathon_source().loaded; }));
-  EXPECT_NE(table_.find_agent("a1"), nullptr);
+  EXPECT_NE(table_.find_agent("a1", loop_.now()), nullptr);
   EXPECT_TRUE(routed("marathon/"));
   cluster_.master_says(R"({"type":"AGENT_REMOVED","agent_removed":{"agent_id":{"value":"a1"}}})");
   cluster_.master_says(R"({"type":"FRAMEWORK_ADDED","framework_added":{"framework":)" + cluster_.framework("f2", "spark") + "}}");
-  EXPECT_TRUE(until([&] { return table_.find_agent("a1") == nullptr && routed("spark/"); }));
+  EXPECT_TRUE(until([&] { return table_.find_agent("a1", loop_.now()) == nullptr && routed("spark/"); }));
   cluster_.master_says(R"({"type":"FRAMEWORK_REMOVED","framework_removed":{"framework_info":{"id":{"value":"f2"}}}})");
   EXPECT_TRUE(until([&] { return !routed("spark/"); }));
 }
@@ -162,7 +162,7 @@ TEST_F(Following, survives_records_that_make_no_sense) {
   cluster_.master_says(R"({"type":"AGENT_ADDED","agent_added":7})");
   cluster_.marathon_says("status_update_event", "[");
   cluster_.master_says(R"({"type":"AGENT_REMOVED","agent_removed":{"agent_id":{"value":"a1"}}})");
-  EXPECT_TRUE(until([&] { return table_.find_agent("a1") == nullptr; }));
+  EXPECT_TRUE(until([&] { return table_.find_agent("a1", loop_.now()) == nullptr; }));
   for (const Stream& stream : cluster_.masters) stream.write("no length\n");
   int before = cluster_.subscriptions;
   EXPECT_TRUE(until([&] { return cluster_.subscriptions > before; }));  // a broken framing is a lost connection

@@ -105,6 +105,7 @@ std::optional<ServiceUrl> ServiceUrl::parse(std::string_view text) {
 }
 
 void Table::on(const Event& event, base::Now now) {
+  drop_faded(now);
   std::visit([&](const auto& e) { apply(e, now); }, event);
 }
 
@@ -115,43 +116,87 @@ void Table::apply(const MasterConnected& event, base::Now) {
 
 void Table::apply(const MasterLost& event, base::Now now) { mark_lost(master_, event.reason, now); }
 
-void Table::apply(const MasterSnapshot& event, base::Now) {
+// A master that has just been elected knows only who has come back to it. Until the grace ends, what was known before
+// stays: tasks and schedulers did not move because the master did.
+void Table::apply(const MasterSnapshot& event, base::Now now) {
+  bool again = master_.loaded;
   master_.connected = true;
   master_.loaded = true;
+  auto old_agents = std::move(agents_);
+  auto old_frameworks = std::move(frameworks_);
   agents_.clear();
   hosts_.clear();
-  for (const Agent& agent : event.agents) {
-    agents_[agent.id] = agent;
-    hosts_[agent.hostname] = agent.address.host;
-  }
   frameworks_.clear();
+  for (const Agent& agent : event.agents) put_agent(agent);
   for (const Framework& framework : event.frameworks) frameworks_[framework.id] = framework;
+  std::map<std::string, base::Instant, std::less<>> fading;
+  auto keep = [&](const std::string& id) {
+    auto since = fading_.find(id);
+    fading[id] = since == fading_.end() ? now.instant + policy_.grace : since->second;
+  };
+  if (again) {
+    for (auto& [id, agent] : old_agents) {
+      if (agents_.find(id) != agents_.end()) continue;
+      put_agent(agent);
+      keep(id);
+    }
+    for (auto& [id, framework] : old_frameworks) {
+      framework.connected = false;
+      if (frameworks_.try_emplace(id, framework).second) keep(id);
+    }
+  }
+  fading_ = std::move(fading);
   index_frameworks();
 }
 
 void Table::apply(const AgentUp& event, base::Now) {
-  agents_[event.agent.id] = event.agent;
-  hosts_[event.agent.hostname] = event.agent.address.host;
+  fading_.erase(event.agent.id);
+  put_agent(event.agent);
 }
 
 void Table::apply(const AgentGone& event, base::Now) {
-  auto it = agents_.find(event.id);
-  if (it == agents_.end()) return;
-  std::string hostname = it->second.hostname;
-  agents_.erase(it);
-  hosts_.erase(hostname);
-  for (const auto& [id, agent] : agents_)
-    if (agent.hostname == hostname) hosts_[hostname] = agent.address.host;
+  fading_.erase(event.id);
+  erase_agent(event.id);
 }
 
 void Table::apply(const FrameworkUp& event, base::Now) {
+  fading_.erase(event.framework.id);
   frameworks_[event.framework.id] = event.framework;
   index_frameworks();
 }
 
 void Table::apply(const FrameworkGone& event, base::Now) {
+  fading_.erase(event.id);
   frameworks_.erase(event.id);
   index_frameworks();
+}
+
+void Table::drop_faded(base::Now now) {
+  if (fading_.empty()) return;
+  size_t dropped = std::erase_if(fading_, [&](const auto& entry) {
+    if (entry.second > now.instant) return false;
+    erase_agent(entry.first);
+    frameworks_.erase(entry.first);
+    return true;
+  });
+  if (dropped > 0) index_frameworks();
+}
+
+void Table::put_agent(const Agent& agent) {
+  erase_agent(agent.id);
+  agents_[agent.id] = agent;
+  hosts_[agent.hostname].insert(agent.id);
+}
+
+void Table::erase_agent(const std::string& id) {
+  auto agent = agents_.find(id);
+  if (agent == agents_.end()) return;
+  auto host = hosts_.find(agent->second.hostname);
+  if (host != hosts_.end()) {
+    host->second.erase(id);
+    if (host->second.empty()) hosts_.erase(host);
+  }
+  agents_.erase(agent);
 }
 
 void Table::apply(const MarathonLost& event, base::Now now) { mark_lost(marathon_, event.reason, now); }
@@ -281,6 +326,7 @@ std::optional<Lookup> Table::try_framework(std::string_view candidate, const std
 }
 
 Lookup Table::find_service(std::string_view path, base::Now now) {
+  drop_faded(now);
   Lookup result;
   auto pieces = base::tokenize(path, '/');
   size_t most = std::min(pieces.size(), kMaxNameSegments);
@@ -318,14 +364,15 @@ Lookup Table::find_service(std::string_view path, base::Now now) {
   return result;
 }
 
-const Agent* Table::find_agent(std::string_view id) const {
+const Agent* Table::find_agent(std::string_view id, base::Now now) {
+  drop_faded(now);
   auto it = agents_.find(id);
   return it == agents_.end() ? nullptr : &it->second;
 }
 
 std::string Table::host_address(const std::string& host) const {
   auto it = hosts_.find(host);
-  if (it != hosts_.end()) return it->second;
+  if (it != hosts_.end()) return agents_.find(*it->second.begin())->second.address.host;
   return host == "localhost" ? "127.0.0.1" : host;
 }
 

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -97,6 +98,7 @@ struct SourceState {
 struct TablePolicy {
   base::Duration soft_age = base::seconds(75);   // older: still used, and said in a header
   base::Duration hard_age = base::hours(72);     // older: 503
+  base::Duration grace = base::seconds(60);      // what a new leader does not know yet stays for so long
   std::optional<Address> marathon{};             // set: where Marathon is while no framework of that name is known
 };
 
@@ -126,7 +128,7 @@ class Table {
   /// `path` is what follows "/service/". Wait: a source has not delivered its first facts yet.
   Lookup find_service(std::string_view path, base::Now now);
 
-  const Agent* find_agent(std::string_view id) const;
+  const Agent* find_agent(std::string_view id, base::Now now);
 
   /// The agent's address when `host` names one, otherwise `host` itself.
   std::string host_address(const std::string& host) const;
@@ -159,6 +161,9 @@ class Table {
   void apply(const TaskChanged& event, base::Now now);
   void apply(const TaskHealth& event, base::Now now);
 
+  void drop_faded(base::Now now);
+  void put_agent(const Agent& agent);
+  void erase_agent(const std::string& id);
   void index_frameworks();
   void index_apps();
   std::optional<Lookup> try_app(const std::string& normal, std::string_view candidate);
@@ -169,11 +174,12 @@ class Table {
   SourceState master_, marathon_;
   std::optional<Address> leader_;
   std::map<std::string, Agent, std::less<>> agents_;
-  std::map<std::string, std::string, std::less<>> hosts_;  // agent hostname -> its address
+  std::map<std::string, std::set<std::string>, std::less<>> hosts_;  // hostname -> ids of agents there
   std::map<std::string, Framework, std::less<>> frameworks_;
   std::map<std::string, std::string, std::less<>> framework_names_;  // normal form -> the id that wins
   std::map<std::string, App, std::less<>> apps_;
   std::map<std::string, std::string, std::less<>> service_apps_;     // normal form of the label -> app id
+  std::map<std::string, base::Instant, std::less<>> fading_;  // agents and frameworks not confirmed by a new leader
   uint64_t turn_ = 0;                                                // spreads requests over instances
 };
 
