@@ -254,5 +254,70 @@ TEST_F(Agent, serves_nothing_outside_of_sandboxes) {
   EXPECT_TRUE(agent.get(base).starts_with("400 Cannot read a directory."));
 }
 
+// A custom executor in the fewest words: runs nothing, says that it did.
+constexpr const char* kExecutor = R"(
+import base64, http.client, json, os, uuid
+host = os.environ['MESOS_AGENT_ENDPOINT']
+ids = {'framework_id': {'value': os.environ['MESOS_FRAMEWORK_ID']}, 'executor_id': {'value': os.environ['MESOS_EXECUTOR_ID']}}
+headers = {'Content-Type': 'application/json', 'Accept': 'application/json'}
+def call(kind, body):
+    connection = http.client.HTTPConnection(host)
+    connection.request('POST', '/api/v1/executor', json.dumps(dict(ids, type=kind, **body)), headers)
+    return connection.getresponse()
+def update(task, state):
+    status = {'task_id': task, 'state': state, 'source': 'SOURCE_EXECUTOR', 'uuid': base64.b64encode(uuid.uuid4().bytes).decode()}
+    answer = call('UPDATE', {'update': {'status': status}})
+    print(state, answer.status, flush=True)
+events = call('SUBSCRIBE', {'subscribe': {}})
+while True:
+    event = json.loads(events.read(int(events.readline())))
+    print(event['type'], flush=True)
+    if event['type'] == 'LAUNCH':
+        update(event['launch']['task']['task_id'], 'TASK_RUNNING')
+        update(event['launch']['task']['task_id'], 'TASK_FINISHED')
+    if event['type'] == 'SHUTDOWN': break
+)";
+
+TEST_F(Agent, runs_a_custom_executor_by_the_executor_api) {
+  auto task = make_task("t1", "");
+  task.clear_command();
+  task.mutable_executor()->mutable_executor_id()->set_value("e1");
+  task.mutable_executor()->mutable_command()->set_shell(false);
+  task.mutable_executor()->mutable_command()->set_value("/usr/bin/env");
+  for (const char* word : {"env", "python3", "-c", kExecutor})
+    task.mutable_executor()->mutable_command()->add_arguments(word);
+  master.send(run(task));
+  ASSERT_TRUE(master.wait_for("t1", mesos::v1::TASK_FINISHED)) << log() << base::read_file(sandbox("e1") + "/stderr").value_or("");
+  auto next = task;
+  next.mutable_task_id()->set_value("t2");
+  master.send(run(next));
+  ASSERT_TRUE(master.wait_for("t2", mesos::v1::TASK_FINISHED)) << log();
+  MasterMessage shutdown;
+  shutdown.mutable_shutdown_executor()->mutable_framework_id()->set_value("framework-1");
+  shutdown.mutable_shutdown_executor()->mutable_executor_id()->set_value("e1");
+  master.send(shutdown);
+  ASSERT_TRUE(master.wait([&] { return master.received().back().has_exited_executor(); })) << log();
+  EXPECT_EQ(master.received().back().exited_executor().status(), 0);
+  const std::string said = base::read_file(sandbox("e1") + "/stdout").value_or("");
+  EXPECT_TRUE(said.starts_with("SUBSCRIBED\nLAUNCH\nTASK_RUNNING 202\n")) << said;
+}
+
+TEST_F(Agent, goes_on_checking_after_a_restart) {
+  auto task = make_task("t1", "sleep 1000");
+  auto* check = task.mutable_health_check();
+  check->set_type(mesos::v1::HealthCheck::COMMAND);
+  check->mutable_command()->set_value("test -e healthy && test -n \"$MESOS_SANDBOX\"");
+  check->set_delay_seconds(0);
+  check->set_interval_seconds(0.05);
+  check->set_grace_period_seconds(1000);
+  master.send(run(task));
+  ASSERT_TRUE(master.wait_for("t1", mesos::v1::TASK_RUNNING));
+  agent.kill_hard();
+  agent.start();
+  ASSERT_TRUE(master.wait_for_agent(2));
+  ASSERT_TRUE(base::write_file(sandbox("t1") + "/healthy", ""));
+  EXPECT_TRUE(master.wait([&] { return master.updates("t1").back().healthy(); })) << log();
+}
+
 }  // namespace
 }  // namespace agent

@@ -88,8 +88,8 @@ class Core {
 
   // executors.cpp
   Executor& make_executor(Framework& framework, mesos::v1::ExecutorInfo info, bool command);
-  void launch_container(Framework& framework, Executor& executor, const mesos::v1::CommandInfo& command,
-                        const mesos::v1::ContainerInfo* container);
+  void launch_container(Framework& framework, Executor& executor);
+  containerizer::ContainerSpec spec_of(const Framework& framework, const Executor& executor) const;
   void deliver_queued(Framework& framework, Executor& executor);
   void shut_down(Executor& executor, std::optional<mesos::v1::TaskStatus::Reason> reason, std::string message);
   void executor_gone(Framework& framework, Executor& executor, const containerizer::Termination& end,

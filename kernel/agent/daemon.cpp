@@ -117,6 +117,9 @@ Status start_containers(const Flags& flags, Daemon::Impl& daemon) {
   options.destroy_timeout = flags.cgroups_destroy_timeout;
   const bool root = geteuid() == 0 && flags.launcher != "posix";
   options.isolated = root && (has_isolator(flags, "namespaces/pid") || has_isolator(flags, "filesystem/linux"));
+  const bool all = has_isolator(flags, "cgroups/all");
+  options.limit_cpu = all || has_isolator(flags, "cgroups") || has_isolator(flags, "cgroups/cpu");
+  options.limit_memory = all || has_isolator(flags, "cgroups") || has_isolator(flags, "cgroups/mem");
   options.switch_user = geteuid() == 0 && flags.switch_user;
   daemon.containers = std::make_unique<containerizer::NativeContainerizer>(daemon.loop, daemon.pool, std::move(options),
                                                                           daemon.groups);

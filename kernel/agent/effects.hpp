@@ -38,7 +38,7 @@ struct CancelTimer {
 };
 
 struct RecoverContainers {
-  std::vector<containerizer::KnownContainer> known;
+  std::vector<containerizer::ContainerSpec> known;
 };
 struct LaunchContainer {
   containerizer::ContainerSpec spec;

@@ -26,18 +26,22 @@ Executor& Core::make_executor(Framework& framework, mesos::v1::ExecutorInfo info
   return executor;
 }
 
-void Core::launch_container(Framework& framework, Executor& executor, const mesos::v1::CommandInfo& command,
-                            const mesos::v1::ContainerInfo* container) {
-  LaunchContainer launch;
-  launch.spec.id = executor.container_id;
-  launch.spec.command = command;
-  if (container != nullptr) launch.spec.container = *container;
-  launch.spec.environment = executor_environment(framework, executor);
-  launch.spec.limits = limits_of(executor);
-  launch.spec.sandbox = executor.directory;
-  launch.spec.user = command.has_user() ? command.user() : framework.info.user();
-  if (launch.spec.user.empty()) launch.spec.user = policy_.default_user;
-  launch.spec.term_first_only = !executor.command;
+containerizer::ContainerSpec Core::spec_of(const Framework& framework, const Executor& executor) const {
+  containerizer::ContainerSpec spec;
+  spec.id = executor.container_id;
+  spec.command = executor.info.command();
+  if (executor.info.has_container()) spec.container = executor.info.container();
+  spec.environment = executor_environment(framework, executor);
+  spec.limits = limits_of(executor);
+  spec.sandbox = executor.directory;
+  spec.user = spec.command.has_user() ? spec.command.user() : framework.info.user();
+  if (spec.user.empty()) spec.user = policy_.default_user;
+  spec.term_first_only = !executor.command;
+  return spec;
+}
+
+void Core::launch_container(Framework& framework, Executor& executor) {
+  LaunchContainer launch{spec_of(framework, executor)};
   // A new run of an executor is a use of its directories: none may be removed under it.
   for (const std::string& path : {executor.directory.substr(0, executor.directory.rfind("/runs/"))})
     if (garbage_.unschedule(path)) journal_.erase(gc_key(path));

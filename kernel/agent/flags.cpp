@@ -198,7 +198,8 @@ base::Status Flags::check() const {
       return base::unsupported("--" + std::string(*value ? "" : "no-") + flag.name + " is not supported by this build");
   }
   if (master.starts_with("zk://"))
-    return base::unsupported("--master=" + master + ": finding the master through ZooKeeper is not supported by this build; give host:port");
+    return base::unsupported("--master=" + master +
+                             ": finding the master through ZooKeeper is not supported by this build; give host:port");
   if (containerizers != "mesos")
     return base::unsupported("--containerizers=" + containerizers + ": this build has the mesos containerizer only");
   if (recover != "reconnect" && recover != "cleanup") return base::invalid("--recover must be reconnect or cleanup");

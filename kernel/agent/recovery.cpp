@@ -117,7 +117,7 @@ void Core::handle(Loaded event) {
   RecoverContainers recover;
   for (const auto& [container, owner] : state_.containers)
     if (const Found found = find_container(container))
-      recover.known.push_back({container, limits_of(*found.executor)});
+      recover.known.push_back(spec_of(*found.framework, *found.executor));
   journal_.then(std::move(recover));
 }
 

@@ -188,8 +188,7 @@ void Core::launch_command(Framework& framework, mesos::v1::TaskInfo task) {
   executor::Actions actions;
   executor.machine->starting(actions);
   apply(executor, std::move(actions));
-  launch_container(framework, executor, entry.info.command(),
-                   entry.info.has_container() ? &entry.info.container() : nullptr);
+  launch_container(framework, executor);
 }
 
 void Core::launch_custom(Framework& framework, mesos::v1::TaskInfo task, bool may_launch_executor) {
@@ -211,8 +210,7 @@ void Core::launch_custom(Framework& framework, mesos::v1::TaskInfo task, bool ma
   if (fresh) save(executor);
   save(executor, entry);
   if (fresh) {
-    launch_container(framework, executor, executor.info.command(),
-                     executor.info.has_container() ? &executor.info.container() : nullptr);
+    launch_container(framework, executor);
     return;
   }
   if (executor.launched) journal_.then(UpdateContainer{executor.container_id, limits_of(executor)});

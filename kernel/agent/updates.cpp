@@ -4,9 +4,20 @@
 
 namespace agent {
 
+bool Updates::is_new(Stream& stream, const std::string& uuid) {
+  constexpr size_t kRemembered = 1000;
+  if (!stream.seen.insert(uuid).second) return false;
+  stream.seen_order.push_back(uuid);
+  if (stream.seen_order.size() > kRemembered) {
+    stream.seen.erase(stream.seen_order.front());
+    stream.seen_order.pop_front();
+  }
+  return true;
+}
+
 bool Updates::add(const TaskKey& task, Record& record) {
   Stream& stream = streams_[task];
-  if (!stream.seen.insert(record.status().uuid()).second) return false;
+  if (!is_new(stream, record.status().uuid())) return false;
   record.set_number(stream.next_number++);
   stream.waiting.push_back(record);
   return true;
@@ -14,7 +25,7 @@ bool Updates::add(const TaskKey& task, Record& record) {
 
 void Updates::restore(const TaskKey& task, Record record) {
   Stream& stream = streams_[task];
-  if (!stream.seen.insert(record.status().uuid()).second) return;
+  if (!is_new(stream, record.status().uuid())) return;
   stream.next_number = std::max(stream.next_number, record.number() + 1);
   stream.waiting.push_back(std::move(record));
 }

@@ -65,11 +65,14 @@ class Updates {
   struct Stream {
     std::deque<Record> waiting;
     std::set<std::string> seen;   // uuids, for duplicates
+    std::deque<std::string> seen_order;
     bool outstanding = false;
     base::Duration backoff{0};
     base::Instant retry_at;
     uint64_t next_number = 1;
   };
+  static bool is_new(Stream& stream, const std::string& uuid);
+
   std::map<TaskKey, Stream> streams_;
 };
 

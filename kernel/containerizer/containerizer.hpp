@@ -43,12 +43,6 @@ struct Started {
   int64_t pid = 0;             // of the container's first process
 };
 
-/// A container that the agent remembers from before its restart.
-struct KnownContainer {
-  std::string id;
-  cgroups::Limits limits;
-};
-
 class Containerizer {
  public:
   using Exit = std::function<void(const std::string& id, const Termination& termination)>;
@@ -77,7 +71,7 @@ class Containerizer {
   /// Finds the known containers again; `done` gets the pids of those that run. For the others the end is told at once:
   /// the recorded status, or none when the launch never happened. Containers of this agent that are not known are
   /// destroyed first.
-  virtual void recover(std::vector<KnownContainer> known,
+  virtual void recover(std::vector<ContainerSpec> known,
                        std::function<void(std::map<std::string, Started>)> done) = 0;
 
   using Statistics = std::map<std::string, mesos::v1::ResourceStatistics>;

@@ -53,6 +53,13 @@ Status make_mount_points(const ContainerSpec& spec, const launch::LaunchOrder& o
   return {};
 }
 
+/// Without the isolator of a resource its group only measures and kills.
+cgroups::Limits enforced(const NativeOptions& options, cgroups::Limits limits) {
+  if (!options.limit_cpu) limits.cpu_limit.reset();
+  if (!options.limit_memory) limits.memory_limit.reset();
+  return limits;
+}
+
 struct Launched {
   launch::Helper helper;
   base::Fd oom_events;
@@ -68,7 +75,7 @@ Result<Launched> launch_now(const NativeOptions& options, cgroups::Cgroups* grou
   RETURN_IF_ERROR(make_mount_points(spec, order));
   Launched launched;
   if (groups != nullptr) {
-    RETURN_IF_ERROR(groups->create(spec.id, spec.limits));
+    RETURN_IF_ERROR(groups->create(spec.id, enforced(options, spec.limits)));
     order.cgroups = groups->entry_files(spec.id);
     if (groups->has_memory()) {
       auto events = groups->oom_events(spec.id);
@@ -356,7 +363,9 @@ void NativeContainerizer::update(const std::string& id, const cgroups::Limits& l
   }
   found->second->spec.limits = limits;
   const bool taken = impl_->pool.run_for(
-      [groups = impl_->groups, id, limits] { return groups ? groups->update(id, limits) : Status(); },
+      [groups = impl_->groups, id, enforced_limits = enforced(impl_->options, limits)] {
+        return groups ? groups->update(id, enforced_limits) : Status();
+      },
       [done](Status status) { done(std::move(status)); });
   if (!taken) impl_->loop.post([done] { done(base::unavailable("too much work waits on this agent")); });
 }
@@ -366,7 +375,7 @@ void NativeContainerizer::forget(const std::string& id) {
   (void)impl_->pool.run([path = impl_->runtime(id)] { (void)base::remove_tree(path); }, [] {});
 }
 
-void NativeContainerizer::recover(std::vector<KnownContainer> known,
+void NativeContainerizer::recover(std::vector<ContainerSpec> known,
                                   std::function<void(std::map<std::string, Started>)> done) {
   impl_->recovered(std::move(known), std::move(done));
 }

@@ -19,6 +19,7 @@ struct NativeOptions {
   std::string frameworks_home;
   base::Duration fetch_stall_timeout = base::minutes(1);
   base::Duration destroy_timeout = base::minutes(1);
+  bool limit_cpu = true, limit_memory = true;
   bool isolated = true;                    // namespaces (needs root)
   bool switch_user = true;                 // run tasks as their user (needs root)
 };
@@ -40,7 +41,7 @@ class NativeContainerizer final : public Containerizer {
   void destroy(const std::string& id) override;
   void update(const std::string& id, const cgroups::Limits& limits, std::function<void(Status)> done) override;
   void forget(const std::string& id) override;
-  void recover(std::vector<KnownContainer> known,
+  void recover(std::vector<ContainerSpec> known,
                std::function<void(std::map<std::string, Started>)> done) override;
   void usage(std::function<void(Statistics)> done) override;
   void run_inside(const std::string& id, const mesos::v1::CommandInfo& command, base::Duration timeout,

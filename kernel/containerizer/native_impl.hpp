@@ -52,7 +52,7 @@ struct NativeContainerizer::Impl : std::enable_shared_from_this<NativeContaineri
   /// The first process has ended: kill the rest, remove the groups, tell.
   void ended(const ContainerPtr& container);
 
-  void recovered(std::vector<KnownContainer> known, std::function<void(std::map<std::string, Started>)> done);
+  void recovered(std::vector<ContainerSpec> known, std::function<void(std::map<std::string, Started>)> done);
 
   base::Loop& loop;
   base::Pool& pool;

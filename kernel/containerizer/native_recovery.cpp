@@ -21,7 +21,8 @@ namespace {
 constexpr base::Duration kOrphanPatience = base::seconds(5);
 
 struct Found {
-  KnownContainer known;
+  ContainerSpec spec;
+  std::optional<launch::UserIds> user;
   launch::ProcessName name;
   base::Fd pidfd;       // of a running one
   base::Fd oom_events;
@@ -48,7 +49,7 @@ void end_orphan(const NativeOptions& options, cgroups::Cgroups* groups, const st
 }
 
 std::vector<Found> find_all(const NativeOptions& options, cgroups::Cgroups* groups,
-                            const std::vector<KnownContainer>& known) {
+                            const std::vector<ContainerSpec>& known) {
   std::set<std::string> ids, present;
   for (const auto& container : known) ids.insert(container.id);
   if (groups != nullptr)
@@ -60,7 +61,10 @@ std::vector<Found> find_all(const NativeOptions& options, cgroups::Cgroups* grou
 
   std::vector<Found> all;
   for (const auto& container : known) {
-    Found found{container, {}, {}, {}};
+    Found found;
+    found.spec = container;
+    if (options.switch_user && !container.user.empty())
+      if (auto user = launch::find_user(container.user)) found.user = std::move(*user);
     const std::string runtime = options.runtime_directory + "/" + container.id;
     auto name = launch::read_pid_file(runtime + "/pid");
     if (!name) {
@@ -79,7 +83,7 @@ std::vector<Found> find_all(const NativeOptions& options, cgroups::Cgroups* grou
 
 }  // namespace
 
-void NativeContainerizer::Impl::recovered(std::vector<KnownContainer> known,
+void NativeContainerizer::Impl::recovered(std::vector<ContainerSpec> known,
                                           std::function<void(std::map<std::string, Started>)> done) {
   (void)pool.run_for(
       [self = shared_from_this(), known = std::move(known)] {
@@ -92,16 +96,17 @@ void NativeContainerizer::Impl::recovered(std::vector<KnownContainer> known,
         std::vector<ContainerPtr> over;
         for (auto& found : all) {
           auto container = std::make_shared<Container>();
-          container->spec.id = found.known.id;
-          container->spec.limits = found.known.limits;
+          const std::string id = found.spec.id;
+          container->spec = std::move(found.spec);
+          container->user = std::move(found.user);
           container->stage = Stage::Running;
-          self->containers[found.known.id] = container;
+          self->containers[id] = container;
           if (!found.pidfd) {
             over.push_back(container);
             continue;
           }
           container->pid = found.name.pid;
-          running[found.known.id] = Started{container->pid};
+          running[id] = Started{container->pid};
           self->watch_process(container, std::move(found.pidfd));
           if (found.oom_events) self->watch_oom(container, std::move(found.oom_events));
         }

@@ -170,7 +170,7 @@ TEST_P(Native, finds_containers_again) {
   ASSERT_TRUE(launch(spec("b", "sleep 1000")));
   open();  // as after a restart
   size_t found = 0;
-  runtime->recover({{"a", {}}, {"never", {}}}, [&](const auto& running) {
+  runtime->recover({spec("a", ""), spec("never", "")}, [&](const auto& running) {
     found = running.size();
     loop.stop();
   });

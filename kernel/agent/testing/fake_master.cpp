@@ -144,7 +144,7 @@ FakeMaster::FakeMaster() : impl_(std::make_shared<Impl>()) {
 
 FakeMaster::~FakeMaster() {
   disconnect();
-  impl_->grpc->Shutdown(std::chrono::system_clock::now());
+  impl_->grpc->Shutdown(gpr_now(GPR_CLOCK_REALTIME));
   impl_->loop.stop();
   impl_->thread.join();
   impl_->http.reset();
@@ -191,10 +191,10 @@ std::vector<mesos::v1::TaskStatus> FakeMaster::updates(const std::string& task) 
 }
 
 bool FakeMaster::wait(const std::function<bool()>& condition, int seconds) const {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(seconds);
+  const base::Instant deadline = base::system_clock().now().instant + base::seconds(seconds);
   while (!condition()) {
     std::unique_lock lock(impl_->mutex);
-    if (std::chrono::steady_clock::now() >= deadline) return false;
+    if (base::system_clock().now().instant >= deadline) return false;
     impl_->changed.wait_for(lock, std::chrono::milliseconds(20));
   }
   return true;
