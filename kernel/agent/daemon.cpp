@@ -136,6 +136,8 @@ Daemon::~Daemon() {
   impl_->link.reset();
   impl_->shell.reset();
   impl_->containers.reset();
+  // Groups of containers that go on keep theirs; an agent without any leaves none.
+  if (impl_->groups) impl_->groups->remove_root();
 }
 
 Result<std::unique_ptr<Daemon>> Daemon::start(base::Loop& loop, const Flags& flags) {

@@ -67,8 +67,9 @@ struct ChildPlan {
   int error = 0;  // set by the child when exec fails; memory is shared until exec
 };
 
-/// Runs in the child with the parent's memory (the parent's thread waits): system calls only.
-int enter_helper(void* argument) {
+/// Runs in the child with the parent's memory (the parent's thread waits): system calls only, and no sanitizer may keep
+/// its books there.
+__attribute__((no_sanitize("address", "thread", "undefined"), noinline)) int enter_helper(void* argument) {
   auto* plan = static_cast<ChildPlan*>(argument);
   // Both are moved out of the way first: either may be 3 or 4 already.
   const int order = fcntl(plan->order, F_DUPFD, 10);
