@@ -53,6 +53,8 @@ void on_timer(Turn& turn, const TimerName& name) {
     check_overdue(turn);
   } else if (timer.kind == "reconcile") {
     reconcile(turn, false);
+  } else if (timer.kind == "flush") {
+    flush_lazy_writes(turn);
   } else if (timer.kind == "suppress") {
     suppress_when_idle(turn);
   } else if (timer.kind == "scale-apps") {

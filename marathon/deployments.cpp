@@ -37,7 +37,8 @@ void drop_deployment(Turn& turn, const std::string& id) {
   }
   state.deployments.erase(it);
   std::erase(state.deployment_order, id);
-  commit(turn, {{deployment_key(id), std::nullopt}});
+  // Taken up again after a restart, it would find everything done.
+  commit_later(turn, {{deployment_key(id), std::nullopt}});
 }
 
 /// Forgets versions beyond the limit, unless an instance, a deployment or the present needs them.
@@ -290,7 +291,7 @@ ChangeRequest inverse(Turn& turn, const Deployment& deployment) {
   return request;
 }
 
-void cancel(Turn& turn, const std::string& id, const std::string& reason) {
+void cancel(Turn& turn, std::string id, const std::string& reason) {
   const auto it = turn.state.deployments.find(id);
   if (it == turn.state.deployments.end()) return;
   const Deployment deployment = it->second;

@@ -38,7 +38,7 @@ std::optional<ApiError> submit(Turn& turn, ChangeRequest request);
 ChangeRequest inverse(Turn& turn, const Deployment& deployment);
 
 /// Ends a deployment without finishing it.
-void cancel(Turn& turn, const std::string& id, const std::string& reason);
+void cancel(Turn& turn, std::string id, const std::string& reason);
 
 /// End of a turn: for each app whose instances changed, moves its deployment on or restores its count.
 void settle(Turn& turn);

@@ -226,6 +226,7 @@ TEST(Deployments, deleting_an_app_removes_every_trace) {
   EXPECT_EQ(world.get("/v2/apps/a").status, 404);
   EXPECT_EQ(world.running("/a"), 0U);
   EXPECT_EQ(world.events_of("app_terminated_event"), 1U);
+  world.advance(base::seconds(1));
   for (const auto& [key, value] : world.store) EXPECT_FALSE(contains(key, "/a") || contains(key, "a.")) << key;
 }
 
@@ -267,6 +268,17 @@ TEST(Deployments, a_store_that_refuses_changes_nothing) {
   EXPECT_EQ(world.running("/b"), 1U);
 }
 
+TEST(Deployments, a_commit_that_fails_loses_no_write_that_waited_for_it) {
+  World world;
+  world.subscribe();
+  world.post_app(app("/a", 1));
+  world.store_works = false;  // the end of the deployment still waits to be stored
+  EXPECT_EQ(world.post_app(app("/b", 1)).status, 503);
+  world.store_works = true;
+  world.advance(base::seconds(1));
+  for (const auto& [key, value] : world.store) EXPECT_FALSE(key.starts_with("deployment:")) << key;
+}
+
 TEST(Deployments, nothing_is_promised_before_it_is_durable) {
   World world;
   world.subscribe();
@@ -305,6 +317,29 @@ TEST(Recovery, a_deployment_goes_on) {
   for (const auto& task : world.tasks_of("/a")) world.update(task, "TASK_RUNNING");
   EXPECT_TRUE(world.state().deployments.empty());
   EXPECT_EQ(world.events_of("deployment_success"), 1U);
+}
+
+TEST(Recovery, a_finished_removal_does_not_stop_the_next_app_of_that_id) {
+  World world;
+  world.subscribe();
+  world.post_app(app("/a", 1));
+  world.auto_kill = false;
+  world.request("DELETE", "/v2/apps/a");
+  std::string key, record;
+  for (const auto& [k, v] : world.store) {
+    if (k.starts_with("deployment:")) key = k, record = v;
+  }
+  world.auto_kill = true;
+  world.advance(base::seconds(60));
+  world.post_app(app("/a", 1));
+  ASSERT_EQ(world.running("/a"), 1U);
+  world.store[key] = record;  // as if its removal had been lost
+  world.restart();
+  world.subscribe();
+  world.advance(base::seconds(60));
+  EXPECT_EQ(world.running("/a"), 1U);
+  EXPECT_EQ(world.get("/v2/apps/a").status, 200);
+  EXPECT_TRUE(world.state().deployments.empty());
 }
 
 TEST(Recovery, a_launch_that_was_never_sent_is_made_good) {

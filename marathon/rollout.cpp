@@ -154,7 +154,8 @@ bool run_action(Turn& turn, const Deployment& deployment, Action& action) {
   if (!run || !change) return true;
   switch (action.kind) {
     case ActionKind::Start: return true;
-    case ActionKind::Stop: return stop(turn, *run, action);
+    // An app of the same id that was made since is not ours to stop.
+    case ActionKind::Stop: return run->target || stop(turn, *run, action);
     case ActionKind::Scale: return !run->target || scale(turn, *run, *change, action);
     case ActionKind::Restart: return !run->target || replace(turn, *run, action);
   }

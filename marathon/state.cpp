@@ -1,6 +1,11 @@
 #include "marathon/state.hpp"
 
 namespace marathon {
+namespace {
+
+constexpr base::Duration kLazyDelay = base::milliseconds(50);
+
+}  // namespace
 
 const App* definition_of(const AppRun& run, const Instance& instance) {
   const auto it = run.versions.find(instance.version);
@@ -53,8 +58,28 @@ void commit(Turn& turn, std::vector<Write> writes, State::Continuation done) {
   if (done) turn.continuations.push_back(std::move(done));
 }
 
+void commit_later(Turn& turn, std::vector<Write> writes) {
+  auto& lazy = turn.state.lazy_writes;
+  if (lazy.empty()) turn.out.set_timer("flush", turn.now.instant + kLazyDelay);
+  lazy.insert(lazy.end(), writes.begin(), writes.end());
+}
+
+void flush_lazy_writes(Turn& turn) {
+  // flush_commit takes them along when there is anything to do.
+  if (!turn.state.lazy_writes.empty()) commit(turn, {}, [](Turn&, const base::Status&) {});
+}
+
 void flush_commit(Turn& turn) {
   if (turn.writes.empty() && turn.continuations.empty()) return;
+  std::vector<Write> lazy = std::move(turn.state.lazy_writes);
+  turn.state.lazy_writes.clear();
+  if (!lazy.empty()) {
+    // In front: what this turn writes may replace it.
+    turn.writes.insert(turn.writes.begin(), lazy.begin(), lazy.end());
+    turn.continuations.push_back([lazy](Turn& later, const base::Status& status) {
+      if (!status) commit_later(later, lazy);
+    });
+  }
   const Ticket ticket = turn.state.next_ticket++;
   if (!turn.continuations.empty()) {
     turn.state.pending.emplace(ticket, std::move(turn.continuations));

@@ -118,6 +118,7 @@ struct State {
   Ticket next_ticket = 1;
   using Continuation = std::function<void(struct Turn&, const base::Status&)>;
   std::map<Ticket, std::vector<Continuation>> pending;
+  std::vector<Write> lazy_writes;  // may wait for the next commit
 
   // The master.
   std::string framework_id;
@@ -178,6 +179,12 @@ void touch(Turn& turn, const PathId& app);
 
 /// Adds to the turn's commit. `done` runs when all of it is durable, or none because it failed.
 void commit(Turn& turn, std::vector<Write> writes, State::Continuation done = {});
+
+/// Adds writes that nobody waits for and that a restart can do again: they go with the next commit, or alone soon.
+void commit_later(Turn& turn, std::vector<Write> writes);
+
+/// Timer "flush": writes that have waited long enough.
+void flush_lazy_writes(Turn& turn);
 
 /// End of the turn: hands its commit to the store.
 void flush_commit(Turn& turn);
