@@ -1,7 +1,7 @@
 #pragma once
 
-// Who may use a route (pure). The gateway asks before it looks anything up, so that a refused caller does not learn
-// which services and agents exist.
+// Who may use a route (pure). The gateway asks before it looks anything up, so that a refused
+// caller does not learn which services and agents exist.
 
 #include <string>
 
@@ -24,7 +24,8 @@ class Authorizer {
   virtual Verdict decide(const RequestHead& head, const Route& route, base::Now now) const = 0;
 };
 
-/// Everybody may do everything: a cluster without login, which is why the gateway then listens on loopback only.
+/// Everybody may do everything: a cluster without login, which is why the gateway then listens on
+/// loopback only.
 class OpenAuthorizer : public Authorizer {
  public:
   Verdict decide(const RequestHead&, const Route&, base::Now) const override { return {}; }

@@ -62,27 +62,43 @@ bool ChunkScanner::step(char c) {
         left_ = left_ * 16 + static_cast<uint64_t>(hex(c));
         return left_ <= kMaxChunk && ++line_bytes_ < 16;
       }
-      if (c == '\r') { at_ = At::SizeLf; return true; }
+      if (c == '\r') {
+        at_ = At::SizeLf;
+        return true;
+      }
       if (c != ';') return false;
       at_ = At::Extension;
       return true;
     case At::Extension:
-      if (c == '\r') { at_ = At::SizeLf; return true; }
+      if (c == '\r') {
+        at_ = At::SizeLf;
+        return true;
+      }
       return !control(c) && ++line_bytes_ < kMaxExtension;
     case At::SizeLf:
       if (c != '\n') return false;
       line_bytes_ = 0;
       at_ = left_ == 0 ? At::LineStart : At::Data;
       return true;
-    case At::DataCr: at_ = At::DataLf; return c == '\r';
-    case At::DataLf: at_ = At::SizeStart; return c == '\n';
+    case At::DataCr:
+      at_ = At::DataLf;
+      return c == '\r';
+    case At::DataLf:
+      at_ = At::SizeStart;
+      return c == '\n';
     case At::LineStart:
-      if (c == '\r') { at_ = At::EndLf; return true; }
+      if (c == '\r') {
+        at_ = At::EndLf;
+        return true;
+      }
       trailer_name_.clear();
       at_ = At::Trailer;
       [[fallthrough]];
     case At::Trailer:
-      if (c == '\r') { at_ = At::TrailerLf; return trailer_name_.ends_with(':'); }
+      if (c == '\r') {
+        at_ = At::TrailerLf;
+        return trailer_name_.ends_with(':');
+      }
       if (control(c) || ++line_bytes_ > kMaxTrailers) return false;
       if (!trailer_name_.ends_with(':')) {
         if (c == ' ' || c == '\t') return false;
@@ -90,12 +106,15 @@ bool ChunkScanner::step(char c) {
         trailer_name_ += c;
       }
       return true;
-    case At::TrailerLf: at_ = At::LineStart; return c == '\n';
+    case At::TrailerLf:
+      at_ = At::LineStart;
+      return c == '\n';
     case At::EndLf:
       if (c != '\n') return false;
       state_ = State::Done;
       return true;
-    case At::Data: return true;
+    case At::Data:
+      return true;
   }
   return false;
 }

@@ -20,7 +20,8 @@ std::string_view skip_blank_lines(std::string_view bytes) {
 }
 
 bool repeatable_method(std::string_view method) {
-  return method == "GET" || method == "HEAD" || method == "OPTIONS" || method == "PUT" || method == "DELETE";
+  return method == "GET" || method == "HEAD" || method == "OPTIONS" || method == "PUT" ||
+         method == "DELETE";
 }
 
 }  // namespace
@@ -28,7 +29,9 @@ bool repeatable_method(std::string_view method) {
 Client::Client(Proxy::Engine& engine, int fd, Peer peer)
     : Socket(engine.poller, fd), engine_(engine), peer_(std::move(peer)), activity_(engine.now()) {}
 
-base::Instant Client::turn_now() const { return engine_.now(); }
+base::Instant Client::turn_now() const {
+  return engine_.now();
+}
 
 void Client::on_ready(uint32_t events) {
   if (state_ == State::Closed) return;
@@ -63,9 +66,14 @@ void Client::proceed() {
         if (in_exchange()) pump_response();
         if (in_exchange()) return;
         break;
-      case State::Tunnel: pump_tunnel(); return;
-      case State::Linger: drain_input(); return;
-      case State::Closed: return;
+      case State::Tunnel:
+        pump_tunnel();
+        return;
+      case State::Linger:
+        drain_input();
+        return;
+      case State::Closed:
+        return;
     }
   }
 }
@@ -91,10 +99,14 @@ bool Client::read_head() {
     }
     size_t got = 0;
     switch (read(engine_.buffer.data(), engine_.buffer.size(), got)) {
-      case Read::Nothing: return false;
+      case Read::Nothing:
+        return false;
       case Read::End:
-      case Read::Failed: close(); return false;
-      case Read::Data: break;
+      case Read::Failed:
+        close();
+        return false;
+      case Read::Data:
+        break;
     }
     touch();
     std::string_view bytes(engine_.buffer.data(), got);
@@ -127,7 +139,8 @@ void Client::take_head(std::string_view bytes, size_t head_bytes) {
   request_ = head.body;
   request_done_ = request_.kind == Framing::Kind::None;
   answered_ = false;
-  if (request_.length > engine_.options.max_body_bytes) return fail(413, "the request's body is larger than allowed.");
+  if (request_.length > engine_.options.max_body_bytes)
+    return fail(413, "the request's body is larger than allowed.");
 
   Decision& decision = engine_.decision;
   engine_.gateway.decide(head, peer_, engine_.loop.now(), !engine_.draining, decision);
@@ -140,7 +153,8 @@ void Client::take_head(std::string_view bytes, size_t head_bytes) {
       in_ = rest;
       scanned_ = 0;
       return answer(decision.reply);
-    case Decision::Kind::Send: return start_exchange(head, rest);
+    case Decision::Kind::Send:
+      return start_exchange(head, rest);
   }
 }
 
@@ -153,12 +167,14 @@ void Client::start_exchange(const RequestHead& head, std::string_view rest) {
   response_chunks_.reset();
   half_closed_ = extra_bytes_ = resolving_ = false;
   repeatable_ = request_done_ && repeatable_method(head.method);
-  if (head.expects_continue && !request_done_ && rest.empty()) write("HTTP/1.1 100 Continue\r\n\r\n");
+  if (head.expects_continue && !request_done_ && rest.empty())
+    write("HTTP/1.1 100 Continue\r\n\r\n");
   in_ = rest;
   state_ = State::Exchange;
   if (forward_.address.tls)
-    return fail(502, fmt::format("{} is offered by https, which this gateway does not speak to services.",
-                                 forward_.what));
+    return fail(
+        502, fmt::format("{} is offered by https, which this gateway does not speak to services.",
+                         forward_.what));
   std::string& text = engine_.text;
   text.clear();
   write_upstream_head(head, forward_, peer_, text);
@@ -236,7 +252,8 @@ void Client::fault(const Fault& bad) {
 
 void Client::pump_request() {
   constexpr size_t kHighWater = 256 << 10;
-  while (in_exchange() && !request_done_ && upstream_ != nullptr && upstream_->pending() <= kHighWater) {
+  while (in_exchange() && !request_done_ && upstream_ != nullptr &&
+         upstream_->pending() <= kHighWater) {
     if (!in_.empty()) {
       std::string data;
       data.swap(in_);
@@ -245,10 +262,13 @@ void Client::pump_request() {
     }
     size_t got = 0;
     switch (read(engine_.buffer.data(), engine_.buffer.size(), got)) {
-      case Read::Nothing: return;
+      case Read::Nothing:
+        return;
       case Read::End:
-      case Read::Failed: return close();
-      case Read::Data: break;
+      case Read::Failed:
+        return close();
+      case Read::Data:
+        break;
     }
     touch();
     relay_request(std::string_view(engine_.buffer.data(), got));
@@ -269,7 +289,8 @@ void Client::relay_request(std::string_view data) {
     }
     request_done_ = request_chunks_.state() == ChunkScanner::State::Done;
   }
-  // An upstream that does not want the rest may have answered already: its answer is read, the rest is thrown away.
+  // An upstream that does not want the rest may have answered already: its answer is read, the rest
+  // is thrown away.
   upstream_->write(data.substr(0, taken));
   if (taken < data.size()) in_ = data.substr(taken);
 }
@@ -282,7 +303,8 @@ void Client::begin_linger() {
   if (pending() == 0 && request_done_ && in_.empty() && !readable()) close();
 }
 
-// Takes what still comes, so that the kernel does not answer it with a reset that could destroy our last words.
+// Takes what still comes, so that the kernel does not answer it with a reset that could destroy our
+// last words.
 void Client::drain_input() {
   std::string().swap(in_);
   while (true) {
@@ -317,16 +339,21 @@ void Client::sweep(base::Instant now) {
         proceed();
       }
       return;
-    case State::Parked: return proceed();
-    case State::Exchange: break;
-    case State::Tunnel: return;
+    case State::Parked:
+      return proceed();
+    case State::Exchange:
+      break;
+    case State::Tunnel:
+      return;
     case State::Linger:
       if (pending() == 0 && now - head_started_ > kLinger) close();
       return;
-    case State::Closed: return;
+    case State::Closed:
+      return;
   }
   if (answered_) {
-    bool stream = response_.kind == Framing::Kind::Chunked || response_.kind == Framing::Kind::UntilClose;
+    bool stream =
+        response_.kind == Framing::Kind::Chunked || response_.kind == Framing::Kind::UntilClose;
     if (!stream && quiet > options.body_timeout) return close();
     if (stream && half_closed_ && now - half_closed_at_ > options.half_closed_timeout) close();
     return;
@@ -336,8 +363,9 @@ void Client::sweep(base::Instant now) {
     fail(504, fmt::format("{} does not take the connection.", forward_.what));
   } else if (quiet > forward_.head_timeout) {
     if (request_done_)
-      fail(504, fmt::format("{} did not answer within {} seconds.", forward_.what,
-                            std::chrono::duration_cast<base::seconds>(forward_.head_timeout).count()));
+      fail(504,
+           fmt::format("{} did not answer within {} seconds.", forward_.what,
+                       std::chrono::duration_cast<base::seconds>(forward_.head_timeout).count()));
     else
       fail(408, "the request's body stopped coming.");
   } else {

@@ -1,4 +1,5 @@
-// The pure parts: heads, chunks, paths, routes, the table, what streams say, and heads as they leave.
+// The pure parts: heads, chunks, paths, routes, the table, what streams say, and heads as they
+// leave.
 
 #include <gtest/gtest.h>
 
@@ -14,7 +15,9 @@
 namespace admin_router {
 namespace {
 
-base::Now at(int seconds) { return {base::Instant{base::seconds(seconds)}, base::Time{base::seconds(seconds)}}; }
+base::Now at(int seconds) {
+  return {base::Instant{base::seconds(seconds)}, base::Time{base::seconds(seconds)}};
+}
 
 int parse_status(const std::string& head) {
   RequestHead out;
@@ -23,7 +26,8 @@ int parse_status(const std::string& head) {
 
 TEST(Heads, of_requests_are_read_in_place) {
   RequestHead head;
-  ASSERT_FALSE(parse_request("POST /a/b?x=1 HTTP/1.1\r\nHost: h:80\r\ncontent-length:  12 \r\n\r\n", head));
+  ASSERT_FALSE(
+      parse_request("POST /a/b?x=1 HTTP/1.1\r\nHost: h:80\r\ncontent-length:  12 \r\n\r\n", head));
   EXPECT_EQ(head.method, "POST");
   EXPECT_EQ(head.path, "/a/b");
   EXPECT_EQ(head.query, "?x=1");
@@ -44,16 +48,27 @@ TEST(Heads, that_two_readers_could_read_differently_are_refused) {
   const std::string host = "Host: h\r\n";
   EXPECT_EQ(parse_status("GET / HTTP/1.1\r\n" + host + "\r\n"), 0);
   for (const std::string& fields : {
-           std::string("Content-Length: 1\r\nContent-Length: 2\r\n"), std::string("Content-Length: +1\r\n"),
-           std::string("Content-Length: 1, 1\r\n"), std::string("Content-Length: 0x1\r\n"),
-           std::string("Content-Length: 1\r\nTransfer-Encoding: chunked\r\n"), std::string("Content-Length : 1\r\n"),
-           std::string("X: a\r\n b\r\n"), std::string("X: a\nTransfer-Encoding: chunked\r\n"),
-           std::string("X: a\rb\r\n"), std::string("X\r\n"), std::string(": x\r\n"), std::string("X: a\0b\r\n", 8),
-           std::string("Content-Length: 99999999999999999999\r\n"), std::string("Host: other\r\n"),
+           std::string("Content-Length: 1\r\nContent-Length: 2\r\n"),
+           std::string("Content-Length: +1\r\n"),
+           std::string("Content-Length: 1, 1\r\n"),
+           std::string("Content-Length: 0x1\r\n"),
+           std::string("Content-Length: 1\r\nTransfer-Encoding: chunked\r\n"),
+           std::string("Content-Length : 1\r\n"),
+           std::string("X: a\r\n b\r\n"),
+           std::string("X: a\nTransfer-Encoding: chunked\r\n"),
+           std::string("X: a\rb\r\n"),
+           std::string("X\r\n"),
+           std::string(": x\r\n"),
+           std::string("X: a\0b\r\n", 8),
+           std::string("Content-Length: 99999999999999999999\r\n"),
+           std::string("Host: other\r\n"),
        })
     EXPECT_EQ(parse_status("POST / HTTP/1.1\r\n" + host + fields + "\r\n"), 400) << fields;
-  for (const char* coding : {"gzip, chunked", "chunked, chunked", "xchunked", "identity", "\vchunked", ""})
-    EXPECT_NE(parse_status("POST / HTTP/1.1\r\n" + host + "Transfer-Encoding: " + coding + "\r\n\r\n"), 0) << coding;
+  for (const char* coding :
+       {"gzip, chunked", "chunked, chunked", "xchunked", "identity", "\vchunked", ""})
+    EXPECT_NE(
+        parse_status("POST / HTTP/1.1\r\n" + host + "Transfer-Encoding: " + coding + "\r\n\r\n"), 0)
+        << coding;
   EXPECT_EQ(parse_status("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"), 400);
   EXPECT_EQ(parse_status("GET / HTTP/1.1\r\n\r\n"), 400);
   EXPECT_EQ(parse_status("GET / HTTP/2.0\r\nHost: h\r\n\r\n"), 505);
@@ -80,7 +95,8 @@ TEST(Heads, of_responses_tell_how_the_body_ends) {
   EXPECT_EQ(parse_response("SSH-2.0-OpenSSH\r\n\r\n", false, head).status, 502);
 }
 
-std::pair<ChunkScanner::State, size_t> scan(std::string_view text, size_t step, std::string* payload = nullptr) {
+std::pair<ChunkScanner::State, size_t> scan(std::string_view text, size_t step,
+                                            std::string* payload = nullptr) {
   ChunkScanner scanner;
   size_t total = 0;
   for (size_t i = 0; i < text.size() && scanner.state() == ChunkScanner::State::More; i += step)
@@ -100,9 +116,10 @@ TEST(Chunks, end_where_they_end_in_any_pieces) {
 }
 
 TEST(Chunks, that_are_malformed_are_refused) {
-  for (const char* body : {"x\r\n", "\r\n", "-1\r\n", "5\nhello", "5 \r\nhello\r\n", "3\r\nhello\r\n", "0\r\n\nX",
-                           "0\r\nContent-Length: 5\r\n\r\n", "0\r\nno colon\r\n\r\n", "FFFFFFFFFFFFFFFFF\r\n",
-                           "ffffffffffff\r\n", "0\r\nTransfer-Encoding: chunked\r\n\r\n", "5;a\nb\r\nhello"})
+  for (const char* body :
+       {"x\r\n", "\r\n", "-1\r\n", "5\nhello", "5 \r\nhello\r\n", "3\r\nhello\r\n", "0\r\n\nX",
+        "0\r\nContent-Length: 5\r\n\r\n", "0\r\nno colon\r\n\r\n", "FFFFFFFFFFFFFFFFF\r\n",
+        "ffffffffffff\r\n", "0\r\nTransfer-Encoding: chunked\r\n\r\n", "5;a\nb\r\nhello"})
     EXPECT_EQ(scan(body, 1).first, ChunkScanner::State::Bad) << body;
 }
 
@@ -119,8 +136,8 @@ TEST(Paths, are_normalised_and_never_climb) {
   EXPECT_EQ(normal("/a/.."), "/");
   EXPECT_EQ(normal("/a/foo%20%21"), "/a/foo%20%21");
   EXPECT_EQ(normal("/v2/apps/%2Ffoo"), "/v2/apps/%2Ffoo");
-  for (const char* bad : {"/..", "/a/../../b", "/%2e%2e/b", "/a/%zz", "/a/%", "/a/%00", "/a/..%2f..%2fb",
-                          "/a/..%5cb", "/a/..\\b"})
+  for (const char* bad : {"/..", "/a/../../b", "/%2e%2e/b", "/a/%zz", "/a/%", "/a/%00",
+                          "/a/..%2f..%2fb", "/a/..%5cb", "/a/..\\b"})
     EXPECT_EQ(normal(bad), "error") << bad;
 }
 
@@ -140,7 +157,9 @@ TEST(Routes, go_to_the_longest_match) {
 App labelled(const std::string& id, const std::string& name, uint16_t port) {
   App app;
   app.id = id;
-  app.labels = {{"DCOS_SERVICE_NAME", name}, {"DCOS_SERVICE_SCHEME", "http"}, {"DCOS_SERVICE_PORT_INDEX", "0"}};
+  app.labels = {{"DCOS_SERVICE_NAME", name},
+                {"DCOS_SERVICE_SCHEME", "http"},
+                {"DCOS_SERVICE_PORT_INDEX", "0"}};
   AppTask task;
   task.id = id + ".1";
   task.host = "node1";
@@ -170,19 +189,25 @@ Table loaded_table() {
 std::string where(Table& table, std::string_view path) {
   Lookup found = table.find_service(path, at(1));
   switch (found.kind) {
-    case Lookup::Kind::Missing: return "missing";
-    case Lookup::Kind::Unavailable: return "unavailable";
-    case Lookup::Kind::Wait: return "wait";
-    case Lookup::Kind::Found: break;
+    case Lookup::Kind::Missing:
+      return "missing";
+    case Lookup::Kind::Unavailable:
+      return "unavailable";
+    case Lookup::Kind::Wait:
+      return "wait";
+    case Lookup::Kind::Found:
+      break;
   }
-  return found.target.address.text() + found.target.base + " " + std::string(path.substr(found.target.name_bytes));
+  return found.target.address.text() + found.target.base + " " +
+         std::string(path.substr(found.target.name_bytes));
 }
 
 TEST(Services, are_found_by_label_then_by_framework) {
   Table table = loaded_table();
   EXPECT_EQ(where(table, "web/x"), "10.0.0.1:31000 /x");
   EXPECT_EQ(where(table, "nest1/app/foo/bar"), "10.0.0.1:31001 /foo/bar");
-  EXPECT_EQ(where(table, "marathon/v2/apps"), "10.0.0.9:8080 /v2/apps");  // a label cannot capture it
+  EXPECT_EQ(where(table, "marathon/v2/apps"),
+            "10.0.0.9:8080 /v2/apps");  // a label cannot capture it
   EXPECT_EQ(where(table, "spark/x"), "10.0.0.1:4040/ui /x");
   EXPECT_EQ(where(table, "f2/"), "10.0.0.1:4040/ui /");
   EXPECT_EQ(where(table, "group/inner/"), "10.0.0.7:1 /");
@@ -234,7 +259,8 @@ TEST(Services, stay_while_a_new_leader_gathers_its_cluster) {
   EXPECT_EQ(where(table, "spark/x"), "10.0.0.1:4040/ui /x");
   EXPECT_NE(table.find_agent("a1", at(3)), nullptr);
   table.on(FrameworkUp{{"f2", "spark", "http://10.0.0.5:4041"}}, at(10));
-  table.on(MasterSnapshot{}, at(30));  // another leader: the grace does not begin again for those that still miss
+  table.on(MasterSnapshot{},
+           at(30));  // another leader: the grace does not begin again for those that still miss
   EXPECT_EQ(table.find_agent("a1", at(63)), nullptr);
   EXPECT_EQ(table.framework_count(), 1u);
   EXPECT_EQ(where(table, "spark/"), "10.0.0.5:4041 /");
@@ -253,7 +279,8 @@ TEST(Services, with_bad_labels_do_not_spoil_others) {
 }
 
 TEST(Feeds, read_the_master) {
-  auto record = read_master_record(R"({"type":"SUBSCRIBED","subscribed":{"heartbeat_interval_seconds":15,"get_state":{
+  auto record = read_master_record(
+      R"({"type":"SUBSCRIBED","subscribed":{"heartbeat_interval_seconds":15,"get_state":{
     "get_agents":{"agents":[{"agent_info":{"id":{"value":"a1"},"hostname":"h","port":5051},"pid":"slave(1)@10.1.1.1:5061"}]},
     "get_frameworks":{"frameworks":[{"framework_info":{"id":{"value":"f1"},"name":"x","webui_url":"http://h:1"},
       "active":true,"connected":false,"registered_time":{"nanoseconds":12}}]}}}})");
@@ -263,7 +290,10 @@ TEST(Feeds, read_the_master) {
   EXPECT_EQ(snapshot.agents.at(0).address.text(), "10.1.1.1:5061");
   EXPECT_EQ(snapshot.frameworks.at(0).webui_url, "http://h:1");
   EXPECT_FALSE(snapshot.frameworks.at(0).connected);
-  EXPECT_EQ(read_master_record(R"({"type":"AGENT_REMOVED","agent_removed":{"agent_id":{"value":"a1"}}})")->events.size(), 1u);
+  EXPECT_EQ(
+      read_master_record(R"({"type":"AGENT_REMOVED","agent_removed":{"agent_id":{"value":"a1"}}})")
+          ->events.size(),
+      1u);
   EXPECT_EQ(read_master_record(R"({"type":"TASK_ADDED","task_added":{}})")->events.size(), 0u);
   EXPECT_FALSE(read_master_record("{"));
 }
@@ -275,7 +305,8 @@ TEST(Feeds, read_marathon) {
   ASSERT_TRUE(apps) << apps.error().message;
   ASSERT_EQ(apps->apps.size(), 1u);
   EXPECT_EQ(apps->apps[0].tasks.at("w.1").container_ip, "9.0.0.1");
-  auto event = read_marathon_event("status_update_event", R"({"appId":"/w","taskId":"w.2","host":"h","ports":[1],
+  auto event = read_marathon_event("status_update_event",
+                                   R"({"appId":"/w","taskId":"w.2","host":"h","ports":[1],
     "taskStatus":"TASK_KILLED"})");
   ASSERT_TRUE(event);
   EXPECT_TRUE(std::get<TaskChanged>(event->events.at(0)).terminal);
@@ -293,23 +324,27 @@ Forward to_service() {
 
 TEST(Relay, edits_only_what_a_relay_must_edit) {
   RequestHead head;
-  ASSERT_FALSE(parse_request("GET /service/x/v2/apps?x=1 HTTP/1.1\r\nHost: public:80\r\nX-Keep: 1\r\nConnection: "
-                             "close, X-Secret\r\nX-Secret: s\r\nTE: trailers\r\nKeep-Alive: 5\r\nCookie: a=b; "
-                             "dcos-acs-auth-cookie=t; dcos-acs-info-cookie=u\r\nX-Forwarded-For: 1.1.1.1\r\n"
-                             "X-Real-IP: forged\r\nAccept-Encoding: gzip\r\n\r\n",
-                             head));
+  ASSERT_FALSE(parse_request(
+      "GET /service/x/v2/apps?x=1 HTTP/1.1\r\nHost: public:80\r\nX-Keep: 1\r\nConnection: "
+      "close, X-Secret\r\nX-Secret: s\r\nTE: trailers\r\nKeep-Alive: 5\r\nCookie: a=b; "
+      "dcos-acs-auth-cookie=t; dcos-acs-info-cookie=u\r\nX-Forwarded-For: 1.1.1.1\r\n"
+      "X-Real-IP: forged\r\nAccept-Encoding: gzip\r\n\r\n",
+      head));
   std::string out;
   write_upstream_head(head, to_service(), {"2.2.2.2", "127.0.0.1"}, out);
-  EXPECT_EQ(out,
-            "GET /v2/apps?x=1 HTTP/1.1\r\nX-Keep: 1\r\nCookie: a=b\r\nAccept-Encoding: gzip\r\nHost: public:80\r\n"
-            "X-Forwarded-For: 1.1.1.1, 2.2.2.2\r\nX-Real-IP: 2.2.2.2\r\nX-Forwarded-Proto: http\r\n\r\n");
+  EXPECT_EQ(
+      out,
+      "GET /v2/apps?x=1 HTTP/1.1\r\nX-Keep: 1\r\nCookie: a=b\r\nAccept-Encoding: gzip\r\nHost: "
+      "public:80\r\n"
+      "X-Forwarded-For: 1.1.1.1, 2.2.2.2\r\nX-Real-IP: 2.2.2.2\r\nX-Forwarded-Proto: http\r\n\r\n");
 }
 
 TEST(Relay, does_not_let_a_client_remove_what_frames_or_routes) {
   RequestHead head;
-  ASSERT_FALSE(parse_request("POST / HTTP/1.1\r\nHost: h\r\nConnection: content-length, host, x-forwarded-for\r\n"
-                             "Content-Length: 3\r\n\r\n",
-                             head));
+  ASSERT_FALSE(parse_request(
+      "POST / HTTP/1.1\r\nHost: h\r\nConnection: content-length, host, x-forwarded-for\r\n"
+      "Content-Length: 3\r\n\r\n",
+      head));
   std::string out;
   write_upstream_head(head, to_service(), {"2.2.2.2", ""}, out);
   EXPECT_NE(out.find("Content-Length: 3\r\n"), std::string::npos);

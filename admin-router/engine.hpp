@@ -31,11 +31,11 @@ class Upstream : public Socket {
   void on_ready(uint32_t events) override;
   static Poller& poller_of(Proxy::Engine& engine);
 
-  Client* client = nullptr;     // null: idle
+  Client* client = nullptr;  // null: idle
   bool connecting = false;
   bool reused = false;
   base::Instant idle_since{};
-  size_t slot = 0;              // place in the engine's list
+  size_t slot = 0;  // place in the engine's list
   std::string& unread() { return in_; }
   const Address& address() const { return address_; }
 
@@ -111,7 +111,7 @@ class Client : public Socket {
   Upstream* upstream_ = nullptr;
   Forward forward_{};
   std::string host_{};
-  std::string sent_head_{};       // kept while the request can be sent again
+  std::string sent_head_{};  // kept while the request can be sent again
   bool to_head_ = false, keep_alive_ = true, upgrade_ = false, resolving_ = false;
   bool request_done_ = true, answered_ = false, half_closed_ = false;
   bool response_keep_alive_ = true, extra_bytes_ = false, repeatable_ = false;
@@ -161,7 +161,7 @@ struct Proxy::Engine {
   std::vector<std::unique_ptr<Listener>> listeners{};
   std::vector<std::unique_ptr<Client>> clients{};
   std::vector<std::unique_ptr<Upstream>> upstreams{};
-  std::vector<std::unique_ptr<Socket>> graves{};   // freed when no event can refer to them
+  std::vector<std::unique_ptr<Socket>> graves{};  // freed when no event can refer to them
   std::map<std::pair<std::string, uint16_t>, std::vector<Upstream*>> idle{};
   struct Resolved {
     std::string ip;

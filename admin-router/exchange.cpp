@@ -14,16 +14,20 @@
 namespace admin_router {
 namespace {
 
-constexpr size_t kHighWater = 256 << 10;  // waiting for a slow reader; beyond it the writer is not read
+constexpr size_t kHighWater =
+    256 << 10;  // waiting for a slow reader; beyond it the writer is not read
 
 }  // namespace
 
-Poller& Upstream::poller_of(Proxy::Engine& engine) { return engine.poller; }
+Poller& Upstream::poller_of(Proxy::Engine& engine) {
+  return engine.poller;
+}
 
 void Upstream::on_ready(uint32_t events) {
   if (!is_open()) return;
   note(events);
-  if (client == nullptr) return engine_.bury(*this);  // an idle server has nothing to say but goodbye
+  if (client == nullptr)
+    return engine_.bury(*this);  // an idle server has nothing to say but goodbye
   Client& owner = *client;
   if (connecting) {
     int error = 0;
@@ -42,19 +46,27 @@ void Upstream::on_ready(uint32_t events) {
   owner.proceed();
 }
 
-void Client::on_connected() { touch(); }
+void Client::on_connected() {
+  touch();
+}
 
 void Client::pump_response() {
-  while (in_exchange() && upstream_ != nullptr && !upstream_->connecting && pending() <= kHighWater) {
+  while (in_exchange() && upstream_ != nullptr && !upstream_->connecting &&
+         pending() <= kHighWater) {
     size_t got = 0;
     switch (upstream_->read(engine_.buffer.data(), engine_.buffer.size(), got)) {
-      case Socket::Read::Nothing: return;
+      case Socket::Read::Nothing:
+        return;
       case Socket::Read::Data:
         touch();
         on_upstream_data(std::string_view(engine_.buffer.data(), got));
         break;
-      case Socket::Read::End: on_upstream_end(false); break;
-      case Socket::Read::Failed: on_upstream_end(true); break;
+      case Socket::Read::End:
+        on_upstream_end(false);
+        break;
+      case Socket::Read::Failed:
+        on_upstream_end(true);
+        break;
     }
   }
 }
@@ -69,7 +81,8 @@ void Client::on_upstream_data(std::string_view data) {
     data = joined;
   }
   size_t end = find_head_end(data, 0);
-  if (end != std::string_view::npos && end <= engine_.options.max_header_bytes) return on_response_head(data, end);
+  if (end != std::string_view::npos && end <= engine_.options.max_header_bytes)
+    return on_response_head(data, end);
   if (data.size() > engine_.options.max_header_bytes) {
     engine_.upstream_failures.increment();
     return fail(502, fmt::format("{} sends a header longer than allowed.", forward_.what));
@@ -94,12 +107,14 @@ void Client::on_response_head(std::string_view bytes, size_t head_bytes) {
     return;
   }
   if (switching && !upgrade_)
-    return fail(502, fmt::format("{} switches to a protocol that was not asked for.", forward_.what));
+    return fail(502,
+                fmt::format("{} switches to a protocol that was not asked for.", forward_.what));
 
   response_ = head.body;
   response_keep_alive_ = head.keep_alive;
   mode_ = Mode::Raw;
-  bool streams = response_.kind == Framing::Kind::Chunked || response_.kind == Framing::Kind::UntilClose;
+  bool streams =
+      response_.kind == Framing::Kind::Chunked || response_.kind == Framing::Kind::UntilClose;
   if (minor_ == 0 && streams) {
     keep_alive_ = false;
     if (response_.kind == Framing::Kind::Chunked) mode_ = Mode::Unchunk;
@@ -125,7 +140,9 @@ void Client::relay_response(std::string_view head, std::string_view data) {
   bool done = false;
   std::string& payload = engine_.payload;
   switch (response_.kind) {
-    case Framing::Kind::None: done = true; break;
+    case Framing::Kind::None:
+      done = true;
+      break;
     case Framing::Kind::Length:
       taken = static_cast<size_t>(std::min<uint64_t>(response_.length, data.size()));
       response_.length -= taken;
@@ -175,7 +192,8 @@ void Client::on_upstream_end(bool failed) {
   finish();
 }
 
-// A pooled connection may have been closed by the server just as it was taken: a request that can be sent twice is.
+// A pooled connection may have been closed by the server just as it was taken: a request that can
+// be sent twice is.
 bool Client::retry() {
   if (!upstream_->reused || !repeatable_ || !upstream_->unread().empty()) return false;
   drop_upstream();
@@ -184,8 +202,9 @@ bool Client::retry() {
 }
 
 void Client::finish() {
-  bool reusable = response_keep_alive_ && request_done_ && !extra_bytes_ && upstream_->unread().empty() &&
-                  upstream_->pending() == 0 && !upstream_->write_failed();
+  bool reusable = response_keep_alive_ && request_done_ && !extra_bytes_ &&
+                  upstream_->unread().empty() && upstream_->pending() == 0 &&
+                  !upstream_->write_failed();
   if (reusable) {
     Upstream& done = *upstream_;
     upstream_ = nullptr;
@@ -225,8 +244,10 @@ bool Client::move_tunnel(Socket& from, Socket& to, std::string& unread) {
   while (to.pending() <= kHighWater) {
     size_t got = 0;
     switch (from.read(engine_.buffer.data(), engine_.buffer.size(), got)) {
-      case Socket::Read::Nothing: return true;
-      case Socket::Read::Failed: return false;
+      case Socket::Read::Nothing:
+        return true;
+      case Socket::Read::Failed:
+        return false;
       case Socket::Read::Data:
         touch();
         if (!to.write(std::string_view(engine_.buffer.data(), got))) return false;

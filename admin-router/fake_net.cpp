@@ -32,9 +32,13 @@ Wire::Wire(int fd) : fd_(fd) {
   ::setsockopt(fd_, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
 }
 
-Wire::~Wire() { close(); }
+Wire::~Wire() {
+  close();
+}
 
-Wire::Wire(Wire&& other) noexcept : fd_(other.fd_), buffer_(std::move(other.buffer_)) { other.fd_ = -1; }
+Wire::Wire(Wire&& other) noexcept : fd_(other.fd_), buffer_(std::move(other.buffer_)) {
+  other.fd_ = -1;
+}
 
 Wire Wire::connect(uint16_t port) {
   int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -103,7 +107,9 @@ std::string Wire::read_message() {
   return head + read_bytes(length);
 }
 
-void Wire::finish_writing() { ::shutdown(fd_, SHUT_WR); }
+void Wire::finish_writing() {
+  ::shutdown(fd_, SHUT_WR);
+}
 
 void Wire::close() {
   if (fd_ >= 0) ::close(fd_);

@@ -1,6 +1,7 @@
 #pragma once
 
-// Blocking sockets for tests: a client that says exactly the bytes it is told to, and a server that runs a script.
+// Blocking sockets for tests: a client that says exactly the bytes it is told to, and a server that
+// runs a script.
 
 #include <atomic>
 #include <cstdint>

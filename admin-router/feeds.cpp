@@ -16,7 +16,8 @@ const json::value* member(const json::value* value, std::string_view name) {
 }
 
 template <class... Names>
-const json::value* member(const json::value* value, std::string_view first, std::string_view second, Names... more) {
+const json::value* member(const json::value* value, std::string_view first, std::string_view second,
+                          Names... more) {
   return member(member(value, first), second, more...);
 }
 
@@ -37,7 +38,9 @@ void for_each(const json::value* array, Call call) {
 
 uint16_t port_of(const json::value& value) {
   int64_t number = 0;
-  return base::json::to_int(value, number) && number > 0 && number <= 65535 ? static_cast<uint16_t>(number) : 0;
+  return base::json::to_int(value, number) && number > 0 && number <= 65535
+             ? static_cast<uint16_t>(number)
+             : 0;
 }
 
 // "slave(1)@10.0.0.1:5051" -> the address.
@@ -60,7 +63,8 @@ std::optional<Agent> read_agent(const json::value& value) {
     const json::value* port = member(info, "port");
     agent.address = {agent.hostname, port != nullptr ? port_of(*port) : uint16_t{5051}, false};
   }
-  if (agent.id.empty() || agent.address.host.empty() || agent.address.port == 0) return std::nullopt;
+  if (agent.id.empty() || agent.address.host.empty() || agent.address.port == 0)
+    return std::nullopt;
   return agent;
 }
 
@@ -75,7 +79,8 @@ std::optional<Framework> read_framework(const json::value& value) {
   framework.connected = flag_of(member(&value, "connected"), true);
   const json::value* since = member(&value, "registered_time", "nanoseconds");
   int64_t nanos = 0;
-  if (since != nullptr && base::json::to_int(*since, nanos)) framework.registered.since_epoch = base::Duration(nanos);
+  if (since != nullptr && base::json::to_int(*since, nanos))
+    framework.registered.since_epoch = base::Duration(nanos);
   if (framework.id.empty()) return std::nullopt;
   return framework;
 }
@@ -84,7 +89,8 @@ AppTask read_task(const json::value& value) {
   AppTask task;
   task.id = text_of(member(&value, "id"));
   task.host = text_of(member(&value, "host"));
-  for_each(member(&value, "ports"), [&](const json::value& port) { task.host_ports.push_back(port_of(port)); });
+  for_each(member(&value, "ports"),
+           [&](const json::value& port) { task.host_ports.push_back(port_of(port)); });
   for_each(member(&value, "ipAddresses"), [&](const json::value& ip) {
     if (task.container_ip.empty()) task.container_ip = text_of(member(&ip, "ipAddress"));
   });
@@ -108,7 +114,8 @@ std::optional<App> read_app(const json::value& value) {
   if (app.labels.find("DCOS_SERVICE_NAME") == app.labels.end()) return std::nullopt;
   const json::value* container = member(&value, "container");
   for_each(member(&value, "networks"), [&](const json::value& network) {
-    if (text_of(member(&network, "mode")) == "container" && container != nullptr) app.container_network = true;
+    if (text_of(member(&network, "mode")) == "container" && container != nullptr)
+      app.container_network = true;
   });
   const json::value* mappings = member(container, "portMappings");
   if (mappings == nullptr) mappings = member(container, "docker", "portMappings");
@@ -124,9 +131,9 @@ std::optional<App> read_app(const json::value& value) {
 }
 
 bool terminal(const std::string& state) {
-  return state == "TASK_FINISHED" || state == "TASK_FAILED" || state == "TASK_KILLED" || state == "TASK_LOST" ||
-         state == "TASK_ERROR" || state == "TASK_DROPPED" || state == "TASK_GONE" ||
-         state == "TASK_GONE_BY_OPERATOR" || state == "TASK_UNKNOWN";
+  return state == "TASK_FINISHED" || state == "TASK_FAILED" || state == "TASK_KILLED" ||
+         state == "TASK_LOST" || state == "TASK_ERROR" || state == "TASK_DROPPED" ||
+         state == "TASK_GONE" || state == "TASK_GONE_BY_OPERATOR" || state == "TASK_UNKNOWN";
 }
 
 MasterSnapshot read_snapshot(const json::value* state) {
@@ -135,7 +142,8 @@ MasterSnapshot read_snapshot(const json::value* state) {
     if (auto agent = read_agent(value)) snapshot.agents.push_back(std::move(*agent));
   });
   for_each(member(state, "get_frameworks", "frameworks"), [&](const json::value& value) {
-    if (auto framework = read_framework(value)) snapshot.frameworks.push_back(std::move(*framework));
+    if (auto framework = read_framework(value))
+      snapshot.frameworks.push_back(std::move(*framework));
   });
   return snapshot;
 }
@@ -146,7 +154,8 @@ base::Result<MasterRecord> read_master_record(std::string_view text) {
   MasterRecord record;
   // Task events come by the thousand and say nothing about routes: they are not even parsed.
   std::string_view start = text.substr(0, 64);
-  if (start.find("\"TASK_") != std::string_view::npos || start.find("\"HEARTBEAT\"") != std::string_view::npos)
+  if (start.find("\"TASK_") != std::string_view::npos ||
+      start.find("\"HEARTBEAT\"") != std::string_view::npos)
     return record;
   ASSIGN_OR_RETURN(json::value parsed, base::json::parse(text));
   const json::value* root = &parsed;
@@ -161,12 +170,14 @@ base::Result<MasterRecord> read_master_record(std::string_view text) {
     if (agent != nullptr)
       if (auto added = read_agent(*agent)) record.events.emplace_back(AgentUp{std::move(*added)});
   } else if (type == "AGENT_REMOVED") {
-    record.events.emplace_back(AgentGone{text_of(member(root, "agent_removed", "agent_id", "value"))});
+    record.events.emplace_back(
+        AgentGone{text_of(member(root, "agent_removed", "agent_id", "value"))});
   } else if (type == "FRAMEWORK_ADDED" || type == "FRAMEWORK_UPDATED") {
-    const json::value* framework =
-        member(root, type == "FRAMEWORK_ADDED" ? "framework_added" : "framework_updated", "framework");
+    const json::value* framework = member(
+        root, type == "FRAMEWORK_ADDED" ? "framework_added" : "framework_updated", "framework");
     if (framework != nullptr)
-      if (auto known = read_framework(*framework)) record.events.emplace_back(FrameworkUp{std::move(*known)});
+      if (auto known = read_framework(*framework))
+        record.events.emplace_back(FrameworkUp{std::move(*known)});
   } else if (type == "FRAMEWORK_REMOVED") {
     record.events.emplace_back(
         FrameworkGone{text_of(member(root, "framework_removed", "framework_info", "id", "value"))});
@@ -188,8 +199,9 @@ base::Result<AppsSnapshot> read_apps(std::string_view text) {
 base::Result<MarathonEvents> read_marathon_event(std::string_view type, std::string_view data) {
   MarathonEvents out;
   bool health = type == "health_status_changed_event" || type == "instance_health_changed_event";
-  if (type == "api_post_event" || type == "app_terminated_event" || type == "group_change_success" ||
-      type == "deployment_success" || type == "deployment_failed" || type == "deployment_step_success") {
+  if (type == "api_post_event" || type == "app_terminated_event" ||
+      type == "group_change_success" || type == "deployment_success" ||
+      type == "deployment_failed" || type == "deployment_step_success") {
     out.reload = true;
     return out;
   }

@@ -16,7 +16,8 @@ struct MasterRecord {
   double heartbeat_seconds = 0;  // above 0: told by SUBSCRIBED
 };
 
-/// One record of the master's operator stream (JSON). Kinds that do not concern routing give no events.
+/// One record of the master's operator stream (JSON). Kinds that do not concern routing give no
+/// events.
 base::Result<MasterRecord> read_master_record(std::string_view text);
 
 /// The answer of GET /v2/apps?embed=apps.tasks. Apps without a route label are left out.

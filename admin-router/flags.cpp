@@ -9,20 +9,26 @@ void Flags::declare(base::FlagTable& table) {
   table.add(&ip, "ip", "Address to listen on. Without login, keep it on the loopback.");
   table.add(&port, "port", "Port to listen on.");
   table.add(&listen, "listen", "More places to listen on: ip:port, separated by commas.");
-  table.add(&max_connections, "max_connections", "Clients beyond this number are answered 503 and closed.");
+  table.add(&max_connections, "max_connections",
+            "Clients beyond this number are answered 503 and closed.");
   table.section("Cluster");
-  table.add(&master, "master", "Masters, host:port separated by commas; the leading one is found among them.");
+  table.add(&master, "master",
+            "Masters, host:port separated by commas; the leading one is found among them.");
   table.add(&marathon, "marathon",
             "Marathon, host:port. Empty: where the framework named \"marathon\" says that it is.");
-  table.add(&data_dir, "data_dir", "Directory of the file cluster-id, which is made at the first start.");
+  table.add(&data_dir, "data_dir",
+            "Directory of the file cluster-id, which is made at the first start.");
   table.add(&cluster_id, "cluster_id", "The cluster's id. Empty: what the file in data_dir says.");
   table.add(&public_ip, "public_ip", "Address told by /metadata. Empty: the one listened on.");
-  table.add(&dcos_version, "dcos_version", "The DC/OS release whose interfaces are offered, told to clients.");
+  table.add(&dcos_version, "dcos_version",
+            "The DC/OS release whose interfaces are offered, told to clients.");
   table.section("Dashboard");
-  table.add(&ui_dir, "ui_dir", "Directory of the dashboard's files. Empty: ../dashboard beside this program.");
+  table.add(&ui_dir, "ui_dir",
+            "Directory of the dashboard's files. Empty: ../dashboard beside this program.");
   base::FlagTable::Options from_file;
   from_file.from_file = true;
-  table.add(&ui_config, "ui_config", "JSON object told as uiConfiguration by /dcos-metadata/ui-config.json.", from_file);
+  table.add(&ui_config, "ui_config",
+            "JSON object told as uiConfiguration by /dcos-metadata/ui-config.json.", from_file);
 }
 
 base::Result<std::vector<Address>> parse_addresses(const std::string& text, uint16_t default_port) {

@@ -19,17 +19,27 @@ std::string html_escape(std::string_view text) {
   std::string out;
   for (char c : text) {
     switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      default: out += c;
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      default:
+        out += c;
     }
   }
   return out;
 }
 
-LocalAnswer text_answer(int status, std::string_view type, std::string body, std::string_view more = {}) {
+LocalAnswer text_answer(int status, std::string_view type, std::string body,
+                        std::string_view more = {}) {
   LocalAnswer answer;
   answer.status = status;
   answer.fields = fmt::format("Content-Type: {}\r\n{}", type, more);
@@ -50,12 +60,15 @@ void reply(Decision& out, LocalAnswer answer) {
   out.reply = std::move(answer);
 }
 
-bool reading(const RequestHead& head) { return head.method == "GET" || head.method == "HEAD"; }
+bool reading(const RequestHead& head) {
+  return head.method == "GET" || head.method == "HEAD";
+}
 
 bool is_agent_id(std::string_view id) {
   if (id.empty() || id.size() > 128) return false;
   for (char c : id)
-    if ((c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && c != '-') return false;
+    if ((c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && c != '-')
+      return false;
   return true;
 }
 
@@ -63,7 +76,8 @@ json::object source_json(const SourceState& source, base::Now now) {
   json::object out{{"connected", source.connected}, {"loaded", source.loaded}};
   if (!source.connected) out["reason"] = source.reason;
   if (!source.connected && source.loaded)
-    out["age_seconds"] = std::chrono::duration_cast<base::seconds>(now.instant - source.lost_at).count();
+    out["age_seconds"] =
+        std::chrono::duration_cast<base::seconds>(now.instant - source.lost_at).count();
   return out;
 }
 
@@ -79,7 +93,8 @@ ErrorForm error_form(const RequestHead& head) {
   return accept.find("text/html") != std::string_view::npos ? ErrorForm::Html : ErrorForm::Text;
 }
 
-LocalAnswer error_answer(ErrorForm form, int status, std::string_view text, std::string_view tried) {
+LocalAnswer error_answer(ErrorForm form, int status, std::string_view text,
+                         std::string_view tried) {
   std::string_view reason = base::http::reason_phrase(status);
   if (form == ErrorForm::Json) {
     json::object body{{"status", status}, {"message", json::string_view(text.data(), text.size())}};
@@ -88,21 +103,29 @@ LocalAnswer error_answer(ErrorForm form, int status, std::string_view text, std:
   }
   std::string more = tried.empty() ? "" : fmt::format(" Tried: {}.", tried);
   if (form == ErrorForm::Html) {
-    return text_answer(status, "text/html; charset=utf-8",
-                       fmt::format("<!doctype html>\n<html lang=\"en\"><head><title>{0} {1}</title></head>\n"
-                                   "<body style=\"font-family:sans-serif;margin:4em\"><h1>{0} {1}</h1><p>{2}{3}</p>"
-                                   "<p><a href=\"/\">Dashboard</a></p></body></html>\n",
-                                   status, reason, html_escape(text), html_escape(more)));
+    return text_answer(
+        status, "text/html; charset=utf-8",
+        fmt::format(
+            "<!doctype html>\n<html lang=\"en\"><head><title>{0} {1}</title></head>\n"
+            "<body style=\"font-family:sans-serif;margin:4em\"><h1>{0} {1}</h1><p>{2}{3}</p>"
+            "<p><a href=\"/\">Dashboard</a></p></body></html>\n",
+            status, reason, html_escape(text), html_escape(more)));
   }
-  return text_answer(status, "text/plain; charset=utf-8", fmt::format("{} {}: {}{}\n", status, reason, text, more));
+  return text_answer(status, "text/plain; charset=utf-8",
+                     fmt::format("{} {}: {}{}\n", status, reason, text, more));
 }
 
-Gateway::Gateway(GatewayConfig config, Table& table, const Authorizer& authorizer, StaticFiles& files,
-                 const base::Metrics& metrics, base::Now start)
-    : config_(std::move(config)), table_(table), authorizer_(authorizer), files_(files), metrics_(metrics),
+Gateway::Gateway(GatewayConfig config, Table& table, const Authorizer& authorizer,
+                 StaticFiles& files, const base::Metrics& metrics, base::Now start)
+    : config_(std::move(config)),
+      table_(table),
+      authorizer_(authorizer),
+      files_(files),
+      metrics_(metrics),
       start_(start) {}
 
-void Gateway::decide(const RequestHead& head, const Peer& peer, base::Now now, bool may_wait, Decision& out) {
+void Gateway::decide(const RequestHead& head, const Peer& peer, base::Now now, bool may_wait,
+                     Decision& out) {
   auto path = normalise_path(head.path, scratch_);
   if (!path) return reply(out, error_answer(head, 400, path.error().message));
   const Route& route = find_route(*path);
@@ -111,31 +134,46 @@ void Gateway::decide(const RequestHead& head, const Peer& peer, base::Now now, b
   if (verdict.kind != Verdict::Kind::Allow) return refuse(context, verdict, out);
 
   switch (route.target) {
-    case Target::Master: to_master(context, "/mesos", out); break;
-    case Target::MasterUncut: to_master(context, "/cache", out); break;
-    case Target::Service: to_service(context, path->substr(9), "/service/", out); break;
-    case Target::MarathonAlias: to_service(context, path->substr(1), "/service/", out); break;
-    case Target::Agent: to_agent(context, route, out); break;
-    case Target::AgentSystem: to_agent_system(context, out); break;
-    default: answer_here(context, route, out);
+    case Target::Master:
+      to_master(context, "/mesos", out);
+      break;
+    case Target::MasterUncut:
+      to_master(context, "/cache", out);
+      break;
+    case Target::Service:
+      to_service(context, path->substr(9), "/service/", out);
+      break;
+    case Target::MarathonAlias:
+      to_service(context, path->substr(1), "/service/", out);
+      break;
+    case Target::Agent:
+      to_agent(context, route, out);
+      break;
+    case Target::AgentSystem:
+      to_agent_system(context, out);
+      break;
+    default:
+      answer_here(context, route, out);
   }
-  if (out.kind == Decision::Kind::Send) out.forward.authorization = std::move(verdict.authorization);
+  if (out.kind == Decision::Kind::Send)
+    out.forward.authorization = std::move(verdict.authorization);
 }
 
 void Gateway::refuse(const Context& context, const Verdict& verdict, Decision& out) {
   if (verdict.kind == Verdict::Kind::Forbidden)
     return reply(out, error_answer(context.head, 403, "you may not use this part of the cluster"));
-  LocalAnswer answer = text_answer(401, "text/html; charset=UTF-8",
-                                   "<!doctype html><html><head><title>401 Unauthorized</title>"
-                                   "<noscript><meta http-equiv=\"refresh\" content=\"5;url=/#/login\"></noscript>"
-                                   "<script>location.replace('/#/login?redirect='+encodeURIComponent(location.href))"
-                                   "</script></head><body>Please log in.</body></html>\n",
-                                   "WWW-Authenticate: oauthjwt\r\n");
+  LocalAnswer answer =
+      text_answer(401, "text/html; charset=UTF-8",
+                  "<!doctype html><html><head><title>401 Unauthorized</title>"
+                  "<noscript><meta http-equiv=\"refresh\" content=\"5;url=/#/login\"></noscript>"
+                  "<script>location.replace('/#/login?redirect='+encodeURIComponent(location.href))"
+                  "</script></head><body>Please log in.</body></html>\n",
+                  "WWW-Authenticate: oauthjwt\r\n");
   reply(out, std::move(answer));
 }
 
-// Requests that come before the first facts wait for them, so that a gateway that has just started does not deny what
-// exists; after that the truth is told.
+// Requests that come before the first facts wait for them, so that a gateway that has just started
+// does not deny what exists; after that the truth is told.
 void Gateway::wait_or_fail(const Context& context, const std::string& reason, Decision& out) {
   if (context.may_wait && context.now.instant < start_.instant + config_.patience) {
     out.kind = Decision::Kind::Wait;
@@ -146,7 +184,8 @@ void Gateway::wait_or_fail(const Context& context, const std::string& reason, De
 
 void Gateway::to_master(const Context& context, std::string_view cut, Decision& out) {
   if (!table_.leader())
-    return wait_or_fail(context, "no leading Mesos master is known: " + table_.master_source().reason, out);
+    return wait_or_fail(context,
+                        "no leading Mesos master is known: " + table_.master_source().reason, out);
   out.kind = Decision::Kind::Send;
   out.forward = Forward();
   out.forward.address = *table_.leader();
@@ -155,12 +194,15 @@ void Gateway::to_master(const Context& context, std::string_view cut, Decision& 
   out.forward.what = "the Mesos master";
 }
 
-void Gateway::to_service(const Context& context, std::string_view path, std::string_view prefix, Decision& out) {
+void Gateway::to_service(const Context& context, std::string_view path, std::string_view prefix,
+                         Decision& out) {
   bool bare = path.find('/') == std::string_view::npos;
-  if (bare) return reply(out, redirect(301, fmt::format("{}{}/{}", prefix, path, context.head.query)));
+  if (bare)
+    return reply(out, redirect(301, fmt::format("{}{}/{}", prefix, path, context.head.query)));
   Lookup found = table_.find_service(path, context.now);
   if (found.kind == Lookup::Kind::Wait) return wait_or_fail(context, found.reason, out);
-  if (found.kind == Lookup::Kind::Unavailable) return reply(out, error_answer(context.head, 503, found.reason));
+  if (found.kind == Lookup::Kind::Unavailable)
+    return reply(out, error_answer(context.head, 503, found.reason));
   if (found.kind == Lookup::Kind::Missing) {
     LocalAnswer answer = error_answer(context.head, 404, "service not found.");
     return reply(out, std::move(answer));
@@ -182,7 +224,8 @@ void Gateway::to_service(const Context& context, std::string_view path, std::str
   out.forward.what = fmt::format("service \"{}\"", target.name);
   if (!target.buffered) out.forward.head_timeout = base::seconds(600);
   base::Duration age = table_.master_age(context.now);
-  if (age > base::seconds(75)) out.forward.stale_seconds = std::chrono::duration_cast<base::seconds>(age).count();
+  if (age > base::seconds(75))
+    out.forward.stale_seconds = std::chrono::duration_cast<base::seconds>(age).count();
 }
 
 void Gateway::to_agent(const Context& context, const Route& route, Decision& out) {
@@ -191,7 +234,8 @@ void Gateway::to_agent(const Context& context, const Route& route, Decision& out
   const Agent* agent = is_agent_id(id) ? table_.find_agent(id, context.now) : nullptr;
   if (agent == nullptr) {
     if (!table_.master_source().loaded)
-      return wait_or_fail(context, "the agents are not known yet: " + table_.master_source().reason, out);
+      return wait_or_fail(context, "the agents are not known yet: " + table_.master_source().reason,
+                          out);
     return reply(out, error_answer(context.head, 404, fmt::format("agent \"{}\" unknown.", id)));
   }
   out.kind = Decision::Kind::Send;
@@ -209,27 +253,36 @@ void Gateway::to_agent_system(const Context& context, Decision& out) {
   std::string_view id = rest.substr(0, rest.find('/'));
   if (table_.find_agent(id, context.now) == nullptr) {
     if (!table_.master_source().loaded)
-      return wait_or_fail(context, "the agents are not known yet: " + table_.master_source().reason, out);
+      return wait_or_fail(context, "the agents are not known yet: " + table_.master_source().reason,
+                          out);
     return reply(out, error_answer(context.head, 404, fmt::format("agent \"{}\" unknown.", id)));
   }
   if (rest.substr(id.size()) == "/dcos-metadata/dcos-version.json")
     return answer_here(context, find_route("/dcos-metadata/dcos-version.json"), out);
-  reply(out, error_answer(context.head, 404, "nodes offer no logs or metrics here; a task's files are under "
-                                             "/agent/<id>/files/."));
+  reply(out, error_answer(context.head, 404,
+                          "nodes offer no logs or metrics here; a task's files are under "
+                          "/agent/<id>/files/."));
 }
 
 void Gateway::answer_here(const Context& context, const Route& route, Decision& out) {
   const RequestHead& head = context.head;
   switch (route.target) {
-    case Target::Redirect: return reply(out, redirect(301, fmt::format("{}/{}", context.path, head.query)));
-    case Target::MarathonRedirect: return reply(out, redirect(307, fmt::format("/marathon/{}", head.query)));
-    case Target::Login: return reply(out, redirect(302, "/"));
-    case Target::Auth: return answer_auth(context, out);
-    case Target::Static: return serve_file(context, out);
+    case Target::Redirect:
+      return reply(out, redirect(301, fmt::format("{}/{}", context.path, head.query)));
+    case Target::MarathonRedirect:
+      return reply(out, redirect(307, fmt::format("/marathon/{}", head.query)));
+    case Target::Login:
+      return reply(out, redirect(302, "/"));
+    case Target::Auth:
+      return answer_auth(context, out);
+    case Target::Static:
+      return serve_file(context, out);
     case Target::Absent:
-      return reply(out, error_answer(head, 404, fmt::format("{} ({}) is not part of this cluster.", context.path,
-                                                            route.sentence)));
-    default: break;
+      return reply(out, error_answer(head, 404,
+                                     fmt::format("{} ({}) is not part of this cluster.",
+                                                 context.path, route.sentence)));
+    default:
+      break;
   }
   if (!reading(head)) {
     LocalAnswer answer = error_answer(head, 405, "this can only be read.");
@@ -243,22 +296,30 @@ void Gateway::answer_here(const Context& context, const Route& route, Decision& 
       if (!config_.cluster_id.empty()) body["CLUSTER_ID"] = config_.cluster_id;
       break;
     case Target::Version:
-      body = {{"version", config_.version}, {"dcos-image-commit", config_.commit},
-              {"bootstrap-id", config_.commit}, {"dcos-variant", "open"}};
+      body = {{"version", config_.version},
+              {"dcos-image-commit", config_.commit},
+              {"bootstrap-id", config_.commit},
+              {"dcos-variant", "open"}};
       break;
     case Target::UiConfig: {
       json::error_code broken;
-      json::value ui = json::parse(config_.ui_config.empty() ? "{\"plugins\":{}}" : config_.ui_config, broken);
+      json::value ui =
+          json::parse(config_.ui_config.empty() ? "{\"plugins\":{}}" : config_.ui_config, broken);
       body = {{"uiConfiguration", broken ? json::object() : ui},
               {"clusterConfiguration", {{"id", config_.cluster_id}, {"firstUser", false}}}};
       break;
     }
-    case Target::BuildInfo: body = {{"bootstrap-id", config_.commit}, {"version", config_.version}}; break;
-    case Target::AuthProviders: break;  // no way to log in: an empty object
-    case Target::Health: return reply(out, json_answer(200, health(context.now)));
+    case Target::BuildInfo:
+      body = {{"bootstrap-id", config_.commit}, {"version", config_.version}};
+      break;
+    case Target::AuthProviders:
+      break;  // no way to log in: an empty object
+    case Target::Health:
+      return reply(out, json_answer(200, health(context.now)));
     case Target::Metrics:
       return reply(out, text_answer(200, "text/plain; version=0.0.4", metrics_.prometheus()));
-    default: break;
+    default:
+      break;
   }
   out.kind = Decision::Kind::Reply;
   out.reply = json_answer(200, json::serialize(body) + "\n");
@@ -266,13 +327,15 @@ void Gateway::answer_here(const Context& context, const Route& route, Decision& 
   out.reply.fields += cached ? "Cache-Control: no-cache\r\n" : kNoStore;
 }
 
-// Clients find out that no login is needed by HEAD /pkgpanda/active.buildinfo.full.json without a token: it answers 200.
-// Those that try to log in all the same are told so in the error form of the original's user service.
+// Clients find out that no login is needed by HEAD /pkgpanda/active.buildinfo.full.json without a
+// token: it answers 200. Those that try to log in all the same are told so in the error form of the
+// original's user service.
 void Gateway::answer_auth(const Context& context, Decision& out) {
   if (context.path == "/acs/api/v1/auth/logout") return reply(out, json_answer(200, "{}\n"));
-  json::object body{{"title", "Not Found"},
-                    {"description", "authentication disabled: this cluster has no login, requests need no token"},
-                    {"code", "ERR_AUTHENTICATION_DISABLED"}};
+  json::object body{
+      {"title", "Not Found"},
+      {"description", "authentication disabled: this cluster has no login, requests need no token"},
+      {"code", "ERR_AUTHENTICATION_DISABLED"}};
   out.kind = Decision::Kind::Reply;
   out.reply = json_answer(404, json::serialize(body) + "\n");
   out.reply.fields += kNoStore;
@@ -285,7 +348,8 @@ std::string Gateway::health(base::Now now) const {
   mesos["frameworks"] = table_.framework_count();
   json::object marathon = source_json(table_.marathon_source(), now);
   marathon["routed_apps"] = table_.app_count();
-  return json::serialize(json::object{{"healthy", true}, {"sources", {{"mesos", mesos}, {"marathon", marathon}}}}) +
+  return json::serialize(json::object{{"healthy", true},
+                                      {"sources", {{"mesos", mesos}, {"marathon", marathon}}}}) +
          "\n";
 }
 
@@ -297,20 +361,23 @@ void Gateway::serve_file(const Context& context, Decision& out) {
     return reply(out, std::move(answer));
   }
   auto file = files_.find(context.path);
-  // The dashboard's own addresses (/nodes, /services/x) are not files: a browser gets the page and the page finds out.
+  // The dashboard's own addresses (/nodes, /services/x) are not files: a browser gets the page and
+  // the page finds out.
   std::string_view last = context.path.substr(context.path.rfind('/') + 1);
   bool page = head.get(Name::Accept).find("text/html") != std::string_view::npos;
   if (!file && page && last.find('.') == std::string_view::npos) file = files_.find("/");
   if (!file) {
-    if (context.path == "/") return reply(out, text_answer(200, "text/plain; charset=utf-8",
-                                                           "The gateway runs; no dashboard is installed.\n"));
+    if (context.path == "/")
+      return reply(out, text_answer(200, "text/plain; charset=utf-8",
+                                    "The gateway runs; no dashboard is installed.\n"));
     return reply(out, error_answer(head, 404, "no such file."));
   }
   LocalAnswer answer;
   bool hashed = context.path.starts_with("/assets/");
-  answer.fields = fmt::format("Content-Type: {}\r\nETag: {}\r\nCache-Control: {}\r\nX-Frame-Options: DENY\r\n"
-                              "X-Content-Type-Options: nosniff\r\n",
-                              file->type, file->etag, hashed ? "public, max-age=31536000, immutable" : "no-cache");
+  answer.fields = fmt::format(
+      "Content-Type: {}\r\nETag: {}\r\nCache-Control: {}\r\nX-Frame-Options: DENY\r\n"
+      "X-Content-Type-Options: nosniff\r\n",
+      file->type, file->etag, hashed ? "public, max-age=31536000, immutable" : "no-cache");
   std::string_view known = head.get(Name::IfNoneMatch);
   if (!known.empty() && has_token(known, file->etag)) {
     answer.status = 304;

@@ -1,7 +1,7 @@
 #pragma once
 
-// What to do with one request: answer it here, send it on, or let it wait for the first facts. Decides from the route
-// table, the authorizer and the core's facts; touches no socket.
+// What to do with one request: answer it here, send it on, or let it wait for the first facts.
+// Decides from the route table, the authorizer and the core's facts; touches no socket.
 
 #include <memory>
 #include <string>
@@ -18,12 +18,13 @@ namespace admin_router {
 
 /// Who sent the request.
 struct Peer {
-  std::string address{};   // without port
-  std::string local{};     // the address it connected to
+  std::string address{};  // without port
+  std::string local{};    // the address it connected to
   bool tls = false;
 };
 
-/// An answer made here. `fields` are whole lines; Content-Length and Connection are added when it is sent.
+/// An answer made here. `fields` are whole lines; Content-Length and Connection are added when it
+/// is sent.
 struct LocalAnswer {
   int status = 200;
   std::string fields{};
@@ -33,14 +34,15 @@ struct LocalAnswer {
 /// Where a request goes and what changes on the way.
 struct Forward {
   Address address{};
-  std::string target{};              // path and query for the upstream
-  std::string public_prefix{};       // "/service/x": Location headers are put below it
-  std::string upstream_base{};       // what the public prefix stands for on the upstream, "" for its root
-  std::string what{};                // for error texts: "the Mesos master"
+  std::string target{};         // path and query for the upstream
+  std::string public_prefix{};  // "/service/x": Location headers are put below it
+  std::string
+      upstream_base{};  // what the public prefix stands for on the upstream, "" for its root
+  std::string what{};   // for error texts: "the Mesos master"
   bool drop_accept_encoding = false;
-  std::string authorization{};       // set: replaces the client's header
+  std::string authorization{};  // set: replaces the client's header
   base::Duration head_timeout = base::seconds(60);
-  int64_t stale_seconds = 0;         // above 0: told to the client in a header
+  int64_t stale_seconds = 0;  // above 0: told to the client in a header
 };
 
 struct Decision {
@@ -53,10 +55,11 @@ struct Decision {
 struct GatewayConfig {
   std::string cluster_id{};
   std::string public_ip = "127.0.0.1";
-  std::string version = "2.2.0";     // the release whose interfaces are offered
+  std::string version = "2.2.0";  // the release whose interfaces are offered
   std::string commit{};
-  std::string ui_config{};           // JSON text of uiConfiguration
-  base::Duration patience = base::seconds(2);  // how long after the start requests wait for first facts
+  std::string ui_config{};  // JSON text of uiConfiguration
+  base::Duration patience =
+      base::seconds(2);  // how long after the start requests wait for first facts
 };
 
 class Gateway {
@@ -65,7 +68,8 @@ class Gateway {
           const base::Metrics& metrics, base::Now start);
 
   /// `may_wait` is false once a request has waited long enough.
-  void decide(const RequestHead& head, const Peer& peer, base::Now now, bool may_wait, Decision& out);
+  void decide(const RequestHead& head, const Peer& peer, base::Now now, bool may_wait,
+              Decision& out);
 
  private:
   struct Context {
@@ -76,7 +80,8 @@ class Gateway {
     std::string_view path;  // normalised
   };
   void to_master(const Context& context, std::string_view cut, Decision& out);
-  void to_service(const Context& context, std::string_view path, std::string_view prefix, Decision& out);
+  void to_service(const Context& context, std::string_view path, std::string_view prefix,
+                  Decision& out);
   void to_agent(const Context& context, const Route& route, Decision& out);
   void to_agent_system(const Context& context, Decision& out);
   void wait_or_fail(const Context& context, const std::string& reason, Decision& out);
@@ -99,7 +104,8 @@ class Gateway {
 enum class ErrorForm : uint8_t { Text, Html, Json };
 ErrorForm error_form(const RequestHead& head);
 
-LocalAnswer error_answer(ErrorForm form, int status, std::string_view text, std::string_view tried = {});
+LocalAnswer error_answer(ErrorForm form, int status, std::string_view text,
+                         std::string_view tried = {});
 inline LocalAnswer error_answer(const RequestHead& head, int status, std::string_view text) {
   return error_answer(error_form(head), status, text);
 }

@@ -36,8 +36,8 @@ class Deciding : public ::testing::Test {
   }
   ~Deciding() override { EXPECT_TRUE(base::remove_tree(root_)); }
 
-  Decision decide(const std::string& path, const std::string& fields = "", const std::string& method = "GET",
-                  int second = 0) {
+  Decision decide(const std::string& path, const std::string& fields = "",
+                  const std::string& method = "GET", int second = 0) {
     text_ = method + " " + path + " HTTP/1.1\r\nHost: h\r\n" + fields + "\r\n";
     EXPECT_FALSE(parse_request(text_, head_)) << text_;
     Decision out;
@@ -87,7 +87,8 @@ TEST_F(Deciding, gives_browsers_the_page_for_its_own_addresses) {
 }
 
 TEST_F(Deciding, never_opens_a_file_outside) {
-  for (const char* path : {"/%2e%2e/%2e%2e/etc/passwd", "/..%2f..%2fetc/passwd", "/assets/..%2f..%2f..%2fetc%2fpasswd"})
+  for (const char* path : {"/%2e%2e/%2e%2e/etc/passwd", "/..%2f..%2fetc/passwd",
+                           "/assets/..%2f..%2f..%2fetc%2fpasswd"})
     EXPECT_EQ(decide(path).reply.status, 400) << path;
   EXPECT_EQ(decide("/%2fetc%2fpasswd").reply.status, 404);
 }
@@ -124,7 +125,8 @@ TEST_F(Deciding, waits_for_first_facts_and_not_for_ever) {
   EXPECT_EQ(decide("/mesos/state").kind, Decision::Kind::Wait);
   Decision late = decide("/mesos/state", "", "GET", 5);
   EXPECT_EQ(late.reply.status, 503);
-  EXPECT_NE(late.reply.body->find("no leading Mesos master is known: not reached yet"), std::string::npos);
+  EXPECT_NE(late.reply.body->find("no leading Mesos master is known: not reached yet"),
+            std::string::npos);
   load();
   EXPECT_EQ(decide("/mesos/state").kind, Decision::Kind::Send);
   EXPECT_EQ(decide("/service/other/").reply.status, 404);
@@ -139,8 +141,12 @@ TEST_F(Deciding, tells_how_old_its_facts_are) {
 
 TEST_F(Deciding, words_errors_for_the_reader) {
   load();
-  EXPECT_NE(decide("/service/x/", "Accept: application/json\r\n").reply.body->find("{\"status\":404,"), std::string::npos);
-  EXPECT_NE(decide("/service/x/", "Accept: text/html\r\n").reply.body->find("<h1>404 Not Found</h1>"), std::string::npos);
+  EXPECT_NE(
+      decide("/service/x/", "Accept: application/json\r\n").reply.body->find("{\"status\":404,"),
+      std::string::npos);
+  EXPECT_NE(
+      decide("/service/x/", "Accept: text/html\r\n").reply.body->find("<h1>404 Not Found</h1>"),
+      std::string::npos);
   std::string hostile = *decide("/agent/<script>/", "Accept: text/html\r\n").reply.body;
   EXPECT_EQ(hostile.find("<script>"), std::string::npos) << hostile;
 }

@@ -1,5 +1,5 @@
-// Fuzz entry points. What the strict reader accepts must be read back the same after the relay has written it: then no
-// server behind the gateway can see another message than the gateway did.
+// Fuzz entry points. What the strict reader accepts must be read back the same after the relay has
+// written it: then no server behind the gateway can see another message than the gateway did.
 
 #include <cstdint>
 
@@ -18,7 +18,8 @@ int fuzz_request_head(const uint8_t* data, size_t size) {
   if (end == std::string_view::npos) return 0;
   RequestHead head;
   if (parse_request(bytes.substr(0, end), head)) return 0;
-  if (head.fields.size() > 100) return 0;  // the relay adds some, which the reader's own limit would then refuse
+  if (head.fields.size() > 100)
+    return 0;  // the relay adds some, which the reader's own limit would then refuse
   Forward forward;
   forward.address = {"10.0.0.1", 80};
   std::string scratch;
@@ -50,7 +51,8 @@ int fuzz_response_head(const uint8_t* data, size_t size) {
   forward.address = {"10.0.0.1", 80};
   forward.public_prefix = "/service/x";
   ClientFraming framing;
-  framing.chunked = head.body.kind == Framing::Kind::Chunked || head.body.kind == Framing::Kind::UntilClose;
+  framing.chunked =
+      head.body.kind == Framing::Kind::Chunked || head.body.kind == Framing::Kind::UntilClose;
   std::string out;
   write_client_head(head, forward, "public", framing, out);
   CHECK_MSG(find_head_end(out, 0) == out.size(), out);

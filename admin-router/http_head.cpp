@@ -42,7 +42,9 @@ bool is_target(std::string_view text) {
   return !text.empty();
 }
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+}
 
 std::string_view strip(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
@@ -65,7 +67,8 @@ Fault parse_fields(std::string_view lines, std::vector<Field>& out) {
   out.clear();
   while (lines.size() > 2) {
     size_t end = lines.find("\r\n");
-    if (end == 0 || end == std::string_view::npos) return {400, "the header does not end with a blank line"};
+    if (end == 0 || end == std::string_view::npos)
+      return {400, "the header does not end with a blank line"};
     std::string_view line = lines.substr(0, end);
     lines.remove_prefix(end + 2);
     size_t colon = line.find(':');
@@ -82,7 +85,8 @@ Fault parse_fields(std::string_view lines, std::vector<Field>& out) {
 }
 
 struct Facts {
-  bool has_length = false, has_encoding = false, chunked = false, bad_encoding = false, bad_length = false;
+  bool has_length = false, has_encoding = false, chunked = false, bad_encoding = false,
+       bad_length = false;
   bool close = false, keep = false, upgrade = false;
   uint64_t length = 0;
 };
@@ -118,8 +122,8 @@ std::string_view find_field(const std::vector<Field>& fields, Name name) {
 bool is_host(std::string_view host) {
   for (char c : host) {
     auto byte = static_cast<unsigned char>(c);
-    bool good = (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
-                std::strchr("-._~:[]%", c) != nullptr;
+    bool good = (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'z') ||
+                (byte >= 'A' && byte <= 'Z') || std::strchr("-._~:[]%", c) != nullptr;
     if (!good || c == '\0') return false;
   }
   return true;
@@ -129,9 +133,11 @@ Fault parse_target(std::string_view target, RequestHead& out, std::string_view& 
   if (!is_target(target)) return {400, "the request target holds a control character or is empty"};
   if (target.front() != '/') {
     size_t scheme = target.find("://");
-    if (scheme == std::string_view::npos || scheme > 5) return {400, "the request target is not a path"};
+    if (scheme == std::string_view::npos || scheme > 5)
+      return {400, "the request target is not a path"};
     size_t slash = target.find('/', scheme + 3);
-    authority = target.substr(scheme + 3, slash == std::string_view::npos ? slash : slash - scheme - 3);
+    authority =
+        target.substr(scheme + 3, slash == std::string_view::npos ? slash : slash - scheme - 3);
     target = slash == std::string_view::npos ? std::string_view("/") : target.substr(slash);
   }
   size_t fragment = target.find('#');
@@ -146,7 +152,8 @@ Fault parse_target(std::string_view target, RequestHead& out, std::string_view& 
 Fault parse_request_line(std::string_view line, RequestHead& out, std::string_view& authority) {
   size_t first = line.find(' ');
   size_t last = line.rfind(' ');
-  if (first == std::string_view::npos || first == last) return {400, "the request line is malformed"};
+  if (first == std::string_view::npos || first == last)
+    return {400, "the request line is malformed"};
   out.method = line.substr(0, first);
   if (!is_token(out.method) || out.method.size() > 32) return {400, "the method is malformed"};
   if (out.method == "CONNECT") return {405, "this is a gateway, not a forward proxy"};
@@ -185,15 +192,28 @@ Name known_name(std::string_view name) {
     Name known;
   };
   static constexpr Row kRows[] = {
-      {"te", Name::Te}, {"host", Name::Host}, {"accept", Name::Accept}, {"cookie", Name::Cookie},
-      {"expect", Name::Expect}, {"upgrade", Name::Upgrade}, {"trailer", Name::Trailer},
-      {"location", Name::Location}, {"x-real-ip", Name::XRealIp}, {"connection", Name::Connection},
-      {"keep-alive", Name::KeepAlive}, {"authorization", Name::Authorization},
-      {"if-none-match", Name::IfNoneMatch}, {"content-length", Name::ContentLength},
-      {"accept-encoding", Name::AcceptEncoding}, {"x-forwarded-for", Name::XForwardedFor},
-      {"x-forwarded-host", Name::XForwardedHost}, {"proxy-connection", Name::ProxyConnection},
-      {"transfer-encoding", Name::TransferEncoding}, {"x-forwarded-proto", Name::XForwardedProto},
-      {"proxy-authenticate", Name::ProxyAuthenticate}, {"proxy-authorization", Name::ProxyAuthorization},
+      {"te", Name::Te},
+      {"host", Name::Host},
+      {"accept", Name::Accept},
+      {"cookie", Name::Cookie},
+      {"expect", Name::Expect},
+      {"upgrade", Name::Upgrade},
+      {"trailer", Name::Trailer},
+      {"location", Name::Location},
+      {"x-real-ip", Name::XRealIp},
+      {"connection", Name::Connection},
+      {"keep-alive", Name::KeepAlive},
+      {"authorization", Name::Authorization},
+      {"if-none-match", Name::IfNoneMatch},
+      {"content-length", Name::ContentLength},
+      {"accept-encoding", Name::AcceptEncoding},
+      {"x-forwarded-for", Name::XForwardedFor},
+      {"x-forwarded-host", Name::XForwardedHost},
+      {"proxy-connection", Name::ProxyConnection},
+      {"transfer-encoding", Name::TransferEncoding},
+      {"x-forwarded-proto", Name::XForwardedProto},
+      {"proxy-authenticate", Name::ProxyAuthenticate},
+      {"proxy-authorization", Name::ProxyAuthorization},
   };
   if (name.size() < 2 || name.size() > 19) return Name::Other;
   char first = lower(name.front());
@@ -205,8 +225,12 @@ Name known_name(std::string_view name) {
   return Name::Other;
 }
 
-std::string_view RequestHead::get(Name name) const { return find_field(fields, name); }
-std::string_view ResponseHead::get(Name name) const { return find_field(fields, name); }
+std::string_view RequestHead::get(Name name) const {
+  return find_field(fields, name);
+}
+std::string_view ResponseHead::get(Name name) const {
+  return find_field(fields, name);
+}
 
 size_t find_head_end(std::string_view bytes, size_t from) {
   from = from > 3 ? from - 3 : 0;
@@ -230,11 +254,13 @@ Fault parse_request(std::string_view head, RequestHead& out) {
       ++hosts;
       out.host = field.value;
     } else if (field.known == Name::Expect) {
-      if (!same_text(field.value, "100-continue")) return {417, "the only expectation known is 100-continue"};
+      if (!same_text(field.value, "100-continue"))
+        return {417, "the only expectation known is 100-continue"};
       out.expects_continue = out.minor == 1;
     }
   }
-  if (hosts > 1 || (hosts == 0 && out.minor == 1)) return {400, "there must be exactly one Host header"};
+  if (hosts > 1 || (hosts == 0 && out.minor == 1))
+    return {400, "there must be exactly one Host header"};
   if (!authority.empty()) out.host = authority;
   if (!is_host(out.host)) return {400, "the Host header is malformed"};
 
@@ -255,7 +281,8 @@ Fault parse_request(std::string_view head, RequestHead& out) {
 Fault parse_response(std::string_view head, bool to_head, ResponseHead& out) {
   size_t line_end = head.find("\r\n");
   std::string_view line = head.substr(0, line_end);
-  if (line.size() < 12 || line.substr(0, 7) != "HTTP/1." || (line[7] != '0' && line[7] != '1') || line[8] != ' ')
+  if (line.size() < 12 || line.substr(0, 7) != "HTTP/1." || (line[7] != '0' && line[7] != '1') ||
+      line[8] != ' ')
     return {502, "the answer is not HTTP/1"};
   out.minor = line[7] - '0';
   out.status = 0;
@@ -263,13 +290,16 @@ Fault parse_response(std::string_view head, bool to_head, ResponseHead& out) {
     if (line[i] < '0' || line[i] > '9') return {502, "the answer has no status"};
     out.status = out.status * 10 + (line[i] - '0');
   }
-  if (out.status < 100 || (line.size() > 12 && line[12] != ' ')) return {502, "the answer has no status"};
+  if (out.status < 100 || (line.size() > 12 && line[12] != ' '))
+    return {502, "the answer has no status"};
   out.reason = line.size() > 13 ? line.substr(13) : std::string_view();
   if (has_control(out.reason)) return {502, "the answer's status line holds a control character"};
-  if (Fault fault = parse_fields(head.substr(line_end + 2), out.fields)) return {502, fault.sentence};
+  if (Fault fault = parse_fields(head.substr(line_end + 2), out.fields))
+    return {502, fault.sentence};
 
   Facts facts = collect(out.fields);
-  if (facts.bad_length) return {502, "the answer's Content-Length is malformed or contradicts itself"};
+  if (facts.bad_length)
+    return {502, "the answer's Content-Length is malformed or contradicts itself"};
   if (facts.bad_encoding) return {502, "the answer's transfer encoding is not chunked"};
   out.keep_alive = out.minor == 1 ? !facts.close : facts.keep && !facts.close;
   if (to_head || out.status < 200 || out.status == 204 || out.status == 304) {

@@ -1,7 +1,8 @@
 #pragma once
 
-// Heads of HTTP/1 messages read in place (pure): nothing is copied, every view points into the bytes that were parsed.
-// Strict where a lenient reader could be made to disagree with the next one about where a message ends.
+// Heads of HTTP/1 messages read in place (pure): nothing is copied, every view points into the
+// bytes that were parsed. Strict where a lenient reader could be made to disagree with the next one
+// about where a message ends.
 
 #include <cstdint>
 #include <string_view>
@@ -11,9 +12,29 @@ namespace admin_router {
 
 /// The header names that a relay has an opinion on; everything else is copied as it came.
 enum class Name : uint8_t {
-  Other, AcceptEncoding, Accept, Authorization, Connection, ContentLength, Cookie, Expect, Host, KeepAlive, Location,
-  ProxyAuthenticate, ProxyAuthorization, ProxyConnection, Te, Trailer, TransferEncoding, Upgrade, XForwardedFor,
-  XForwardedHost, XForwardedProto, XRealIp, IfNoneMatch,
+  Other,
+  AcceptEncoding,
+  Accept,
+  Authorization,
+  Connection,
+  ContentLength,
+  Cookie,
+  Expect,
+  Host,
+  KeepAlive,
+  Location,
+  ProxyAuthenticate,
+  ProxyAuthorization,
+  ProxyConnection,
+  Te,
+  Trailer,
+  TransferEncoding,
+  Upgrade,
+  XForwardedFor,
+  XForwardedHost,
+  XForwardedProto,
+  XRealIp,
+  IfNoneMatch,
 };
 
 Name known_name(std::string_view name);
@@ -33,16 +54,16 @@ struct Framing {
 
 struct RequestHead {
   std::string_view method;
-  std::string_view target;     // origin form: path and query
-  std::string_view path;       // up to '?', as sent
-  std::string_view query;      // with its '?', or empty
+  std::string_view target;  // origin form: path and query
+  std::string_view path;    // up to '?', as sent
+  std::string_view query;   // with its '?', or empty
   std::string_view host;
-  int minor = 1;               // HTTP/1.minor
+  int minor = 1;  // HTTP/1.minor
   std::vector<Field> fields;
   Framing body;
   bool keep_alive = true;
   bool expects_continue = false;
-  std::string_view upgrade;    // the protocol asked for, only when Connection names it
+  std::string_view upgrade;  // the protocol asked for, only when Connection names it
 
   std::string_view get(Name name) const;
   bool is_head() const { return method == "HEAD"; }
@@ -59,7 +80,8 @@ struct ResponseHead {
   std::string_view get(Name name) const;
 };
 
-/// Offset just behind the blank line that ends a head, or npos. Looks from `from` on (what an earlier call has seen).
+/// Offset just behind the blank line that ends a head, or npos. Looks from `from` on (what an
+/// earlier call has seen).
 size_t find_head_end(std::string_view bytes, size_t from);
 
 /// What is wrong with a message: the status to answer with and a sentence. Status 0: nothing.

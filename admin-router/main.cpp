@@ -1,5 +1,5 @@
-// dcos-admin-router: the one door of a cluster. README.md has the picture, gateway.cpp what happens to a request,
-// table.cpp what is known of the cluster.
+// dcos-admin-router: the one door of a cluster. README.md has the picture, gateway.cpp what happens
+// to a request, table.cpp what is known of the cluster.
 
 #include <csignal>
 #include <cstdio>
@@ -31,7 +31,8 @@ void raise_descriptor_limit() {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-// The id in data_dir, made at the first start. Without one (a directory that cannot be written) /metadata tells none.
+// The id in data_dir, made at the first start. Without one (a directory that cannot be written)
+// /metadata tells none.
 std::string cluster_id(const Flags& flags) {
   if (!flags.cluster_id.empty()) return flags.cluster_id;
   std::string path = flags.data_dir + "/cluster-id";
@@ -40,8 +41,9 @@ std::string cluster_id(const Flags& flags) {
   base::Status made = base::make_directories(flags.data_dir);
   if (made) made = base::write_file_atomic(path, id + "\n");
   if (made) return id;
-  LOG_WARNING("no cluster id: {}. Give --data_dir a directory that can be written, or --cluster_id.",
-              made.error().message);
+  LOG_WARNING(
+      "no cluster id: {}. Give --data_dir a directory that can be written, or --cluster_id.",
+      made.error().message);
   return "";
 }
 
@@ -100,17 +102,21 @@ int serve(const Flags& flags, TablePolicy policy, Sources::Options where) {
 
 int main(int argc, char** argv) {
   Flags flags;
-  base::FlagTable table("dcos-admin-router", "The gateway of a cluster: one port for its masters, agents, services "
-                                             "and the dashboard.", "ADMINROUTER_");
+  base::FlagTable table("dcos-admin-router",
+                        "The gateway of a cluster: one port for its masters, agents, services "
+                        "and the dashboard.",
+                        "ADMINROUTER_");
   flags.declare(table);
   base::FlagTable::Environment environment;
   for (char** entry = environ; *entry != nullptr; ++entry) {
     std::string_view text(*entry);
     size_t equal = text.find('=');
-    if (equal != std::string_view::npos) environment[std::string(text.substr(0, equal))] = text.substr(equal + 1);
+    if (equal != std::string_view::npos)
+      environment[std::string(text.substr(0, equal))] = text.substr(equal + 1);
   }
   auto read = [](const std::string& path) { return base::read_file(path); };
-  if (auto status = table.parse(argc, argv, environment, read); !status) return usage_error(status.error());
+  if (auto status = table.parse(argc, argv, environment, read); !status)
+    return usage_error(status.error());
   if (table.help_requested()) {
     fmt::print("{}", table.help());
     return 0;

@@ -17,7 +17,8 @@ int hex(char c) {
 bool plain(std::string_view path) {
   for (size_t i = 0; i < path.size(); ++i) {
     if (path[i] == '%' || path[i] == '\\') return false;
-    if (path[i] == '/' && i + 1 < path.size() && (path[i + 1] == '/' || path[i + 1] == '.')) return false;
+    if (path[i] == '/' && i + 1 < path.size() && (path[i + 1] == '/' || path[i + 1] == '.'))
+      return false;
   }
   return true;
 }

@@ -50,7 +50,9 @@ struct Poller::Impl : std::enable_shared_from_this<Poller::Impl> {
   bool closed = false;
 };
 
-Poller::Poller(base::Loop& loop) : impl_(std::make_shared<Impl>(loop)) { impl_->wait(); }
+Poller::Poller(base::Loop& loop) : impl_(std::make_shared<Impl>(loop)) {
+  impl_->wait();
+}
 
 Poller::~Poller() {
   impl_->closed = true;
@@ -66,8 +68,12 @@ bool Poller::add(int fd, Watch& watch, bool edge) {
   return ::epoll_ctl(impl_->descriptor.native_handle(), EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
-void Poller::remove(int fd) { ::epoll_ctl(impl_->descriptor.native_handle(), EPOLL_CTL_DEL, fd, nullptr); }
+void Poller::remove(int fd) {
+  ::epoll_ctl(impl_->descriptor.native_handle(), EPOLL_CTL_DEL, fd, nullptr);
+}
 
-void Poller::set_after_turn(std::function<void()> call) { impl_->after_turn = std::move(call); }
+void Poller::set_after_turn(std::function<void()> call) {
+  impl_->after_turn = std::move(call);
+}
 
 }  // namespace admin_router

@@ -1,8 +1,8 @@
 #pragma once
 
-// Readiness of many sockets, told edge-triggered: one epoll set of its own that wakes the daemon's loop. A socket is
-// registered once for its life, and a relay reads and writes it directly, so that an idle connection costs no buffer
-// and a busy one no system call beyond its own.
+// Readiness of many sockets, told edge-triggered: one epoll set of its own that wakes the daemon's
+// loop. A socket is registered once for its life, and a relay reads and writes it directly, so that
+// an idle connection costs no buffer and a busy one no system call beyond its own.
 
 #include <cstdint>
 #include <memory>
@@ -14,7 +14,8 @@ namespace admin_router {
 
 class Poller {
  public:
-  /// Something that waits for a socket. Must outlive its registration, and the turn in which it ends.
+  /// Something that waits for a socket. Must outlive its registration, and the turn in which it
+  /// ends.
   class Watch {
    public:
     virtual ~Watch() = default;

@@ -22,14 +22,18 @@ constexpr base::Duration kSweep = base::milliseconds(250);
 constexpr base::Duration kNameLifetime = base::seconds(30);
 constexpr size_t kMaxNames = 4096;
 
-void set_option(int fd, int layer, int name, int value) { ::setsockopt(fd, layer, name, &value, sizeof value); }
+void set_option(int fd, int layer, int name, int value) {
+  ::setsockopt(fd, layer, name, &value, sizeof value);
+}
 
 base::Result<std::string> look_up(const std::string& host) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;
   int error = ::getaddrinfo(host.c_str(), nullptr, &hints, &found);
-  if (error != 0) return base::unavailable(fmt::format("the name {} is not known ({})", host, gai_strerror(error)));
+  if (error != 0)
+    return base::unavailable(
+        fmt::format("the name {} is not known ({})", host, gai_strerror(error)));
   SocketAddress address;
   std::memcpy(&address.storage, found->ai_addr, found->ai_addrlen);
   ::freeaddrinfo(found);
@@ -40,7 +44,8 @@ base::Result<std::string> look_up(const std::string& host) {
 
 class Proxy::Engine::Listener : public Poller::Watch {
  public:
-  Listener(Engine& engine, int descriptor, std::string ip) : fd(descriptor), local(std::move(ip)), engine_(engine) {}
+  Listener(Engine& engine, int descriptor, std::string ip)
+      : fd(descriptor), local(std::move(ip)), engine_(engine) {}
   ~Listener() override { ::close(fd); }
   void on_ready(uint32_t) override {
     if (!paused) engine_.accept(*this);
@@ -54,7 +59,11 @@ class Proxy::Engine::Listener : public Poller::Watch {
 };
 
 Proxy::Engine::Engine(base::Loop& l, Gateway& g, base::Metrics& metrics, ProxyOptions o)
-    : loop(l), gateway(g), options(o), poller(l), resolver(l, 1, 256),
+    : loop(l),
+      gateway(g),
+      options(o),
+      poller(l),
+      resolver(l, 1, 256),
       accepted(metrics.counter("gateway/connections_accepted")),
       refused(metrics.counter("gateway/connections_refused")),
       requests(metrics.counter("gateway/requests")),
@@ -63,7 +72,8 @@ Proxy::Engine::Engine(base::Loop& l, Gateway& g, base::Metrics& metrics, ProxyOp
       upstream_failures(metrics.counter("gateway/upstream_failures")),
       upstream_connects(metrics.counter("gateway/upstream_connects")) {
   metrics.gauge("gateway/connections", [this] { return static_cast<double>(clients.size()); });
-  metrics.gauge("gateway/upstream_connections", [this] { return static_cast<double>(upstreams.size()); });
+  metrics.gauge("gateway/upstream_connections",
+                [this] { return static_cast<double>(upstreams.size()); });
   poller.set_after_turn([this] { reap(); });
   timer = loop.every(kSweep, [this] { sweep(); });
 }
@@ -106,7 +116,8 @@ void Proxy::Engine::accept(Listener& listener) {
     if (fd < 0) {
       if (errno == EINTR || errno == ECONNABORTED) continue;
       if (errno == EAGAIN) return;
-      // Out of descriptors: stop listening to the event until the next sweep instead of spinning on it.
+      // Out of descriptors: stop listening to the event until the next sweep instead of spinning on
+      // it.
       LOG_ERROR("cannot accept connections: {}", std::strerror(errno));
       listener.paused = true;
       poller.remove(listener.fd);
@@ -114,9 +125,11 @@ void Proxy::Engine::accept(Listener& listener) {
     }
     if (clients.size() >= options.max_connections) {
       refused.increment();
-      constexpr std::string_view kBusy = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n"
-                                         "Connection: close\r\nRetry-After: 1\r\n\r\n";
-      [[maybe_unused]] auto sent = ::send(fd, kBusy.data(), kBusy.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+      constexpr std::string_view kBusy =
+          "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n"
+          "Connection: close\r\nRetry-After: 1\r\n\r\n";
+      [[maybe_unused]] auto sent =
+          ::send(fd, kBusy.data(), kBusy.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
       ::close(fd);
       continue;
     }
@@ -163,7 +176,8 @@ void Proxy::Engine::reap() {
 Upstream* Proxy::Engine::take_idle(const Address& address) {
   auto pool = idle.find({address.host, address.port});
   if (pool == idle.end() || pool->second.empty()) return nullptr;
-  Upstream* upstream = pool->second.back();  // the most recently used: least likely to be closed just now
+  Upstream* upstream =
+      pool->second.back();  // the most recently used: least likely to be closed just now
   pool->second.pop_back();
   upstream->reused = true;
   return upstream;
@@ -214,16 +228,17 @@ bool Proxy::Engine::known_ip(const std::string& host, std::string& ip) {
 void Proxy::Engine::resolve(Client& client, const std::string& host) {
   uint64_t id = next_resolve++;
   resolving[id] = &client;
-  bool queued = resolver.run_for([host] { return look_up(host); }, [this, id, host](base::Result<std::string> ip) {
-    if (names.size() >= kMaxNames) names.clear();
-    if (ip) names[host] = {*ip, now() + kNameLifetime};
-    auto it = resolving.find(id);
-    if (it == resolving.end()) return;
-    Client* waiting = it->second;
-    resolving.erase(it);
-    waiting->on_resolved(std::move(ip));
-    reap();
-  });
+  bool queued = resolver.run_for([host] { return look_up(host); },
+                                 [this, id, host](base::Result<std::string> ip) {
+                                   if (names.size() >= kMaxNames) names.clear();
+                                   if (ip) names[host] = {*ip, now() + kNameLifetime};
+                                   auto it = resolving.find(id);
+                                   if (it == resolving.end()) return;
+                                   Client* waiting = it->second;
+                                   resolving.erase(it);
+                                   waiting->on_resolved(std::move(ip));
+                                   reap();
+                                 });
   if (queued) return;
   resolving.erase(id);
   client.on_connect_failed("too many names are being resolved");
@@ -253,11 +268,14 @@ Proxy::Proxy(base::Loop& loop, Gateway& gateway, base::Metrics& metrics, ProxyOp
 
 Proxy::~Proxy() = default;
 
-base::Result<uint16_t> Proxy::listen(const std::string& ip, uint16_t port) { return engine_->listen(ip, port); }
+base::Result<uint16_t> Proxy::listen(const std::string& ip, uint16_t port) {
+  return engine_->listen(ip, port);
+}
 
 void Proxy::wake() {
   for (size_t i = engine_->clients.size(); i > 0; --i)
-    if (i <= engine_->clients.size() && engine_->clients[i - 1]->parked()) engine_->clients[i - 1]->proceed();
+    if (i <= engine_->clients.size() && engine_->clients[i - 1]->parked())
+      engine_->clients[i - 1]->proceed();
   engine_->reap();
 }
 
@@ -269,6 +287,8 @@ void Proxy::drain(base::Duration limit, std::function<void()> done) {
   engine_->sweep();
 }
 
-size_t Proxy::connections() const { return engine_->clients.size(); }
+size_t Proxy::connections() const {
+  return engine_->clients.size();
+}
 
 }  // namespace admin_router

@@ -1,7 +1,7 @@
 #pragma once
 
-// The relay: accepts clients, asks the gateway what to do with each request, and moves bytes between the two sockets
-// without waiting for a whole message. One thread, the loop's.
+// The relay: accepts clients, asks the gateway what to do with each request, and moves bytes
+// between the two sockets without waiting for a whole message. One thread, the loop's.
 
 #include <functional>
 #include <memory>
@@ -16,16 +16,18 @@ namespace admin_router {
 
 struct ProxyOptions {
   size_t max_header_bytes = 64 << 10;
-  uint64_t max_body_bytes = uint64_t{32} << 30;     // of a request that tells its length
+  uint64_t max_body_bytes = uint64_t{32} << 30;  // of a request that tells its length
   size_t max_connections = 10'000;
   size_t max_idle_per_upstream = 64;
-  base::Duration idle_timeout = base::seconds(65);      // a client between requests
-  base::Duration header_timeout = base::seconds(30);    // from the first byte of a head to its last
+  base::Duration idle_timeout = base::seconds(65);    // a client between requests
+  base::Duration header_timeout = base::seconds(30);  // from the first byte of a head to its last
   base::Duration connect_timeout = base::seconds(5);
-  base::Duration write_timeout = base::seconds(60);     // a client that takes nothing
-  base::Duration body_timeout = base::seconds(600);     // an upstream that stops inside a body of known length
+  base::Duration write_timeout = base::seconds(60);  // a client that takes nothing
+  base::Duration body_timeout =
+      base::seconds(600);  // an upstream that stops inside a body of known length
   base::Duration upstream_idle = base::seconds(30);
-  base::Duration half_closed_timeout = base::seconds(30);  // a stream to a client that has closed its own direction
+  base::Duration half_closed_timeout =
+      base::seconds(30);  // a stream to a client that has closed its own direction
 };
 
 class Proxy {
@@ -39,7 +41,8 @@ class Proxy {
   /// Requests that wait for first facts are decided again.
   void wake();
 
-  /// Stops accepting, closes idle connections, lets running exchanges end; `done` when all are gone or after `limit`.
+  /// Stops accepting, closes idle connections, lets running exchanges end; `done` when all are gone
+  /// or after `limit`.
   void drain(base::Duration limit, std::function<void()> done);
 
   size_t connections() const;

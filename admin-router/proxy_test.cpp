@@ -15,7 +15,9 @@ namespace {
 using testing::FakeServer;
 using testing::Wire;
 
-base::Now start_of_test() { return base::system_clock().now(); }
+base::Now start_of_test() {
+  return base::system_clock().now();
+}
 
 // A gateway on a thread of its own, with one service "s" at the given port.
 class Rig {
@@ -78,7 +80,8 @@ class Rig {
 };
 
 std::string ok(std::string_view body) {
-  return "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + std::string(body);
+  return "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" +
+         std::string(body);
 }
 
 // Answers every request with its own head as the body.
@@ -111,7 +114,8 @@ TEST(Proxy, routes_to_the_master_and_to_agents) {
   Wire client = rig.client();
   client.send("GET /mesos/state HTTP/1.1\r\nHost: h\r\n\r\n");
   EXPECT_NE(client.read_message().find("GET /state HTTP/1.1"), std::string::npos);
-  client.send("GET /agent/a1/files/browse?path=/ HTTP/1.1\r\nHost: h\r\nAccept-Encoding: gzip\r\n\r\n");
+  client.send(
+      "GET /agent/a1/files/browse?path=/ HTTP/1.1\r\nHost: h\r\nAccept-Encoding: gzip\r\n\r\n");
   std::string answer = client.read_message();
   EXPECT_NE(answer.find("GET /files/browse?path=/ HTTP/1.1"), std::string::npos);
   EXPECT_EQ(answer.find("Accept-Encoding"), std::string::npos);
@@ -124,7 +128,8 @@ TEST(Proxy, answers_pipelined_requests_in_order) {
   Rig rig(server.port());
   Wire client = rig.client();
   std::string requests;
-  for (int i = 0; i < 20; ++i) requests += "GET /service/s/" + std::to_string(i) + " HTTP/1.1\r\nHost: h\r\n\r\n";
+  for (int i = 0; i < 20; ++i)
+    requests += "GET /service/s/" + std::to_string(i) + " HTTP/1.1\r\nHost: h\r\n\r\n";
   client.send(requests);
   for (int i = 0; i < 20; ++i)
     EXPECT_NE(client.read_message().find("GET /" + std::to_string(i) + " "), std::string::npos);
@@ -141,7 +146,8 @@ TEST(Proxy, relays_a_chunked_request_while_it_is_being_sent) {
   });
   Rig rig(server.port());
   Wire client = rig.client();
-  client.send("POST /service/s/ HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
+  client.send(
+      "POST /service/s/ HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
   ASSERT_EQ(first_came.get_future().wait_for(std::chrono::seconds(5)), std::future_status::ready);
   client.send("5\r\nworld\r\n0\r\n\r\n");
   EXPECT_TRUE(client.read_message().ends_with("done"));
@@ -151,8 +157,9 @@ TEST(Proxy, delivers_events_as_they_come) {
   std::promise<void> go_on;
   FakeServer server([&](Wire& wire) {
     wire.read_until("\r\n\r\n");
-    wire.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
-              "d\r\nevent: one\n\n\n\r\n");
+    wire.send(
+        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+        "d\r\nevent: one\n\n\n\r\n");
     go_on.get_future().wait();
     wire.send("3\r\ntwo\r\n0\r\n\r\n");
   });
@@ -169,16 +176,20 @@ TEST(Proxy, delivers_events_as_they_come) {
 TEST(Proxy, passes_websockets_through_both_ways) {
   FakeServer server([](Wire& wire) {
     std::string head = wire.read_until("\r\n\r\n");
-    EXPECT_NE(head.find("Upgrade: websocket\r\nConnection: upgrade\r\n"), std::string::npos) << head;
-    wire.send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\nhi");
+    EXPECT_NE(head.find("Upgrade: websocket\r\nConnection: upgrade\r\n"), std::string::npos)
+        << head;
+    wire.send(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\nhi");
     EXPECT_EQ(wire.read_bytes(5), "early");
     for (int i = 0; i < 10; ++i) wire.send("<" + wire.read_until(".") + ">");
-    wire.send("rest:" + wire.read_all());  // the client's half-close arrives, ours still carries data
+    wire.send("rest:" +
+              wire.read_all());  // the client's half-close arrives, ours still carries data
   });
   Rig rig(server.port());
   Wire client = rig.client();
-  client.send("GET /service/s/ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-              "Sec-WebSocket-Key: k\r\n\r\nearly");
+  client.send(
+      "GET /service/s/ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+      "Sec-WebSocket-Key: k\r\n\r\nearly");
   std::string head = client.read_until("\r\n\r\n");
   EXPECT_NE(head.find("101 Switching Protocols\r\n"), std::string::npos);
   EXPECT_NE(head.find("Connection: upgrade\r\n"), std::string::npos);
@@ -213,7 +224,8 @@ TEST(Proxy, says_which_upstream_could_not_be_reached) {
   client.send("GET /service/s/ HTTP/1.1\r\nHost: h\r\nAccept: application/json\r\n\r\n");
   std::string answer = client.read_message();
   EXPECT_TRUE(answer.starts_with("HTTP/1.1 502 ")) << answer;
-  EXPECT_NE(answer.find("\"tried\":\"127.0.0.1:" + std::to_string(port) + "\""), std::string::npos) << answer;
+  EXPECT_NE(answer.find("\"tried\":\"127.0.0.1:" + std::to_string(port) + "\""), std::string::npos)
+      << answer;
   client.send("GET /service/s/ HTTP/1.1\r\nHost: h\r\nAccept: text/html\r\n\r\n");
   EXPECT_NE(client.read_message().find("<h1>502 "), std::string::npos);
   client.send("GET /service/tls/ HTTP/1.1\r\nHost: h\r\n\r\n");
@@ -221,7 +233,8 @@ TEST(Proxy, says_which_upstream_could_not_be_reached) {
 }
 
 TEST(Proxy, answers_502_when_the_upstream_talks_nonsense_or_nothing) {
-  for (const char* reply : {"", "SSH-2.0-x\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+  for (const char* reply : {"", "SSH-2.0-x\r\n\r\n",
+                            "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
                             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"}) {
     FakeServer server([&](Wire& wire) {
       wire.read_until("\r\n\r\n");
@@ -237,7 +250,8 @@ TEST(Proxy, answers_502_when_the_upstream_talks_nonsense_or_nothing) {
 TEST(Proxy, serves_http_1_0_clients_without_chunks) {
   FakeServer server([](Wire& wire) {
     wire.read_until("\r\n\r\n");
-    wire.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n");
+    wire.send(
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n");
   });
   Rig rig(server.port());
   Wire client = rig.client();
@@ -290,10 +304,14 @@ TEST(Proxy, lets_no_smuggled_request_through) {
   const std::string inner = "GET /service/s/smuggled HTTP/1.1\r\nHost: h\r\n\r\n";
   for (const std::string& attack : {
            start + "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + inner,
-           start + "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n" + inner,
+           start + "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n" +
+               inner,
            start + "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n" + inner,
            start + "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n" + inner,
-           start + "Transfer-Encoding:\x0b" "chunked\r\n\r\n0\r\n\r\n" + inner,
+           start +
+               "Transfer-Encoding:\x0b"
+               "chunked\r\n\r\n0\r\n\r\n" +
+               inner,
            start + "Content-Length: 0\r\nContent-Length: 44\r\n\r\n" + inner,
            start + "X: y\nContent-Length: 44\r\n\r\n" + inner,
            start + "Content-Length: 1\r\n 2\r\n\r\n" + inner,
@@ -303,7 +321,8 @@ TEST(Proxy, lets_no_smuggled_request_through) {
     client.send(attack);
     client.finish_writing();
     std::string answer = client.read_all();
-    EXPECT_TRUE(answer.starts_with("HTTP/1.1 400 ") || answer.starts_with("HTTP/1.1 501 ")) << attack << answer;
+    EXPECT_TRUE(answer.starts_with("HTTP/1.1 400 ") || answer.starts_with("HTTP/1.1 501 "))
+        << attack << answer;
     EXPECT_EQ(answer.find("HTTP/1.1 ", 5), std::string::npos) << answer;
   }
   EXPECT_EQ(heads, 0);
@@ -313,7 +332,8 @@ TEST(Proxy, stops_a_malformed_chunked_request) {
   FakeServer server([](Wire& wire) { wire.read_all(); });
   Rig rig(server.port());
   Wire client = rig.client();
-  client.send("POST /service/s/ HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcdef\r\n");
+  client.send(
+      "POST /service/s/ HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcdef\r\n");
   EXPECT_TRUE(client.read_all().starts_with("HTTP/1.1 400 "));
 }
 
@@ -327,9 +347,11 @@ TEST(Proxy, moves_big_bodies_with_a_slow_reader) {
   Wire client = rig.client();
   std::string body(kSize, 'x');
   for (size_t i = 0; i < kSize; i += 4096) body[i] = static_cast<char>('a' + i / 4096 % 26);
-  client.send("PUT /service/s/ HTTP/1.1\r\nHost: h\r\nContent-Length: " + std::to_string(kSize) + "\r\n\r\n");
+  client.send("PUT /service/s/ HTTP/1.1\r\nHost: h\r\nContent-Length: " + std::to_string(kSize) +
+              "\r\n\r\n");
   ASSERT_TRUE(client.send(body));
-  std::this_thread::sleep_for(std::chrono::milliseconds(50));  // the answer piles up behind the reader
+  std::this_thread::sleep_for(
+      std::chrono::milliseconds(50));  // the answer piles up behind the reader
   std::string answer = client.read_message();
   EXPECT_EQ(std::string_view(answer).substr(answer.find("\r\n\r\n") + 4), body);
 }
@@ -364,7 +386,8 @@ TEST(Proxy, says_continue_to_clients_that_wait_for_it) {
   FakeServer server(mirror);
   Rig rig(server.port());
   Wire client = rig.client();
-  client.send("POST /service/s/ HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n");
+  client.send(
+      "POST /service/s/ HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n");
   EXPECT_EQ(client.read_until("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
   client.send("body");
   std::string answer = client.read_message();
@@ -381,7 +404,8 @@ TEST(Proxy, passes_on_an_answer_that_comes_before_the_body_has) {
   });
   Rig rig(server.port());
   Wire client = rig.client();
-  client.send("POST /service/s/ HTTP/1.1\r\nHost: h\r\nContent-Length: 100000000\r\n\r\n" + std::string(300000, 'x'));
+  client.send("POST /service/s/ HTTP/1.1\r\nHost: h\r\nContent-Length: 100000000\r\n\r\n" +
+              std::string(300000, 'x'));
   EXPECT_TRUE(client.read_all().starts_with("HTTP/1.1 413 "));
 }
 
@@ -408,7 +432,8 @@ TEST(Proxy, ends_an_exchange_whose_client_is_gone) {
   Wire client = rig.client();
   client.send(kGet);
   client.abort();
-  for (int i = 0; i < 500 && rig.connections() > 0; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  for (int i = 0; i < 500 && rig.connections() > 0; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
   EXPECT_EQ(rig.connections(), 0u);
 }
 
@@ -445,8 +470,10 @@ TEST(Proxy, answers_the_endpoints_that_clients_ask_for) {
   };
   EXPECT_TRUE(get("/", "HEAD").starts_with("HTTP/1.1 200 "));
   EXPECT_TRUE(get("/pkgpanda/active.buildinfo.full.json", "HEAD").starts_with("HTTP/1.1 200 "));
-  EXPECT_NE(get("/metadata").find("\"CLUSTER_ID\":\"11111111-2222-4333-8444-555555555555\""), std::string::npos);
-  EXPECT_NE(get("/dcos-metadata/dcos-version.json").find("\"dcos-variant\":\"open\""), std::string::npos);
+  EXPECT_NE(get("/metadata").find("\"CLUSTER_ID\":\"11111111-2222-4333-8444-555555555555\""),
+            std::string::npos);
+  EXPECT_NE(get("/dcos-metadata/dcos-version.json").find("\"dcos-variant\":\"open\""),
+            std::string::npos);
   EXPECT_NE(get("/dcos-metadata/ui-config.json").find("\"uiConfiguration\""), std::string::npos);
   EXPECT_NE(get("/acs/api/v1/auth/providers").find("{}"), std::string::npos);
   EXPECT_NE(get("/acs/api/v1/auth/login").find("authentication disabled"), std::string::npos);

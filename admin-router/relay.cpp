@@ -25,16 +25,18 @@ bool hop_by_hop(const Field& field, const std::vector<std::string_view>& named) 
     case Name::ProxyConnection:
     case Name::Te:
     case Name::TransferEncoding:
-    case Name::Upgrade: return true;
-    default: break;
+    case Name::Upgrade:
+      return true;
+    default:
+      break;
   }
   for (std::string_view name : named)
     if (same_text(name, field.name)) return true;
   return false;
 }
 
-// Names listed in Connection that must not travel. Names that frame or route the message are not taken from there: a
-// client must not be able to remove them.
+// Names listed in Connection that must not travel. Names that frame or route the message are not
+// taken from there: a client must not be able to remove them.
 void connection_names(const std::vector<Field>& fields, std::vector<std::string_view>& out) {
   out.clear();
   for (const Field& field : fields) {
@@ -43,8 +45,9 @@ void connection_names(const std::vector<Field>& fields, std::vector<std::string_
       std::string_view name = base::trim(piece);
       if (name.empty() || same_text(name, "close") || same_text(name, "keep-alive")) continue;
       Name known = known_name(name);
-      bool needed = known == Name::Host || known == Name::ContentLength || known == Name::Authorization ||
-                    known == Name::Cookie || known == Name::XForwardedFor || known == Name::XForwardedProto ||
+      bool needed = known == Name::Host || known == Name::ContentLength ||
+                    known == Name::Authorization || known == Name::Cookie ||
+                    known == Name::XForwardedFor || known == Name::XForwardedProto ||
                     known == Name::XForwardedHost || known == Name::XRealIp;
       if (!needed && out.size() < kMaxConnectionTokens) out.push_back(name);
     }
@@ -54,7 +57,8 @@ void connection_names(const std::vector<Field>& fields, std::vector<std::string_
 }  // namespace
 
 bool may_upgrade(const RequestHead& head) {
-  if (head.upgrade.empty() || head.body.kind != Framing::Kind::None || head.method != "GET") return false;
+  if (head.upgrade.empty() || head.body.kind != Framing::Kind::None || head.method != "GET")
+    return false;
   if (head.upgrade.find(',') != std::string_view::npos) return false;
   return !(head.upgrade.size() >= 2 && same_text(head.upgrade.substr(0, 2), "h2")) &&
          !same_text(head.upgrade.substr(0, std::min<size_t>(4, head.upgrade.size())), "http");
@@ -64,7 +68,8 @@ std::string foreign_cookies(std::string_view cookies) {
   std::string out;
   for (std::string_view piece : base::split(cookies, ';')) {
     std::string_view cookie = base::trim(piece);
-    if (cookie.empty() || cookie.starts_with("dcos-acs-auth-cookie=") || cookie.starts_with("dcos-acs-info-cookie="))
+    if (cookie.empty() || cookie.starts_with("dcos-acs-auth-cookie=") ||
+        cookie.starts_with("dcos-acs-info-cookie="))
       continue;
     if (!out.empty()) out += "; ";
     out += cookie;
@@ -72,7 +77,8 @@ std::string foreign_cookies(std::string_view cookies) {
   return out;
 }
 
-void write_upstream_head(const RequestHead& head, const Forward& forward, const Peer& peer, std::string& out) {
+void write_upstream_head(const RequestHead& head, const Forward& forward, const Peer& peer,
+                         std::string& out) {
   static thread_local std::vector<std::string_view> named;
   connection_names(head.fields, named);
   out.append(head.method).append(" ").append(forward.target).append(" HTTP/1.1\r\n");
@@ -87,7 +93,8 @@ void write_upstream_head(const RequestHead& head, const Forward& forward, const 
       case Name::XRealIp:
       case Name::XForwardedProto:
       case Name::XForwardedHost:
-      case Name::ContentLength: break;
+      case Name::ContentLength:
+        break;
       case Name::XForwardedFor:
         joined.append(joined.empty() ? "" : ", ").append(field.value);
         break;
@@ -102,7 +109,8 @@ void write_upstream_head(const RequestHead& head, const Forward& forward, const 
         if (!kept.empty()) append_field(out, field.name, kept);
         break;
       }
-      default: append_field(out, field.name, field.value);
+      default:
+        append_field(out, field.name, field.value);
     }
   }
   append_field(out, "Host", head.host.empty() ? std::string_view(forward.address.host) : head.host);
@@ -112,8 +120,11 @@ void write_upstream_head(const RequestHead& head, const Forward& forward, const 
   append_field(out, "X-Real-IP", peer.address);
   append_field(out, "X-Forwarded-Proto", peer.tls ? "https" : "http");
   if (!forward.authorization.empty()) append_field(out, "Authorization", forward.authorization);
-  bool has_length = head.body.kind == Framing::Kind::Length || !head.get(Name::ContentLength).empty();
-  if (has_length) fmt::format_to(std::back_inserter(out), FMT_COMPILE("Content-Length: {}\r\n"), head.body.length);
+  bool has_length =
+      head.body.kind == Framing::Kind::Length || !head.get(Name::ContentLength).empty();
+  if (has_length)
+    fmt::format_to(std::back_inserter(out), FMT_COMPILE("Content-Length: {}\r\n"),
+                   head.body.length);
   if (head.body.kind == Framing::Kind::Chunked) out.append("Transfer-Encoding: chunked\r\n");
   if (may_upgrade(head)) {
     append_field(out, "Upgrade", head.upgrade);
@@ -122,12 +133,14 @@ void write_upstream_head(const RequestHead& head, const Forward& forward, const 
   out.append("\r\n");
 }
 
-std::string public_location(std::string_view location, const Forward& forward, std::string_view public_host) {
+std::string public_location(std::string_view location, const Forward& forward,
+                            std::string_view public_host) {
   std::string_view path = location;
   if (location.starts_with("//") || location.find("://") < location.find('/')) {
     size_t start = location.find("//");
     std::string_view scheme = location.substr(0, start);
-    if (!scheme.empty() && scheme != (forward.address.tls ? "https:" : "http:")) return std::string(location);
+    if (!scheme.empty() && scheme != (forward.address.tls ? "https:" : "http:"))
+      return std::string(location);
     std::string_view rest = location.substr(start + 2);
     size_t slash = rest.find_first_of("/?#");
     std::string_view authority = rest.substr(0, slash);
@@ -140,7 +153,8 @@ std::string public_location(std::string_view location, const Forward& forward, s
   if (!path.starts_with('/')) return std::string(location);
   auto below = [](std::string_view text, std::string_view prefix) {
     return text.starts_with(prefix) &&
-           (text.size() == prefix.size() || std::string_view("/?#").find(text[prefix.size()]) != std::string_view::npos);
+           (text.size() == prefix.size() ||
+            std::string_view("/?#").find(text[prefix.size()]) != std::string_view::npos);
   };
   if (below(path, forward.public_prefix)) return std::string(path);
   if (!forward.upstream_base.empty() && below(path, forward.upstream_base))
@@ -148,8 +162,9 @@ std::string public_location(std::string_view location, const Forward& forward, s
   return forward.public_prefix + std::string(path);
 }
 
-void write_client_head(const ResponseHead& head, const Forward& forward, std::string_view public_host,
-                       const ClientFraming& framing, std::string& out) {
+void write_client_head(const ResponseHead& head, const Forward& forward,
+                       std::string_view public_host, const ClientFraming& framing,
+                       std::string& out) {
   static thread_local std::vector<std::string_view> named;
   connection_names(head.fields, named);
   fmt::format_to(std::back_inserter(out), FMT_COMPILE("HTTP/1.1 {} "), head.status);
@@ -174,7 +189,8 @@ void write_client_head(const ResponseHead& head, const Forward& forward, std::st
   }
   if (framing.chunked) out.append("Transfer-Encoding: chunked\r\n");
   if (forward.stale_seconds > 0)
-    fmt::format_to(std::back_inserter(out), FMT_COMPILE("X-Route-Age: {}\r\n"), forward.stale_seconds);
+    fmt::format_to(std::back_inserter(out), FMT_COMPILE("X-Route-Age: {}\r\n"),
+                   forward.stale_seconds);
   if (switching) {
     out.append("Connection: upgrade\r\n");
   } else if (!framing.keep_alive) {
@@ -185,7 +201,8 @@ void write_client_head(const ResponseHead& head, const Forward& forward, std::st
   out.append("\r\n");
 }
 
-void write_local(const LocalAnswer& answer, bool to_head, int minor, bool keep_alive, std::string& out) {
+void write_local(const LocalAnswer& answer, bool to_head, int minor, bool keep_alive,
+                 std::string& out) {
   size_t size = answer.body ? answer.body->size() : 0;
   fmt::format_to(std::back_inserter(out), "HTTP/1.1 {} {}\r\n{}", answer.status,
                  base::http::reason_phrase(answer.status), answer.fields);

@@ -1,6 +1,7 @@
 #pragma once
 
-// The route table as data (pure). The longest prefix wins; an exact row beats a prefix of the same text.
+// The route table as data (pure). The longest prefix wins; an exact row beats a prefix of the same
+// text.
 
 #include <cstdint>
 #include <span>
@@ -9,17 +10,25 @@
 namespace admin_router {
 
 enum class Target : uint8_t {
-  Static,           // a file of the dashboard
-  Master,           // the leading Mesos master
-  MasterUncut,      // the same, with a part of the prefix kept
-  Service,          // by name, see Table::find_service
-  MarathonAlias,    // /marathon/x is /service/marathon/x
-  Agent,            // by id
-  AgentSystem,      // /system/v1/agent/<id>/...
-  Redirect,         // to the same path with a slash
-  MarathonRedirect, // 307 to /marathon/
-  Metadata, Version, UiConfig, BuildInfo, Login, AuthProviders, Auth, Health, Metrics,
-  Absent,           // belongs to a part that is not installed: a clear 404 instead of the dashboard's page
+  Static,            // a file of the dashboard
+  Master,            // the leading Mesos master
+  MasterUncut,       // the same, with a part of the prefix kept
+  Service,           // by name, see Table::find_service
+  MarathonAlias,     // /marathon/x is /service/marathon/x
+  Agent,             // by id
+  AgentSystem,       // /system/v1/agent/<id>/...
+  Redirect,          // to the same path with a slash
+  MarathonRedirect,  // 307 to /marathon/
+  Metadata,
+  Version,
+  UiConfig,
+  BuildInfo,
+  Login,
+  AuthProviders,
+  Auth,
+  Health,
+  Metrics,
+  Absent,  // belongs to a part that is not installed: a clear 404 instead of the dashboard's page
 };
 
 enum class Access : uint8_t { Open, Token };

@@ -38,14 +38,18 @@ std::optional<SocketAddress> SocketAddress::parse(const std::string& ip, uint16_
 std::string SocketAddress::text() const {
   char buffer[INET6_ADDRSTRLEN] = {};
   const void* from = nullptr;
-  if (storage.ss_family == AF_INET) from = &reinterpret_cast<const sockaddr_in*>(&storage)->sin_addr;
-  if (storage.ss_family == AF_INET6) from = &reinterpret_cast<const sockaddr_in6*>(&storage)->sin6_addr;
-  if (from == nullptr || ::inet_ntop(storage.ss_family, from, buffer, sizeof buffer) == nullptr) return "unknown";
+  if (storage.ss_family == AF_INET)
+    from = &reinterpret_cast<const sockaddr_in*>(&storage)->sin_addr;
+  if (storage.ss_family == AF_INET6)
+    from = &reinterpret_cast<const sockaddr_in6*>(&storage)->sin6_addr;
+  if (from == nullptr || ::inet_ntop(storage.ss_family, from, buffer, sizeof buffer) == nullptr)
+    return "unknown";
   return buffer;
 }
 
 uint16_t SocketAddress::port() const {
-  if (storage.ss_family == AF_INET6) return ntohs(reinterpret_cast<const sockaddr_in6*>(&storage)->sin6_port);
+  if (storage.ss_family == AF_INET6)
+    return ntohs(reinterpret_cast<const sockaddr_in6*>(&storage)->sin6_port);
   return ntohs(reinterpret_cast<const sockaddr_in*>(&storage)->sin_port);
 }
 
@@ -64,8 +68,8 @@ Socket::Read Socket::read(char* buffer, size_t capacity, size_t& bytes) {
     ssize_t got = ::recv(fd_, buffer, capacity, 0);
     if (got > 0) {
       bytes = static_cast<size_t>(got);
-      // A short read empties the queue, and the next byte raises an edge. Only the end of the stream, which was told
-      // already, would not be told again.
+      // A short read empties the queue, and the next byte raises an edge. Only the end of the
+      // stream, which was told already, would not be told again.
       if (bytes < capacity && !peer_finished_) readable_ = false;
       return Read::Data;
     }
@@ -83,7 +87,8 @@ Socket::Read Socket::read(char* buffer, size_t capacity, size_t& bytes) {
 bool Socket::write(std::string_view a, std::string_view b) {
   if (fd_ < 0 || write_failed_) return false;
   if (pending() == 0 && writable_) {
-    iovec pieces[2] = {{const_cast<char*>(a.data()), a.size()}, {const_cast<char*>(b.data()), b.size()}};
+    iovec pieces[2] = {{const_cast<char*>(a.data()), a.size()},
+                       {const_cast<char*>(b.data()), b.size()}};
     msghdr message{};
     message.msg_iov = pieces;
     message.msg_iovlen = b.empty() ? 1 : 2;

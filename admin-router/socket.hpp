@@ -1,7 +1,7 @@
 #pragma once
 
-// One non-blocking TCP socket of the relay: readiness flags, direct reads and writes, and the bytes that the kernel did
-// not take yet. No buffer is held while nothing is under way.
+// One non-blocking TCP socket of the relay: readiness flags, direct reads and writes, and the bytes
+// that the kernel did not take yet. No buffer is held while nothing is under way.
 
 #include <sys/socket.h>
 
@@ -47,7 +47,8 @@ class Socket : public Poller::Watch {
   Read read(char* buffer, size_t capacity, size_t& bytes);
   bool readable() const { return readable_; }
 
-  /// Sends `a` then `b`; what the kernel does not take is kept. False when the peer takes nothing any more.
+  /// Sends `a` then `b`; what the kernel does not take is kept. False when the peer takes nothing
+  /// any more.
   bool write(std::string_view a, std::string_view b = {});
   bool flush();
   size_t pending() const { return out_.size() - out_at_; }

@@ -20,7 +20,11 @@ base::http::Url url_of(const Address& address, std::string target) {
 }  // namespace
 
 Sources::Sources(base::Loop& loop, Table& table, Options options, std::function<void()> changed)
-    : loop_(loop), table_(table), options_(std::move(options)), changed_(std::move(changed)), client_(loop) {}
+    : loop_(loop),
+      table_(table),
+      options_(std::move(options)),
+      changed_(std::move(changed)),
+      client_(loop) {}
 
 Sources::~Sources() {
   for (auto timer : {master_timer_, marathon_timer_, settle_timer_, silence_timer_})
@@ -72,7 +76,8 @@ void Sources::on_master_head(uint64_t call, const base::http::Response& head) {
   if (head.status == 307) {
     std::string location(head.headers.get_or("Location", ""));
     if (location.starts_with("//")) location = "http:" + location;
-    if (auto leader = ServiceUrl::parse(location); leader && leader->address != master_) hinted_ = leader->address;
+    if (auto leader = ServiceUrl::parse(location); leader && leader->address != master_)
+      hinted_ = leader->address;
   }
   lose_master(call, fmt::format("{} answers {} to SUBSCRIBE", master_.text(), head.status));
 }
@@ -81,11 +86,13 @@ void Sources::on_master_data(uint64_t call, std::string_view data) {
   if (call != master_number_ || !master_open_) return;
   master_heard_ = loop_.now().instant;
   std::vector<std::string> records;
-  if (auto status = records_.feed(data, records); !status) return lose_master(call, status.error().message);
+  if (auto status = records_.feed(data, records); !status)
+    return lose_master(call, status.error().message);
   for (const std::string& text : records) {
     auto record = read_master_record(text);
     if (!record) {
-      LOG_WARNING("an event of the master cannot be read and is left out: {}", record.error().message);
+      LOG_WARNING("an event of the master cannot be read and is left out: {}",
+                  record.error().message);
       continue;
     }
     for (const Event& event : record->events) feed(event);
@@ -128,7 +135,8 @@ void Sources::connect_marathon() {
   base::http::StreamCallbacks calls;
   calls.on_head = [this, call](const base::http::Response& head) {
     if (call != marathon_number_) return;
-    if (head.status != 200) return lose_marathon(call, fmt::format("it answers {} to /v2/events", head.status));
+    if (head.status != 200)
+      return lose_marathon(call, fmt::format("it answers {} to /v2/events", head.status));
     marathon_open_ = true;
     marathon_heard_ = loop_.now().instant;
     read_apps_now();  // after the subscription, so that no change falls between the two
@@ -161,7 +169,8 @@ void Sources::lose_marathon(uint64_t call, const std::string& reason) {
   ++marathon_number_;
   marathon_call_.cancel();
   if (marathon_open_ || table_.marathon_source().reason != reason)
-    LOG_WARNING("no events from Marathon at {}: {}; routes stay as they were", marathon_.address.text(), reason);
+    LOG_WARNING("no events from Marathon at {}: {}; routes stay as they were",
+                marathon_.address.text(), reason);
   marathon_open_ = false;
   feed(MarathonLost{reason});
   marathon_timer_ = loop_.after(options_.retry, [this] { connect_marathon(); });
@@ -182,13 +191,15 @@ void Sources::read_apps_now() {
   reading_apps_ = true;
   uint64_t call = marathon_number_;
   base::http::ClientRequest request;
-  request.url = url_of(marathon_.address, marathon_.base + "/v2/apps?embed=apps.tasks&label=DCOS_SERVICE_NAME");
+  request.url = url_of(marathon_.address,
+                       marathon_.base + "/v2/apps?embed=apps.tasks&label=DCOS_SERVICE_NAME");
   request.headers.set("Accept", "application/json");
   client_.request(std::move(request), [this, call](base::Result<base::http::Response> response) {
     reading_apps_ = false;
     if (call != marathon_number_) return read_apps_now();
     if (!response) return lose_marathon(call, response.error().message);
-    if (response->status != 200) return lose_marathon(call, fmt::format("/v2/apps answers {}", response->status));
+    if (response->status != 200)
+      return lose_marathon(call, fmt::format("/v2/apps answers {}", response->status));
     auto apps = read_apps(response->body);
     if (!apps) return lose_marathon(call, apps.error().message);
     feed(*std::move(apps));

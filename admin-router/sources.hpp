@@ -1,7 +1,7 @@
 #pragma once
 
-// Keeps the core's facts fresh: one subscription to the leading master's operator stream, one to Marathon's event
-// stream and a read of its apps when they changed. Nothing is polled.
+// Keeps the core's facts fresh: one subscription to the leading master's operator stream, one to
+// Marathon's event stream and a read of its apps when they changed. Nothing is polled.
 
 #include <functional>
 #include <memory>
@@ -19,10 +19,11 @@ namespace admin_router {
 class Sources {
  public:
   struct Options {
-    std::vector<Address> masters{};          // tried in turn until one leads
+    std::vector<Address> masters{};  // tried in turn until one leads
     base::Duration retry = base::milliseconds(500);
-    base::Duration settle = base::milliseconds(50);   // events in a burst cause one read of the apps
-    base::Duration silence = base::seconds(45);       // a stream without even a heartbeat is taken for dead
+    base::Duration settle = base::milliseconds(50);  // events in a burst cause one read of the apps
+    base::Duration silence =
+        base::seconds(45);  // a stream without even a heartbeat is taken for dead
   };
 
   /// `changed` runs after the table took an event.

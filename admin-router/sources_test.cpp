@@ -23,7 +23,8 @@ class Cluster {
  public:
   explicit Cluster(base::Loop& loop)
       : server_(std::make_unique<base::http::Server>(
-            loop, base::http::ServerOptions{}, [this](Request request, Responder responder) { serve(request, responder); })) {
+            loop, base::http::ServerOptions{},
+            [this](Request request, Responder responder) { serve(request, responder); })) {
     port = server_->listen("127.0.0.1", 0).value();
   }
 
@@ -35,11 +36,12 @@ class Cluster {
   }
   std::string framework(const std::string& id, const std::string& name) const {
     return R"({"framework_info":{"id":{"value":")" + id + R"("},"name":")" + name +
-           R"(","webui_url":"http://127.0.0.1:)" + std::to_string(port) + R"("},"active":true,"connected":true})";
+           R"(","webui_url":"http://127.0.0.1:)" + std::to_string(port) +
+           R"("},"active":true,"connected":true})";
   }
 
   uint16_t port = 0;
-  std::string leader{};   // set: not leading, and who does
+  std::string leader{};  // set: not leading, and who does
   std::string apps = R"({"apps":[]})";
   std::vector<Stream> masters{}, marathons{};
   int app_reads = 0, subscriptions = 0;
@@ -50,13 +52,16 @@ class Cluster {
       ++subscriptions;
       EXPECT_EQ(request.body, R"({"type":"SUBSCRIBE"})");
       if (!leader.empty()) return responder.reply(Response{307, {{"Location", leader}}, ""});
-      masters.push_back(responder.stream(Response{200, {{"Content-Type", "application/json"}}, ""}));
+      masters.push_back(
+          responder.stream(Response{200, {{"Content-Type", "application/json"}}, ""}));
       masters.back().write(base::encode_record(
           R"({"type":"SUBSCRIBED","subscribed":{"heartbeat_interval_seconds":15,"get_state":{"get_agents":{"agents":[
             {"agent_info":{"id":{"value":"a1"},"hostname":"node1"},"pid":"slave(1)@10.0.0.1:5051"}]},
-            "get_frameworks":{"frameworks":[)" + framework("f1", "marathon") + "]}}}}"));
+            "get_frameworks":{"frameworks":[)" +
+          framework("f1", "marathon") + "]}}}}"));
     } else if (request.path == "/v2/events") {
-      marathons.push_back(responder.stream(Response{200, {{"Content-Type", "text/event-stream"}}, ""}));
+      marathons.push_back(
+          responder.stream(Response{200, {{"Content-Type", "text/event-stream"}}, ""}));
     } else if (request.path == "/v2/apps") {
       ++app_reads;
       EXPECT_EQ(request.query_text, "embed=apps.tasks&label=DCOS_SERVICE_NAME");
@@ -102,7 +107,8 @@ class Following : public ::testing::Test {
   int changes_ = 0;
 };
 
-constexpr const char* kWeb = R"({"apps":[{"id":"/web","labels":{"DCOS_SERVICE_NAME":"web","DCOS_SERVICE_SCHEME":"http",
+constexpr const char* kWeb =
+    R"({"apps":[{"id":"/web","labels":{"DCOS_SERVICE_NAME":"web","DCOS_SERVICE_SCHEME":"http",
   "DCOS_SERVICE_PORT_INDEX":"0"},"tasks":[]}]})";
 
 TEST_F(Following, loads_the_cluster_and_takes_its_events) {
@@ -111,9 +117,12 @@ TEST_F(Following, loads_the_cluster_and_takes_its_events) {
   EXPECT_NE(table_.find_agent("a1", loop_.now()), nullptr);
   EXPECT_TRUE(routed("marathon/"));
   cluster_.master_says(R"({"type":"AGENT_REMOVED","agent_removed":{"agent_id":{"value":"a1"}}})");
-  cluster_.master_says(R"({"type":"FRAMEWORK_ADDED","framework_added":{"framework":)" + cluster_.framework("f2", "spark") + "}}");
-  EXPECT_TRUE(until([&] { return table_.find_agent("a1", loop_.now()) == nullptr && routed("spark/"); }));
-  cluster_.master_says(R"({"type":"FRAMEWORK_REMOVED","framework_removed":{"framework_info":{"id":{"value":"f2"}}}})");
+  cluster_.master_says(R"({"type":"FRAMEWORK_ADDED","framework_added":{"framework":)" +
+                       cluster_.framework("f2", "spark") + "}}");
+  EXPECT_TRUE(
+      until([&] { return table_.find_agent("a1", loop_.now()) == nullptr && routed("spark/"); }));
+  cluster_.master_says(
+      R"({"type":"FRAMEWORK_REMOVED","framework_removed":{"framework_info":{"id":{"value":"f2"}}}})");
   EXPECT_TRUE(until([&] { return !routed("spark/"); }));
 }
 
@@ -125,8 +134,9 @@ TEST_F(Following, routes_a_service_as_soon_as_its_task_runs) {
   ASSERT_TRUE(until([&] { return table_.app_count() == 1; }));
   EXPECT_FALSE(routed("web/"));
   int reads = cluster_.app_reads;
-  cluster_.marathon_says("status_update_event",
-                         R"({"appId":"/web","taskId":"web.1","taskStatus":"TASK_RUNNING","host":"node1","ports":[31000]})");
+  cluster_.marathon_says(
+      "status_update_event",
+      R"({"appId":"/web","taskId":"web.1","taskStatus":"TASK_RUNNING","host":"node1","ports":[31000]})");
   ASSERT_TRUE(until([&] { return routed("web/"); }));
   EXPECT_EQ(table_.find_service("web/", loop_.now()).target.address.text(), "10.0.0.1:31000");
   EXPECT_EQ(cluster_.app_reads, reads);  // the event was enough
@@ -143,7 +153,8 @@ TEST_F(Following, keeps_its_routes_while_a_source_is_away_and_comes_back) {
   EXPECT_TRUE(until([&] {
     lost = lost || !table_.master_source().connected;
     EXPECT_TRUE(routed("marathon/"));
-    return cluster_.subscriptions > before && table_.master_source().connected && table_.marathon_source().connected;
+    return cluster_.subscriptions > before && table_.master_source().connected &&
+           table_.marathon_source().connected;
   }));
 }
 
@@ -165,7 +176,8 @@ TEST_F(Following, survives_records_that_make_no_sense) {
   EXPECT_TRUE(until([&] { return table_.find_agent("a1", loop_.now()) == nullptr; }));
   for (const Stream& stream : cluster_.masters) stream.write("no length\n");
   int before = cluster_.subscriptions;
-  EXPECT_TRUE(until([&] { return cluster_.subscriptions > before; }));  // a broken framing is a lost connection
+  EXPECT_TRUE(until(
+      [&] { return cluster_.subscriptions > before; }));  // a broken framing is a lost connection
 }
 
 }  // namespace

@@ -32,12 +32,22 @@ std::string_view media_type(std::string_view name) {
     std::string_view ending, type;
   };
   static constexpr Row kRows[] = {
-      {".html", "text/html; charset=utf-8"}, {".js", "text/javascript; charset=utf-8"},
-      {".mjs", "text/javascript; charset=utf-8"}, {".css", "text/css; charset=utf-8"},
-      {".json", "application/json"}, {".map", "application/json"}, {".svg", "image/svg+xml"},
-      {".png", "image/png"}, {".jpg", "image/jpeg"}, {".ico", "image/x-icon"}, {".webp", "image/webp"},
-      {".woff2", "font/woff2"}, {".woff", "font/woff"}, {".ttf", "font/ttf"},
-      {".txt", "text/plain; charset=utf-8"}, {".webmanifest", "application/manifest+json"},
+      {".html", "text/html; charset=utf-8"},
+      {".js", "text/javascript; charset=utf-8"},
+      {".mjs", "text/javascript; charset=utf-8"},
+      {".css", "text/css; charset=utf-8"},
+      {".json", "application/json"},
+      {".map", "application/json"},
+      {".svg", "image/svg+xml"},
+      {".png", "image/png"},
+      {".jpg", "image/jpeg"},
+      {".ico", "image/x-icon"},
+      {".webp", "image/webp"},
+      {".woff2", "font/woff2"},
+      {".woff", "font/woff"},
+      {".ttf", "font/ttf"},
+      {".txt", "text/plain; charset=utf-8"},
+      {".webmanifest", "application/manifest+json"},
       {".wasm", "application/wasm"},
   };
   for (const Row& row : kRows)
@@ -55,12 +65,13 @@ std::optional<StaticFiles::File> StaticFiles::find(std::string_view path) {
   uint64_t size = static_cast<uint64_t>(info.st_size);
   int64_t changed = info.st_mtim.tv_sec * 1'000'000'000 + info.st_mtim.tv_nsec;
   auto it = cache_.find(name);
-  if (it != cache_.end() && it->second.changed_ns == changed && it->second.size == size) return it->second.file;
+  if (it != cache_.end() && it->second.changed_ns == changed && it->second.size == size)
+    return it->second.file;
 
   auto content = base::read_file(full, kMaxFile);
   if (!content) return std::nullopt;
-  File file{std::make_shared<const std::string>(*std::move(content)), fmt::format("\"{:x}-{:x}\"", changed, size),
-            media_type(name)};
+  File file{std::make_shared<const std::string>(*std::move(content)),
+            fmt::format("\"{:x}-{:x}\"", changed, size), media_type(name)};
   if (it != cache_.end()) cached_bytes_ -= it->second.size;
   if (cached_bytes_ + size > kMaxCached) {
     cache_.clear();

@@ -1,6 +1,7 @@
 #pragma once
 
-// Files of one folder, kept in memory once they were asked for and read again when they change on disk.
+// Files of one folder, kept in memory once they were asked for and read again when they change on
+// disk.
 
 #include <cstdint>
 #include <map>

@@ -25,8 +25,8 @@ std::optional<size_t> port_index(const App& app) {
 
 bool routable(const App& app) {
   std::string_view scheme = label(app, "DCOS_SERVICE_SCHEME");
-  return !base::tokenize(label(app, "DCOS_SERVICE_NAME"), '/').empty() && (scheme == "http" || scheme == "https") &&
-         port_index(app).has_value();
+  return !base::tokenize(label(app, "DCOS_SERVICE_NAME"), '/').empty() &&
+         (scheme == "http" || scheme == "https") && port_index(app).has_value();
 }
 
 // Where one instance listens, by the app's port index.
@@ -98,7 +98,8 @@ std::optional<ServiceUrl> ServiceUrl::parse(std::string_view text) {
     url.address.port = static_cast<uint16_t>(*port);
     authority = authority.substr(0, colon);
   }
-  if (authority.starts_with('[') && authority.ends_with(']')) authority = authority.substr(1, authority.size() - 2);
+  if (authority.starts_with('[') && authority.ends_with(']'))
+    authority = authority.substr(1, authority.size() - 2);
   if (authority.empty()) return std::nullopt;
   url.address.host = authority;
   return url;
@@ -114,10 +115,12 @@ void Table::apply(const MasterConnected& event, base::Now) {
   leader_ = event.leader;
 }
 
-void Table::apply(const MasterLost& event, base::Now now) { mark_lost(master_, event.reason, now); }
+void Table::apply(const MasterLost& event, base::Now now) {
+  mark_lost(master_, event.reason, now);
+}
 
-// A master that has just been elected knows only who has come back to it. Until the grace ends, what was known before
-// stays: tasks and schedulers did not move because the master did.
+// A master that has just been elected knows only who has come back to it. Until the grace ends,
+// what was known before stays: tasks and schedulers did not move because the master did.
 void Table::apply(const MasterSnapshot& event, base::Now now) {
   bool again = master_.loaded;
   master_.connected = true;
@@ -199,7 +202,9 @@ void Table::erase_agent(const std::string& id) {
   agents_.erase(agent);
 }
 
-void Table::apply(const MarathonLost& event, base::Now now) { mark_lost(marathon_, event.reason, now); }
+void Table::apply(const MarathonLost& event, base::Now now) {
+  mark_lost(marathon_, event.reason, now);
+}
 
 void Table::apply(const AppsSnapshot& event, base::Now) {
   marathon_.connected = true;
@@ -244,8 +249,8 @@ void Table::apply(const TaskHealth& event, base::Now) {
   if (task != it->second.tasks.end()) task->second.healthy = event.healthy;
 }
 
-// Of frameworks with the same name the connected one wins, then the active one, then the newest: a dead scheduler must
-// not capture the route of its successor.
+// Of frameworks with the same name the connected one wins, then the active one, then the newest: a
+// dead scheduler must not capture the route of its successor.
 void Table::index_frameworks() {
   framework_names_.clear();
   for (const auto& [id, framework] : frameworks_) {
@@ -254,17 +259,20 @@ void Table::index_frameworks() {
     auto [it, inserted] = framework_names_.try_emplace(name, id);
     if (inserted) continue;
     const Framework& held = frameworks_.find(it->second)->second;
-    auto rank = [](const Framework& f) { return std::tuple(f.connected, f.active, f.registered.since_epoch, f.id); };
+    auto rank = [](const Framework& f) {
+      return std::tuple(f.connected, f.active, f.registered.since_epoch, f.id);
+    };
     if (rank(framework) > rank(held)) it->second = id;
   }
 }
 
-// Of apps with the same label the first by id is kept. Apps whose labels do not make a route are left out: one bad app
-// never spoils the others.
+// Of apps with the same label the first by id is kept. Apps whose labels do not make a route are
+// left out: one bad app never spoils the others.
 void Table::index_apps() {
   service_apps_.clear();
   for (const auto& [id, app] : apps_)
-    if (routable(app)) service_apps_.try_emplace(normal_service_name(label(app, "DCOS_SERVICE_NAME")), id);
+    if (routable(app))
+      service_apps_.try_emplace(normal_service_name(label(app, "DCOS_SERVICE_NAME")), id);
 }
 
 std::optional<Lookup> Table::try_app(const std::string& normal, std::string_view candidate) {
@@ -296,14 +304,16 @@ Lookup Table::found_in_framework(const Framework& framework, std::string_view ca
   Lookup found;
   if (framework.webui_url->empty()) {
     found.kind = Lookup::Kind::Unavailable;
-    found.reason = "framework \"" + framework.name + "\" gives no web address, and the cluster has no name service "
+    found.reason = "framework \"" + framework.name +
+                   "\" gives no web address, and the cluster has no name service "
                    "that could be asked instead";
     return found;
   }
   auto url = ServiceUrl::parse(*framework.webui_url);
   if (!url) {
     found.kind = Lookup::Kind::Unavailable;
-    found.reason = "the web address of framework \"" + framework.name + "\" is no http URL: " + *framework.webui_url;
+    found.reason = "the web address of framework \"" + framework.name +
+                   "\" is no http URL: " + *framework.webui_url;
     return found;
   }
   found.kind = Lookup::Kind::Found;
@@ -314,7 +324,8 @@ Lookup Table::found_in_framework(const Framework& framework, std::string_view ca
   return found;
 }
 
-std::optional<Lookup> Table::try_framework(std::string_view candidate, const std::string& normal) const {
+std::optional<Lookup> Table::try_framework(std::string_view candidate,
+                                           const std::string& normal) const {
   auto it = frameworks_.find(candidate);
   if (it == frameworks_.end()) {
     auto name = framework_names_.find(normal);
@@ -353,8 +364,8 @@ Lookup Table::find_service(std::string_view path, base::Now now) {
   if (!master_.loaded || !marathon_.loaded) {
     const SourceState& missing = master_.loaded ? marathon_ : master_;
     result.kind = Lookup::Kind::Wait;
-    result.reason = std::string(master_.loaded ? "Marathon" : "the Mesos master") + " has not told its services yet: " +
-                    missing.reason;
+    result.reason = std::string(master_.loaded ? "Marathon" : "the Mesos master") +
+                    " has not told its services yet: " + missing.reason;
     return result;
   }
   if (master_age(now) > policy_.hard_age) {

@@ -1,8 +1,9 @@
 #pragma once
 
-// The gateway's core (pure, deterministic): what it knows about the cluster, fed by events from the leading master and
-// from Marathon, and the look-ups that a request needs. A source that goes away leaves its last facts standing, because
-// a service that runs must stay reachable while a scheduler restarts.
+// The gateway's core (pure, deterministic): what it knows about the cluster, fed by events from the
+// leading master and from Marathon, and the look-ups that a request needs. A source that goes away
+// leaves its last facts standing, because a service that runs must stay reachable while a scheduler
+// restarts.
 
 #include <cstdint>
 #include <map>
@@ -52,11 +53,11 @@ struct Framework {
 
 struct AppTask {
   std::string id;
-  std::string host;                 // of the agent
+  std::string host;  // of the agent
   std::vector<uint16_t> host_ports;
-  std::string container_ip;         // empty: none yet
+  std::string container_ip;  // empty: none yet
   bool running = false;
-  bool healthy = true;              // false once a health check failed
+  bool healthy = true;  // false once a health check failed
   bool ready = true;
 };
 
@@ -70,46 +71,80 @@ struct App {
 };
 
 // Events.
-struct MasterConnected { Address leader; };
-struct MasterLost { std::string reason; };
-struct MasterSnapshot { std::vector<Agent> agents; std::vector<Framework> frameworks; };
-struct AgentUp { Agent agent; };
-struct AgentGone { std::string id; };
-struct FrameworkUp { Framework framework; };
-struct FrameworkGone { std::string id; };
-struct MarathonLost { std::string reason; };
-struct AppsSnapshot { std::vector<App> apps; };
-struct AppChanged { App app; };              // definition only; its known tasks stay
-struct AppGone { std::string id; };
-struct TaskChanged { std::string app_id; AppTask task; bool terminal = false; };
-struct TaskHealth { std::string app_id; std::string task_id; bool healthy = true; };
+struct MasterConnected {
+  Address leader;
+};
+struct MasterLost {
+  std::string reason;
+};
+struct MasterSnapshot {
+  std::vector<Agent> agents;
+  std::vector<Framework> frameworks;
+};
+struct AgentUp {
+  Agent agent;
+};
+struct AgentGone {
+  std::string id;
+};
+struct FrameworkUp {
+  Framework framework;
+};
+struct FrameworkGone {
+  std::string id;
+};
+struct MarathonLost {
+  std::string reason;
+};
+struct AppsSnapshot {
+  std::vector<App> apps;
+};
+struct AppChanged {
+  App app;
+};  // definition only; its known tasks stay
+struct AppGone {
+  std::string id;
+};
+struct TaskChanged {
+  std::string app_id;
+  AppTask task;
+  bool terminal = false;
+};
+struct TaskHealth {
+  std::string app_id;
+  std::string task_id;
+  bool healthy = true;
+};
 
-using Event = std::variant<MasterConnected, MasterLost, MasterSnapshot, AgentUp, AgentGone, FrameworkUp, FrameworkGone,
-                           MarathonLost, AppsSnapshot, AppChanged, AppGone, TaskChanged, TaskHealth>;
+using Event = std::variant<MasterConnected, MasterLost, MasterSnapshot, AgentUp, AgentGone,
+                           FrameworkUp, FrameworkGone, MarathonLost, AppsSnapshot, AppChanged,
+                           AppGone, TaskChanged, TaskHealth>;
 
 /// How fresh one source's facts are.
 struct SourceState {
   bool connected = false;
-  bool loaded = false;       // facts have come at least once
-  base::Instant lost_at{};   // since when it is not connected
+  bool loaded = false;      // facts have come at least once
+  base::Instant lost_at{};  // since when it is not connected
   std::string reason = "not reached yet";
 };
 
 struct TablePolicy {
-  base::Duration soft_age = base::seconds(75);   // older: still used, and said in a header
-  base::Duration hard_age = base::hours(72);     // older: 503
-  base::Duration grace = base::seconds(60);      // what a new leader does not know yet stays for so long
-  std::optional<Address> marathon{};             // set: where Marathon is while no framework of that name is known
+  base::Duration soft_age = base::seconds(75);  // older: still used, and said in a header
+  base::Duration hard_age = base::hours(72);    // older: 503
+  base::Duration grace =
+      base::seconds(60);  // what a new leader does not know yet stays for so long
+  std::optional<Address>
+      marathon{};  // set: where Marathon is while no framework of that name is known
 };
 
 /// Where a /service/ request goes.
 struct ServiceTarget {
   Address address;
-  std::string base;               // put before the rest of the path
-  std::string name;               // as in the URL: "/service/<name>" is what Location headers are put under
+  std::string base;  // put before the rest of the path
+  std::string name;  // as in the URL: "/service/<name>" is what Location headers are put under
   bool strip_prefix = true;
-  bool buffered = true;           // false: DCOS_SERVICE_REQUEST_BUFFERING=false, long read timeout
-  size_t name_bytes = 0;          // how much of the path after "/service/" is the name
+  bool buffered = true;   // false: DCOS_SERVICE_REQUEST_BUFFERING=false, long read timeout
+  size_t name_bytes = 0;  // how much of the path after "/service/" is the name
 };
 
 struct Lookup {
@@ -134,7 +169,8 @@ class Table {
   std::string host_address(const std::string& host) const;
 
   const std::optional<Address>& leader() const { return leader_; }
-  /// Where Marathon's API is: the web address of the framework of that name, when one is registered.
+  /// Where Marathon's API is: the web address of the framework of that name, when one is
+  /// registered.
   std::optional<ServiceUrl> marathon() const;
 
   const SourceState& master_source() const { return master_; }
@@ -174,13 +210,17 @@ class Table {
   SourceState master_, marathon_;
   std::optional<Address> leader_;
   std::map<std::string, Agent, std::less<>> agents_;
-  std::map<std::string, std::set<std::string>, std::less<>> hosts_;  // hostname -> ids of agents there
+  std::map<std::string, std::set<std::string>, std::less<>>
+      hosts_;  // hostname -> ids of agents there
   std::map<std::string, Framework, std::less<>> frameworks_;
-  std::map<std::string, std::string, std::less<>> framework_names_;  // normal form -> the id that wins
+  std::map<std::string, std::string, std::less<>>
+      framework_names_;  // normal form -> the id that wins
   std::map<std::string, App, std::less<>> apps_;
-  std::map<std::string, std::string, std::less<>> service_apps_;     // normal form of the label -> app id
-  std::map<std::string, base::Instant, std::less<>> fading_;  // agents and frameworks not confirmed by a new leader
-  uint64_t turn_ = 0;                                                // spreads requests over instances
+  std::map<std::string, std::string, std::less<>>
+      service_apps_;  // normal form of the label -> app id
+  std::map<std::string, base::Instant, std::less<>>
+      fading_;         // agents and frameworks not confirmed by a new leader
+  uint64_t turn_ = 0;  // spreads requests over instances
 };
 
 }  // namespace admin_router

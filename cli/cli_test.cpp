@@ -28,7 +28,9 @@ using base::http::Response;
 // A cluster that answers by a table: "GET /path?query" -> status and body.
 class FakeCluster {
  public:
-  FakeCluster() : server_(loop_, {}, [this](Request request, Responder responder) { serve(request, responder); }) {
+  FakeCluster()
+      : server_(loop_, {},
+                [this](Request request, Responder responder) { serve(request, responder); }) {
     port_ = server_.listen("127.0.0.1", 0).value();
     thread_ = std::thread([this] { loop_.run(); });
   }
@@ -80,8 +82,9 @@ class Dcos : public ::testing::Test {
     cluster_.answer("HEAD /pkgpanda/active.buildinfo.full.json", "");
     cluster_.answer("GET /metadata", R"({"PUBLIC_IPV4":"127.0.0.1","CLUSTER_ID":"abc-123"})");
     cluster_.answer("GET /mesos/state-summary", R"({"cluster":"dev","hostname":"10.0.0.1"})");
-    cluster_.answer("GET /dcos-metadata/dcos-version.json",
-                    R"({"version":"2.2.0","dcos-variant":"open","dcos-image-commit":"c","bootstrap-id":"b"})");
+    cluster_.answer(
+        "GET /dcos-metadata/dcos-version.json",
+        R"({"version":"2.2.0","dcos-variant":"open","dcos-image-commit":"c","bootstrap-id":"b"})");
   }
   ~Dcos() override { EXPECT_TRUE(base::remove_tree(home_)); }
 
@@ -114,8 +117,10 @@ TEST_F(ClusterSetup, writes_the_configuration_and_attaches) {
   Outcome done = run({"cluster", "setup", cluster_.url() + "/"});
   EXPECT_EQ(done.code, 0) << done.err;
   EXPECT_EQ(done.out, "");
-  EXPECT_EQ(done.err, "This cluster does not require authenticated requests. Skipping login.\ndev is attached: " +
-                          cluster_.url() + "\n");
+  EXPECT_EQ(
+      done.err,
+      "This cluster does not require authenticated requests. Skipping login.\ndev is attached: " +
+          cluster_.url() + "\n");
   std::string directory = home_ + "/.dcos/clusters/abc-123";
   EXPECT_EQ(base::read_file(directory + "/dcos.toml").value(),
             "[cluster]\nname = \"dev\"\n\n[core]\ndcos_url = \"" + cluster_.url() + "\"\n");
@@ -124,8 +129,8 @@ TEST_F(ClusterSetup, writes_the_configuration_and_attaches) {
   EXPECT_EQ(info.st_mode & 0777, 0600u);
   EXPECT_TRUE(base::exists(directory + "/attached"));
   EXPECT_EQ(cluster_.requests(),
-            (std::vector<std::string>{"HEAD /", "HEAD /pkgpanda/active.buildinfo.full.json", "GET /metadata",
-                                      "GET /mesos/state-summary"}));
+            (std::vector<std::string>{"HEAD /", "HEAD /pkgpanda/active.buildinfo.full.json",
+                                      "GET /metadata", "GET /mesos/state-summary"}));
 }
 
 TEST_F(ClusterSetup, logs_in_where_a_login_is_wanted) {
@@ -137,20 +142,24 @@ TEST_F(ClusterSetup, logs_in_where_a_login_is_wanted) {
   EXPECT_EQ(run({"config", "show", "core.dcos_acs_token"}).out, "t0\n");
   EXPECT_NE(run({"config", "show"}).out.find("core.dcos_acs_token ********\n"), std::string::npos);
   EXPECT_EQ(run({"auth", "logout"}).code, 0);
-  EXPECT_EQ(run({"config", "show", "core.dcos_acs_token"}).err, "Error: unknown key \"core.dcos_acs_token\"\n");
+  EXPECT_EQ(run({"config", "show", "core.dcos_acs_token"}).err,
+            "Error: unknown key \"core.dcos_acs_token\"\n");
 }
 
 TEST_F(ClusterSetup, says_what_is_wrong) {
   Outcome missing = run({"cluster", "setup"});
   EXPECT_EQ(missing.code, 1);
-  EXPECT_EQ(missing.err, "Error: missing argument: dcos cluster setup <url>\n"
-                         "Run `dcos cluster setup --help` for its usage.\n");
+  EXPECT_EQ(missing.err,
+            "Error: missing argument: dcos cluster setup <url>\n"
+            "Run `dcos cluster setup --help` for its usage.\n");
   cluster_.answer("HEAD /", "", 500);
-  EXPECT_EQ(run({"cluster", "setup", cluster_.url()}).err,
-            "Error: couldn't detect a canonical cluster URL: " + cluster_.url() + " answers HTTP 500\n");
+  EXPECT_EQ(
+      run({"cluster", "setup", cluster_.url()}).err,
+      "Error: couldn't detect a canonical cluster URL: " + cluster_.url() + " answers HTTP 500\n");
   Outcome nobody = run({"cluster", "setup", "http://127.0.0.1:1"});
   EXPECT_EQ(nobody.code, 1);
-  EXPECT_NE(nobody.err.find("Error: could not connect to http://127.0.0.1:1: "), std::string::npos) << nobody.err;
+  EXPECT_NE(nobody.err.find("Error: could not connect to http://127.0.0.1:1: "), std::string::npos)
+      << nobody.err;
 }
 
 TEST_F(Dcos, lists_renames_attaches_and_removes_clusters) {
@@ -167,13 +176,18 @@ TEST_F(Dcos, lists_renames_attaches_and_removes_clusters) {
             "Error: no match found: \"nope\". Please run `dcos cluster list`\n");
   EXPECT_EQ(run({"cluster", "attach", "abc"}).code, 0);
   Outcome json = run({"cluster", "list", "--json"});
-  EXPECT_NE(json.out.find("    {\n        \"attached\": true,\n        \"cluster_id\": \"abc-123\",\n"), std::string::npos) << json.out;
+  EXPECT_NE(
+      json.out.find("    {\n        \"attached\": true,\n        \"cluster_id\": \"abc-123\",\n"),
+      std::string::npos)
+      << json.out;
   EXPECT_EQ(run({"cluster", "remove", "x", "--all"}).err,
             "Error: cannot accept both a cluster name and the --all / --unavailable option\n");
-  EXPECT_EQ(run({"cluster", "remove"}).err,
-            "Error: either a cluster name or one of the --all / --unavailable option must be passed\n");
+  EXPECT_EQ(
+      run({"cluster", "remove"}).err,
+      "Error: either a cluster name or one of the --all / --unavailable option must be passed\n");
   EXPECT_EQ(run({"cluster", "remove", "prod"}).code, 0);
-  EXPECT_EQ(run({"node"}).err, "Error: no cluster is attached. Please run `dcos cluster setup <url>`\n");
+  EXPECT_EQ(run({"node"}).err,
+            "Error: no cluster is attached. Please run `dcos cluster setup <url>`\n");
 }
 
 TEST_F(Dcos, keeps_settings_by_type) {
@@ -183,7 +197,8 @@ TEST_F(Dcos, keeps_settings_by_type) {
   EXPECT_EQ(run({"config", "set", "core.timeout", "5"}).code, 0);
   EXPECT_EQ(run({"config", "set", "nonsense", "5"}).code, 1);
   EXPECT_EQ(run({"config", "set", "core.dcos_acs_token", "tok"}).code, 0);
-  EXPECT_EQ(run({"config", "set", "core.dcos_url", cluster_.url()}).code, 0);  // a token belongs to one address
+  EXPECT_EQ(run({"config", "set", "core.dcos_url", cluster_.url()}).code,
+            0);  // a token belongs to one address
   EXPECT_EQ(run({"config", "show"}).out,
             "cluster.name dev\ncore.dcos_url " + cluster_.url() + "\ncore.timeout 5\n");
   EXPECT_EQ(run({"config", "unset", "core.timeout"}).code, 0);
@@ -193,15 +208,18 @@ TEST_F(Dcos, keeps_settings_by_type) {
 TEST_F(Dcos, prints_its_version_and_the_clusters) {
   EXPECT_EQ(run({"--version"}).out, "dcoscli.version=0.1.0\n");
   EXPECT_EQ(ask({"--version"}).out,
-            "dcoscli.version=0.1.0\ndcos.version=2.2.0\ndcos.variant=open\ndcos.commit=c\ndcos.bootstrap-id=b\n");
+            "dcoscli.version=0.1.0\ndcos.version=2.2.0\ndcos.variant=open\ndcos.commit=c\ndcos."
+            "bootstrap-id=b\n");
 }
 
 TEST_F(Dcos, refuses_what_it_does_not_know) {
   EXPECT_EQ(run({"frobnicate"}).code, 1);
-  EXPECT_EQ(run({"frobnicate"}).err, "Error: unknown command \"frobnicate\" for \"dcos\"\n"
-                                     "Run `dcos --help` for the list of commands.\n");
+  EXPECT_EQ(run({"frobnicate"}).err,
+            "Error: unknown command \"frobnicate\" for \"dcos\"\n"
+            "Run `dcos --help` for the list of commands.\n");
   EXPECT_EQ(run({"cluster", "foo"}).code, 1);
-  EXPECT_EQ(run({"node", "list", "--nope"}).err, "Error: unknown flag: --nope\nRun `dcos node list --help` for its usage.\n");
+  EXPECT_EQ(run({"node", "list", "--nope"}).err,
+            "Error: unknown flag: --nope\nRun `dcos node list --help` for its usage.\n");
   EXPECT_EQ(run({"node", "list", "extra"}).code, 1);
 }
 
@@ -218,14 +236,16 @@ TEST_F(Dcos, has_help_at_every_level) {
     words.push_back("--help");
     Outcome help = run(words);
     EXPECT_EQ(help.code, 0) << path;
-    EXPECT_TRUE(help.out.starts_with(std::string(command.summary) + "\n\nUsage:\n    dcos " + path)) << help.out;
+    EXPECT_TRUE(help.out.starts_with(std::string(command.summary) + "\n\nUsage:\n    dcos " + path))
+        << help.out;
     words.pop_back();
     words.insert(words.begin(), "help");
     EXPECT_EQ(run(words).out, help.out);
   }
   EXPECT_EQ(run({}).out, run({"--help"}).out);
   EXPECT_EQ(run({"cluster", "attach", "--help"}).out,
-            "Work on another configured cluster\n\nUsage:\n    dcos cluster attach <cluster>\n\nOptions:\n"
+            "Work on another configured cluster\n\nUsage:\n    dcos cluster attach "
+            "<cluster>\n\nOptions:\n"
             "    -h, --help\n        Show usage help\n");
 }
 
@@ -246,14 +266,17 @@ TEST_F(Dcos, lists_nodes) {
     {"id":"a1","hostname":"node1","pid":"slave(1)@10.0.0.2:5051","active":true,"attributes":{"public_ip":"true"}},
     {"id":"a2","hostname":"node2","pid":"slave(1)@10.0.0.3:5051","active":true,"deactivated":true,
      "resources":{"cpus":4},"domain":{"fault_domain":{"region":{"name":"r"},"zone":{"name":"z"}}}}]})");
-  EXPECT_EQ(ask({"node"}).out,
-            "  HOSTNAME     IP     PUBLIC IP(S)  ID        TYPE          STATUS     REGION  ZONE  \n"
-            "  node1     10.0.0.2  N/A           a1   agent (public)   ACTIVE       N/A     N/A   \n"
-            "  node2     10.0.0.3  N/A           a2   agent            DEACTIVATED  r       z     \n"
-            "  10.0.0.1  10.0.0.1  N/A           N/A  master (leader)               N/A     N/A   \n");
+  EXPECT_EQ(
+      ask({"node"}).out,
+      "  HOSTNAME     IP     PUBLIC IP(S)  ID        TYPE          STATUS     REGION  ZONE  \n"
+      "  node1     10.0.0.2  N/A           a1   agent (public)   ACTIVE       N/A     N/A   \n"
+      "  node2     10.0.0.3  N/A           a2   agent            DEACTIVATED  r       z     \n"
+      "  10.0.0.1  10.0.0.1  N/A           N/A  master (leader)               N/A     N/A   \n");
   EXPECT_EQ(ask({"node", "list", "--mesos-id"}).out, "a1\na2\n");
-  EXPECT_NE(ask({"node", "list", "--field=cpus:resources.cpus"}).out.find("CPUS"), std::string::npos);
-  EXPECT_NE(ask({"node", "list", "--json"}).out.find("\"type\": \"agent (public)\""), std::string::npos);
+  EXPECT_NE(ask({"node", "list", "--field=cpus:resources.cpus"}).out.find("CPUS"),
+            std::string::npos);
+  EXPECT_NE(ask({"node", "list", "--json"}).out.find("\"type\": \"agent (public)\""),
+            std::string::npos);
 }
 
 constexpr const char* kState = R"({"slaves":[{"id":"a1","hostname":"node1"}],
@@ -281,7 +304,9 @@ TEST_F(Dcos, lists_tasks) {
 
 TEST_F(Dcos, prints_the_end_of_a_log) {
   cluster_.answer("GET /mesos/state", kState);
-  cluster_.answer("GET /agent/a1/state", R"({"frameworks":[{"id":"f1","executors":[{"id":"db.1","directory":"/s/db"}]}]})");
+  cluster_.answer(
+      "GET /agent/a1/state",
+      R"({"frameworks":[{"id":"f1","executors":[{"id":"db.1","directory":"/s/db"}]}]})");
   std::string file = "GET /agent/a1/files/read?path=%2Fs%2Fdb%2Fstdout&offset=";
   cluster_.answer(file + "-1", R"({"data":"","offset":12})");
   cluster_.answer(file + "0&length=12", R"({"data":"one\ntwo\nsix\n","offset":0})");
@@ -303,10 +328,12 @@ TEST_F(Dcos, prints_the_logs_of_several_tasks_under_their_names) {
   cluster_.answer("GET /agent/a1/state", R"({"frameworks":[{"id":"f1","executors":[
     {"id":"web.1","directory":"/s/1"}, {"id":"web.2","directory":"/s/2"}]}]})");
   for (const char* n : {"1", "2"}) {
-    std::string file = std::string("GET /agent/a1/files/read?path=%2Fs%2F") + n + "%2Fstdout&offset=";
+    std::string file =
+        std::string("GET /agent/a1/files/read?path=%2Fs%2F") + n + "%2Fstdout&offset=";
     cluster_.answer(file + "-1", R"({"data":"","offset":2})");
     cluster_.answer(file + "0&length=2", R"({"data":")" + std::string(n) + R"(\n","offset":0})");
-    cluster_.answer(file + "0&length=262144", R"({"data":")" + std::string(n) + R"(\n","offset":0})");
+    cluster_.answer(file + "0&length=262144",
+                    R"({"data":")" + std::string(n) + R"(\n","offset":0})");
     cluster_.answer(file + "2&length=262144", R"({"data":"","offset":2})");
   }
   EXPECT_EQ(ask({"task", "log", "web"}).out, "===> web.1 <===\n1\n===> web.2 <===\n2\n");
@@ -314,20 +341,27 @@ TEST_F(Dcos, prints_the_logs_of_several_tasks_under_their_names) {
 
 TEST_F(Dcos, lists_and_fetches_the_files_of_a_task) {
   cluster_.answer("GET /mesos/state", kState);
-  cluster_.answer("GET /agent/a1/state", R"({"frameworks":[{"id":"f1","executors":[{"id":"db.1","directory":"/s/db"}]}]})");
-  cluster_.answer("GET /agent/a1/files/browse?path=%2Fs%2Fdb",
-                  R"([{"path":"/s/db/stdout","mode":"-rw-r--r--","nlink":1,"uid":"root","gid":"root","size":12,"mtime":0},
+  cluster_.answer(
+      "GET /agent/a1/state",
+      R"({"frameworks":[{"id":"f1","executors":[{"id":"db.1","directory":"/s/db"}]}]})");
+  cluster_.answer(
+      "GET /agent/a1/files/browse?path=%2Fs%2Fdb",
+      R"([{"path":"/s/db/stdout","mode":"-rw-r--r--","nlink":1,"uid":"root","gid":"root","size":12,"mtime":0},
                       {"path":"/s/db/sub","mode":"drwxr-xr-x","nlink":2,"uid":"root","gid":"root","size":4096,"mtime":0}])");
-  cluster_.answer("GET /agent/a1/files/browse?path=%2Fs%2Fdb%2Fsub", R"([{"path":"/s/db/sub/a","mode":"-rw-r--r--","size":1}])");
+  cluster_.answer("GET /agent/a1/files/browse?path=%2Fs%2Fdb%2Fsub",
+                  R"([{"path":"/s/db/sub/a","mode":"-rw-r--r--","size":1}])");
   cluster_.answer("GET /agent/a1/files/download?path=%2Fs%2Fdb%2Fstdout", "hello");
   cluster_.answer("GET /agent/a1/files/download?path=%2Fs%2Fdb%2Fsub%2Fa", "a");
   EXPECT_EQ(ask({"task", "ls", "db"}).out, "stdout  sub\n");
-  EXPECT_NE(ask({"task", "ls", "db", "--long"}).out.find("  -rw-r--r--      1  root  root    12  01 Jan 70 00:00 "), std::string::npos)
+  EXPECT_NE(ask({"task", "ls", "db", "--long"})
+                .out.find("  -rw-r--r--      1  root  root    12  01 Jan 70 00:00 "),
+            std::string::npos)
       << ask({"task", "ls", "db", "--long"}).out;
   EXPECT_EQ(ask({"task", "download", "db", "--target-dir=" + home_ + "/out"}).code, 0);
   EXPECT_EQ(base::read_file(home_ + "/out/stdout").value(), "hello");
   EXPECT_EQ(base::read_file(home_ + "/out/sub/a").value(), "a");
-  cluster_.answer("GET /agent/a1/files/browse?path=%2Fs%2Fdb", R"([{"path":"/s/db/..","mode":"-rw-r--r--"}])");
+  cluster_.answer("GET /agent/a1/files/browse?path=%2Fs%2Fdb",
+                  R"([{"path":"/s/db/..","mode":"-rw-r--r--"}])");
   EXPECT_EQ(ask({"task", "download", "db", "--target-dir=" + home_ + "/out"}).code, 1);
 }
 
@@ -354,11 +388,16 @@ TEST_F(Dcos, adds_an_app_from_file_and_input) {
   ASSERT_TRUE(base::write_file(home_ + "/app.json", R"({"id":"/web"})"));
   EXPECT_EQ(ask({"marathon", "app", "add", home_ + "/app.json"}).code, 0);
   cluster_.answer("GET " + kM + "/v2/apps/web", R"({"app":{"id":"/web","instances":0}})");
-  EXPECT_EQ(ask({"marathon", "app", "add", home_ + "/app.json"}).err, "Error: Application '/web' already exists\n");
+  EXPECT_EQ(ask({"marathon", "app", "add", home_ + "/app.json"}).err,
+            "Error: Application '/web' already exists\n");
   EXPECT_EQ(ask({"marathon", "app", "add", home_ + "/none.json"}).code, 1);
-  EXPECT_NE(ask({"marathon", "app", "add"}, "{\"id\":").err.find("Error: standard input is not valid JSON"), std::string::npos);
-  cluster_.answer("POST " + kM + "/v2/apps",
-                  R"({"message":"Object is not valid","details":[{"path":"/cpus","errors":["must be positive"]}]})", 422);
+  EXPECT_NE(ask({"marathon", "app", "add"}, "{\"id\":")
+                .err.find("Error: standard input is not valid JSON"),
+            std::string::npos);
+  cluster_.answer(
+      "POST " + kM + "/v2/apps",
+      R"({"message":"Object is not valid","details":[{"path":"/cpus","errors":["must be positive"]}]})",
+      422);
   EXPECT_EQ(ask({"marathon", "app", "add"}, R"({"id":"new"})").err,
             "Error: Object is not valid\n  /cpus: must be positive\n");
 }
@@ -368,36 +407,49 @@ TEST_F(Dcos, lists_apps) {
     {"id":"/web","mem":128,"cpus":0.5,"instances":3,"tasksRunning":2,"tasksHealthy":1,"healthChecks":[{}],
      "cmd":"while true; do echo a very long command; done","container":{"type":"DOCKER"}},
     {"id":"/db","mem":32,"cpus":1,"instances":1,"tasksRunning":1,"cmd":"sleep 1","role":"prod"}]})");
-  cluster_.answer("GET " + kM + "/v2/deployments",
-                  R"([{"id":"d1","affectedApps":["/web"],"currentActions":[{"action":"ScaleApplication","app":"/web"}]}])");
-  cluster_.answer("GET " + kM + "/v2/queue", R"({"queue":[{"app":{"id":"/web"},"delay":{"overdue":true}}]})");
+  cluster_.answer(
+      "GET " + kM + "/v2/deployments",
+      R"([{"id":"d1","affectedApps":["/web"],"currentActions":[{"action":"ScaleApplication","app":"/web"}]}])");
+  cluster_.answer("GET " + kM + "/v2/queue",
+                  R"({"queue":[{"app":{"id":"/web"},"delay":{"overdue":true}}]})");
   EXPECT_EQ(ask({"marathon", "app", "list"}).out,
-            "   ID   MEM  CPUS  TASKS  HEALTH  DEPLOYMENT  WAITING  CONTAINER               CMD                ROLE  \n"
-            "  /web  128  0.5   2/3    1/2     scale       true     DOCKER     while true; do echo a very ...  *     \n"
-            "  /db   32   1     1/1    ---     ---         false    MESOS      sleep 1                         prod  \n");
+            "   ID   MEM  CPUS  TASKS  HEALTH  DEPLOYMENT  WAITING  CONTAINER               CMD    "
+            "            ROLE  \n"
+            "  /web  128  0.5   2/3    1/2     scale       true     DOCKER     while true; do echo "
+            "a very ...  *     \n"
+            "  /db   32   1     1/1    ---     ---         false    MESOS      sleep 1             "
+            "            prod  \n");
   EXPECT_EQ(ask({"marathon", "app", "list", "-q"}).out, "/web\n/db\n");
 }
 
 TEST_F(Dcos, changes_apps) {
   cluster_.answer("GET " + kM + "/v2/apps/web", R"({"app":{"id":"/web","instances":2}})");
   cluster_.answer("PUT " + kM + "/v2/apps/web", R"({"version":"v","deploymentId":"d2"})");
-  EXPECT_EQ(ask({"marathon", "app", "update", "web", "instances=3", "cmd=5", "env={\"A\":\"b\"}"}).out, "Created deployment d2\n");
-  EXPECT_EQ(cluster_.requests().back(), "PUT " + kM + R"(/v2/apps/web {"instances":3,"cmd":"5","env":{"A":"b"}})");
+  EXPECT_EQ(
+      ask({"marathon", "app", "update", "web", "instances=3", "cmd=5", "env={\"A\":\"b\"}"}).out,
+      "Created deployment d2\n");
+  EXPECT_EQ(cluster_.requests().back(),
+            "PUT " + kM + R"(/v2/apps/web {"instances":3,"cmd":"5","env":{"A":"b"}})");
   EXPECT_EQ(ask({"marathon", "app", "update", "web", "instances"}).code, 1);
   EXPECT_EQ(ask({"marathon", "app", "update", "none", "instances=1"}).code, 1);
-  EXPECT_EQ(ask({"marathon", "app", "start", "web"}).err, "Error: Application '/web' already started: 2 instances.\n");
+  EXPECT_EQ(ask({"marathon", "app", "start", "web"}).err,
+            "Error: Application '/web' already started: 2 instances.\n");
   EXPECT_EQ(ask({"marathon", "app", "stop", "web"}).out, "Created deployment d2\n");
   EXPECT_EQ(cluster_.requests().back(), "PUT " + kM + R"(/v2/apps/web {"instances":0})");
   cluster_.answer("POST " + kM + "/v2/apps/web/restart?force=true", R"({"deploymentId":"d3"})");
   EXPECT_EQ(ask({"marathon", "app", "restart", "--force", "web"}).out, "Created deployment d3\n");
-  cluster_.answer("DELETE " + kM + "/v2/apps/web", R"({"message":"App is locked by one or more deployments."})", 409);
-  EXPECT_EQ(ask({"marathon", "app", "remove", "web"}).err, "Error: App is locked by one or more deployments.\n");
+  cluster_.answer("DELETE " + kM + "/v2/apps/web",
+                  R"({"message":"App is locked by one or more deployments."})", 409);
+  EXPECT_EQ(ask({"marathon", "app", "remove", "web"}).err,
+            "Error: App is locked by one or more deployments.\n");
   cluster_.answer("GET " + kM + "/v2/apps/web/versions", R"({"versions":["2","1","0"]})");
-  EXPECT_EQ(ask({"marathon", "app", "version", "list", "web", "--max-count=2"}).out, "[\n  \"2\",\n  \"1\"\n]\n");
+  EXPECT_EQ(ask({"marathon", "app", "version", "list", "web", "--max-count=2"}).out,
+            "[\n  \"2\",\n  \"1\"\n]\n");
   cluster_.answer("GET " + kM + "/v2/apps/web/versions/1", R"({"id":"/web","version":"1"})");
   EXPECT_EQ(ask({"marathon", "app", "show", "web", "--app-version=-1"}).out,
             "{\n    \"id\": \"/web\",\n    \"version\": \"1\"\n}\n");
-  cluster_.answer("DELETE " + kM + "/v2/apps/web/tasks?scale=false", R"({"tasks":[{"id":"web.1"}]})");
+  cluster_.answer("DELETE " + kM + "/v2/apps/web/tasks?scale=false",
+                  R"({"tasks":[{"id":"web.1"}]})");
   EXPECT_EQ(ask({"marathon", "app", "kill", "web"}).out, "Killed tasks: ['web.1']\n");
 }
 
@@ -405,30 +457,36 @@ TEST_F(Dcos, follows_deployments) {
   cluster_.answer("GET " + kM + "/v2/deployments", "[]");
   EXPECT_EQ(ask({"marathon", "deployment", "list"}).err, "Error: There are no deployments\n");
   EXPECT_EQ(ask({"marathon", "deployment", "watch", "d1"}).code, 0);
-  cluster_.answer("GET " + kM + "/v2/deployments", R"([{"id":"d1","affectedApps":["/a","/b"],"currentStep":1,"totalSteps":2,
+  cluster_.answer("GET " + kM + "/v2/deployments",
+                  R"([{"id":"d1","affectedApps":["/a","/b"],"currentStep":1,"totalSteps":2,
     "currentActions":[{"action":"ScaleApplication"},{"action":"StartApplication"}]}])");
   EXPECT_EQ(ask({"marathon", "deployment", "list"}).out,
             "APP  POD  ACTION  PROGRESS  ID  \n"
             "/a   -    scale   1/2       d1  \n"
             "/b        start                 \n");
-  EXPECT_EQ(ask({"marathon", "deployment", "watch", "d1", "--max-count=2", "--interval=0"}).code, 1);
+  EXPECT_EQ(ask({"marathon", "deployment", "watch", "d1", "--max-count=2", "--interval=0"}).code,
+            1);
   cluster_.answer("DELETE " + kM + "/v2/deployments/d1?force=true", "", 202);
   EXPECT_EQ(ask({"marathon", "deployment", "stop", "d1"}).code, 0);
   cluster_.answer("DELETE " + kM + "/v2/deployments/d1", R"({"deploymentId":"d2"})");
-  EXPECT_EQ(ask({"marathon", "deployment", "rollback", "d1"}).out, "{\n    \"deploymentId\": \"d2\"\n}\n");
+  EXPECT_EQ(ask({"marathon", "deployment", "rollback", "d1"}).out,
+            "{\n    \"deploymentId\": \"d2\"\n}\n");
 }
 
 TEST_F(Dcos, handles_marathon_tasks) {
-  cluster_.answer("GET " + kM + "/v2/tasks", R"({"tasks":[{"id":"web.1","appId":"/web","host":"h","startedAt":"s",
+  cluster_.answer("GET " + kM + "/v2/tasks",
+                  R"({"tasks":[{"id":"web.1","appId":"/web","host":"h","startedAt":"s",
     "healthCheckResults":[{"alive":false}]}]})");
   EXPECT_EQ(ask({"marathon", "task", "list"}).out,
             "APP   HEALTHY  STARTED  HOST  ID     ROLE  \n"
             "/web  False    s        h     web.1  *     \n");
   cluster_.answer("DELETE " + kM + "/v2/apps/web/tasks/web.1", R"({"task":{"id":"web.1"}})");
   EXPECT_EQ(ask({"marathon", "task", "stop", "web"}).out, "{\n    \"id\": \"web.1\"\n}\n");
-  cluster_.answer("POST " + kM + "/v2/tasks/delete?scale=true&wipe=false", R"({"deploymentId":"d1"})");
+  cluster_.answer("POST " + kM + "/v2/tasks/delete?scale=true&wipe=false",
+                  R"({"deploymentId":"d1"})");
   EXPECT_EQ(ask({"marathon", "task", "kill", "--scale", "web.1"}).out, "Started deployment: d1\n");
-  EXPECT_EQ(cluster_.requests().back(), "POST " + kM + R"(/v2/tasks/delete?scale=true&wipe=false {"ids":["web.1"]})");
+  EXPECT_EQ(cluster_.requests().back(),
+            "POST " + kM + R"(/v2/tasks/delete?scale=true&wipe=false {"ids":["web.1"]})");
   EXPECT_EQ(ask({"marathon", "task", "show", "x"}).err, "Error: Task 'x' does not exist\n");
   cluster_.answer("GET " + kM + "/ping", "pong");
   EXPECT_EQ(ask({"marathon", "ping"}).out, "Marathon ping response[1x]: \"pong\"\n");
@@ -446,14 +504,16 @@ TEST_F(Dcos, maps_refusals_to_advice) {
 }
 
 TEST(Settings, round_trip_and_report_the_bad_line) {
-  auto settings = Settings::parse("# c\n[core]\ndcos_url = \"http://x\" # y\ntimeout=5\nname = 'a\\b'\n");
+  auto settings =
+      Settings::parse("# c\n[core]\ndcos_url = \"http://x\" # y\ntimeout=5\nname = 'a\\b'\n");
   ASSERT_TRUE(settings) << settings.error().message;
   EXPECT_EQ(settings->get("core.timeout"), "5");
   EXPECT_EQ(settings->get("core.name"), "a\\b");
   auto again = Settings::parse(settings->render());
   ASSERT_TRUE(again);
   EXPECT_EQ(again->render(), settings->render());
-  EXPECT_EQ(Settings::parse("[core]\nbroken\n").error().message, "line 2: neither a section nor key = value");
+  EXPECT_EQ(Settings::parse("[core]\nbroken\n").error().message,
+            "line 2: neither a section nor key = value");
   EXPECT_FALSE(Settings::parse("[core]\na = \"x\n"));
 }
 
@@ -461,7 +521,8 @@ TEST(Table, measures_characters_and_takes_lines) {
   Table table({"A", "LONG"}, Table::Style::Centered);
   table.add({"\xc3\xa9t\xc3\xa9", "1"});
   table.add({"x\ny", "ab"});
-  EXPECT_EQ(table.render(), "   A   LONG  \n  \xc3\xa9t\xc3\xa9     1  \n  x    ab    \n  y          \n");
+  EXPECT_EQ(table.render(),
+            "   A   LONG  \n  \xc3\xa9t\xc3\xa9     1  \n  x    ab    \n  y          \n");
 }
 
 TEST(Glob, matches_whole_names) {

@@ -22,9 +22,11 @@ base::Error explain(const base::Error& error, const base::http::Url& url) {
   base::Error out = error;
   std::string place = fmt::format("{}://{}:{}", url.scheme, url.host, url.port);
   out.message = fmt::format("could not connect to {}: {}", place, error.message);
-  if (error.code == base::Code::Timeout) out.message = fmt::format("{} did not answer in time: {}", place, error.message);
+  if (error.code == base::Code::Timeout)
+    out.message = fmt::format("{} did not answer in time: {}", place, error.message);
   if (url.scheme == "https")
-    out.message += fmt::format("\nIf the cluster does not speak https, use http://{} instead.", url.host);
+    out.message +=
+        fmt::format("\nIf the cluster does not speak https, use http://{} instead.", url.host);
   return out;
 }
 
@@ -43,8 +45,9 @@ Client::Client(ClientSettings settings) : settings_(std::move(settings)) {
 
 Client::~Client() = default;
 
-base::Result<base::http::Response> Client::send(const std::string& method, const std::string& url, std::string body,
-                                                base::http::Headers headers, int max_redirects) {
+base::Result<base::http::Response> Client::send(const std::string& method, const std::string& url,
+                                                std::string body, base::http::Headers headers,
+                                                int max_redirects) {
   if (!impl_) {
     base::http::ClientOptions options;
     options.verify_tls = settings_.verify_tls;
@@ -76,7 +79,9 @@ base::Result<base::http::Response> Client::send(const std::string& method, const
   impl_->loop.run();
   if (!answer) return base::Error{base::Code::Cancelled, "interrupted"};
   if (!*answer) return explain(answer->error(), *parsed);
-  if (settings_.trace) settings_.trace(fmt::format("{} {}", (*answer)->status, base::http::reason_phrase((*answer)->status)));
+  if (settings_.trace)
+    settings_.trace(
+        fmt::format("{} {}", (*answer)->status, base::http::reason_phrase((*answer)->status)));
   return *std::move(answer);
 }
 
@@ -98,12 +103,13 @@ void Client::pause(base::Duration duration) {
 }
 
 base::Error http_error(const base::http::Response& response) {
-  base::Code code = response.status == 404 ? base::Code::NotFound
+  base::Code code = response.status == 404   ? base::Code::NotFound
                     : response.status == 409 ? base::Code::Conflict
                                              : base::Code::Unavailable;
   if (response.status == 401)
     return {base::Code::Unauthenticated, "authentication failed, please run `dcos auth login`"};
-  if (response.status == 403) return {base::Code::Forbidden, "you are not authorized to perform this operation"};
+  if (response.status == 403)
+    return {base::Code::Forbidden, "you are not authorized to perform this operation"};
   // Marathon's errors carry a message and sometimes details; other servers write plain text.
   std::string text;
   auto parsed = base::json::parse(response.body);

@@ -16,10 +16,10 @@
 namespace cli {
 
 struct ClientSettings {
-  std::string url;             // without a slash at its end
+  std::string url;  // without a slash at its end
   std::string token;
-  std::string mesos;           // base of the master, default <url>/mesos
-  std::string marathon;        // default <url>/service/marathon
+  std::string mesos;     // base of the master, default <url>/mesos
+  std::string marathon;  // default <url>/service/marathon
   base::Duration timeout = base::seconds(180);
   bool verify_tls = true;
   std::string ca_file{};
@@ -33,16 +33,20 @@ class Client {
 
   const ClientSettings& settings() const { return settings_; }
 
-  /// `url` may start with '/', then it is below the cluster. Any status is an answer; errors are of the transport.
-  base::Result<base::http::Response> send(const std::string& method, const std::string& url, std::string body = "",
-                                          base::http::Headers headers = {}, int max_redirects = 5);
+  /// `url` may start with '/', then it is below the cluster. Any status is an answer; errors are of
+  /// the transport.
+  base::Result<base::http::Response> send(const std::string& method, const std::string& url,
+                                          std::string body = "", base::http::Headers headers = {},
+                                          int max_redirects = 5);
 
   /// GET, 200 and JSON, or the error a user can act on.
   base::Result<boost::json::value> get_json(const std::string& url);
 
   /// The master's and Marathon's paths.
   std::string mesos(std::string_view path) const { return settings_.mesos + std::string(path); }
-  std::string marathon(std::string_view path) const { return settings_.marathon + std::string(path); }
+  std::string marathon(std::string_view path) const {
+    return settings_.marathon + std::string(path);
+  }
 
   /// Waits, as between two looks at a file that grows.
   void pause(base::Duration duration);

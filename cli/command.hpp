@@ -1,6 +1,7 @@
 #pragma once
 
-// One struct per command. The table of all commands gives parsing, help at every level and completion.
+// One struct per command. The table of all commands gives parsing, help at every level and
+// completion.
 
 #include <array>
 #include <map>
@@ -17,7 +18,7 @@ namespace cli {
 class Context;
 
 struct Option {
-  std::string_view name{};   // without the dashes
+  std::string_view name{};  // without the dashes
   char letter = 0;
   bool takes_value = false;
   std::string_view help{};
@@ -39,14 +40,15 @@ struct Arguments {
 using Run = base::Result<int> (*)(Context&, const Arguments&);
 
 struct Command {
-  std::string_view path{};                 // "marathon app list"; a group of commands has no run
+  std::string_view path{};  // "marathon app list"; a group of commands has no run
   std::string_view summary{};
-  std::string_view usage{};                // what follows the path: "<app-id> [<property>...]"
-  std::array<Option, 8> options{};         // until the first without a name
-  int least = 0;                           // words
-  int most = 0;                            // -1: any number
+  std::string_view usage{};         // what follows the path: "<app-id> [<property>...]"
+  std::array<Option, 8> options{};  // until the first without a name
+  int least = 0;                    // words
+  int most = 0;                     // -1: any number
   Run run = nullptr;
-  std::string_view completes{};            // what its words are: "app", "cluster", "config-key", "command", "shell"
+  std::string_view
+      completes{};  // what its words are: "app", "cluster", "config-key", "command", "shell"
   bool hidden = false;
 };
 

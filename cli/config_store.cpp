@@ -13,7 +13,9 @@ namespace {
 bool bare_key(std::string_view text) {
   if (text.empty()) return false;
   for (char c : text)
-    if ((c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && c != '_' && c != '-') return false;
+    if ((c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && c != '_' &&
+        c != '-')
+      return false;
   return true;
 }
 
@@ -21,12 +23,23 @@ std::string quote(std::string_view text) {
   std::string out = "\"";
   for (char c : text) {
     switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\t': out += "\\t"; break;
-      case '\r': out += "\\r"; break;
-      default: out += c;
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      default:
+        out += c;
     }
   }
   return out + "\"";
@@ -45,12 +58,21 @@ base::Result<std::string> unquote(std::string_view& text) {
     if (c == '\\' && mark == '"' && i + 1 < text.size()) {
       char next = text[++i];
       switch (next) {
-        case 'n': out += '\n'; break;
-        case 't': out += '\t'; break;
-        case 'r': out += '\r'; break;
+        case 'n':
+          out += '\n';
+          break;
+        case 't':
+          out += '\t';
+          break;
+        case 'r':
+          out += '\r';
+          break;
         case '"':
-        case '\\': out += next; break;
-        default: return base::invalid("an escape that is not understood");
+        case '\\':
+          out += next;
+          break;
+        default:
+          return base::invalid("an escape that is not understood");
       }
     } else {
       out += c;
@@ -74,7 +96,8 @@ base::Result<Settings> Settings::parse(std::string_view text) {
     if (line.empty() || line.front() == '#') continue;
     if (line.front() == '[') {
       size_t end = line.find(']');
-      if (end == std::string_view::npos || !bare_key(base::trim(line.substr(1, end - 1)))) return bad("no section");
+      if (end == std::string_view::npos || !bare_key(base::trim(line.substr(1, end - 1))))
+        return bad("no section");
       section = base::trim(line.substr(1, end - 1));
       out.sections_[section];
       continue;
@@ -106,7 +129,8 @@ std::string Settings::render() const {
     if (values.empty()) continue;
     if (!out.empty()) out += '\n';
     if (!section.empty()) out += "[" + section + "]\n";
-    for (const auto& [key, value] : values) out += key + " = " + (value.quoted ? quote(value.text) : value.text) + "\n";
+    for (const auto& [key, value] : values)
+      out += key + " = " + (value.quoted ? quote(value.text) : value.text) + "\n";
   }
   return out;
 }
@@ -157,18 +181,21 @@ const std::vector<KnownKey>& known_keys() {
       {"cluster.name", Type::Text, "the cluster's name"},
       {"core.dcos_acs_token", Type::Text, "the token sent with requests"},
       {"core.dcos_url", Type::Text, "the cluster's public address"},
-      {"core.mesos_master_url", Type::Text, "the master's address, when it is not below the cluster's"},
+      {"core.mesos_master_url", Type::Text,
+       "the master's address, when it is not below the cluster's"},
       {"core.pagination", Type::Flag, "whether long output goes through a pager"},
       {"core.prompt_login", Type::Flag, "whether a missing login is asked for"},
       {"core.reporting", Type::Flag, "kept for compatibility: nothing is ever reported"},
       {"core.ssh_proxy_ip", Type::Text, "the node to jump through with ssh"},
       {"core.ssh_user", Type::Text, "the user for ssh"},
-      {"core.ssl_verify", Type::FlagOrPath, "whether certificates are checked: true, false or a file of authorities"},
+      {"core.ssl_verify", Type::FlagOrPath,
+       "whether certificates are checked: true, false or a file of authorities"},
       {"core.timeout", Type::Number, "seconds a request may take; 0 for no limit"},
       {"job.service_name", Type::Text, "the name of the job service"},
       {"job.url", Type::Text, "the job service's address, when it is not below the cluster's"},
       {"marathon.url", Type::Text, "Marathon's address, when it is not below the cluster's"},
-      {"package.cosmos_url", Type::Text, "the package manager's address, when it is not below the cluster's"},
+      {"package.cosmos_url", Type::Text,
+       "the package manager's address, when it is not below the cluster's"},
   };
   return keys;
 }
@@ -195,7 +222,8 @@ base::Result<std::vector<Cluster>> ConfigStore::clusters() const {
     cluster.attached = base::exists(cluster.directory + "/attached");
     out.push_back(std::move(cluster));
   }
-  std::stable_sort(out.begin(), out.end(), [](const Cluster& a, const Cluster& b) { return a.name() < b.name(); });
+  std::stable_sort(out.begin(), out.end(),
+                   [](const Cluster& a, const Cluster& b) { return a.name() < b.name(); });
   return out;
 }
 
@@ -204,7 +232,8 @@ base::Result<Cluster> ConfigStore::find(const std::string& name, bool strict) co
   std::vector<Cluster> found;
   for (const Cluster& cluster : all) {
     if (cluster.id == name) return cluster;
-    if (cluster.name() == name || (!strict && !name.empty() && cluster.id.starts_with(name))) found.push_back(cluster);
+    if (cluster.name() == name || (!strict && !name.empty() && cluster.id.starts_with(name)))
+      found.push_back(cluster);
   }
   if (found.empty()) return base::not_found("no match found");
   if (found.size() > 1) return base::conflict("multiple matches found");
@@ -223,10 +252,13 @@ base::Result<Cluster> ConfigStore::current(const std::string& wanted) const {
   for (const Cluster& cluster : all)
     if (cluster.attached) attached.push_back(cluster);
   if (attached.size() > 1)
-    return base::conflict("multiple clusters are attached. Please run `dcos cluster attach <cluster-name>`");
+    return base::conflict(
+        "multiple clusters are attached. Please run `dcos cluster attach <cluster-name>`");
   if (attached.empty() && all.empty())
     return base::not_found("no cluster is attached. Please run `dcos cluster setup <url>`");
-  if (attached.empty()) return base::not_found("no cluster is attached. Please run `dcos cluster attach <cluster-name>`");
+  if (attached.empty())
+    return base::not_found(
+        "no cluster is attached. Please run `dcos cluster attach <cluster-name>`");
   return attached.front();
 }
 
@@ -243,6 +275,8 @@ base::Status ConfigStore::attach(const std::string& id) const {
   return base::write_file(clusters_directory() + "/" + id + "/attached", "");
 }
 
-base::Status ConfigStore::remove(const Cluster& cluster) const { return base::remove_tree(cluster.directory); }
+base::Status ConfigStore::remove(const Cluster& cluster) const {
+  return base::remove_tree(cluster.directory);
+}
 
 }  // namespace cli

@@ -1,6 +1,7 @@
 #pragma once
 
-// ~/.dcos as the original lays it out: clusters/<id>/dcos.toml (mode 0600), an empty file "attached" in one of them.
+// ~/.dcos as the original lays it out: clusters/<id>/dcos.toml (mode 0600), an empty file
+// "attached" in one of them.
 
 #include <map>
 #include <optional>

@@ -31,16 +31,22 @@ std::string without_slash(std::string url) {
 }  // namespace
 
 Context::Context(Environment environment, Io io)
-    : environment_(std::move(environment)), io_(std::move(io)), store_(dcos_directory(environment_)) {
+    : environment_(std::move(environment)),
+      io_(std::move(io)),
+      store_(dcos_directory(environment_)) {
   std::string level = env("DCOS_VERBOSITY");
   if (level == "1" || level == "2") verbosity = level[0] - '0';
 }
 
 Context::~Context() = default;
 
-void Context::line(std::string_view text) { io_.out(std::string(text) + "\n"); }
+void Context::line(std::string_view text) {
+  io_.out(std::string(text) + "\n");
+}
 
-void Context::note(std::string_view text) { io_.err(std::string(text) + "\n"); }
+void Context::note(std::string_view text) {
+  io_.err(std::string(text) + "\n");
+}
 
 std::string Context::env(const std::string& name) const {
   auto it = environment_.find(name);
@@ -61,8 +67,10 @@ base::Result<Cluster> Context::cluster() {
     const char* key;
   };
   static constexpr Override kOverrides[] = {
-      {"DCOS_URL", "core.dcos_url"},          {"DCOS_ACS_TOKEN", "core.dcos_acs_token"},
-      {"DCOS_SSL_VERIFY", "core.ssl_verify"}, {"DCOS_TIMEOUT", "core.timeout"},
+      {"DCOS_URL", "core.dcos_url"},
+      {"DCOS_ACS_TOKEN", "core.dcos_acs_token"},
+      {"DCOS_SSL_VERIFY", "core.ssl_verify"},
+      {"DCOS_TIMEOUT", "core.timeout"},
   };
   for (const Override& each : kOverrides)
     if (!env(each.variable).empty()) cluster.settings.set(each.key, env(each.variable));
@@ -83,7 +91,8 @@ base::Result<Client*> Context::client() {
   ClientSettings settings;
   settings.url = cluster.url();
   if (settings.url.empty())
-    return base::invalid("the cluster has no address. Please run `dcos config set core.dcos_url <url>`");
+    return base::invalid(
+        "the cluster has no address. Please run `dcos config set core.dcos_url <url>`");
   settings.token = cluster.token();
   settings.mesos = without_slash(cluster.settings.get("core.mesos_master_url").value_or(""));
   settings.marathon = without_slash(cluster.settings.get("marathon.url").value_or(""));
@@ -92,7 +101,8 @@ base::Result<Client*> Context::client() {
   if (verify != "false" && verify != "true" && !verify.empty()) settings.ca_file = verify;
   if (auto timeout = cluster.settings.get("core.timeout")) {
     ASSIGN_OR_RETURN(int64_t seconds, base::parse_int(*timeout));
-    settings.timeout = seconds <= 0 ? base::Duration(base::hours(24 * 365)) : base::Duration(base::seconds(seconds));
+    settings.timeout = seconds <= 0 ? base::Duration(base::hours(24 * 365))
+                                    : base::Duration(base::seconds(seconds));
   }
   if (verbosity > 0) settings.trace = [this](std::string_view text) { note(text); };
   client_ = std::make_unique<Client>(std::move(settings));

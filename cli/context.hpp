@@ -29,8 +29,8 @@ class Context {
   ~Context();
 
   void out(std::string_view text) { io_.out(text); }
-  void line(std::string_view text);       // out, with a line feed
-  void note(std::string_view text);       // to the error stream, with a line feed
+  void line(std::string_view text);  // out, with a line feed
+  void note(std::string_view text);  // to the error stream, with a line feed
   const Io& io() const { return io_; }
 
   /// The variable, or "".
@@ -38,8 +38,8 @@ class Context {
 
   ConfigStore& store() { return store_; }
 
-  /// The cluster commands work on: DCOS_CLUSTER, the only one, or the attached one. DCOS_URL alone makes one without
-  /// configuration. Error: how to get one.
+  /// The cluster commands work on: DCOS_CLUSTER, the only one, or the attached one. DCOS_URL alone
+  /// makes one without configuration. Error: how to get one.
   base::Result<Cluster> cluster();
 
   /// Requests to that cluster.

@@ -8,7 +8,8 @@
 
 namespace cli {
 
-std::string text_at(const boost::json::value& value, std::string_view pointer, std::string fallback) {
+std::string text_at(const boost::json::value& value, std::string_view pointer,
+                    std::string fallback) {
   const auto* found = base::json::find(value, pointer);
   if (found == nullptr || found->is_null()) return fallback;
   if (found->is_string()) return std::string(found->get_string());
@@ -37,6 +38,8 @@ void each_at(const boost::json::value& value, std::string_view pointer,
   for (const auto& item : found->get_array()) call(item);
 }
 
-std::string short_number(double value) { return fmt::format("{}", value); }
+std::string short_number(double value) {
+  return fmt::format("{}", value);
+}
 
 }  // namespace cli

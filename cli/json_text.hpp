@@ -11,7 +11,8 @@
 namespace cli {
 
 /// The string (or number, as text) at `pointer`, or `fallback`.
-std::string text_at(const boost::json::value& value, std::string_view pointer, std::string fallback = "");
+std::string text_at(const boost::json::value& value, std::string_view pointer,
+                    std::string fallback = "");
 double number_at(const boost::json::value& value, std::string_view pointer, double fallback = 0);
 bool flag_at(const boost::json::value& value, std::string_view pointer, bool fallback = false);
 

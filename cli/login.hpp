@@ -12,7 +12,8 @@ namespace cli {
 /// True when requests need a token.
 base::Result<bool> needs_login(Client& client);
 
-/// Logs in with the options --username, --password and --password-file, or DCOS_USERNAME and DCOS_PASSWORD.
+/// Logs in with the options --username, --password and --password-file, or DCOS_USERNAME and
+/// DCOS_PASSWORD.
 base::Result<std::string> log_in(Context& context, Client& client, const Arguments& arguments);
 
 }  // namespace cli

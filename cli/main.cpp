@@ -21,7 +21,8 @@ base::Result<std::string> read_input() {
     if (got < 0) return base::errno_error("standard input", errno);
     if (got == 0) return text;
     text.append(buffer, static_cast<size_t>(got));
-    if (text.size() > kMost) return base::Error{base::Code::TooLarge, "standard input is longer than 16 MiB"};
+    if (text.size() > kMost)
+      return base::Error{base::Code::TooLarge, "standard input is longer than 16 MiB"};
     // A person at a terminal answers with one line.
     if (::isatty(STDIN_FILENO) != 0 && text.ends_with('\n')) return text;
   }
@@ -44,12 +45,14 @@ int main(int argc, char** argv) {
   for (char** entry = environ; *entry != nullptr; ++entry) {
     std::string_view text(*entry);
     size_t equal = text.find('=');
-    if (equal != std::string_view::npos) environment[std::string(text.substr(0, equal))] = text.substr(equal + 1);
+    if (equal != std::string_view::npos)
+      environment[std::string(text.substr(0, equal))] = text.substr(equal + 1);
   }
   cli::Io io;
   io.out = [](std::string_view text) { write_all(STDOUT_FILENO, text); };
   io.err = [](std::string_view text) { write_all(STDERR_FILENO, text); };
   io.read_input = read_input;
   io.input_is_terminal = ::isatty(STDIN_FILENO) != 0;
-  return cli::run(std::vector<std::string>(argv + 1, argv + argc), std::move(environment), std::move(io));
+  return cli::run(std::vector<std::string>(argv + 1, argv + argc), std::move(environment),
+                  std::move(io));
 }

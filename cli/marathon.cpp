@@ -20,7 +20,8 @@ base::Result<json::value> parse_definition(const std::string& text, const std::s
   base::json::ParseOptions options;
   options.reject_duplicate_keys = true;
   auto value = base::json::parse(text, options);
-  if (!value) return base::invalid(fmt::format("{} is not valid JSON: {}", from, value.error().message));
+  if (!value)
+    return base::invalid(fmt::format("{} is not valid JSON: {}", from, value.error().message));
   return value;
 }
 
@@ -38,11 +39,12 @@ std::string app_path(const std::string& id) {
   return path;
 }
 
-base::Result<json::value> call_marathon(Client& client, const std::string& method, const std::string& path,
-                                        const std::string& body) {
+base::Result<json::value> call_marathon(Client& client, const std::string& method,
+                                        const std::string& path, const std::string& body) {
   base::http::Headers headers{{"Accept", "application/json"}};
   if (!body.empty()) headers.set("Content-Type", "application/json");
-  ASSIGN_OR_RETURN(auto response, client.send(method, client.marathon(path), body, std::move(headers)));
+  ASSIGN_OR_RETURN(auto response,
+                   client.send(method, client.marathon(path), body, std::move(headers)));
   if (response.status < 200 || response.status > 299) return http_error(response);
   if (base::trim(response.body).empty()) return json::value(nullptr);
   auto value = base::json::parse(response.body);
@@ -66,7 +68,8 @@ void print_deployment(Context& context, const json::value& answer) {
 base::Result<json::value> read_definition(Context& context, const std::string& resource) {
   if (resource.empty() || resource == "-") {
     if (context.io().input_is_terminal && resource.empty())
-      return base::invalid("no definition given: name a file or a URL, or write JSON to standard input");
+      return base::invalid(
+          "no definition given: name a file or a URL, or write JSON to standard input");
     ASSIGN_OR_RETURN(std::string text, context.io().read_input());
     return parse_definition(text, "standard input");
   }
@@ -74,7 +77,8 @@ base::Result<json::value> read_definition(Context& context, const std::string& r
     size_t host = resource.find("://") + 3;
     auto client = context.client_for(resource.substr(0, resource.find('/', host)), "");
     ASSIGN_OR_RETURN(auto response, client->send("GET", resource));
-    if (response.status != 200) return base::unavailable(fmt::format("{} answers HTTP {}", resource, response.status));
+    if (response.status != 200)
+      return base::unavailable(fmt::format("{} answers HTTP {}", resource, response.status));
     return parse_definition(response.body, resource);
   }
   auto text = base::read_file(resource, kMaxDefinition);

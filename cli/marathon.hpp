@@ -18,7 +18,8 @@ std::string app_id(const std::string& word);
 std::string app_path(const std::string& id);
 
 /// Sends to Marathon; an answer other than 2xx is an error with Marathon's words.
-base::Result<boost::json::value> call_marathon(Client& client, const std::string& method, const std::string& path,
+base::Result<boost::json::value> call_marathon(Client& client, const std::string& method,
+                                               const std::string& path,
                                                const std::string& body = "");
 
 /// The app as GET /v2/apps/<id> shows it.

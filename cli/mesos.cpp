@@ -14,8 +14,11 @@ namespace {
 
 namespace json = boost::json;
 
-void collect(const json::value& framework, std::string_view list, bool finished, std::vector<TaskRow>& out) {
-  each_at(framework, list, [&](const json::value& task) { out.push_back({&task, &framework, finished}); });
+void collect(const json::value& framework, std::string_view list, bool finished,
+             std::vector<TaskRow>& out) {
+  each_at(framework, list, [&](const json::value& task) {
+    out.push_back({&task, &framework, finished});
+  });
 }
 
 // The directory of the executor that runs the task, in an agent's state.
@@ -37,11 +40,21 @@ std::string directory_in(const json::value& state, const TaskRow& row) {
 
 }  // namespace
 
-std::string TaskRow::id() const { return text_at(*task, "/id"); }
-std::string TaskRow::name() const { return text_at(*task, "/name"); }
-std::string TaskRow::state() const { return text_at(*task, "/state"); }
-std::string TaskRow::agent_id() const { return text_at(*task, "/slave_id"); }
-std::string TaskRow::framework_id() const { return text_at(*task, "/framework_id", text_at(*framework, "/id")); }
+std::string TaskRow::id() const {
+  return text_at(*task, "/id");
+}
+std::string TaskRow::name() const {
+  return text_at(*task, "/name");
+}
+std::string TaskRow::state() const {
+  return text_at(*task, "/state");
+}
+std::string TaskRow::agent_id() const {
+  return text_at(*task, "/slave_id");
+}
+std::string TaskRow::framework_id() const {
+  return text_at(*task, "/framework_id", text_at(*framework, "/id"));
+}
 
 std::string TaskRow::executor_id() const {
   std::string executor = text_at(*task, "/executor_id");
@@ -73,7 +86,8 @@ bool glob_match(std::string_view pattern, std::string_view text) {
   return p == pattern.size();
 }
 
-std::vector<TaskRow> find_tasks(const json::value& state, const std::string& filter, TaskChoice choice) {
+std::vector<TaskRow> find_tasks(const json::value& state, const std::string& filter,
+                                TaskChoice choice) {
   std::vector<TaskRow> rows;
   each_at(state, "/frameworks", [&](const json::value& framework) {
     if (choice != TaskChoice::Completed) {
@@ -110,12 +124,14 @@ base::Result<std::vector<TaskRow>> matching_tasks(const json::value& state, cons
   if (!rows.empty()) return rows;
   auto finished = find_tasks(state, name, TaskChoice::Completed);
   if (choice == TaskChoice::Running && !finished.empty())
-    return base::not_found(fmt::format("no running task matches \"{}\"; {} finished one(s) do: add --completed", name,
-                                       finished.size()));
+    return base::not_found(
+        fmt::format("no running task matches \"{}\"; {} finished one(s) do: add --completed", name,
+                    finished.size()));
   return base::not_found(fmt::format("no task matches \"{}\". Please run `dcos task list`", name));
 }
 
-base::Result<TaskRow> find_task(const json::value& state, const std::string& name, TaskChoice choice) {
+base::Result<TaskRow> find_task(const json::value& state, const std::string& name,
+                                TaskChoice choice) {
   ASSIGN_OR_RETURN(auto rows, matching_tasks(state, name, choice));
   if (rows.size() > 1) {
     std::string text = fmt::format("more than one task matches \"{}\"; give more of its id:", name);
@@ -131,11 +147,16 @@ base::Result<std::string> sandbox_of(Client& client, const TaskRow& task) {
   if (!state) return state.error().with_context(fmt::format("the agent of task {}", task.id()));
   std::string directory = directory_in(*state, task);
   if (directory.empty())
-    return base::not_found(fmt::format("the sandbox of task {} is not known to its agent any more", task.id()));
+    return base::not_found(
+        fmt::format("the sandbox of task {} is not known to its agent any more", task.id()));
   return directory;
 }
 
-std::string region_of(const json::value& node) { return text_at(node, "/domain/fault_domain/region/name", "N/A"); }
-std::string zone_of(const json::value& node) { return text_at(node, "/domain/fault_domain/zone/name", "N/A"); }
+std::string region_of(const json::value& node) {
+  return text_at(node, "/domain/fault_domain/region/name", "N/A");
+}
+std::string zone_of(const json::value& node) {
+  return text_at(node, "/domain/fault_domain/zone/name", "N/A");
+}
 
 }  // namespace cli

@@ -13,7 +13,7 @@
 namespace cli {
 
 struct TaskRow {
-  const boost::json::value* task;       // points into the state that was read
+  const boost::json::value* task;  // points into the state that was read
   const boost::json::value* framework;
   bool finished = false;
 
@@ -29,16 +29,19 @@ struct TaskRow {
 enum class TaskChoice { Running, Completed, All };
 TaskChoice task_choice(const Arguments& arguments);
 
-/// Tasks of the state whose id or name holds, begins with or matches (by * and ?) `filter`; "" for all. By name and id.
-std::vector<TaskRow> find_tasks(const boost::json::value& state, const std::string& filter, TaskChoice choice);
+/// Tasks of the state whose id or name holds, begins with or matches (by * and ?) `filter`; "" for
+/// all. By name and id.
+std::vector<TaskRow> find_tasks(const boost::json::value& state, const std::string& filter,
+                                TaskChoice choice);
 
 /// As matching_tasks, when only one will do.
-base::Result<TaskRow> find_task(const boost::json::value& state, const std::string& name, TaskChoice choice);
+base::Result<TaskRow> find_task(const boost::json::value& state, const std::string& name,
+                                TaskChoice choice);
 
-/// All that `name` means: the one with exactly this id, else those whose id begins so, else those it is part of. Error:
-/// none, with advice.
-base::Result<std::vector<TaskRow>> matching_tasks(const boost::json::value& state, const std::string& name,
-                                                  TaskChoice choice);
+/// All that `name` means: the one with exactly this id, else those whose id begins so, else those
+/// it is part of. Error: none, with advice.
+base::Result<std::vector<TaskRow>> matching_tasks(const boost::json::value& state,
+                                                  const std::string& name, TaskChoice choice);
 
 /// Where an agent keeps the task's files.
 base::Result<std::string> sandbox_of(Client& client, const TaskRow& task);

@@ -20,7 +20,9 @@ constexpr std::string_view kGlobalOptions =
 
 const Option* find_option(const Command& command, std::string_view name) {
   for (const Option& option : command.options)
-    if (!option.name.empty() && (option.name == name || (name.size() == 1 && option.letter == name[0]))) return &option;
+    if (!option.name.empty() &&
+        (option.name == name || (name.size() == 1 && option.letter == name[0])))
+      return &option;
   return nullptr;
 }
 
@@ -30,8 +32,8 @@ std::string hint(std::string_view path) {
 }
 
 // "-q", "--lines=3", "--lines 3", "-vq".
-base::Status parse_option(const Command& command, const std::vector<std::string>& words, size_t& at, Arguments& out,
-                          bool& help) {
+base::Status parse_option(const Command& command, const std::vector<std::string>& words, size_t& at,
+                          Arguments& out, bool& help) {
   const std::string& word = words[at];
   std::string_view text(word);
   bool is_long = text.starts_with("--");
@@ -49,7 +51,8 @@ base::Status parse_option(const Command& command, const std::vector<std::string>
   if (!is_long && !option->takes_value) {
     for (char letter : text) {
       const Option* each = find_option(command, std::string_view(&letter, 1));
-      if (each == nullptr || each->takes_value) return base::invalid(fmt::format("unknown flag: -{}", letter));
+      if (each == nullptr || each->takes_value)
+        return base::invalid(fmt::format("unknown flag: -{}", letter));
       out.options[std::string(each->name)].push_back("");
     }
     return {};
@@ -66,14 +69,15 @@ base::Status parse_option(const Command& command, const std::vector<std::string>
     }
   } else if (is_long && equal != std::string_view::npos) {
     if (text.substr(equal + 1) == "false") return {};
-    if (text.substr(equal + 1) != "true") return base::invalid(fmt::format("--{} takes no value", option->name));
+    if (text.substr(equal + 1) != "true")
+      return base::invalid(fmt::format("--{} takes no value", option->name));
   }
   out.options[std::string(option->name)].push_back(value);
   return {};
 }
 
-base::Status parse(const Command& command, const std::vector<std::string>& words, size_t from, Arguments& out,
-                   bool& help) {
+base::Status parse(const Command& command, const std::vector<std::string>& words, size_t from,
+                   Arguments& out, bool& help) {
   bool only_words = false;
   for (size_t i = from; i < words.size(); ++i) {
     const std::string& word = words[i];
@@ -88,9 +92,11 @@ base::Status parse(const Command& command, const std::vector<std::string>& words
     }
   }
   int count = static_cast<int>(out.words.size());
-  if (count < command.least) return base::invalid(fmt::format("missing argument: dcos {} {}", command.path, command.usage));
+  if (count < command.least)
+    return base::invalid(fmt::format("missing argument: dcos {} {}", command.path, command.usage));
   if (command.most >= 0 && count > command.most)
-    return base::invalid(fmt::format("too many arguments: \"{}\"", out.words[static_cast<size_t>(command.most)]));
+    return base::invalid(
+        fmt::format("too many arguments: \"{}\"", out.words[static_cast<size_t>(command.most)]));
   return {};
 }
 
@@ -113,15 +119,16 @@ int fail(Context& context, std::string_view message) {
   return 1;
 }
 
-int run_command(Context& context, const Command& command, const std::vector<std::string>& words, size_t used) {
+int run_command(Context& context, const Command& command, const std::vector<std::string>& words,
+                size_t used) {
   if (command.run == nullptr) {
     bool help = used >= words.size() || words[used] == "--help" || words[used] == "-h";
     if (help) {
       context.out(help_text(command.path));
       return 0;
     }
-    return fail(context, fmt::format("unknown command \"{}\" for \"dcos {}\"\n{}", words[used], command.path,
-                                     hint(command.path)));
+    return fail(context, fmt::format("unknown command \"{}\" for \"dcos {}\"\n{}", words[used],
+                                     command.path, hint(command.path)));
   }
   Arguments arguments;
   bool help = false;
@@ -130,7 +137,8 @@ int run_command(Context& context, const Command& command, const std::vector<std:
     context.out(help_text(command.path));
     return 0;
   }
-  if (!status) return fail(context, fmt::format("{}\n{}", status.error().message, hint(command.path)));
+  if (!status)
+    return fail(context, fmt::format("{}\n{}", status.error().message, hint(command.path)));
   auto code = command.run(context, arguments);
   return code ? *code : fail(context, code.error().message);
 }
@@ -145,7 +153,9 @@ std::string Arguments::get(std::string_view option) const {
 base::Result<int64_t> Arguments::number(std::string_view option, int64_t fallback) const {
   if (!has(option)) return fallback;
   auto value = base::parse_int(get(option));
-  if (!value) return base::invalid(fmt::format("--{} must be a whole number, not \"{}\"", option, get(option)));
+  if (!value)
+    return base::invalid(
+        fmt::format("--{} must be a whole number, not \"{}\"", option, get(option)));
   return value;
 }
 
@@ -161,12 +171,14 @@ std::vector<const Command*> members(std::string_view path) {
     if (command.hidden) continue;
     std::string_view rest = command.path;
     if (!path.empty()) {
-      if (!rest.starts_with(path) || rest.size() <= path.size() || rest[path.size()] != ' ') continue;
+      if (!rest.starts_with(path) || rest.size() <= path.size() || rest[path.size()] != ' ')
+        continue;
       rest.remove_prefix(path.size() + 1);
     }
     if (rest.find(' ') == std::string_view::npos) out.push_back(&command);
   }
-  std::sort(out.begin(), out.end(), [](const Command* a, const Command* b) { return a->path < b->path; });
+  std::sort(out.begin(), out.end(),
+            [](const Command* a, const Command* b) { return a->path < b->path; });
   return out;
 }
 
@@ -174,14 +186,17 @@ std::string help_text(std::string_view path) {
   const Command* command = path.empty() ? nullptr : find_command(path);
   auto below = members(path);
   std::string full = path.empty() ? "dcos" : fmt::format("dcos {}", path);
-  std::string out = fmt::format("{}\n\nUsage:\n", command != nullptr ? command->summary : "Operate a cluster from the command line");
+  std::string out =
+      fmt::format("{}\n\nUsage:\n", command != nullptr ? command->summary
+                                                       : "Operate a cluster from the command line");
   if (command != nullptr && command->run != nullptr)
     out += fmt::format("    {}{}{}\n", full, command->usage.empty() ? "" : " ", command->usage);
   if (!below.empty()) out += fmt::format("    {} [command]\n", full);
   if (!below.empty()) {
     out += "\nCommands:\n";
     for (const Command* member : below)
-      out += fmt::format("    {}\n        {}\n", member->path.substr(path.empty() ? 0 : path.size() + 1), member->summary);
+      out += fmt::format("    {}\n        {}\n",
+                         member->path.substr(path.empty() ? 0 : path.size() + 1), member->summary);
   }
   out += "\nOptions:\n";
   if (path.empty()) {
@@ -196,7 +211,9 @@ std::string help_text(std::string_view path) {
     }
     out += "    -h, --help\n        Show usage help\n";
   }
-  if (!below.empty()) out += fmt::format("\nUse \"{} [command] --help\" for more information about a command.\n", full);
+  if (!below.empty())
+    out +=
+        fmt::format("\nUse \"{} [command] --help\" for more information about a command.\n", full);
   return out;
 }
 
@@ -220,7 +237,8 @@ std::vector<std::string> complete(Context& context, const std::vector<std::strin
     return out;
   }
   if (used == before.size())
-    for (const Command* member : members(path)) offer(member->path.substr(path.empty() ? 0 : path.size() + 1));
+    for (const Command* member : members(path))
+      offer(member->path.substr(path.empty() ? 0 : path.size() + 1));
   if (command == nullptr) return out;
   if (command->completes == "cluster") {
     if (auto clusters = context.store().clusters())
@@ -264,7 +282,8 @@ int run(const std::vector<std::string>& words, Environment environment, Io io) {
   size_t used = at;
   const Command* command = match(words, at, used);
   if (command == nullptr)
-    return fail(context, fmt::format("unknown command \"{}\" for \"dcos\"\n{}", words[at], hint("")));
+    return fail(context,
+                fmt::format("unknown command \"{}\" for \"dcos\"\n{}", words[at], hint("")));
   if (help) {
     context.out(help_text(command->path));
     return 0;

@@ -25,13 +25,16 @@ bool is_number(std::string_view text) {
   return digits;
 }
 
-std::string blanks(size_t count) { return std::string(count, ' '); }
+std::string blanks(size_t count) {
+  return std::string(count, ' ');
+}
 
 }  // namespace
 
 size_t display_width(std::string_view text) {
-  return static_cast<size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+  }));
 }
 
 std::string Table::render() const {
@@ -40,7 +43,8 @@ std::string Table::render() const {
   for (size_t i = 0; i < columns; ++i) width[i] = display_width(header_[i]);
   for (const auto& row : rows_)
     for (size_t i = 0; i < columns && i < row.size(); ++i)
-      for (std::string_view line : base::split(row[i], '\n')) width[i] = std::max(width[i], display_width(line));
+      for (std::string_view line : base::split(row[i], '\n'))
+        width[i] = std::max(width[i], display_width(line));
 
   std::string out;
   bool centered = style_ == Style::Centered;
@@ -61,12 +65,14 @@ std::string Table::render() const {
     std::vector<std::vector<std::string_view>> cells;
     size_t lines = 1;
     for (size_t i = 0; i < columns; ++i) {
-      cells.push_back(i < row.size() ? base::split(row[i], '\n') : std::vector<std::string_view>{""});
+      cells.push_back(i < row.size() ? base::split(row[i], '\n')
+                                     : std::vector<std::string_view>{""});
       lines = std::max(lines, cells.back().size());
     }
     for (size_t line = 0; line < lines; ++line) {
       start();
-      for (size_t i = 0; i < columns; ++i) put(i, line < cells[i].size() ? cells[i][line] : "", false);
+      for (size_t i = 0; i < columns; ++i)
+        put(i, line < cells[i].size() ? cells[i][line] : "", false);
       end();
     }
   }

@@ -11,7 +11,8 @@ namespace cli {
 class Table {
  public:
   enum class Style {
-    Centered,  // two blanks at the left, headers centred, numbers to the right: node, task, service, cluster, app list
+    Centered,  // two blanks at the left, headers centred, numbers to the right: node, task,
+               // service, cluster, app list
     Plain,     // no margin, all to the left: deployments, tasks of Marathon
   };
 

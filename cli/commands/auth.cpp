@@ -19,7 +19,8 @@ base::Result<std::string> read_secret(const std::string& path) {
   struct stat info {};
   if (::stat(path.c_str(), &info) == 0 && (info.st_mode & 0177) != 0)
     return base::forbidden(
-        fmt::format("permissions {:04o} for '{}' are too open, expected 0400 or 0600", info.st_mode & 0777, path));
+        fmt::format("permissions {:04o} for '{}' are too open, expected 0400 or 0600",
+                    info.st_mode & 0777, path));
   ASSIGN_OR_RETURN(std::string text, base::read_file(path, 1 << 16));
   return std::string(base::trim(text));
 }
@@ -35,18 +36,22 @@ base::Result<bool> needs_login(Client& client) {
 
 base::Result<std::string> log_in(Context& context, Client& client, const Arguments& arguments) {
   if (std::string token = context.env("DCOS_CLUSTER_SETUP_ACS_TOKEN"); !token.empty()) return token;
-  std::string user = arguments.has("username") ? arguments.get("username") : context.env("DCOS_USERNAME");
-  std::string password = arguments.has("password") ? arguments.get("password") : context.env("DCOS_PASSWORD");
+  std::string user =
+      arguments.has("username") ? arguments.get("username") : context.env("DCOS_USERNAME");
+  std::string password =
+      arguments.has("password") ? arguments.get("password") : context.env("DCOS_PASSWORD");
   if (arguments.has("password-file")) {
     ASSIGN_OR_RETURN(password, read_secret(arguments.get("password-file")));
   }
   if (user.empty() || password.empty())
-    return base::Error{base::Code::Unauthenticated,
-                       "this cluster wants a login: give --username and --password-file, or set DCOS_USERNAME and "
-                       "DCOS_PASSWORD"};
+    return base::Error{
+        base::Code::Unauthenticated,
+        "this cluster wants a login: give --username and --password-file, or set DCOS_USERNAME and "
+        "DCOS_PASSWORD"};
   boost::json::object body{{"uid", user}, {"password", password}};
   base::http::Headers headers{{"Content-Type", "application/json"}};
-  ASSIGN_OR_RETURN(auto response, client.send("POST", "/acs/api/v1/auth/login", boost::json::serialize(body), headers));
+  ASSIGN_OR_RETURN(auto response, client.send("POST", "/acs/api/v1/auth/login",
+                                              boost::json::serialize(body), headers));
   auto answer = base::json::parse(response.body);
   if (response.status == 200 && answer) {
     std::string token = text_at(*answer, "/token");

@@ -24,7 +24,8 @@ std::optional<json::value> version_of(Context& context, const Cluster& cluster) 
   settings.token = cluster.token();
   settings.timeout = kProbe;
   settings.verify_tls = cluster.settings.get("core.ssl_verify").value_or("true") != "false";
-  if (context.verbosity > 0) settings.trace = [&context](std::string_view text) { context.note(text); };
+  if (context.verbosity > 0)
+    settings.trace = [&context](std::string_view text) { context.note(text); };
   Client client(std::move(settings));
   auto version = client.get_json("/dcos-metadata/dcos-version.json");
   if (!version) return std::nullopt;
@@ -44,10 +45,13 @@ std::string normal_url(std::string url) {
 base::Result<std::string> cluster_id_of(Client& client) {
   ASSIGN_OR_RETURN(auto metadata, client.get_json("/metadata"));
   std::string id = text_at(metadata, "/CLUSTER_ID");
-  if (id.empty()) return base::unavailable("the cluster tells no id at /metadata; its gateway needs --data_dir or --cluster_id");
+  if (id.empty())
+    return base::unavailable(
+        "the cluster tells no id at /metadata; its gateway needs --data_dir or --cluster_id");
   // The id names a directory of ours.
   for (char c : id)
-    if ((c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && c != '-' && c != '_')
+    if ((c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && c != '-' &&
+        c != '_')
       return base::unavailable("the cluster's id holds characters that it should not hold");
   return id;
 }
@@ -63,7 +67,9 @@ base::Result<int> print_version(Context& context) {
   auto cluster = context.cluster();
   if (!cluster || cluster->url().empty()) return 0;
   auto version = version_of(context, *cluster);
-  auto field = [&](std::string_view pointer) { return version ? text_at(*version, pointer, "N/A") : std::string("N/A"); };
+  auto field = [&](std::string_view pointer) {
+    return version ? text_at(*version, pointer, "N/A") : std::string("N/A");
+  };
   context.line("dcos.version=" + field("/version"));
   context.line("dcos.variant=" + field("/dcos-variant"));
   context.line("dcos.commit=" + field("/dcos-image-commit"));
@@ -77,11 +83,13 @@ base::Result<int> cluster_setup(Context& context, const Arguments& arguments) {
   settings.url = url;
   settings.verify_tls = !arguments.has("insecure");
   settings.ca_file = arguments.get("ca-certs");
-  if (context.verbosity > 0) settings.trace = [&context](std::string_view text) { context.note(text); };
+  if (context.verbosity > 0)
+    settings.trace = [&context](std::string_view text) { context.note(text); };
   auto client = std::make_unique<Client>(settings);
   ASSIGN_OR_RETURN(auto front, client->send("HEAD", "/"));
   if (front.status != 200)
-    return base::unavailable(fmt::format("couldn't detect a canonical cluster URL: {} answers HTTP {}", url, front.status));
+    return base::unavailable(fmt::format(
+        "couldn't detect a canonical cluster URL: {} answers HTTP {}", url, front.status));
 
   ASSIGN_OR_RETURN(bool needed, needs_login(*client));
   if (needed) {
@@ -99,7 +107,8 @@ base::Result<int> cluster_setup(Context& context, const Arguments& arguments) {
     if (name.empty()) name = cluster.id;
   }
   // A cluster that is known already keeps what else was set for it.
-  if (auto known = context.store().find(cluster.id, true); known && known->id == cluster.id) cluster = *known;
+  if (auto known = context.store().find(cluster.id, true); known && known->id == cluster.id)
+    cluster = *known;
   cluster.settings.set("core.dcos_url", url);
   if (needed) {
     cluster.settings.set("core.dcos_acs_token", settings.token);
@@ -138,13 +147,19 @@ base::Result<int> cluster_list(Context& context, const Arguments& arguments) {
     auto version = version_of(context, cluster);
     std::string status = version ? "AVAILABLE" : "UNAVAILABLE";
     std::string number = version ? text_at(*version, "/version", "UNKNOWN") : "UNKNOWN";
-    list.push_back(json::object{{"attached", cluster.attached}, {"cluster_id", cluster.id}, {"name", cluster.name()},
-                                {"status", status}, {"url", cluster.url()}, {"version", number}});
-    table.add({cluster.attached ? "*" : "", cluster.name(), cluster.id, status, number, cluster.url()});
+    list.push_back(json::object{{"attached", cluster.attached},
+                                {"cluster_id", cluster.id},
+                                {"name", cluster.name()},
+                                {"status", status},
+                                {"url", cluster.url()},
+                                {"version", number}});
+    table.add(
+        {cluster.attached ? "*" : "", cluster.name(), cluster.id, status, number, cluster.url()});
   }
   if (arguments.has("names")) return 0;
   if (arguments.has("attached") && list.empty())
-    return base::not_found("no cluster is attached. Please run `dcos cluster attach <cluster-name>`");
+    return base::not_found(
+        "no cluster is attached. Please run `dcos cluster attach <cluster-name>`");
   if (arguments.has("json")) {
     context.line(base::json::render_pretty(list, 4));
   } else {
@@ -158,7 +173,8 @@ base::Result<int> cluster_remove(Context& context, const Arguments& arguments) {
   if (many && !arguments.words.empty())
     return base::invalid("cannot accept both a cluster name and the --all / --unavailable option");
   if (!many && arguments.words.empty())
-    return base::invalid("either a cluster name or one of the --all / --unavailable option must be passed");
+    return base::invalid(
+        "either a cluster name or one of the --all / --unavailable option must be passed");
   if (!many) {
     ASSIGN_OR_RETURN(Cluster cluster, context.store().find(arguments.words[0], false));
     RETURN_IF_ERROR(context.store().remove(cluster));

@@ -38,7 +38,9 @@ std::string actions_of(const json::value& deployment) {
 bool touches(const json::value& deployment, const std::string& id) {
   bool found = false;
   for (const char* list : {"/affectedApps", "/affectedPods"})
-    each_at(deployment, list, [&](const json::value& item) { found = found || (item.is_string() && item.get_string() == id); });
+    each_at(deployment, list, [&](const json::value& item) {
+      found = found || (item.is_string() && item.get_string() == id);
+    });
   return found;
 }
 
@@ -59,7 +61,8 @@ base::Result<json::value> find_deployment(Client& client, const std::string& id)
 base::Result<json::array> marathon_tasks(Client& client) {
   ASSIGN_OR_RETURN(auto answer, call_marathon(client, "GET", "/v2/tasks"));
   const auto* tasks = base::json::find(answer, "/tasks");
-  if (tasks == nullptr || !tasks->is_array()) return base::unavailable("Marathon's list of tasks is malformed");
+  if (tasks == nullptr || !tasks->is_array())
+    return base::unavailable("Marathon's list of tasks is malformed");
   return tasks->get_array();
 }
 
@@ -73,13 +76,16 @@ base::Result<json::value> find_marathon_task(Client& client, const std::string& 
     if (known.starts_with(id)) found.push_back(&task);
   }
   if (found.empty()) return base::not_found(fmt::format("Task '{}' does not exist", id));
-  if (found.size() > 1) return base::conflict(fmt::format("{} tasks begin with '{}'; give more of the id", found.size(), id));
+  if (found.size() > 1)
+    return base::conflict(
+        fmt::format("{} tasks begin with '{}'; give more of the id", found.size(), id));
   return json::value(*found.front());
 }
 
 std::string healthy(const json::value& task) {
   bool good = true;
-  each_at(task, "/healthCheckResults", [&](const json::value& result) { good = good && flag_at(result, "/alive"); });
+  each_at(task, "/healthCheckResults",
+          [&](const json::value& result) { good = good && flag_at(result, "/alive"); });
   return good ? "True" : "False";
 }
 
@@ -118,11 +124,15 @@ base::Result<int> deployment_list(Context& context, const Arguments& arguments) 
     return 0;
   }
   if (list.empty())
-    return base::not_found(wanted.empty() ? "There are no deployments" : fmt::format("There are no deployments for '{}'", wanted));
+    return base::not_found(wanted.empty()
+                               ? "There are no deployments"
+                               : fmt::format("There are no deployments for '{}'", wanted));
   Table table({"APP", "POD", "ACTION", "PROGRESS", "ID"}, Table::Style::Plain);
   for (const json::value& deployment : list)
-    table.add({lines_of(deployment, "/affectedApps"), lines_of(deployment, "/affectedPods"), actions_of(deployment),
-               fmt::format("{}/{}", text_at(deployment, "/currentStep", "0"), text_at(deployment, "/totalSteps", "0")),
+    table.add({lines_of(deployment, "/affectedApps"), lines_of(deployment, "/affectedPods"),
+               actions_of(deployment),
+               fmt::format("{}/{}", text_at(deployment, "/currentStep", "0"),
+                           text_at(deployment, "/totalSteps", "0")),
                text_at(deployment, "/id")});
   context.out(table.render());
   return 0;
@@ -151,13 +161,15 @@ base::Result<int> deployment_watch(Context& context, const Arguments& arguments)
   for (int64_t looks = 0; looks < most; ++looks) {
     ASSIGN_OR_RETURN(json::value deployment, find_deployment(*client, arguments.words[0]));
     if (deployment.is_null()) return 0;
-    std::string now = fmt::format("{}/{} {}", text_at(deployment, "/currentStep"), text_at(deployment, "/totalSteps"),
+    std::string now = fmt::format("{}/{} {}", text_at(deployment, "/currentStep"),
+                                  text_at(deployment, "/totalSteps"),
                                   base::replace_all(actions_of(deployment), "\n", ", "));
     if (now != shown) context.note("Deployment update: " + now);
     shown = now;
     client->pause(base::seconds(std::max<int64_t>(interval, 0)));
   }
-  return base::Error{base::Code::Timeout, fmt::format("deployment {} still runs", arguments.words[0])};
+  return base::Error{base::Code::Timeout,
+                     fmt::format("deployment {} still runs", arguments.words[0])};
 }
 
 base::Result<int> marathon_task_list(Context& context, const Arguments& arguments) {
@@ -170,8 +182,8 @@ base::Result<int> marathon_task_list(Context& context, const Arguments& argument
     std::string app = text_at(task, "/appId");
     if (!wanted.empty() && app != wanted) continue;
     list.push_back(task);
-    table.add({app, healthy(task), text_at(task, "/startedAt", "N/A"), text_at(task, "/host"), text_at(task, "/id"),
-               text_at(task, "/role", "*")});
+    table.add({app, healthy(task), text_at(task, "/startedAt", "N/A"), text_at(task, "/host"),
+               text_at(task, "/id"), text_at(task, "/role", "*")});
     if (arguments.has("quiet")) context.line(text_at(task, "/id"));
   }
   if (arguments.has("quiet")) return 0;
@@ -193,7 +205,8 @@ base::Result<int> marathon_task_show(Context& context, const Arguments& argument
 base::Result<int> marathon_task_stop(Context& context, const Arguments& arguments) {
   ASSIGN_OR_RETURN(Client * client, context.client());
   ASSIGN_OR_RETURN(json::value task, find_marathon_task(*client, arguments.words[0]));
-  std::string path = app_path(text_at(task, "/appId")) + "/tasks/" + base::percent_encode(text_at(task, "/id"));
+  std::string path =
+      app_path(text_at(task, "/appId")) + "/tasks/" + base::percent_encode(text_at(task, "/id"));
   if (arguments.has("wipe")) path += "?wipe=true";
   ASSIGN_OR_RETURN(auto answer, call_marathon(*client, "DELETE", path));
   const json::value* stopped = base::json::find(answer, "/task");
@@ -208,8 +221,10 @@ base::Result<int> marathon_task_kill(Context& context, const Arguments& argument
     ASSIGN_OR_RETURN(json::value task, find_marathon_task(*client, word));
     ids.push_back(json::string_view(text_at(task, "/id")));
   }
-  std::string path = fmt::format("/v2/tasks/delete?scale={}&wipe={}", arguments.has("scale"), arguments.has("wipe"));
-  ASSIGN_OR_RETURN(auto answer, call_marathon(*client, "POST", path, json::serialize(json::object{{"ids", ids}})));
+  std::string path = fmt::format("/v2/tasks/delete?scale={}&wipe={}", arguments.has("scale"),
+                                 arguments.has("wipe"));
+  ASSIGN_OR_RETURN(auto answer, call_marathon(*client, "POST", path,
+                                              json::serialize(json::object{{"ids", ids}})));
   if (arguments.has("json")) {
     context.line(base::json::render_pretty(answer, 4));
     return 0;
@@ -220,7 +235,8 @@ base::Result<int> marathon_task_kill(Context& context, const Arguments& argument
     return 0;
   }
   std::vector<std::string> killed;
-  each_at(answer, "/tasks", [&](const json::value& task) { killed.push_back("'" + text_at(task, "/id") + "'"); });
+  each_at(answer, "/tasks",
+          [&](const json::value& task) { killed.push_back("'" + text_at(task, "/id") + "'"); });
   context.line("Killed tasks: [" + base::join(killed, ", ") + "]");
   return 0;
 }

@@ -30,10 +30,16 @@ struct AppActivity {
 };
 
 std::string action_word(const std::string& action) {
-  static const std::map<std::string, std::string> kWords = {
-      {"StartApplication", "start"}, {"StopApplication", "stop"}, {"ScaleApplication", "scale"},
-      {"RestartApplication", "restart"}, {"StartPod", "start"}, {"StopPod", "stop"}, {"ScalePod", "scale"},
-      {"RestartPod", "restart"}, {"ResolveArtifacts", "artifacts"}, {"KillAllOldTasksOf", "kill-tasks"}};
+  static const std::map<std::string, std::string> kWords = {{"StartApplication", "start"},
+                                                            {"StopApplication", "stop"},
+                                                            {"ScaleApplication", "scale"},
+                                                            {"RestartApplication", "restart"},
+                                                            {"StartPod", "start"},
+                                                            {"StopPod", "stop"},
+                                                            {"ScalePod", "scale"},
+                                                            {"RestartPod", "restart"},
+                                                            {"ResolveArtifacts", "artifacts"},
+                                                            {"KillAllOldTasksOf", "kill-tasks"}};
   auto it = kWords.find(action);
   return it == kWords.end() ? action : it->second;
 }
@@ -59,14 +65,16 @@ base::Result<AppActivity> read_activity(Client& client) {
 std::string health_of(const json::value& app) {
   const auto* checks = base::json::find(app, "/healthChecks");
   if (checks == nullptr || !checks->is_array() || checks->get_array().empty()) return "---";
-  return fmt::format("{}/{}", text_at(app, "/tasksHealthy", "0"), text_at(app, "/tasksRunning", "0"));
+  return fmt::format("{}/{}", text_at(app, "/tasksHealthy", "0"),
+                     text_at(app, "/tasksRunning", "0"));
 }
 
 std::string command_of(const json::value& app) {
   std::string command = text_at(app, "/cmd");
   if (command.empty()) {
     each_at(app, "/args", [&](const json::value& word) {
-      if (word.is_string()) command += (command.empty() ? "" : " ") + std::string(word.get_string());
+      if (word.is_string())
+        command += (command.empty() ? "" : " ") + std::string(word.get_string());
     });
   }
   for (char& c : command)
@@ -77,7 +85,8 @@ std::string command_of(const json::value& app) {
   size_t bytes = 0, seen = 0;
   while (bytes < command.size() && seen < kMaxCommand - 3) {
     ++bytes;
-    while (bytes < command.size() && (static_cast<unsigned char>(command[bytes]) & 0xC0) == 0x80) ++bytes;
+    while (bytes < command.size() && (static_cast<unsigned char>(command[bytes]) & 0xC0) == 0x80)
+      ++bytes;
     ++seen;
   }
   return command.substr(0, bytes) + "...";
@@ -90,7 +99,8 @@ base::Result<json::value> property_value(const std::string& name, const std::str
   auto value = base::json::parse(text);
   if (value) return value;
   if (!text.empty() && (text.front() == '{' || text.front() == '['))
-    return base::invalid(fmt::format("the value of {} is not valid JSON: {}", name, value.error().message));
+    return base::invalid(
+        fmt::format("the value of {} is not valid JSON: {}", name, value.error().message));
   return json::value(json::string_view(text));
 }
 
@@ -109,22 +119,26 @@ base::Result<json::value> properties(Context& context, const Arguments& argument
   return json::value(std::move(out));
 }
 
-base::Result<int> set_instances(Context& context, Client& client, const Arguments& arguments, const std::string& id,
-                                int64_t instances) {
+base::Result<int> set_instances(Context& context, Client& client, const Arguments& arguments,
+                                const std::string& id, int64_t instances) {
   json::object body{{"instances", instances}};
-  ASSIGN_OR_RETURN(auto answer, call_marathon(client, "PUT", forced(app_path(id), arguments), json::serialize(body)));
+  ASSIGN_OR_RETURN(auto answer, call_marathon(client, "PUT", forced(app_path(id), arguments),
+                                              json::serialize(body)));
   print_deployment(context, answer);
   return 0;
 }
 
 // "-1" means the version before the current one.
-base::Result<std::string> version_name(Client& client, const std::string& id, const std::string& wanted) {
+base::Result<std::string> version_name(Client& client, const std::string& id,
+                                       const std::string& wanted) {
   auto back = base::parse_int(wanted);
   if (!back) return wanted;
-  if (*back > 0) return base::invalid("relative versions must be negative: -1 is the one before the current");
+  if (*back > 0)
+    return base::invalid("relative versions must be negative: -1 is the one before the current");
   ASSIGN_OR_RETURN(auto versions, call_marathon(client, "GET", app_path(id) + "/versions"));
   std::string name = text_at(versions, fmt::format("/versions/{}", -*back));
-  if (name.empty()) return base::not_found(fmt::format("application {} has no version {}", id, wanted));
+  if (name.empty())
+    return base::not_found(fmt::format("application {} has no version {}", id, wanted));
   return name;
 }
 
@@ -143,16 +157,18 @@ base::Result<int> app_list(Context& context, const Arguments& arguments) {
     return 0;
   }
   ASSIGN_OR_RETURN(AppActivity activity, read_activity(*client));
-  Table table({"ID", "MEM", "CPUS", "TASKS", "HEALTH", "DEPLOYMENT", "WAITING", "CONTAINER", "CMD", "ROLE"});
+  Table table({"ID", "MEM", "CPUS", "TASKS", "HEALTH", "DEPLOYMENT", "WAITING", "CONTAINER", "CMD",
+               "ROLE"});
   table.align_left();
   each_at(answer, "/apps", [&](const json::value& app) {
     std::string id = text_at(app, "/id");
     auto deployment = activity.deployment.find(id);
-    table.add({id, text_at(app, "/mem", "0"), text_at(app, "/cpus", "0"),
-               fmt::format("{}/{}", text_at(app, "/tasksRunning", "0"), text_at(app, "/instances", "1")), health_of(app),
-               deployment == activity.deployment.end() ? "---" : deployment->second,
-               activity.overdue.find(id) == activity.overdue.end() ? "false" : "true",
-               text_at(app, "/container/type", "MESOS"), command_of(app), text_at(app, "/role", "*")});
+    table.add(
+        {id, text_at(app, "/mem", "0"), text_at(app, "/cpus", "0"),
+         fmt::format("{}/{}", text_at(app, "/tasksRunning", "0"), text_at(app, "/instances", "1")),
+         health_of(app), deployment == activity.deployment.end() ? "---" : deployment->second,
+         activity.overdue.find(id) == activity.overdue.end() ? "false" : "true",
+         text_at(app, "/container/type", "MESOS"), command_of(app), text_at(app, "/role", "*")});
   });
   context.out(table.render());
   return 0;
@@ -160,7 +176,8 @@ base::Result<int> app_list(Context& context, const Arguments& arguments) {
 
 base::Result<int> app_add(Context& context, const Arguments& arguments) {
   ASSIGN_OR_RETURN(Client * client, context.client());
-  ASSIGN_OR_RETURN(json::value app, read_definition(context, arguments.words.empty() ? "" : arguments.words[0]));
+  ASSIGN_OR_RETURN(json::value app,
+                   read_definition(context, arguments.words.empty() ? "" : arguments.words[0]));
   if (!app.is_object()) return base::invalid("an application's definition is a JSON object");
   std::string given = text_at(app, "/id");
   if (!given.empty()) {
@@ -168,10 +185,12 @@ base::Result<int> app_add(Context& context, const Arguments& arguments) {
     auto known = get_app(*client, id);
     if (known) return base::conflict(fmt::format("Application '{}' already exists", id));
     // An id that Marathon does not like is explained by its answer to the definition itself.
-    bool absent = known.error().code == base::Code::NotFound || known.error().code == base::Code::Unavailable;
+    bool absent =
+        known.error().code == base::Code::NotFound || known.error().code == base::Code::Unavailable;
     if (!absent) return known.error();
   }
-  ASSIGN_OR_RETURN(auto answer, call_marathon(*client, "POST", "/v2/apps", base::json::render(app)));
+  ASSIGN_OR_RETURN(auto answer,
+                   call_marathon(*client, "POST", "/v2/apps", base::json::render(app)));
   print_deployment(context, answer);
   return 0;
 }
@@ -182,7 +201,9 @@ base::Result<int> app_show(Context& context, const Arguments& arguments) {
   json::value app;
   if (arguments.has("app-version")) {
     ASSIGN_OR_RETURN(std::string version, version_name(*client, id, arguments.get("app-version")));
-    ASSIGN_OR_RETURN(app, call_marathon(*client, "GET", app_path(id) + "/versions/" + base::percent_encode(version)));
+    ASSIGN_OR_RETURN(
+        app,
+        call_marathon(*client, "GET", app_path(id) + "/versions/" + base::percent_encode(version)));
   } else {
     ASSIGN_OR_RETURN(app, get_app(*client, id));
   }
@@ -197,8 +218,8 @@ base::Result<int> app_update(Context& context, const Arguments& arguments) {
   if (!change.is_object()) return base::invalid("the change of an application is a JSON object");
   // PUT would make an app that does not exist, without what only its owner knows.
   ASSIGN_OR_RETURN([[maybe_unused]] auto known, get_app(*client, id));
-  ASSIGN_OR_RETURN(auto answer,
-                   call_marathon(*client, "PUT", forced(app_path(id), arguments), base::json::render(change)));
+  ASSIGN_OR_RETURN(auto answer, call_marathon(*client, "PUT", forced(app_path(id), arguments),
+                                              base::json::render(change)));
   print_deployment(context, answer);
   return 0;
 }
@@ -214,7 +235,9 @@ base::Result<int> app_start(Context& context, const Arguments& arguments) {
   std::string id = app_id(arguments.words[0]);
   ASSIGN_OR_RETURN(auto app, get_app(*client, id));
   int64_t running = static_cast<int64_t>(number_at(app, "/instances"));
-  if (running > 0) return base::conflict(fmt::format("Application '{}' already started: {} instances.", id, running));
+  if (running > 0)
+    return base::conflict(
+        fmt::format("Application '{}' already started: {} instances.", id, running));
   return set_instances(context, *client, arguments, id, instances);
 }
 
@@ -232,9 +255,12 @@ base::Result<int> app_restart(Context& context, const Arguments& arguments) {
   std::string id = app_id(arguments.words[0]);
   ASSIGN_OR_RETURN(auto app, get_app(*client, id));
   if (number_at(app, "/instances") <= 0)
-    return base::conflict(fmt::format("Unable to perform rolling restart of application '{}' because it has no running "
-                                      "tasks", id));
-  ASSIGN_OR_RETURN(auto answer, call_marathon(*client, "POST", forced(app_path(id) + "/restart", arguments), "{}"));
+    return base::conflict(fmt::format(
+        "Unable to perform rolling restart of application '{}' because it has no running "
+        "tasks",
+        id));
+  ASSIGN_OR_RETURN(auto answer, call_marathon(*client, "POST",
+                                              forced(app_path(id) + "/restart", arguments), "{}"));
   print_deployment(context, answer);
   return 0;
 }
@@ -261,7 +287,8 @@ base::Result<int> app_kill(Context& context, const Arguments& arguments) {
     return 0;
   }
   std::vector<std::string> killed;
-  each_at(answer, "/tasks", [&](const json::value& task) { killed.push_back("'" + text_at(task, "/id") + "'"); });
+  each_at(answer, "/tasks",
+          [&](const json::value& task) { killed.push_back("'" + text_at(task, "/id") + "'"); });
   if (killed.empty()) return base::not_found("Killed tasks: []");
   context.line("Killed tasks: [" + base::join(killed, ", ") + "]");
   return 0;
@@ -269,9 +296,11 @@ base::Result<int> app_kill(Context& context, const Arguments& arguments) {
 
 base::Result<int> app_version_list(Context& context, const Arguments& arguments) {
   ASSIGN_OR_RETURN(int64_t most, arguments.number("max-count", 0));
-  if (arguments.has("max-count") && most <= 0) return base::invalid("Maximum count must be a positive number");
+  if (arguments.has("max-count") && most <= 0)
+    return base::invalid("Maximum count must be a positive number");
   ASSIGN_OR_RETURN(Client * client, context.client());
-  ASSIGN_OR_RETURN(auto answer, call_marathon(*client, "GET", app_path(app_id(arguments.words[0])) + "/versions"));
+  ASSIGN_OR_RETURN(auto answer, call_marathon(*client, "GET",
+                                              app_path(app_id(arguments.words[0])) + "/versions"));
   json::array versions;
   each_at(answer, "/versions", [&](const json::value& version) {
     if (most == 0 || versions.size() < static_cast<size_t>(most)) versions.push_back(version);

@@ -110,12 +110,15 @@ base::Result<int> node_list(Context& context, const Arguments& arguments) {
     return 0;
   }
   auto extra = extra_columns(arguments);
-  std::vector<std::string> header{"HOSTNAME", "IP", "PUBLIC IP(S)", "ID", "TYPE", "STATUS", "REGION", "ZONE"};
+  std::vector<std::string> header{"HOSTNAME", "IP",     "PUBLIC IP(S)", "ID",
+                                  "TYPE",     "STATUS", "REGION",       "ZONE"};
   for (const ExtraColumn& column : extra) header.push_back(column.title);
   Table table(header);
   for (const NodeRow& row : rows) {
-    std::vector<std::string> cells{row.hostname, row.ip, row.public_ips, row.id, row.type, row.status, row.region, row.zone};
-    for (const ExtraColumn& column : extra) cells.push_back(text_at(row.detail, column.pointer, "N/A"));
+    std::vector<std::string> cells{row.hostname, row.ip,     row.public_ips, row.id,
+                                   row.type,     row.status, row.region,     row.zone};
+    for (const ExtraColumn& column : extra)
+      cells.push_back(text_at(row.detail, column.pointer, "N/A"));
     table.add(std::move(cells));
   }
   context.out(table.render());

@@ -37,7 +37,8 @@ compdef _dcos dcos
 base::Result<int> completion(Context& context, const Arguments& arguments) {
   const std::string& shell = arguments.words[0];
   if (shell != "bash" && shell != "zsh")
-    return base::unsupported(fmt::format("no completion for \"{}\": bash and zsh are known", shell));
+    return base::unsupported(
+        fmt::format("no completion for \"{}\": bash and zsh are known", shell));
   context.out(shell == "bash" ? kBash : kZsh);
   return 0;
 }
@@ -50,7 +51,8 @@ base::Result<int> complete_words(Context& context, const Arguments& arguments) {
 base::Result<int> help(Context& context, const Arguments& arguments) {
   std::string path = base::join(arguments.words, " ");
   if (!path.empty() && find_command(path) == nullptr)
-    return base::not_found(fmt::format("unknown command \"{}\"\nRun `dcos --help` for the list of commands.", path));
+    return base::not_found(
+        fmt::format("unknown command \"{}\"\nRun `dcos --help` for the list of commands.", path));
   context.out(help_text(path));
   return 0;
 }

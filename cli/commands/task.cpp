@@ -27,7 +27,8 @@ constexpr int kMaxDepth = 64;
 class RemoteFile {
  public:
   RemoteFile(Client& client, const std::string& agent, const std::string& path)
-      : client_(&client), base_(fmt::format("/agent/{}/files/read?path={}", agent, base::percent_encode(path))) {}
+      : client_(&client),
+        base_(fmt::format("/agent/{}/files/read?path={}", agent, base::percent_encode(path))) {}
 
   /// The file's length.
   base::Result<uint64_t> size() {
@@ -37,7 +38,8 @@ class RemoteFile {
 
   /// Up to `length` bytes from `offset`; fewer at the end.
   base::Result<std::string> read(uint64_t offset, uint64_t length) {
-    ASSIGN_OR_RETURN(auto answer, client_->get_json(fmt::format("{}&offset={}&length={}", base_, offset, length)));
+    ASSIGN_OR_RETURN(auto answer, client_->get_json(fmt::format("{}&offset={}&length={}", base_,
+                                                                offset, length)));
     return text_at(answer, "/data");
   }
 
@@ -76,13 +78,14 @@ struct Followed {
   bool announced = false;
 };
 
-base::Result<Followed> open_log(Client& client, const TaskRow& task, const std::string& name, int64_t lines) {
+base::Result<Followed> open_log(Client& client, const TaskRow& task, const std::string& name,
+                                int64_t lines) {
   ASSIGN_OR_RETURN(std::string sandbox, sandbox_of(client, task));
   Followed out{task.id(), RemoteFile(client, task.agent_id(), join_path(sandbox, name))};
   auto size = out.file.size();
   if (!size && size.error().code == base::Code::NotFound)
-    return base::not_found(
-        fmt::format("task {} has no file \"{}\". Please run `dcos task ls {}`", task.id(), name, task.id()));
+    return base::not_found(fmt::format("task {} has no file \"{}\". Please run `dcos task ls {}`",
+                                       task.id(), name, task.id()));
   if (!size) return size.error();
   out.at = *size;
   if (lines > 0) {
@@ -96,17 +99,21 @@ base::Result<TaskRow> chosen_task(Client& client, const Arguments& arguments, js
   return find_task(state, arguments.words[0], task_choice(arguments));
 }
 
-base::Result<json::value> browse(Client& client, const std::string& agent, const std::string& path) {
-  auto files = client.get_json(fmt::format("/agent/{}/files/browse?path={}", agent, base::percent_encode(path)));
-  if (!files && files.error().code == base::Code::NotFound) return base::not_found("no such file or directory in the sandbox");
+base::Result<json::value> browse(Client& client, const std::string& agent,
+                                 const std::string& path) {
+  auto files = client.get_json(
+      fmt::format("/agent/{}/files/browse?path={}", agent, base::percent_encode(path)));
+  if (!files && files.error().code == base::Code::NotFound)
+    return base::not_found("no such file or directory in the sandbox");
   return files;
 }
 
-base::Status download_file(Context& context, Client& client, const std::string& agent, const std::string& path,
-                           const std::string& target) {
+base::Status download_file(Context& context, Client& client, const std::string& agent,
+                           const std::string& path, const std::string& target) {
   base::Fd out(::open(target.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644));
   if (!out) return base::errno_error(target, errno);
-  auto answer = client.send("GET", fmt::format("/agent/{}/files/download?path={}", agent, base::percent_encode(path)));
+  auto answer = client.send(
+      "GET", fmt::format("/agent/{}/files/download?path={}", agent, base::percent_encode(path)));
   if (!answer) return answer.error();
   if (answer->status != 200) return http_error(*answer);
   std::string_view rest = answer->body;
@@ -120,8 +127,8 @@ base::Status download_file(Context& context, Client& client, const std::string& 
 }
 
 // Names come from the cluster: one that would leave the target directory is refused.
-base::Status download_tree(Context& context, Client& client, const std::string& agent, const std::string& path,
-                           const std::string& target, int depth) {
+base::Status download_tree(Context& context, Client& client, const std::string& agent,
+                           const std::string& path, const std::string& target, int depth) {
   if (depth > kMaxDepth) return base::invalid("the directories are nested too deeply");
   ASSIGN_OR_RETURN(auto files, browse(client, agent, path));
   RETURN_IF_ERROR(base::make_directories(target));
@@ -129,10 +136,12 @@ base::Status download_tree(Context& context, Client& client, const std::string& 
   for (const json::value& file : files.get_array()) {
     std::string full = text_at(file, "/path");
     std::string name = full.substr(full.rfind('/') + 1);
-    if (name.empty() || name == "." || name == "..") return base::invalid("the agent names a file \"" + full + "\"");
+    if (name.empty() || name == "." || name == "..")
+      return base::invalid("the agent names a file \"" + full + "\"");
     bool directory = text_at(file, "/mode").starts_with('d');
-    base::Status done = directory ? download_tree(context, client, agent, full, target + "/" + name, depth + 1)
-                                  : download_file(context, client, agent, full, target + "/" + name);
+    base::Status done =
+        directory ? download_tree(context, client, agent, full, target + "/" + name, depth + 1)
+                  : download_file(context, client, agent, full, target + "/" + name);
     RETURN_IF_ERROR(std::move(done));
   }
   return {};
@@ -144,7 +153,8 @@ base::Result<int> task_list(Context& context, const Arguments& arguments) {
   ASSIGN_OR_RETURN(Client * client, context.client());
   ASSIGN_OR_RETURN(auto state, client->get_json(client->mesos("/state")));
   std::map<std::string, const json::value*> agents;
-  each_at(state, "/slaves", [&](const json::value& agent) { agents[text_at(agent, "/id")] = &agent; });
+  each_at(state, "/slaves",
+          [&](const json::value& agent) { agents[text_at(agent, "/id")] = &agent; });
   json::array list;
   Table table({"NAME", "HOST", "USER", "STATE", "ID", "AGENT ID", "REGION", "ZONE"});
   std::string filter = arguments.words.empty() ? "" : arguments.words[0];
@@ -158,8 +168,9 @@ base::Result<int> task_list(Context& context, const Arguments& arguments) {
     auto agent = agents.find(row.agent_id());
     bool known = agent != agents.end();
     std::string user = text_at(*row.task, "/user", text_at(*row.framework, "/user", "N/A"));
-    table.add({row.name(), known ? text_at(*agent->second, "/hostname") : "N/A", user, row.state(), row.id(),
-               row.agent_id(), known ? region_of(*agent->second) : "N/A", known ? zone_of(*agent->second) : "N/A"});
+    table.add({row.name(), known ? text_at(*agent->second, "/hostname") : "N/A", user, row.state(),
+               row.id(), row.agent_id(), known ? region_of(*agent->second) : "N/A",
+               known ? zone_of(*agent->second) : "N/A"});
   }
   if (arguments.has("quiet")) return 0;
   if (arguments.has("json")) {
@@ -216,8 +227,9 @@ base::Result<int> task_ls(Context& context, const Arguments& arguments) {
     if (!names.empty()) names += "  ";
     names += name;
     auto when = static_cast<std::time_t>(number_at(file, "/mtime"));
-    table.add({text_at(file, "/mode"), text_at(file, "/nlink"), text_at(file, "/uid"), text_at(file, "/gid"),
-               fmt::format("{:.0f}", number_at(file, "/size")), fmt::format("{:%d %b %y %H:%M %Z}", fmt::gmtime(when)), name});
+    table.add({text_at(file, "/mode"), text_at(file, "/nlink"), text_at(file, "/uid"),
+               text_at(file, "/gid"), fmt::format("{:.0f}", number_at(file, "/size")),
+               fmt::format("{:%d %b %y %H:%M %Z}", fmt::gmtime(when)), name});
   });
   if (arguments.has("long")) {
     context.out(table.render());
@@ -249,15 +261,17 @@ base::Result<int> task_download(Context& context, const Arguments& arguments) {
     if (!glob_match(wanted, name) || name.empty() || name == "." || name == "..") continue;
     any = true;
     bool directory = text_at(file, "/mode").starts_with('d');
-    base::Status done = directory
-                            ? download_tree(context, *client, task.agent_id(), full, target + "/" + name, 1)
-                            : download_file(context, *client, task.agent_id(), full, target + "/" + name);
+    base::Status done =
+        directory ? download_tree(context, *client, task.agent_id(), full, target + "/" + name, 1)
+                  : download_file(context, *client, task.agent_id(), full, target + "/" + name);
     RETURN_IF_ERROR(std::move(done));
   }
   if (!any) {
     std::string name = wanted.substr(wanted.rfind('/') + 1);
-    if (wanted.find("..") != std::string::npos || name.empty()) return base::invalid("\"" + wanted + "\" is no path in the sandbox");
-    RETURN_IF_ERROR(download_file(context, *client, task.agent_id(), join_path(sandbox, wanted), target + "/" + name));
+    if (wanted.find("..") != std::string::npos || name.empty())
+      return base::invalid("\"" + wanted + "\" is no path in the sandbox");
+    RETURN_IF_ERROR(download_file(context, *client, task.agent_id(), join_path(sandbox, wanted),
+                                  target + "/" + name));
   }
   return 0;
 }
