@@ -1,5 +1,6 @@
 #include "kernel/master/agent_links.hpp"
 
+#include <grpc/support/time.h>
 #include <grpcpp/grpcpp.h>
 
 #include <chrono>
@@ -205,7 +206,7 @@ AgentLinks::AgentLinks(base::Loop& loop, Options options, Callbacks callbacks)
 AgentLinks::~AgentLinks() {
   impl_->stopping = true;
   if (impl_->server) {
-    impl_->server->Shutdown(std::chrono::system_clock::now());
+    impl_->server->Shutdown(gpr_inf_past(GPR_CLOCK_REALTIME));
     impl_->server->Wait();
   }
 }

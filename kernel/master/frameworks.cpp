@@ -142,13 +142,13 @@ void Core::set_framework_info(Framework& framework, FrameworkInfo info, std::set
 }
 
 void Core::connect_framework(Framework& framework, SchedulerSubscribed& event, bool known) {
-  FrameworkInfo info = std::move(*event.subscribe.mutable_framework_info());
+  FrameworkInfo told = std::move(*event.subscribe.mutable_framework_info());
   if (known && !framework.recovered) {  // what a subscription cannot change
-    info.set_user(framework.info->user());
-    info.set_checkpoint(framework.info->checkpoint());
+    told.set_user(framework.info->user());
+    told.set_checkpoint(framework.info->checkpoint());
   }
   std::set<std::string> suppressed(event.subscribe.suppressed_roles().begin(), event.subscribe.suppressed_roles().end());
-  set_framework_info(framework, std::move(info), std::move(suppressed),
+  set_framework_info(framework, std::move(told), std::move(suppressed),
                      event.subscribe.has_offer_constraints() ? &event.subscribe.offer_constraints() : nullptr);
 
   framework.connection = event.connection;
@@ -172,8 +172,8 @@ void Core::connect_framework(Framework& framework, SchedulerSubscribed& event, b
   want_allocation();
   if (known) tell_agents_about(framework);
   publish_framework(framework, !known);
-  out_->trace(TraceLevel::Info, fmt::format("framework {} ('{}') {} with roles [{}]", framework.id, framework.info->name(),
-                                            known ? "is back" : "subscribed", base::join({framework.roles.begin(), framework.roles.end()}, ", ")));
+  info(fmt::format("framework {} ('{}') {} with roles [{}]", framework.id, framework.info->name(),
+                   known ? "is back" : "subscribed", base::join({framework.roles.begin(), framework.roles.end()}, ", ")));
 }
 
 void Core::tell_agents_about(const Framework& framework) {

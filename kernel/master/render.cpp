@@ -120,6 +120,22 @@ void render_roles(const Snapshot& snapshot, OperatorResponse::GetRoles* out) {
   }
 }
 
+void render_quota(const Snapshot& snapshot, OperatorResponse::GetQuota* out) {
+  auto* status = out->mutable_status();
+  for (const auto& [role, config] : snapshot.quotas) {
+    *status->add_configs() = config;
+    auto* info = status->add_infos();
+    info->set_role(role);
+    const std::map<std::string, mesos::v1::Value::Scalar> sorted(config.guarantees().begin(), config.guarantees().end());
+    for (const auto& [name, amount] : sorted) {
+      auto* resource = info->add_guarantee();
+      resource->set_name(name);
+      resource->set_type(mesos::v1::Value::SCALAR);
+      *resource->mutable_scalar() = amount;
+    }
+  }
+}
+
 void render_state(const Snapshot& snapshot, OperatorResponse::GetState* out) {
   render_tasks(snapshot, out->mutable_get_tasks());
   render_executors(snapshot, out->mutable_get_executors());

@@ -20,6 +20,7 @@ void render_executors(const Snapshot& snapshot, OperatorResponse::GetExecutors* 
 void render_operations(const Snapshot& snapshot, OperatorResponse::GetOperations* out);
 void render_tasks(const Snapshot& snapshot, OperatorResponse::GetTasks* out);
 void render_roles(const Snapshot& snapshot, OperatorResponse::GetRoles* out);
+void render_quota(const Snapshot& snapshot, OperatorResponse::GetQuota* out);
 void render_state(const Snapshot& snapshot, OperatorResponse::GetState* out);
 
 }  // namespace master

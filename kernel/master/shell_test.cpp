@@ -220,7 +220,8 @@ TEST(SchedulerApi, checks_in_the_order_that_clients_know) {
       {"POST", json, R"({"type":"KILL","framework_id":{"value":"x"}})", 400, "Expecting 'kill' to be present"},
       {"POST", json, R"({"type":"SUBSCRIBE"})", 400, "Expecting 'subscribe' to be present"},
       {"POST", json,
-       R"({"type":"ACKNOWLEDGE","framework_id":{"value":"x"},"acknowledge":{"agent_id":{"value":"a"},"task_id":{"value":"t"},"uuid":"AAAAAAAAAAAAAAAAAAAAAA=="}})",
+       R"({"type":"ACKNOWLEDGE","framework_id":{"value":"x"},"acknowledge":{"agent_id":{"value":"a"},)"
+       R"("task_id":{"value":"t"},"uuid":"AAAAAAAAAAAAAAAAAAAAAA=="}})",
        400, "Not a valid UUID"},
       {"POST", {{"Content-Type", "application/json"}, {"Accept", "text/plain"}}, kSubscribe, 406, "Expecting 'Accept'"},
       {"POST", {{"Content-Type", "application/json"}, {"Mesos-Stream-Id", "s"}}, kSubscribe, 400,
@@ -281,6 +282,22 @@ TEST(Endpoints, exist_bare_and_under_master) {
   EXPECT_EQ(master.get("/teardown").status, 405);
   EXPECT_EQ(master.get("/files/read?path=/etc/passwd").status, 404);
   EXPECT_EQ(master.get("/files/browse").body, "Expecting 'path=value' in query.");
+}
+
+TEST(Endpoints, set_and_remove_quota_and_weights) {
+  const Master master;
+  EXPECT_EQ(master.request("PUT", "/weights", {}, R"([{"role":"web","weight":2.0}])").status, 200);
+  EXPECT_EQ(master.get("/weights").body, R"([{"role":"web","weight":2.0}])");
+  EXPECT_EQ(master.request("PUT", "/weights", {}, R"([{"role":"web","weight":-1}])").body, "Weights must be positive");
+  EXPECT_EQ(master.get("/quota").body, "{}");
+  const char quota[] = R"({"role":"web","force":true,"guarantee":[{"name":"cpus","type":"SCALAR","scalar":{"value":1}}]})";
+  EXPECT_EQ(master.request("POST", "/quota", {}, quota).status, 200);
+  EXPECT_EQ(master.request("POST", "/quota", {}, quota).status, 400);
+  EXPECT_NE(master.get("/quota").body.find("\"role\":\"web\""), std::string::npos);
+  EXPECT_EQ(master.request("DELETE", "/quota/web", {}, "").status, 200);
+  EXPECT_EQ(master.request("DELETE", "/quota/web", {}, "").status, 400);
+  EXPECT_EQ(master.get("/maintenance/schedule").body, "{}");
+  EXPECT_EQ(master.request("POST", "/maintenance/schedule", {}, "{}").status, 501);
 }
 
 std::string accept_call(const std::string& framework, const mesos::v1::Offer& offer, const std::string& task) {

@@ -4,6 +4,7 @@
 
 #include "base/json/proto.hpp"
 #include "base/json/value.hpp"
+#include "base/strings.hpp"
 #include "kernel/api/names.hpp"
 #include "kernel/master/api/routes.hpp"
 #include "kernel/master/shell.hpp"
@@ -54,6 +55,20 @@ base::Result<Call> make_call(const std::string& what, const Request& request) {
     }
     return call;
   }
+  if (what == "quota") {
+    call.set_type(Call::SET_QUOTA);
+    if (auto read = base::json::proto_from_json(request.body, *call.mutable_set_quota()->mutable_quota_request(),
+                                                api::v0_dialect());
+        !read) {
+      return base::invalid("Failed to parse set quota request JSON '" + request.body + "': " + read.error().message);
+    }
+    return call;
+  }
+  if (what == "remove-quota") {
+    call.set_type(Call::REMOVE_QUOTA);
+    call.mutable_remove_quota()->set_role(base::percent_decode(request.rest));
+    return call;
+  }
   const Query form = Query::parse(request.body);
   if (what == "teardown") {
     ASSIGN_OR_RETURN(const std::string id, parameter(form, "frameworkId"));
@@ -89,7 +104,7 @@ base::Result<Call> make_call(const std::string& what, const Request& request) {
 
 void handle_form(Shell& shell, const std::string& what, Request request, Responder responder) {
   if (refuse_before_recovery(shell, responder)) return;
-  if (refuse_method(request, responder, what == "weights" ? "PUT" : "POST")) return;
+  if (refuse_method(request, responder, what == "weights" ? "PUT" : what == "remove-quota" ? "DELETE" : "POST")) return;
   auto call = make_call(what, request);
   if (!call) return responder.reply(Response::text(400, call.error().message));
   if (auto why = validate_call(*call)) return responder.reply(Response::text(400, *why));

@@ -7,9 +7,12 @@
 
 #include <cstdio>
 
+#include "base/json/proto.hpp"
 #include "base/json/writer.hpp"
 #include "base/numbers.hpp"
 #include "base/strings.hpp"
+#include "kernel/api/names.hpp"
+#include "kernel/master/render.hpp"
 #include "kernel/master/shell.hpp"
 
 namespace master {
@@ -153,6 +156,12 @@ std::string weights_json(const Snapshot& snapshot) {
   }
   out.end_array();
   return text;
+}
+
+std::string quota_json(const Snapshot& snapshot) {
+  OperatorResponse::GetQuota answer;
+  render_quota(snapshot, &answer);
+  return base::json::proto_to_json(answer.status(), api::v0_dialect());
 }
 
 std::string explain_json(Shell& shell, const std::string& framework) {
@@ -303,10 +312,26 @@ class Table {
     const Handler unsupported = [](Request, Responder responder) {
       responder.reply(Response::text(501, "This endpoint is not supported; use the calls of POST /api/v1"));
     };
-    for (const char* path : {"/quota", "/quota/{role...}", "/maintenance/schedule", "/maintenance/status", "/machine/down",
-                             "/machine/up"}) {
-      add(path, "not supported", unsupported);
-    }
+    const Handler quota = rendered(shell_, [](const Request&) -> base::Result<Rendered> {
+      return Rendered{"quota", quota_json};
+    });
+    const Handler quota_form = [&shell, quota](Request request, Responder responder) {
+      if (request.method == "GET") return quota(std::move(request), std::move(responder));
+      const char* what = request.method == "DELETE" ? "remove-quota" : "quota";
+      handle_form(shell, what, std::move(request), std::move(responder));
+    };
+    add("/quota", "quota of roles: GET, or POST to set", quota_form);
+    add("/quota/{rest...}", "DELETE removes the quota of a role", quota_form);
+    // No machine is ever in maintenance here, so the two reads are answered truthfully.
+    const Handler maintenance = [&shell, unsupported](Request request, Responder responder) {
+      if (refuse_before_recovery(shell, responder)) return;
+      if (request.method != "GET") return unsupported(std::move(request), std::move(responder));
+      responder.reply(json_answer(request, "{}"));
+    };
+    add("/maintenance/schedule", "the schedule: always empty", maintenance);
+    add("/maintenance/status", "machines in maintenance: always none", maintenance);
+    add("/machine/down", "not supported", unsupported);
+    add("/machine/up", "not supported", unsupported);
     add("/allocator/explain", "why a framework has or has no offers; ?framework=",
         [&shell](Request request, Responder responder) {
           if (refuse_before_recovery(shell, responder)) return;

@@ -55,22 +55,7 @@ const Read kReads[] = {
        r.mutable_get_master()->set_start_time(s.started.seconds());
        r.mutable_get_master()->set_elected_time(s.started.seconds());
      }},
-    {Call::GET_QUOTA,
-     [](const Snapshot& s, OperatorResponse& r) {
-       auto* status = r.mutable_get_quota()->mutable_status();
-       for (const auto& [role, config] : s.quotas) {
-         *status->add_configs() = config;
-         auto* info = status->add_infos();
-         info->set_role(role);
-         const std::map<std::string, mesos::v1::Value::Scalar> sorted(config.guarantees().begin(), config.guarantees().end());
-         for (const auto& [name, amount] : sorted) {
-           auto* resource = info->add_guarantee();
-           resource->set_name(name);
-           resource->set_type(mesos::v1::Value::SCALAR);
-           *resource->mutable_scalar() = amount;
-         }
-       }
-     }},
+    {Call::GET_QUOTA, [](const Snapshot& s, OperatorResponse& r) { render_quota(s, r.mutable_get_quota()); }},
     {Call::GET_MAINTENANCE_STATUS,
      [](const Snapshot&, OperatorResponse& r) { r.mutable_get_maintenance_status()->mutable_status(); }},
     {Call::GET_MAINTENANCE_SCHEDULE,
