@@ -157,7 +157,7 @@ void Core::connect_framework(Framework& framework, SchedulerSubscribed& event, b
   framework.active = true;
   framework.recovered = false;
   if (known) framework.reregistered = now_.time;
-  ++framework.calls["SUBSCRIBE"];
+  ++framework.calls[Call::SUBSCRIBE];
   state_.frameworks_by_connection[event.connection] = &framework;
 
   SchedulerEvent subscribed = make_event(SchedulerEvent::SUBSCRIBED);
@@ -187,7 +187,7 @@ void Core::tell_agents_about(const Framework& framework) {
 
 void Core::send_event(Framework& framework, SchedulerEvent event) {
   if (framework.connection == 0) return;
-  ++framework.events[SchedulerEvent::Type_Name(event.type())];
+  ++framework.events[event.type()];
   out_->send(framework.connection, std::move(event));
 }
 
@@ -331,7 +331,7 @@ void Core::handle(SchedulerCallReceived& event) {
     return;
   }
   Framework& framework = *find_framework(event.call.framework_id().value());
-  ++framework.calls[Call::Type_Name(event.call.type())];
+  ++framework.calls[event.call.type()];
   dispatch_call(framework, event);
 }
 

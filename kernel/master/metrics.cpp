@@ -55,6 +55,8 @@ std::string reason_name(const std::array<int, 3>& key) {
 }
 
 void add_frameworks(const State& state, std::map<std::string, double>& out) {
+  using mesos::v1::scheduler::Call;
+  using mesos::v1::scheduler::Event;
   double connected = 0, active = 0;
   for (const auto& [id, framework] : state.frameworks) {
     connected += framework->connected;
@@ -68,11 +70,13 @@ void add_frameworks(const State& state, std::map<std::string, double>& out) {
     out[prefix + "offers/rescinded"] = static_cast<double>(framework->offers_rescinded);
     double calls = 0, events = 0;
     for (const auto& [type, count] : framework->calls) {
-      out[prefix + "calls/" + base::to_lower(type)] = static_cast<double>(count);
+      out[prefix + "calls/" + base::to_lower(Call::Type_Name(static_cast<Call::Type>(type)))] =
+          static_cast<double>(count);
       calls += static_cast<double>(count);
     }
     for (const auto& [type, count] : framework->events) {
-      out[prefix + "events/" + base::to_lower(type)] = static_cast<double>(count);
+      out[prefix + "events/" + base::to_lower(Event::Type_Name(static_cast<Event::Type>(type)))] =
+          static_cast<double>(count);
       events += static_cast<double>(count);
     }
     out[prefix + "calls"] = calls;

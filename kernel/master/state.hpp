@@ -189,8 +189,8 @@ struct Framework {
   TimerId heartbeat_timer = 0;
   TimerId failover_timer = 0;
 
-  std::map<std::string, uint64_t> calls;   // by type, for metrics
-  std::map<std::string, uint64_t> events;
+  std::map<int, uint64_t> calls;  // by scheduler::Call::Type, for metrics
+  std::map<int, uint64_t> events;
   uint64_t offers_sent = 0, offers_accepted = 0, offers_declined = 0, offers_rescinded = 0;
 };
 

@@ -51,8 +51,6 @@ Task& Core::add_task(Framework& framework, Agent& agent, const TaskInfo& info, R
     proto.set_user(info.command().user());
   } else if (info.executor().command().has_user()) {
     proto.set_user(info.executor().command().user());
-  } else {
-    proto.set_user(framework.info->user());
   }
   if (!info.limits().empty()) *proto.mutable_limits() = info.limits();
 
