@@ -58,7 +58,8 @@ void prune_versions(Turn& turn, AppRun& run) {
   }
 }
 
-void install_target(State& state, const PathId& id, const AppPtr& to) {
+void install_target(Turn& turn, const PathId& id, const AppPtr& to) {
+  State& state = turn.state;
   AppRun& run = state.apps[id];
   if (run.target) state.service_ports.release(*run.target);
   run.target = to;
@@ -69,6 +70,7 @@ void install_target(State& state, const PathId& id, const AppPtr& to) {
   }
   state.service_ports.take(*to);
   run.versions[to->version] = to;
+  want_offers(turn, run);  // instances may still wait from before
 }
 
 void install_group(State& state, const PathId& id, const std::optional<Group>& to) {
@@ -107,7 +109,7 @@ void revert(Turn& turn, const std::string& id) {
   for (const AppChange& change : deployment.changes) {
     AppRun* run = find_run(state, change.id);
     if (!run || run->target != change.to) continue;
-    install_target(state, change.id, change.from);
+    install_target(turn, change.id, change.from);
     if (change.to) run->versions.erase(change.to->version);
     touch(turn, change.id);
   }
@@ -223,7 +225,7 @@ std::optional<ApiError> submit(Turn& turn, ChangeRequest request) {
   deployment.version = request.version;
   deployment.changes = std::move(request.apps);
   deployment.groups = std::move(request.groups);
-  for (const AppChange& change : deployment.changes) install_target(state, change.id, change.to);
+  for (const AppChange& change : deployment.changes) install_target(turn, change.id, change.to);
   for (const GroupChange& change : deployment.groups) install_group(state, change.id, change.to);
   deployment.steps = plan_steps(state, deployment);
   lock(turn, deployment);

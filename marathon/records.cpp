@@ -83,7 +83,7 @@ Group read_group(const Fields& fields) {
 std::string app_key(const PathId& id, Version version) { return "app:" + id + "@" + iso(version); }
 std::string current_key(const PathId& id) { return "current:" + id; }
 std::string group_key(const PathId& id) { return "group:" + id; }
-std::string instance_key(const InstanceId& id) { return "instance:" + id; }
+std::string instance_key(const InstanceId& id) { return std::string(kInstancePrefix) + id; }
 std::string deployment_key(const std::string& id) { return "deployment:" + id; }
 std::string failure_key(const PathId& app) { return "failure:" + app; }
 

@@ -15,6 +15,7 @@
 namespace marathon {
 
 inline constexpr std::string_view kSchemaVersion = "1";
+inline constexpr std::string_view kInstancePrefix = "instance:";
 
 std::string app_key(const PathId& id, Version version);
 std::string current_key(const PathId& id);

@@ -90,6 +90,16 @@ void start_replacing(Turn& turn, AppRun& run, Action& action) {
   action.max_capacity = limits.max_capacity;
 }
 
+/// The limits were taken when fewer instances ran than now, and nothing can move within them: what does not run well
+/// may go for nothing; else one more is allowed, as it would have been from the start.
+void get_unstuck(Turn& turn, AppRun& run, const Instance& next, Action& action) {
+  if (is_considered_healthy(next)) {
+    ++action.max_capacity;
+  } else {
+    decommission(turn, run, next.id);
+  }
+}
+
 bool replace(Turn& turn, AppRun& run, Action& action) {
   const int64_t wanted = run.target->instances;
   if (!action.started) start_replacing(turn, run, action);
@@ -115,6 +125,11 @@ bool replace(Turn& turn, AppRun& run, Action& action) {
   for (const InstanceId& id : victims) {
     ++action.killed;
     decommission(turn, run, id);
+  }
+  const bool waiting = fresh > ready || any_decommissioned(run);
+  if (may_go <= 0 && !waiting && ready < wanted && !old.empty() &&
+      action.max_capacity <= old_alive + fresh) {
+    get_unstuck(turn, run, *old.front(), action);
   }
   const int64_t room = action.max_capacity - old_alive - fresh;
   schedule_instances(turn, run, std::max<int64_t>(0, std::min(wanted - fresh, room)));

@@ -1,9 +1,29 @@
 #include "marathon/state.hpp"
 
+#include "marathon/records.hpp"
+
 namespace marathon {
 namespace {
 
 constexpr base::Duration kLazyDelay = base::milliseconds(50);
+constexpr base::Duration kRetryDelay = base::seconds(5);
+
+/// What the store should hold for an instance, as it is now.
+Write instance_write(State& state, const std::string& key) {
+  const auto name = parse_task_id(key.substr(kInstancePrefix.size()));
+  const Instance* instance = name ? find_instance(state, name->app, name->instance) : nullptr;
+  if (!instance || instance->incarnation == 0) return {key, std::nullopt};
+  return {key, encode_instance(*instance)};
+}
+
+/// A commit failed. Changes of the tree are taken back by whoever asked for them; what instances went through cannot
+/// be, so it is stored later.
+void store_again(Turn& turn, const std::vector<std::string>& instances, const std::vector<Write>& lazy) {
+  auto& waiting = turn.state.lazy_writes;
+  waiting.insert(waiting.begin(), lazy.begin(), lazy.end());
+  for (const std::string& key : instances) waiting.push_back(instance_write(turn.state, key));
+  if (!waiting.empty()) turn.out.set_timer("flush", turn.now.instant + kRetryDelay);
+}
 
 }  // namespace
 
@@ -73,11 +93,16 @@ void flush_commit(Turn& turn) {
   if (turn.writes.empty() && turn.continuations.empty()) return;
   std::vector<Write> lazy = std::move(turn.state.lazy_writes);
   turn.state.lazy_writes.clear();
-  if (!lazy.empty()) {
-    // In front: what this turn writes may replace it.
-    turn.writes.insert(turn.writes.begin(), lazy.begin(), lazy.end());
-    turn.continuations.push_back([lazy](Turn& later, const base::Status& status) {
-      if (!status) commit_later(later, lazy);
+  std::vector<std::string> instances;
+  for (const Write& write : turn.writes) {
+    if (write.key.starts_with(kInstancePrefix)) instances.push_back(write.key);
+  }
+  // In front: what this turn writes may replace it.
+  turn.writes.insert(turn.writes.begin(), lazy.begin(), lazy.end());
+  if (!lazy.empty() || !instances.empty()) {
+    // After the others: they bring the state to what it shall be.
+    turn.continuations.push_back([lazy = std::move(lazy), instances](Turn& later, const base::Status& status) {
+      if (!status) store_again(later, instances, lazy);
     });
   }
   const Ticket ticket = turn.state.next_ticket++;
