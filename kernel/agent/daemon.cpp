@@ -176,7 +176,7 @@ Result<std::unique_ptr<Daemon>> Daemon::start(base::Loop& loop, const Flags& fla
                                                       make_handler(impl->router, *impl->api));
   ASSIGN_OR_RETURN(impl->port, impl->server->listen(address, flags.port));
   LOG_INFO("Listening on {}:{}", address, impl->port);
-  RETURN_IF_ERROR(impl->shell->start(*impl->link));
+  RETURN_IF_ERROR(impl->shell->start(*impl->link, flags.disk_watch_interval));
   impl->link->start();
   return std::make_unique<Daemon>(std::move(impl));
 }

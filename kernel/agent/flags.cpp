@@ -209,6 +209,9 @@ base::Status Flags::check() const {
     return base::invalid("--executor_reregistration_timeout may be at most 15secs");
   if (ip && ip_discovery_command) return base::invalid("--ip and --ip_discovery_command exclude each other");
   if (launcher && *launcher != "linux" && *launcher != "posix") return base::invalid("--launcher must be linux or posix");
+  if (disk_watch_interval < base::milliseconds(1)) return base::invalid("--disk_watch_interval must be positive");
+  if (logging_level != "INFO" && logging_level != "WARNING" && logging_level != "ERROR")
+    return base::invalid("--logging_level must be INFO, WARNING or ERROR");
   if (gc_disk_headroom < 0 || gc_disk_headroom > 1) return base::invalid("--gc_disk_headroom must be between 0 and 1");
   if (work_dir.empty() || work_dir[0] != '/') return base::invalid("--work_dir must be an absolute path");
   for (const auto part : base::tokenize(cgroups_root, '/'))

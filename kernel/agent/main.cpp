@@ -40,6 +40,9 @@ int main(int argc, char** argv) {
     fprintf(stderr, "%s\n(see dcos-agent --help)\n", parsed.error().message.c_str());
     return 1;
   }
+  base::log::set_level(flags.logging_level == "ERROR"     ? base::log::Level::Error
+                       : flags.logging_level == "WARNING" ? base::log::Level::Warning
+                                                          : base::log::Level::Info);
   signal(SIGPIPE, SIG_IGN);
   base::Loop loop;
   const auto daemon = agent::Daemon::start(loop, flags);

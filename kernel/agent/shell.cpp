@@ -12,7 +12,6 @@ namespace agent {
 namespace {
 
 constexpr base::Duration kHeartbeat = base::minutes(30);
-constexpr base::Duration kDiskWatch = base::minutes(1);
 constexpr size_t kMaxExecutorBacklog = size_t{64} << 20;
 
 }  // namespace
@@ -30,7 +29,6 @@ Shell::Shell(base::Loop& loop, base::Pool& pool, Core& core, base::Store& store,
     tell(ContainerExited{id, end});
   });
   heartbeat_timer_ = loop_.every(kHeartbeat, [this] { heartbeat(); });
-  disk_timer_ = loop_.every(kDiskWatch, [this] { measure_disk(); });
 }
 
 Shell::~Shell() {
@@ -41,8 +39,9 @@ Shell::~Shell() {
   for (const auto& [name, timer] : timers_) loop_.cancel(timer);
 }
 
-base::Status Shell::start(Link& link) {
+base::Status Shell::start(Link& link, base::Duration disk_watch) {
   link_ = &link;
+  disk_timer_ = loop_.every(disk_watch, [this] { measure_disk(); });
   ASSIGN_OR_RETURN(const auto entries, store_.scan(""));
   tell(decode_store(entries));
   return {};

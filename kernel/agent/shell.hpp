@@ -28,8 +28,8 @@ class Shell {
         containerizer::Containerizer& containers, base::Metrics& metrics);
   ~Shell();
 
-  /// Loads the store and starts recovery. The link is used from then on.
-  base::Status start(Link& link);
+  /// Loads the store and starts recovery. The link is used from then on; the disk is looked at every `disk_watch`.
+  base::Status start(Link& link, base::Duration disk_watch);
 
   /// Tells the core; effects are performed before this returns (or in the running turn, when it is one of them).
   void tell(Event event);
