@@ -149,8 +149,29 @@ void decline(Turn& turn, const std::vector<std::string>& offers) {
   turn.state.filters_set = true;
 }
 
+/// The launches of an offer do not happen: the instances wait again.
+void take_back(Turn& turn, const OfferUse& use) {
+  for (const Launch& launch : use.launches) {
+    Instance* instance = find_task(turn.state, launch.task);
+    if (!instance) continue;
+    AppRun& run = *find_run(turn.state, launch.app);
+    turn.state.tasks.erase(launch.task);
+    instance->task_id.clear();
+    instance->staged_at.reset();
+    if (instance->goal == Goal::Decommissioned) {
+      forget(turn, run, launch.instance);
+      continue;
+    }
+    set_condition(turn, run, *instance, Condition::Scheduled);
+    save(turn, *instance);
+    want_offers(turn, run);
+  }
+}
+
 /// The records are durable: launch. What was given up or replaced meanwhile is left out.
 void accept(Turn& turn, const OfferUse& use) {
+  // The offer went with the subscription.
+  if (!turn.state.subscribed) return take_back(turn, use);
   auto call = std::make_shared<Call>();
   call->set_type(Call::ACCEPT);
   call->mutable_accept()->add_offer_ids()->set_value(use.offer.id);
@@ -172,29 +193,22 @@ void accept(Turn& turn, const OfferUse& use) {
   call->mutable_accept()->mutable_filters()->set_refuse_seconds(
       more ? 0 : std::chrono::duration<double>(turn.policy.decline_offer).count());
   if (!more) turn.state.filters_set = true;
-  if (!turn.state.subscribed) return;  // reconciliation will say that these tasks do not exist
   turn.out.send(std::move(call));
   turn.count("mesos.offers.used");
   turn.count("mesos.offer-operations.launch");
 }
 
-/// The records could not be stored: nothing is launched, the instances wait again.
+/// The records could not be stored: nothing is launched.
 void abandon(Turn& turn, const std::vector<OfferUse>& uses) {
   std::vector<std::string> offers;
   for (const OfferUse& use : uses) {
     offers.push_back(use.offer.id);
     for (const Launch& launch : use.launches) {
-      Instance* instance = find_task(turn.state, launch.task);
-      if (!instance) continue;
-      AppRun& run = *find_run(turn.state, launch.app);
-      turn.state.tasks.erase(launch.task);
-      instance->task_id.clear();
-      instance->staged_at.reset();
-      set_condition(turn, run, *instance, Condition::Scheduled);
       // A store that refuses now may refuse again: try after a pause.
-      run.backoff = Backoff{base::seconds(5), turn.now.time};
-      want_offers(turn, run);
+      AppRun* run = find_run(turn.state, launch.app);
+      if (run) run->backoff = Backoff{base::seconds(5), turn.now.time};
     }
+    take_back(turn, use);
   }
   decline(turn, offers);
 }

@@ -38,7 +38,13 @@ class History {
         world.restart();
         world.subscribe();
         break;
-      case 14: world.store_works = random_.chance(0.8); break;
+      case 14:
+        if (random_.chance(0.5)) {
+          world.disconnect();
+          world.advance(base::milliseconds(100));
+          world.subscribe();
+        }
+        world.store_works = random_.chance(0.8); break;
       case 15: world.auto_kill = random_.chance(0.8); break;
     }
     check_always();
@@ -119,7 +125,10 @@ class History {
     }
     for (const auto& [id, d] : world.state().deployments) {
       for (const auto& step : d.steps) {
-        for (const auto& a : step) text += fmt::format("\n{} started {} done {} kill_now {} capacity {} killed {}", a.app, a.started, a.done, a.kill_now, a.max_capacity, a.killed);
+        for (const auto& a : step) {
+          text += fmt::format("\n{} started {} done {} kill_now {} capacity {} killed {}", a.app,
+                              a.started, a.done, a.kill_now, a.max_capacity, a.killed);
+        }
       }
     }
     return text;
