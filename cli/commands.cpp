@@ -14,7 +14,8 @@ constexpr Option kPasswordFile{"password-file", 0, true, "A file with the passwo
 constexpr Option kCompleted{"completed", 0, false, "Print completed ones"};
 constexpr Option kAll{"all", 0, false, "Print running and completed ones"};
 
-// clang-format off: a table reads by rows.
+// A table reads by rows.
+// clang-format off
 constexpr Command kCommands[] = {
     {"auth", "Authenticate to the cluster"},
     {"auth list-providers", "List the ways to log in to a cluster", "[<url>]", {kJson}, 0, 1,
