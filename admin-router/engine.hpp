@@ -152,7 +152,8 @@ struct Proxy::Engine {
   Gateway& gateway;
   ProxyOptions options;
   Poller poller;
-  base::Pool resolver;
+  std::unique_ptr<base::Pool> resolver;  // made when a name must be looked up: a process with one
+                                         // thread is spared the locks of malloc and of system calls
   base::Loop::TimerId timer = 0;
   bool draining = false;
   base::Instant drain_until{};

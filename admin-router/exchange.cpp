@@ -15,7 +15,8 @@ namespace admin_router {
 namespace {
 
 constexpr size_t kHighWater =
-    256 << 10;  // waiting for a slow reader; beyond it the writer is not read
+    256 << 10;                  // waiting for a slow reader; beyond it the writer is not read
+constexpr size_t kJoin = 4096;  // a piece of a body that is copied behind its head
 
 }  // namespace
 
@@ -172,7 +173,15 @@ void Client::relay_response(std::string_view head, std::string_view data) {
     return fail(502, fmt::format("{} sends a malformed chunked body.", forward_.what));
   }
   extra_bytes_ = extra_bytes_ || taken < data.size();
-  bool good = head.empty() ? out.empty() || write(out) : write(head, out);
+  bool good = true;
+  if (head.empty()) {
+    good = out.empty() || write(out);
+  } else if (out.size() <= kJoin) {
+    engine_.text.append(out);  // where `head` is: one piece is cheaper to send than two
+    good = write(engine_.text);
+  } else {
+    good = write(head, out);
+  }
   if (!good) return close();
   if (done) finish();
 }

@@ -63,7 +63,6 @@ Proxy::Engine::Engine(base::Loop& l, Gateway& g, base::Metrics& metrics, ProxyOp
       gateway(g),
       options(o),
       poller(l),
-      resolver(l, 1, 256),
       accepted(metrics.counter("gateway/connections_accepted")),
       refused(metrics.counter("gateway/connections_refused")),
       requests(metrics.counter("gateway/requests")),
@@ -226,19 +225,20 @@ bool Proxy::Engine::known_ip(const std::string& host, std::string& ip) {
 }
 
 void Proxy::Engine::resolve(Client& client, const std::string& host) {
+  if (!resolver) resolver = std::make_unique<base::Pool>(loop, 1, 256);
   uint64_t id = next_resolve++;
   resolving[id] = &client;
-  bool queued = resolver.run_for([host] { return look_up(host); },
-                                 [this, id, host](base::Result<std::string> ip) {
-                                   if (names.size() >= kMaxNames) names.clear();
-                                   if (ip) names[host] = {*ip, now() + kNameLifetime};
-                                   auto it = resolving.find(id);
-                                   if (it == resolving.end()) return;
-                                   Client* waiting = it->second;
-                                   resolving.erase(it);
-                                   waiting->on_resolved(std::move(ip));
-                                   reap();
-                                 });
+  bool queued = resolver->run_for([host] { return look_up(host); },
+                                  [this, id, host](base::Result<std::string> ip) {
+                                    if (names.size() >= kMaxNames) names.clear();
+                                    if (ip) names[host] = {*ip, now() + kNameLifetime};
+                                    auto it = resolving.find(id);
+                                    if (it == resolving.end()) return;
+                                    Client* waiting = it->second;
+                                    resolving.erase(it);
+                                    waiting->on_resolved(std::move(ip));
+                                    reap();
+                                  });
   if (queued) return;
   resolving.erase(id);
   client.on_connect_failed("too many names are being resolved");

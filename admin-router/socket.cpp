@@ -14,6 +14,16 @@ namespace {
 
 constexpr size_t kKeepCapacity = 16 << 10;
 
+ssize_t send_pieces(int fd, std::string_view a, std::string_view b) {
+  if (b.empty()) return ::send(fd, a.data(), a.size(), MSG_NOSIGNAL);
+  iovec pieces[2] = {{const_cast<char*>(a.data()), a.size()},
+                     {const_cast<char*>(b.data()), b.size()}};
+  msghdr message{};
+  message.msg_iov = pieces;
+  message.msg_iovlen = 2;
+  return ::sendmsg(fd, &message, MSG_NOSIGNAL);
+}
+
 }  // namespace
 
 std::optional<SocketAddress> SocketAddress::parse(const std::string& ip, uint16_t port) {
@@ -87,14 +97,9 @@ Socket::Read Socket::read(char* buffer, size_t capacity, size_t& bytes) {
 bool Socket::write(std::string_view a, std::string_view b) {
   if (fd_ < 0 || write_failed_) return false;
   if (pending() == 0 && writable_) {
-    iovec pieces[2] = {{const_cast<char*>(a.data()), a.size()},
-                       {const_cast<char*>(b.data()), b.size()}};
-    msghdr message{};
-    message.msg_iov = pieces;
-    message.msg_iovlen = b.empty() ? 1 : 2;
     ssize_t sent;
     do {
-      sent = ::sendmsg(fd_, &message, MSG_NOSIGNAL);
+      sent = send_pieces(fd_, a, b);
     } while (sent < 0 && errno == EINTR);
     if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
       write_failed_ = true;
