@@ -30,7 +30,8 @@ class RunTasks {
         scheduler_(loop, std::move(options), info(flags),
                    {.on_event = [this](const auto& event) { on_event(*event); },
                     .on_disconnected = [this](const std::string&, bool final) {
-                      if (final) loop_.stop(1);
+                      // After our own teardown the master says goodbye with an error.
+                      if (final) loop_.stop(ended_ == flags_.tasks && !failed_ ? 0 : 1);
                     }}) {
     scheduler_.start();
   }
