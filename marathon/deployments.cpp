@@ -35,8 +35,8 @@ void drop_deployment(Turn& turn, const std::string& id) {
     if (run && run->deployment == id) run->deployment.clear();
     touch(turn, change.id);
   }
+  state.deployment_order.erase(it->second.sequence);
   state.deployments.erase(it);
-  std::erase(state.deployment_order, id);
   // Taken up again after a restart, it would find everything done.
   commit_later(turn, {{deployment_key(id), std::nullopt}});
 }
@@ -169,9 +169,10 @@ void begin(Turn& turn, const std::string& id) {
   advance(turn, id);
 }
 
-void lock(Turn& turn, const Deployment& deployment) {
+void lock(Turn& turn, Deployment& deployment) {
   for (const AppChange& change : deployment.changes) turn.state.apps[change.id].deployment = deployment.id;
-  turn.state.deployment_order.push_back(deployment.id);
+  deployment.sequence = turn.state.next_deployment++;
+  turn.state.deployment_order[deployment.sequence] = deployment.id;
 }
 
 std::vector<Step> plan_steps(const State& state, const Deployment& deployment) {

@@ -154,7 +154,9 @@ class History {
 
   void roll_back() {
     if (world.state().deployment_order.empty()) return;
-    const std::string id = random_.choose(world.state().deployment_order);
+    std::vector<std::string> ids;
+    for (const auto& [sequence, id] : world.state().deployment_order) ids.push_back(id);
+    const std::string id = random_.choose(ids);
     world.request("DELETE", "/v2/deployments/" + id + force());
   }
 

@@ -82,6 +82,7 @@ struct AppRun {
 
 struct Deployment {
   std::string id;
+  uint64_t sequence = 0;  // place in the order of deployments
   Version version;
   std::vector<AppChange> changes;
   std::vector<GroupChange> groups;
@@ -107,7 +108,8 @@ struct State {
   std::map<PathId, AppRun> apps;
   std::map<PathId, Group> groups;  // the root always exists
   std::map<std::string, Deployment> deployments;
-  std::vector<std::string> deployment_order;  // oldest first
+  std::map<uint64_t, std::string> deployment_order;  // oldest first
+  uint64_t next_deployment = 1;
   std::unordered_map<TaskId, std::pair<PathId, InstanceId>> tasks;
   std::set<PathId> launchable;  // apps with scheduled instances
   std::set<PathId> dirty;       // apps whose instances changed in this turn

@@ -14,7 +14,7 @@ void list(const Request& request) {
   std::string body;
   Writer w(body);
   w.begin_array();
-  for (const std::string& id : request.state().deployment_order) {
+  for (const auto& [sequence, id] : request.state().deployment_order) {
     write_deployment(w, request.turn, request.state().deployments.at(id));
   }
   w.end_array();
