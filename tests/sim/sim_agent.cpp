@@ -224,7 +224,7 @@ void SimAgent::ended(const std::string& id, int wait_status) {
   if (alive) handle(agent::ContainerExited{id, end});
 }
 
-void SimAgent::recover(const std::vector<containerizer::KnownContainer>& known) {
+void SimAgent::recover(const std::vector<containerizer::ContainerSpec>& known) {
   std::map<std::string, containerizer::Started> running;
   std::vector<std::pair<std::string, containerizer::Termination>> over;
   std::set<std::string> names;

@@ -42,7 +42,7 @@ class SimAgent : public Process {
   void perform(agent::Effect& effect);
   void perform_container(agent::Effect& effect);
   void dial();
-  void recover(const std::vector<containerizer::KnownContainer>& known);
+  void recover(const std::vector<containerizer::ContainerSpec>& known);
   void launch(const containerizer::ContainerSpec& spec);
   void end_container(const std::string& id, base::Duration delay, int wait_status);
   void ended(const std::string& id, int wait_status);
