@@ -391,6 +391,18 @@ TEST(Recovery, a_bad_record_is_set_aside) {
   EXPECT_EQ(world.running("/a"), 1U);
 }
 
+TEST(Restart, finds_the_framework_id_that_the_store_refused_at_first) {
+  World world;
+  world.store_works = false;
+  world.subscribe();
+  world.store_works = true;
+  world.post_app(app("/a", 2));
+  ASSERT_EQ(world.running("/a"), 2U);
+  world.restart();
+  EXPECT_TRUE(world.exits.empty());
+  EXPECT_EQ(world.state().framework_id, "F1");
+}
+
 TEST(Instances, unreachable_tasks_are_replaced_at_once_by_default) {
   World world;
   world.subscribe();

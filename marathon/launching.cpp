@@ -248,6 +248,8 @@ void on_offers(Turn& turn, const pb::scheduler::Event_Offers& message) {
     turn.out.set_timer("suppress", turn.now.instant + kIdleBeforeSuppress);
   }
   if (used.empty()) return;
+  // The store may have refused it before: without it the instances could not be read back.
+  if (!turn.state.framework_id_stored) store_framework_id(turn);
   commit(turn, std::move(writes), [used = std::move(used)](Turn& later, const base::Status& status) {
     if (!status) return abandon(later, used);
     for (const OfferUse& use : used) accept(later, use);

@@ -32,7 +32,7 @@ void on_subscribed(Turn& turn, const pb::scheduler::Event_Subscribed& subscribed
   state.filters_set = again;  // the master keeps those of the subscription before
   state.demand = !state.launchable.empty();
   state.master = master_address(subscribed.master_info());
-  if (!again) commit(turn, {{kFrameworkIdKey, state.framework_id}});
+  if (!again) store_framework_id(turn);
   turn.out.trace(TraceLevel::Info,
                  fmt::format("subscribed to the master at {} as framework {}", state.master, state.framework_id));
   publish(turn, again ? "scheduler_reregistered_event" : "scheduler_registered_event",

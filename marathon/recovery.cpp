@@ -89,7 +89,10 @@ void recover(Turn& turn, const Recovered& stored) {
   const Records& records = stored.records;
   bool has_schema = false;
   for (const auto& [key, value] : records) {
-    if (key == kFrameworkIdKey) state.framework_id = value;
+    if (key == kFrameworkIdKey) {
+      state.framework_id = value;
+      state.framework_id_stored = true;
+    }
     if (key == kSchemaKey) {
       has_schema = true;
       if (value != kSchemaVersion) {

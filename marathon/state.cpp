@@ -89,6 +89,14 @@ void flush_lazy_writes(Turn& turn) {
   if (!turn.state.lazy_writes.empty()) commit(turn, {}, [](Turn&, const base::Status&) {});
 }
 
+void store_framework_id(Turn& turn) {
+  const std::string id = turn.state.framework_id;
+  turn.state.framework_id_stored = false;
+  commit(turn, {{kFrameworkIdKey, id}}, [id](Turn& later, const base::Status& status) {
+    if (status && later.state.framework_id == id) later.state.framework_id_stored = true;
+  });
+}
+
 void flush_commit(Turn& turn) {
   if (turn.writes.empty() && turn.continuations.empty()) return;
   std::vector<Write> lazy = std::move(turn.state.lazy_writes);

@@ -124,6 +124,7 @@ struct State {
 
   // The master.
   std::string framework_id;
+  bool framework_id_stored = false;  // false: goes along with the first launch at the latest
   bool subscribed = false;
   bool suppressed = false;
   bool filters_set = false;     // offers were declined since the last revive
@@ -187,6 +188,9 @@ void commit_later(Turn& turn, std::vector<Write> writes);
 
 /// Timer "flush": writes that have waited long enough.
 void flush_lazy_writes(Turn& turn);
+
+/// The framework's id, which whoever reads the instances back must have too.
+void store_framework_id(Turn& turn);
 
 /// End of the turn: hands its commit to the store.
 void flush_commit(Turn& turn);
