@@ -29,6 +29,7 @@ void PlacementChecker::container_started(const std::string& agent, const std::st
     world_.fail(fmt::format("task {} was started on {} although it was started on {} before", task,
                             agent, it->second));
   running_[task] = agent;
+  if (on_start) on_start(task);
 }
 
 void PlacementChecker::container_ended(const std::string& agent, const std::string& task) {

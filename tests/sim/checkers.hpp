@@ -3,6 +3,7 @@
 // What must hold in every run, whatever the faults. Each checker is told facts by the simulated
 // daemons and schedulers and calls World::fail with a sentence when one of them breaks a promise.
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -24,6 +25,9 @@ class PlacementChecker {
   /// Agent, by task, of what runs now.
   const std::map<std::string, std::string>& running() const { return running_; }
   bool ever_ran(const std::string& task) const { return started_.count(task) > 0; }
+
+  /// Called after each start, for further checks.
+  std::function<void(const std::string& task)> on_start;
 
  private:
   World& world_;

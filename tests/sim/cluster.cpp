@@ -4,6 +4,15 @@
 
 namespace sim {
 
+namespace {
+
+resources::Resources unallocated(resources::Resources resources) {
+  resources.unallocate();
+  return resources;
+}
+
+}  // namespace
+
 FaultPlan FaultPlan::draw(base::Random& random) {
   FaultPlan plan;
   // Each kind of fault is in about half of the runs: some bugs hide behind others.
@@ -72,6 +81,26 @@ void FaultInjector::end() {
   context_.network.heal_all();
   context_.network.set_faults({});
   for (Process* process : processes_) process->disk().set_faults({});
+}
+
+void check_conservation(World& world, const SimMaster& master) {
+  if (!master.up()) return;
+  const auto& core = master.core();
+  for (const auto& [id, agent] : core.state().agents) {
+    auto sum = core.allocator().available(id);
+    for (const auto& [framework, tasks] : agent->tasks) {
+      for (const auto& [task_id, task] : tasks) {
+        if (task->holds_resources) sum += unallocated(task->resources);
+      }
+    }
+    for (const auto& [framework, executors] : agent->executors) {
+      for (const auto& [executor_id, executor] : executors) sum += unallocated(executor.resources);
+    }
+    for (const auto& [offer_id, offer] : agent->offers) sum += unallocated(offer->resources);
+    if (!(sum == agent->total))
+      world.fail(fmt::format(
+          "agent {}: tasks, offers and what is available do not add up to its total", id));
+  }
 }
 
 }  // namespace sim

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tests/sim/process.hpp"
+#include "tests/sim/sim_master.hpp"
 
 namespace sim {
 
@@ -40,5 +41,9 @@ class FaultInjector {
   FaultPlan plan_;
   std::vector<Process*> processes_;
 };
+
+/// Master's books: what tasks and offers hold plus what the allocator has left is the agent's
+/// total, to the unit.
+void check_conservation(World& world, const SimMaster& master);
 
 }  // namespace sim

@@ -12,33 +12,6 @@ namespace sim {
 
 namespace {
 
-resources::Resources unallocated(resources::Resources resources) {
-  resources.unallocate();
-  return resources;
-}
-
-/// Master's books: what tasks and offers hold plus what the allocator has left is the agent's
-/// total, to the unit.
-void check_conservation(World& world, const SimMaster& master) {
-  if (!master.up()) return;
-  const auto& core = master.core();
-  for (const auto& [id, agent] : core.state().agents) {
-    auto sum = core.allocator().available(id);
-    for (const auto& [framework, tasks] : agent->tasks) {
-      for (const auto& [task_id, task] : tasks) {
-        if (task->holds_resources) sum += unallocated(task->resources);
-      }
-    }
-    for (const auto& [framework, executors] : agent->executors) {
-      for (const auto& [executor_id, executor] : executors) sum += unallocated(executor.resources);
-    }
-    for (const auto& [offer_id, offer] : agent->offers) sum += unallocated(offer->resources);
-    if (!(sum == agent->total))
-      world.fail(fmt::format(
-          "agent {}: tasks, offers and what is available do not add up to its total", id));
-  }
-}
-
 struct Sizes {
   unsigned agents, schedulers;
   Workload workload;

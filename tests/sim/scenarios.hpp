@@ -28,5 +28,6 @@ const std::vector<Scenario>& scenarios();
 
 Outcome run_kernel(uint64_t seed, bool print);
 Outcome run_kernel_scale(uint64_t seed, bool print);
+Outcome run_marathon(uint64_t seed, bool print);
 
 }  // namespace sim

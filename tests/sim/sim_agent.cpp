@@ -21,6 +21,15 @@ int to_number(std::string_view text) {
   return value;
 }
 
+std::string task_of(const containerizer::ContainerSpec& spec,
+                    const std::vector<std::string_view>& words) {
+  if (words.size() > 3) return std::string(words[3]);
+  for (const auto& variable : spec.command.environment().variables()) {
+    if (variable.name() == "MESOS_TASK_ID") return variable.value();
+  }
+  UNREACHABLE();
+}
+
 }  // namespace
 
 SimAgent::SimAgent(Context& context, std::string process_name, unsigned index, SimMaster& master,
@@ -170,14 +179,14 @@ void SimAgent::perform_container(agent::Effect& effect) {
 
 void SimAgent::launch(const containerizer::ContainerSpec& spec) {
   const auto words = base::tokenize(spec.command.value(), ' ');
-  CHECK(words.size() == 4);
+  CHECK(words.size() >= 3);
   const int run_for = to_number(words[1]), exit_code = to_number(words[2]);
   World& world = context_.world;
   const base::Duration delay =
       base::milliseconds(1) + world.random().jitter(base::milliseconds(30));
   // Not bound to the agent's life: a launch that was under way at its death may have come to run.
   const uint64_t asked_in = epoch;
-  containers_[spec.id].task = std::string(words[3]);
+  containers_[spec.id].task = task_of(spec, words);
   world.after(delay, [this, id = spec.id, asked_in, run_for, exit_code] {
     const auto found = containers_.find(id);
     if (found == containers_.end() || found->second.running || found->second.end.status) return;

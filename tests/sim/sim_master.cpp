@@ -77,7 +77,7 @@ void SimMaster::perform(master::Effect& effect) {
     if (found == calls_.end()) return;
     auto answer = std::move(found->second);
     calls_.erase(found);
-    answer(reply->status);
+    answer(reply->status, reply->body);
   } else if (auto* persist = std::get_if<master::Persist>(&effect)) {
     Disk::Writes writes;
     for (auto& write : persist->writes) writes.emplace_back(write.key, write.value);
@@ -152,11 +152,12 @@ StreamId SimMaster::dial_calls(Node& scheduler, std::function<void()> closed) {
 }
 
 void SimMaster::call(StreamId calls, const std::string& stream_id,
-                     const mesos::v1::scheduler::Call& call, std::function<void(int)> answered) {
+                     const mesos::v1::scheduler::Call& call,
+                     std::function<void(int, const std::string&)> answered) {
   context_.network.send(calls, 0, [this, calls, stream_id, call, answered = std::move(answered)] {
     const master::CallId id = next_++;
-    calls_[id] = [this, calls, answered](int status) {
-      context_.network.send(calls, 1, [answered, status] { answered(status); });
+    calls_[id] = [this, calls, answered](int status, const std::string& text) {
+      context_.network.send(calls, 1, [answered, status, text] { answered(status, text); });
     };
     handle(master::SchedulerCallReceived{id, stream_id, call, ""});
   });

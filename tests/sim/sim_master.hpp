@@ -35,9 +35,9 @@ class SimMaster : public Process {
                          std::function<void()> closed);
 
   /// Any other call of that scheduler, on the connection that carries its calls in order; the
-  /// answer's status comes back.
+  /// answer's status and text come back.
   void call(StreamId calls, const std::string& stream_id, const mesos::v1::scheduler::Call& call,
-            std::function<void(int status)> answered);
+            std::function<void(int status, const std::string& text)> answered);
   StreamId dial_calls(Node& scheduler, std::function<void()> closed);
 
   bool up() const { return core_ != nullptr; }
@@ -67,7 +67,7 @@ class SimMaster : public Process {
   std::map<master::LinkId, AgentLink> links_;
   std::map<StreamId, master::LinkId> link_of_stream_;
   std::map<master::ConnectionId, Connection> connections_;
-  std::map<master::CallId, std::function<void(int)>> calls_;
+  std::map<master::CallId, std::function<void(int, const std::string&)>> calls_;
   std::map<master::TimerId, uint64_t> timers_;  // to the generation that is valid
   uint64_t next_ = 1;
   bool dead_ = false;  // a crash was decided between two effects

@@ -123,7 +123,7 @@ void SimScheduler::disconnect() {
 
 void SimScheduler::send(Call call) {
   call.mutable_framework_id()->set_value(framework_id_);
-  master_.call(calls_, stream_id_, call, [this, connection = connection_](int status) {
+  master_.call(calls_, stream_id_, call, [this, connection = connection_](int status, const std::string&) {
     // 400 and 403: the master does not know this stream any more.
     if (connection == connection_ && status >= 300) disconnect();
   });

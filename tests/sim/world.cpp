@@ -44,12 +44,20 @@ void World::run_for(base::Duration duration) {
   instant_ = end;
 }
 
-void World::trace(std::string_view who, std::string_view what) {
-  const std::string line = fmt::format(
+std::string World::line(std::string_view who, std::string_view what) const {
+  return fmt::format(
       "{:.6f} {} {}", std::chrono::duration<double>(instant_.since_start - base::hours(1)).count(),
       who, what);
-  for (const char c : line) hash_ = (hash_ ^ static_cast<unsigned char>(c)) * 1099511628211u;
-  if (print_) fmt::print("{}\n", line);
+}
+
+void World::trace(std::string_view who, std::string_view what) {
+  const std::string text = line(who, what);
+  for (const char c : text) hash_ = (hash_ ^ static_cast<unsigned char>(c)) * 1099511628211u;
+  if (print_) fmt::print("{}\n", text);
+}
+
+void World::note(std::string_view who, std::string_view what) const {
+  if (print_) fmt::print("{}\n", line(who, what));
 }
 
 void World::fail(const std::string& what) {

@@ -46,6 +46,9 @@ class World {
   /// One line of the run's story: goes into the hash, and to the output when printing.
   void trace(std::string_view who, std::string_view what);
 
+  /// A line for the reader alone: not part of the hash.
+  void note(std::string_view who, std::string_view what) const;
+
   /// A checker's verdict. The run goes on; the first failures are kept.
   void fail(const std::string& what);
   const std::vector<std::string>& failures() const { return failures_; }
@@ -65,6 +68,8 @@ class World {
       return at != other.at ? at > other.at : sequence > other.sequence;
     }
   };
+
+  std::string line(std::string_view who, std::string_view what) const;
 
   base::Random random_;
   bool print_;

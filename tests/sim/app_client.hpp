@@ -1,0 +1,92 @@
+#pragma once
+
+// A client of Marathon's API over a channel that loses requests and answers. It asks for random
+// changes, one at a time for each app, and keeps what each app may be now: one state after an
+// acknowledged change, several after one whose answer was lost.
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tests/sim/sim_marathon.hpp"
+
+namespace sim {
+
+/// What an app may look like. The tag is a number that each change of the definition carries in
+/// the environment; no number of instances means any (tasks were killed "with scale").
+struct AppModel {
+  bool exists = false;
+  int64_t tag = 0;
+  std::optional<int64_t> instances{};
+  auto operator<=>(const AppModel&) const = default;
+};
+using AppModels = std::set<AppModel>;
+
+class AppClient {
+ public:
+  AppClient(World& world, Context& context, SimMarathon& marathon, unsigned apps, double loss);
+
+  void start();
+
+  /// No random changes any more: each app is deleted, or gets a definition whose tasks run for
+  /// ever; asked for again and again until it is acknowledged.
+  void finish();
+  bool finished() const;
+
+  /// Each app is in one of the states that it may be in.
+  void check(const char* when) const;
+
+  /// The most containers of this app that may be wanted at one moment: H * (1 + over-capacity) + 1
+  /// with H the highest number of instances ever asked for. The one is what a replacement may do
+  /// that has no room to move within its limits.
+  size_t most_containers(const std::string& app) const;
+
+  uint64_t acknowledged() const { return acknowledged_; }
+  uint64_t uncertain() const { return uncertain_; }
+
+ private:
+  struct Change {
+    std::string method, target, body;
+    std::function<AppModels(const AppModel&)> apply;  // to nothing: impossible
+    bool needs_app = true;  // 404 says that there is no such app
+  };
+  struct Lane {
+    std::string app;
+    AppModels may_be{AppModel{}};
+    std::optional<Change> under_way;
+    uint64_t sequence = 0;
+    std::vector<std::pair<std::string, AppModels>> deployments;  // and what was before each
+    int64_t highest = 0;
+    double over = 0;
+    bool final_sent = false, done = false;
+  };
+
+  Change draw(Lane& lane);
+  Change change_definition(Lane& lane, bool post, bool force, bool for_ever);
+  Change kill_tasks(const Lane& lane);
+  Change roll_back(Lane& lane);
+  std::string definition(Lane& lane, AppModel& model, bool for_ever);
+  void next(Lane& lane);
+  void send(Lane& lane, Change change);
+  void answered(Lane& lane, uint64_t sequence, const base::http::Response& response);
+  void unanswered(Lane& lane, uint64_t sequence);
+  static AppModels after(const AppModels& may_be, const Change& change);
+
+  World& world_;
+  Context& context_;
+  SimMarathon& marathon_;
+  double loss_;
+  std::vector<Lane> lanes_;
+  int64_t next_tag_ = 1;
+  uint64_t acknowledged_ = 0, uncertain_ = 0;
+  bool finishing_ = false;
+};
+
+/// "exists tag 7 x 3", for people.
+std::string describe(const AppModels& models);
+
+}  // namespace sim

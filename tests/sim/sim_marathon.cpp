@@ -1,0 +1,292 @@
+#include "tests/sim/sim_marathon.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "kernel/api/content.hpp"
+
+namespace sim {
+
+namespace {
+
+constexpr base::Duration kCallTimeout = base::seconds(30);
+
+mesos::v1::FrameworkInfo framework(const std::string& id) {
+  using Info = mesos::v1::FrameworkInfo;
+  Info info;
+  info.set_user("root");
+  info.set_name("marathon");
+  if (!id.empty()) info.mutable_id()->set_value(id);
+  info.set_failover_timeout(604'800);
+  info.set_checkpoint(true);
+  info.add_roles("*");
+  for (const auto capability :
+       {Info::Capability::PARTITION_AWARE, Info::Capability::REGION_AWARE,
+        Info::Capability::MULTI_ROLE, Info::Capability::RESERVATION_REFINEMENT,
+        Info::Capability::TASK_KILLING_STATE})
+    info.add_capabilities()->set_type(capability);
+  return info;
+}
+
+}  // namespace
+
+SimMarathon::SimMarathon(Context& context, std::string process_name, SimMaster& master,
+                         marathon::Policy policy)
+    : Process(context, std::move(process_name)), master_(master), policy_(std::move(policy)) {}
+
+void SimMarathon::on_boot() {
+  dead_ = false;
+  auto& random = context_.world.random();
+  core_ = std::make_unique<marathon::Core>(
+      policy_, marathon::Identity{name + ":8080", "1.11.24", "{}"}, base::Random(random.next()));
+  marathon::Recovered recovered;
+  for (const auto& [key, value] : disk_.durable()) recovered.records.emplace_back(key, value);
+  dispatch(std::move(recovered));
+  if (dead_) return;
+  if (after_boot) after_boot();
+  dispatch(marathon::StreamOpened{"127.0.0.1:1"});  // somebody follows the events
+  if (dead_) return;
+  client::ProtocolOptions options;
+  options.masters = {"master:5050"};
+  protocol_ =
+      std::make_unique<client::Protocol>(options, framework(core_->state().framework_id),
+                                         base::Random(random.next()));
+  client::Effects out;
+  protocol_->start(context_.world.now().instant, out);
+  perform_client(std::move(out));
+}
+
+void SimMarathon::on_crash() {
+  core_.reset();
+  protocol_.reset();
+  events_.clear();
+  busy_ = false;
+  timers_.clear();
+  calls_.clear();
+  posts_.clear();
+  ++stream_number_;
+  client_timer_ = 0;
+}
+
+void SimMarathon::dispatch(marathon::Event event) {
+  events_.push_back(std::move(event));
+  if (busy_ || dead_ || !core_) return;
+  busy_ = true;
+  while (!events_.empty() && !dead_) {
+    const marathon::Event next = std::move(events_.front());
+    events_.pop_front();
+    marathon::Effects out;
+    core_->on(next, context_.world.now(), out);
+    for (marathon::Effect& effect : out.list) {
+      if (dead_) break;
+      if (crash_point()) {
+        dead_ = true;
+        break;
+      }
+      perform(effect);
+    }
+  }
+  busy_ = false;
+}
+
+void SimMarathon::perform(marathon::Effect& effect) {
+  World& world = context_.world;
+  if (auto* reply = std::get_if<marathon::Reply>(&effect)) {
+    const auto found = calls_.find(reply->call);
+    if (found == calls_.end()) return;
+    const auto answered = std::move(found->second);
+    calls_.erase(found);
+    answered(reply->response);
+  } else if (auto* persist = std::get_if<marathon::Persist>(&effect)) {
+    Disk::Writes writes;
+    for (auto& write : persist->writes)
+      writes.emplace_back(std::move(write.key), std::move(write.value));
+    disk_.commit(std::move(writes), [this, ticket = persist->ticket](base::Status status) {
+      dispatch(marathon::Persisted{ticket, std::move(status)});
+    });
+  } else if (auto* send = std::get_if<marathon::SendCall>(&effect)) {
+    if (!protocol_) return;
+    client::Effects out;
+    protocol_->send(*send->call, out);
+    perform_client(std::move(out));
+  } else if (auto* timer = std::get_if<marathon::SetTimer>(&effect)) {
+    set_timer(*timer);
+  } else if (auto* cancel = std::get_if<marathon::CancelTimer>(&effect)) {
+    timers_.erase(cancel->timer);
+  } else if (auto* publish = std::get_if<marathon::Publish>(&effect)) {
+    world.trace(name, publish->type);
+  } else if (auto* ask = std::get_if<marathon::Probe>(&effect)) {
+    probe(*ask);
+  } else if (auto* exit = std::get_if<marathon::Exit>(&effect)) {
+    world.trace(name, "exits: " + exit->reason);
+    // Nothing in these runs justifies an end for one of these reasons.
+    if (exit->code != 106) world.fail(name + " gives up: " + exit->reason);
+    dead_ = true;
+    world.after(base::Duration::zero(), [this, now_epoch = epoch] {
+      if (epoch == now_epoch) crash();
+    });
+  } else if (auto* trace = std::get_if<marathon::Trace>(&effect)) {
+    world.trace(name, trace->text);
+  }
+}
+
+void SimMarathon::set_timer(const marathon::SetTimer& timer) {
+  World& world = context_.world;
+  const uint64_t generation = next_++;
+  timers_[timer.timer] = generation;
+  const base::Duration delay = std::max(timer.at - world.now().instant, base::Duration::zero());
+  world.after(*this, delay, [this, key = timer.timer, generation] {
+    const auto found = timers_.find(key);
+    if (found == timers_.end() || found->second != generation) return;
+    timers_.erase(found);
+    dispatch(marathon::TimerFired{key});
+  });
+}
+
+void SimMarathon::probe(const marathon::Probe& probe) {
+  auto& random = context_.world.random();
+  marathon::Probed answer{probe.id, probe.kind == marathon::ProbeKind::Tcp ? 0 : 200, "", "", ""};
+  base::Duration delay = base::milliseconds(1) + random.jitter(base::milliseconds(20));
+  if (context_.faults_on && random.chance(probes_fail)) {
+    const bool late = random.chance(0.5);
+    if (late) delay = probe.timeout;
+    answer.status = 0;
+    answer.error = late ? "no answer in time" : "Connection refused";
+  }
+  context_.world.after(*this, delay, [this, answer] { dispatch(answer); });
+}
+
+void SimMarathon::request(base::http::Request request,
+                          std::function<void(const base::http::Response&)> answered) {
+  if (!up()) return;
+  const marathon::CallId call = next_++;
+  calls_[call] = std::move(answered);
+  dispatch(marathon::HttpRequested{call, std::move(request)});
+}
+
+base::http::Response SimMarathon::get(const std::string& target) {
+  base::http::Request http;
+  http.method = "GET";
+  http.target = http.path = target;
+  base::http::Response response;
+  response.status = 0;
+  request(std::move(http), [&response](const base::http::Response& r) { response = r; });
+  return response;
+}
+
+void SimMarathon::perform_client(client::Effects effects) {
+  for (client::Effect& effect : effects) {
+    if (dead_ || !protocol_) return;
+    if (auto* opening = std::get_if<client::OpenStream>(&effect)) {
+      open(*opening);
+    } else if (std::holds_alternative<client::CloseStream>(effect)) {
+      close();
+    } else if (auto* call = std::get_if<client::PostCall>(&effect)) {
+      post(*call);
+    } else if (auto* timer = std::get_if<client::SetTimer>(&effect)) {
+      const uint64_t generation = client_timer_ = next_++;
+      const base::Duration delay =
+          std::max(timer->at - context_.world.now().instant, base::Duration::zero());
+      context_.world.after(*this, delay, [this, generation] {
+        if (generation != client_timer_ || !protocol_) return;
+        client::Effects out;
+        protocol_->on_timer(context_.world.now().instant, out);
+        perform_client(std::move(out));
+      });
+    } else if (auto* event = std::get_if<client::DeliverEvent>(&effect)) {
+      dispatch(marathon::MasterEvent{event->event});
+    } else if (auto* gone = std::get_if<client::Disconnected>(&effect)) {
+      context_.world.trace(name, "disconnected: " + gone->reason);
+      dispatch(marathon::MasterLost{});
+    } else if (auto* note = std::get_if<client::Note>(&effect)) {
+      context_.world.trace(name, note->text);
+    }
+  }
+}
+
+void SimMarathon::open(const client::OpenStream& request) {
+  close();
+  mesos::v1::scheduler::Call call;
+  CHECK(static_cast<bool>(api::decode(api::ContentType::Protobuf, request.body, call)));
+  const uint64_t number = stream_number_;
+  head_seen_ = false;
+  const auto subscription = master_.subscribe(
+      *this, call,
+      [this, number](const mesos::v1::scheduler::Event& event) {
+        if (number == stream_number_ && !dead_) on_master_event(event);
+      },
+      [this, number] {
+        if (number != stream_number_ || dead_) return;
+        client::Effects out;
+        protocol_->on_end("the stream broke", context_.world.now().instant, out);
+        perform_client(std::move(out));
+      });
+  stream_ = subscription.stream;
+  stream_id_ = subscription.stream_id;
+}
+
+void SimMarathon::close() {
+  ++stream_number_;
+  if (stream_ != 0) context_.network.close(stream_, 0);
+  stream_ = 0;
+}
+
+void SimMarathon::on_master_event(const mesos::v1::scheduler::Event& event) {
+  if (event.type() == mesos::v1::scheduler::Event::UPDATE) {
+    const auto& status = event.update().status();
+    if (status.state() == mesos::v1::TASK_UNREACHABLE || status.state() == mesos::v1::TASK_LOST)
+      told_lost_.insert(status.task_id().value());
+    context_.world.trace(name, fmt::format("hears {} {} {}", status.task_id().value(),
+                                           mesos::v1::TaskState_Name(status.state()),
+                                           status.message()));
+  }
+  const uint64_t number = stream_number_;
+  const base::Instant now = context_.world.now().instant;
+  if (!head_seen_) {
+    head_seen_ = true;
+    client::Effects out;
+    protocol_->on_head(200,
+                       {{"Content-Type", std::string(api::kProtobufMedia)},
+                        {"Mesos-Stream-Id", stream_id_}},
+                       now, out);
+    perform_client(std::move(out));
+    if (number != stream_number_ || dead_) return;
+  }
+  client::Effects out;
+  protocol_->on_data(api::encode_record(api::ContentType::Protobuf, event), now, out);
+  perform_client(std::move(out));
+}
+
+void SimMarathon::post(const client::PostCall& request) {
+  mesos::v1::scheduler::Call call;
+  CHECK(static_cast<bool>(api::decode(api::ContentType::Protobuf, request.body, call)));
+  if (context_.world.printing()) {
+    std::string what = mesos::v1::scheduler::Call::Type_Name(call.type());
+    for (const auto& operation : call.accept().operations()) {
+      for (const auto& task : operation.launch().task_infos()) what += " " + task.task_id().value();
+    }
+    if (call.has_kill()) what += " " + call.kill().task_id().value();
+    context_.world.note(name, "calls " + what);
+  }
+  const uint64_t id = request.id;
+  // A connection of its own: calls that may overtake each other do.
+  const StreamId stream =
+      master_.dial_calls(*this, [this, id] { posted(id, 0, "the connection broke"); });
+  posts_[id] = stream;
+  master_.call(stream, std::string(request.headers.get_or("Mesos-Stream-Id", "")), call,
+               [this, id](int status, const std::string& text) { posted(id, status, text); });
+  context_.world.after(*this, kCallTimeout, [this, id] { posted(id, 0, "no answer in time"); });
+}
+
+void SimMarathon::posted(uint64_t id, int status, const std::string& text) {
+  const auto found = posts_.find(id);
+  if (found == posts_.end() || dead_) return;
+  context_.network.close(found->second, 0);
+  posts_.erase(found);
+  client::Effects out;
+  protocol_->on_call_done(id, status, text, context_.world.now().instant, out);
+  perform_client(std::move(out));
+}
+
+}  // namespace sim
