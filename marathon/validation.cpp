@@ -244,6 +244,11 @@ void validate_labels(const App& app, Violations& out) {
 }
 
 void validate_resources(const App& app, const ValidationPolicy& policy, Violations& out) {
+  // The kernel counts in thousandths and refuses more.
+  constexpr double kMax = 1e12;
+  if (app.cpus > kMax) out.add("/cpus", "must be less than or equal to 1000000000000");
+  if (app.mem > kMax) out.add("/mem", "must be less than or equal to 1000000000000");
+  if (app.disk > kMax) out.add("/disk", "must be less than or equal to 1000000000000");
   if (app.gpus > 0 && !policy.gpu_resources) {
     out.add("/gpus", "Feature gpu_resources is not enabled. Enable with --enable_features gpu_resources)");
   }

@@ -45,13 +45,14 @@ class MessageParser : public beast::http::basic_parser<is_request> {
   }
 
  private:
-  void on_request_impl(beast::http::verb, beast::string_view method, beast::string_view target,
+  void on_request_impl(beast::http::verb verb, beast::string_view method, beast::string_view target,
                        int version, Error& error) override {
+    (void)verb;
     if constexpr (is_request) {
       message.method.assign(method.data(), method.size());
       message.target.assign(target.data(), target.size());
       info.http10 = version == 10;
-      if (message.method.size() > 32) error = fail(501, "unknown method");
+      if (verb == beast::http::verb::unknown) error = fail(501, "unknown method");
     }
   }
 

@@ -71,6 +71,8 @@ void Core::handle(MasterSaid event) {
     case Message::kUpdateFramework: {
       const auto& info = message.update_framework().framework_info();
       if (state_.frameworks.contains(info.id().value())) adopt(info);
+      // It is back: an acknowledgement that died with its last connection would cost it the retry's ten seconds.
+      for (const TaskKey& task : updates_.start_over(info.id().value())) send_updates(task);
       return;
     }
     case Message::kReconcileTasks: return reconcile(message.reconcile_tasks());

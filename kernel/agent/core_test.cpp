@@ -215,6 +215,23 @@ TEST(AgentCore, sends_an_update_again_until_it_is_acknowledged) {
   EXPECT_EQ(world.sent(), "");
 }
 
+TEST(AgentCore, sends_pending_updates_at_once_when_their_framework_is_back) {
+  World world;
+  world.join();
+  world.run("t");
+  EXPECT_EQ(world.sent(), "STARTING");
+  MasterMessage message;
+  auto* info = message.mutable_update_framework()->mutable_framework_info();
+  info->mutable_id()->set_value("f");
+  info->set_user("");
+  info->set_name("n");
+  world.tell(MasterSaid{message});
+  EXPECT_EQ(world.sent(), "STARTING");
+  info->mutable_id()->set_value("another");
+  world.tell(MasterSaid{message});
+  EXPECT_EQ(world.sent(), "");
+}
+
 TEST(AgentCore, says_lost_for_a_kill_of_what_it_does_not_know) {
   World world;
   world.join();

@@ -66,9 +66,10 @@ std::optional<Updates::Acknowledged> Updates::acknowledge(const TaskKey& task, c
   return result;
 }
 
-std::vector<TaskKey> Updates::start_over() {
+std::vector<TaskKey> Updates::start_over(const std::string& framework) {
   std::vector<TaskKey> due;
   for (auto& [task, stream] : streams_) {
+    if (!framework.empty() && task.first != framework) continue;
     stream.outstanding = false;
     if (!stream.waiting.empty()) due.push_back(task);
   }

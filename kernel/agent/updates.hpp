@@ -52,8 +52,9 @@ class Updates {
   /// Absent: that is not the outstanding update.
   std::optional<Acknowledged> acknowledge(const TaskKey& task, const std::string& uuid);
 
-  /// The connection to the master is new: every first update is to be sent, and waits from the start again.
-  std::vector<TaskKey> start_over();
+  /// The connection to the master, or the framework's to it, is new: the first update of every task (of that framework
+  /// alone when one is named) is to be sent, and waits from the start again.
+  std::vector<TaskKey> start_over(const std::string& framework = {});
 
   void remove(const TaskKey& task) { streams_.erase(task); }
   bool pending(const TaskKey& task) const;

@@ -73,7 +73,7 @@ def pymesos():
 def mesos_framework():
     """mesos-framework from npm: registers, finishes its tasks, survives the master's death."""
     folder = CACHE / "mesos-framework"
-    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "logs").mkdir(parents=True, exist_ok=True)  # the package opens its log there
     for name in ("package.json", "package-lock.json", ".npmrc", "client.js"):
         (folder / name).write_bytes((HERE / "mesos-framework" / name).read_bytes())
     if not (folder / "node_modules" / "mesos-framework").exists():

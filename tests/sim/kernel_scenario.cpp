@@ -73,7 +73,8 @@ Outcome run(uint64_t seed, bool print, const Sizes& sizes, const FaultPlan& plan
     if (!scheduler->done())
       world.fail("not done although faults ended long ago: " + scheduler->progress());
   }
-  world.run_for(base::minutes(15));
+  // Updates are retried for up to ten minutes.
+  world.run_for(sizes.agents > 100 ? base::minutes(1) : base::minutes(15));
   if (!placement.running().empty())
     world.fail(fmt::format("{} containers run although every task has ended, first: {}",
                            placement.running().size(), placement.running().begin()->first));

@@ -187,7 +187,7 @@ void SimScheduler::on_offers(const Event::Offers& offers) {
     Call call;
     auto* operation = call.mutable_accept()->add_operations();
     operation->set_type(mesos::v1::Offer::Operation::LAUNCH);
-    while (cpus >= 1 && mem >= 64 && live_ + ended_ < workload_.tasks) {
+    while (cpus >= 1 && mem >= 64 && wants_more()) {
       const std::string id = fmt::format("{}-{}", name, next_task_++);
       auto* task = operation->mutable_launch()->add_task_infos();
       task->set_name("t");
@@ -210,7 +210,8 @@ void SimScheduler::on_offers(const Event::Offers& offers) {
       call.Clear();
       call.set_type(Call::DECLINE);
       *call.mutable_decline()->add_offer_ids() = offer.id();
-      call.mutable_decline()->mutable_filters()->set_refuse_seconds(2);
+      // Nothing to launch: until REVIVE, or the next subscription, which forgets filters.
+      call.mutable_decline()->mutable_filters()->set_refuse_seconds(wants_more() ? 2 : 1e6);
     }
     send(std::move(call));
   }
@@ -237,14 +238,33 @@ void SimScheduler::on_update(const mesos::v1::TaskStatus& status) {
     *call.mutable_kill()->mutable_agent_id() = status.agent_id();
     send(std::move(call));
   }
+  task.unreachable = status.state() == mesos::v1::TASK_UNREACHABLE;
+  if (task.unreachable) {
+    context_.world.after(*this, base::minutes(5), [this, id] { give_up_unless_back(id); });
+  }
   if (!over(status.state())) return;
   task.phase = Phase::Over;
   --live_;
   // What never ran is launched again under another id; what ran counts, whatever its end.
-  const bool never_ran =
-      status.state() == mesos::v1::TASK_DROPPED || status.state() == mesos::v1::TASK_GONE ||
-      status.state() == mesos::v1::TASK_LOST || status.state() == mesos::v1::TASK_UNKNOWN;
-  if (!never_ran) ++ended_;
+  const bool never_ran = status.state() == mesos::v1::TASK_DROPPED || status.state() == mesos::v1::TASK_GONE ||
+                         status.state() == mesos::v1::TASK_LOST || status.state() == mesos::v1::TASK_UNKNOWN;
+  if (never_ran) relaunch();
+  else ++ended_;
+}
+
+void SimScheduler::give_up_unless_back(const std::string& id) {
+  TaskRecord& task = tasks_.at(id);
+  if (!task.unreachable || task.phase == Phase::Over) return;
+  task.phase = Phase::Over;
+  --live_;
+  relaunch();
+}
+
+void SimScheduler::relaunch() {
+  Call call;
+  call.set_type(Call::REVIVE);
+  call.mutable_revive();
+  send(std::move(call));
 }
 
 }  // namespace sim

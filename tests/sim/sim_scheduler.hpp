@@ -39,6 +39,7 @@ class SimScheduler : public Process {
     std::string agent;
     Phase phase = Phase::Launched;
     bool kill = false;
+    bool unreachable = false;
   };
 
   void connect();
@@ -48,6 +49,9 @@ class SimScheduler : public Process {
   void on_offers(const mesos::v1::scheduler::Event::Offers& offers);
   void on_update(const mesos::v1::TaskStatus& status);
   void reconcile();
+  void give_up_unless_back(const std::string& task);
+  bool wants_more() const { return live_ + ended_ < workload_.tasks; }
+  void relaunch();
 
   SimMaster& master_;
   UpdateChecker& updates_;
