@@ -279,6 +279,7 @@ void NativeContainerizer::Impl::launch_failed(const ContainerPtr& container, Err
 void NativeContainerizer::Impl::ended(const ContainerPtr& container) {
   if (container->stage == Stage::Ending) return;
   const bool was_running = container->stage == Stage::Running;
+  const bool no_failure = container->failure.empty();
   container->stage = Stage::Ending;
   container->process.reset();
   container->sync.reset();
@@ -286,16 +287,21 @@ void NativeContainerizer::Impl::ended(const ContainerPtr& container) {
   loop.cancel(container->kill_timer);
   const std::string id = container->spec.id;
   const bool taken = pool.run_for(
-      [self = shared_from_this(), id, limits = container->spec.limits, was_running] {
+      [self = shared_from_this(), id, limits = container->spec.limits, was_running, no_failure] {
         Termination end = collect_end(self->options, self->groups.get(), id, limits);
-        if (!was_running) (void)base::remove_tree(self->runtime(id));
-        return end;
+        // A short task may be over before its start was noticed: a helper forked at the same moment holds the sync pipe
+        // open for an instant. The status that its own helper wrote says that it ran.
+        const bool ran = was_running || (no_failure && end.status.has_value());
+        if (!ran) (void)base::remove_tree(self->runtime(id));
+        return std::pair(std::move(end), ran);
       },
-      [self = shared_from_this(), container, id, was_running](Termination end) {
+      [self = shared_from_this(), container, id](std::pair<Termination, bool> ended_and_ran) {
         if (self->stopped) return;
         self->containers.erase(id);
+        const auto& [end, ran] = ended_and_ran;
         auto done = std::exchange(container->done, nullptr);
-        if (!was_running && done) {
+        if (ran && done) done(Started{container->pid});
+        if (!ran && done) {
           const std::string why = !container->failure.empty() ? container->failure
                                   : container->destroy_wanted ? "destroyed during the launch"
                                   : !end.message.empty()      ? end.message
