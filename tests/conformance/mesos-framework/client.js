@@ -20,7 +20,7 @@ const scheduler = new Scheduler({
   restartStates: ["TASK_LOST", "TASK_DROPPED"],
   exponentialBackoffMinimum: 0.2,
   exponentialBackoffMaximum: 1,
-  masterConnectionTimeout: 3,
+  masterConnectionTimeout: 25, // more than the 15 s between heartbeats
   logging: { level: "warn" },
   tasks: {
     job: {
