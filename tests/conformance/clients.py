@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 """Third-party scheduler clients, installed from their registries and run unmodified against the real daemons."""
 
+import http.client
+import json
 import os
 import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -25,8 +28,27 @@ def install(what, commands):
             raise results.Skip(f"{what} cannot be installed: {' '.join(command[:4])}: {done.stderr.strip().splitlines()[-1:]}")
 
 
-def run_client(command, directory=None):
-    """The client announces when it may be disconnected: then the master is killed under it."""
+def kill_master(cluster):
+    pid = cluster.daemon("master")["pid"]
+    os.kill(pid, signal.SIGKILL)
+    eventually("master is restarted", lambda: cluster.daemon("master")["pid"] not in (0, pid))
+
+
+def take_over(cluster):
+    """Another scheduler subscribes with the client's id for a moment: the master ends the client's stream."""
+    framework = next(f for f in cluster.master("GET", "/frameworks").json()["frameworks"] if f["name"] == "node-conformance")
+    id = {"value": framework["id"]}
+    subscribe = {"type": "SUBSCRIBE", "framework_id": id,
+                 "subscribe": {"framework_info": {"user": "root", "name": "node-conformance", "id": id, "failover_timeout": 600}}}
+    rival = http.client.HTTPConnection("127.0.0.1", cluster.port("master"), timeout=10)
+    rival.request("POST", "/api/v1/scheduler", json.dumps(subscribe), {"Content-Type": "application/json"})
+    assert rival.getresponse().status == 200
+    time.sleep(0.5)
+    rival.close()
+
+
+def run_client(command, directory=None, disconnect=kill_master):
+    """The client announces when it may be disconnected."""
     with Cluster() as cluster:
         words = [w.format(master=f"127.0.0.1:{cluster.port('master')}", port=cluster.port("master"), tasks=TASKS) for w in command]
         client = subprocess.Popen(words, cwd=directory, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
@@ -37,9 +59,7 @@ def run_client(command, directory=None):
             for line in client.stdout:
                 lines.append(line.rstrip())
                 if line.startswith("DISCONNECT-ME"):
-                    pid = cluster.daemon("master")["pid"]
-                    os.kill(pid, signal.SIGKILL)
-                    eventually("master is restarted", lambda: cluster.daemon("master")["pid"] not in (0, pid))
+                    disconnect(cluster)
             code = client.wait(30)
         finally:
             guard.cancel()
@@ -71,14 +91,16 @@ def pymesos():
 
 
 def mesos_framework():
-    """mesos-framework from npm: registers, finishes its tasks, survives the master's death."""
+    """mesos-framework from npm: registers, finishes its tasks, survives the end of its stream."""
+    # With a fixed master address this client subscribes again at once when its stream ends, and gives up when the master
+    # is not there at that moment: so the master stays.
     folder = CACHE / "mesos-framework"
     (folder / "logs").mkdir(parents=True, exist_ok=True)  # the package opens its log there
     for name in ("package.json", "package-lock.json", ".npmrc", "client.js"):
         (folder / name).write_bytes((HERE / "mesos-framework" / name).read_bytes())
     if not (folder / "node_modules" / "mesos-framework").exists():
         install("mesos-framework", [(["npm", "ci", "--ignore-scripts"], folder)])
-    run_client(["node", str(folder / "client.js"), "127.0.0.1", "{port}", "{tasks}"], folder)
+    run_client(["node", str(folder / "client.js"), "127.0.0.1", "{port}", "{tasks}"], folder, take_over)
 
 
 if __name__ == "__main__":

@@ -18,8 +18,8 @@ const scheduler = new Scheduler({
   frameworkName: "node conformance",
   frameworkFailoverTimeout: 600,
   restartStates: ["TASK_LOST", "TASK_DROPPED"],
-  exponentialBackoffMinimum: 0.2,
-  exponentialBackoffMaximum: 1,
+  exponentialBackoffMinimum: 2,
+  exponentialBackoffMaximum: 4,
   masterConnectionTimeout: 25, // more than the 15 s between heartbeats
   logging: { level: "warn" },
   tasks: {

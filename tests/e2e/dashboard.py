@@ -1,0 +1,40 @@
+#!/usr/bin/env python3
+"""The dashboard in headless Chromium against a real cluster: nodes, services and tasks appear live, a task's log shows."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+from harness import results  # noqa: E402
+from harness.cluster import BUILD, Cluster, eventually  # noqa: E402
+
+
+def browser():
+    """check.mjs opens the page that the gateway serves, adds a service by the API and watches it come without a reload."""
+    if not shutil.which("chromium") or not shutil.which("npm"):
+        raise results.Skip("needs chromium and npm")
+    if not (BUILD / "dashboard" / "assets").exists():
+        raise results.Skip("the dashboard was not built: npm or its registry could not be reached")
+    folder = BUILD / "e2e-dashboard"
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(HERE / "dashboard", folder, ignore=shutil.ignore_patterns("node_modules"))
+    installed = subprocess.run(["npm", "ci", "--ignore-scripts"], cwd=folder, capture_output=True, text=True, timeout=300)
+    if installed.returncode != 0:
+        raise results.Skip(f"playwright-core cannot be installed: {installed.stderr.strip().splitlines()[-1:]}")
+    screenshots = Path(os.environ.get("SCREENSHOTS", BUILD / "screenshots"))
+    with Cluster() as cluster:
+        cluster.add_app({"id": "/shop/web", "cmd": "echo serving; python3 -m http.server $PORT", "cpus": 0.2, "mem": 64, "instances": 3})
+        cluster.add_app({"id": "/shop/worker", "cmd": "while sleep 5; do date; done", "cpus": 0.5, "mem": 128, "instances": 2})
+        eventually("deployments end", lambda: cluster.deployments() == [])
+        done = subprocess.run(["node", "check.mjs", "--url", cluster.url, "--screenshots", str(screenshots)], cwd=folder,
+                              capture_output=True, text=True, timeout=240)
+        print(done.stdout[-4000:], flush=True)
+        assert done.returncode == 0, (done.stdout + done.stderr)[-800:]
+
+
+if __name__ == "__main__":
+    results.run("e2e/dashboard", [browser])
