@@ -85,7 +85,7 @@ TEST_F(Routes, may_take_every_method) {
   add("GET", "/p/x");
   EXPECT_EQ(ask("GET", "/p/y").body, "GET /p/{rest...} rest=y rest=y");
   EXPECT_EQ(ask("POST", "/p/x").body, "* /p/{rest...} rest=x rest=x");
-  EXPECT_EQ(ask("BREW", "/p/a/b").body, "* /p/{rest...} rest=a/b rest=a/b");
+  EXPECT_EQ(ask("PURGE", "/p/a/b").body, "* /p/{rest...} rest=a/b rest=a/b");
   Request head;
   head.method = "POST";
   head.path = "/p/q";
