@@ -5,8 +5,10 @@ import json
 import os
 import random
 import shutil
+import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -16,6 +18,10 @@ BUILD = Path(os.environ.get("BUILD_DIR", TOP / "build" / "release"))
 BIN = BUILD / "bin"
 
 PORTS = {"gateway": 80, "master": 5050, "link": 6050, "agent-1": 5051, "agent-2": 5052, "marathon": 8080}
+
+
+# A test that is told to end takes its cluster down first.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 
 class Answer:
