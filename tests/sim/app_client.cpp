@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/numbers.hpp"
+#include "marathon/records.hpp"
 
 namespace sim {
 
@@ -69,14 +71,27 @@ bool AppClient::finished() const {
 void AppClient::check(const char* when) const {
   if (!marathon_.up()) return;
   for (const Lane& lane : lanes_) {
-    AppModels may_be = lane.may_be;
-    if (lane.under_way) may_be.merge(after(lane.may_be, *lane.under_way));
+    const AppModels may_be = models(now(lane));
     const AppModel is = actual(marathon_.core().state(), lane.app);
-    bool found = false;
-    for (const AppModel& model : may_be) found |= matches(model, is);
-    if (!found)
+    if (std::none_of(may_be.begin(), may_be.end(),
+                     [&](const AppModel& model) { return matches(model, is); }))
       world_.fail(fmt::format("{}: {} is {}, but must be {}", when, lane.app, describe(is),
                               sim::describe(may_be)));
+  }
+  check_store(when);
+}
+
+void AppClient::check_store(const char* when) const {
+  if (!marathon_.up() || !marathon_.core().state().pending.empty()) return;
+  for (const Lane& lane : lanes_) {
+    const auto& stored = marathon_.disk_contents();
+    const auto found = stored.find(marathon::current_key(lane.app));
+    const marathon::AppRun* run = marathon::find_app(marathon_.core().state(), lane.app);
+    const std::string on_disk = found == stored.end() ? "none" : found->second;
+    const std::string in_memory = run ? base::render_iso8601(run->target->version) : "none";
+    if (on_disk != in_memory)
+      world_.fail(fmt::format("{}: {} is version {}, but the store says {}", when, lane.app,
+                              in_memory, on_disk));
   }
 }
 
@@ -220,11 +235,24 @@ AppClient::Change AppClient::draw(Lane& lane) {
 
 void AppClient::next(Lane& lane) {
   if (lane.done) return;
-  if (!finishing_) return send(lane, draw(lane));
+  auto& random = world_.random();
+  if (!finishing_) {
+    send(lane, draw(lane));
+    while (random.chance(0.15)) {
+      Change change = draw(lane);
+      change.extra = true;
+      send(lane, std::move(change));
+    }
+    return;
+  }
+  if (!lane.under_way.empty()) {
+    world_.after(base::seconds(1), [this, &lane] { next(lane); });
+    return;
+  }
   lane.final_sent = true;
-  if (world_.random().chance(0.25)) {
+  if (random.chance(0.25)) {
     Change change{"DELETE", "/v2/apps" + lane.app + "?force=true", "",
-                  [](const AppModel& now) { return now.exists ? one(AppModel{}) : AppModels{}; }};
+                  [](const AppModel& m) { return m.exists ? one(AppModel{}) : AppModels{}; }};
     return send(lane, std::move(change));
   }
   send(lane, change_definition(lane, false, true, true));
@@ -241,64 +269,110 @@ void AppClient::send(Lane& lane, Change change) {
     http.query_text = change.target.substr(mark + 1);
   http.body = change.body;
   http.remote_address = "127.0.0.1:12345";
-  lane.under_way = std::move(change);
-  const uint64_t sequence = ++lane.sequence;
-  world_.after(kPatience, [this, &lane, sequence] { unanswered(lane, sequence); });
+  if (!lane.under_way.empty()) change.alone = false;
+  for (auto& [number, other] : lane.under_way) other.alone = false;
+  const uint64_t number = next_change_++;
+  lane.under_way.emplace(number, std::move(change));
+  world_.after(kPatience, [this, &lane, number] { unanswered(lane, number); });
   const auto lost = [this] { return context_.faults_on && world_.random().chance(loss_); };
   if (lost()) return;
-  const auto on_answer = [this, &lane, sequence, lost](const base::http::Response& response) {
+  const auto on_answer = [this, &lane, number, lost](const base::http::Response& response) {
     if (lost()) return;
     world_.after(world_.random().jitter(base::milliseconds(20)),
-                 [this, &lane, sequence, response] { answered(lane, sequence, response); });
+                 [this, &lane, number, response] { answered(lane, number, response); });
   };
   world_.after(random.jitter(base::milliseconds(20)),
                [this, http = std::move(http), on_answer] { marathon_.request(http, on_answer); });
 }
 
-AppModels AppClient::after(const AppModels& may_be, const Change& change) {
+AppClient::Possibilities AppClient::now(const Lane& lane) {
+  Possibilities all = lane.may_be;
+  std::vector<Possibility> fresh(all.begin(), all.end());
+  while (!fresh.empty()) {
+    const Possibility from = std::move(fresh.back());
+    fresh.pop_back();
+    for (const auto& [number, change] : lane.under_way) {
+      if (from.happened.count(number) > 0) continue;
+      for (const AppModel& model : change.apply(from.model)) {
+        Possibility to{model, from.happened};
+        to.happened.insert(number);
+        if (all.insert(to).second) fresh.push_back(std::move(to));
+      }
+    }
+  }
+  return all;
+}
+
+AppModels AppClient::models(const Possibilities& possibilities) {
   AppModels result;
-  for (const AppModel& model : may_be) result.merge(change.apply(model));
+  for (const Possibility& possibility : possibilities) result.insert(possibility.model);
   return result;
 }
 
-void AppClient::answered(Lane& lane, uint64_t sequence, const base::http::Response& response) {
-  if (sequence != lane.sequence || !lane.under_way) return;
-  const Change change = std::move(*lane.under_way);
-  lane.under_way.reset();
+AppClient::Change AppClient::take(Lane& lane, uint64_t number) {
+  const auto found = lane.under_way.find(number);
+  Change change = std::move(found->second);
+  lane.under_way.erase(found);
+  return change;
+}
+
+void AppClient::answered(Lane& lane, uint64_t number, const base::http::Response& response) {
+  if (lane.under_way.count(number) == 0) return;
+  const Possibilities before = now(lane);
+  const Change change = take(lane, number);
   world_.trace("client", fmt::format("{} for {}: {}", response.status, lane.app,
                                      response.status < 300 ? "" : response.body));
-  if (response.status >= 200 && response.status < 300) {
-    ++acknowledged_;
-    AppModels now = after(lane.may_be, change);
-    if (now.empty())
-      world_.fail(fmt::format("{} {} was acknowledged, but {} is {}", change.method, change.target,
-                              lane.app, sim::describe(lane.may_be)));
-    if (const auto id = response.headers.get("Marathon-Deployment-Id"))
-      lane.deployments.emplace_back(std::string(*id), lane.may_be);
-    lane.may_be = std::move(now);
-    lane.done |= lane.final_sent;
-  } else if (response.status == 404 && change.needs_app) {
-    if (lane.may_be.count(AppModel{}) == 0)
-      world_.fail(fmt::format("{} {} was answered 404, but {} is {}", change.method, change.target,
-                              lane.app, sim::describe(lane.may_be)));
-    lane.may_be = one({});
-    lane.done |= lane.final_sent;
-  } else if (response.status == 500 || response.status < 200) {
+  const bool success = response.status >= 200 && response.status < 300;
+  if (response.status == 500 || response.status < 200)
     world_.fail(fmt::format("{} {} was answered {}: {}", change.method, change.target,
                             response.status, response.body));
+  // A change that could not be stored may live on in another that was built upon it.
+  const bool either = response.status == 503 && !change.alone;
+  Possibilities left;
+  AppModels without;
+  for (const Possibility& possibility : before) {
+    const bool happened = possibility.happened.count(number) > 0;
+    if (!happened) without.insert(possibility.model);
+    if (!either && happened != success) continue;
+    Possibility kept = possibility;
+    kept.happened.erase(number);
+    left.insert(std::move(kept));
   }
+  if (response.status == 404 && change.needs_app && change.alone) {
+    left = {Possibility{}};
+    if (without.count(AppModel{}) == 0) left.clear();
+    lane.done |= lane.final_sent;
+  }
+  if (left.empty()) {
+    world_.fail(fmt::format("{} {} was answered {}, but {} is {}", change.method, change.target,
+                            response.status, lane.app, sim::describe(without)));
+    left = before;
+  }
+  lane.may_be = std::move(left);
+  if (success) {
+    ++acknowledged_;
+    lane.done |= lane.final_sent;
+    if (const auto id = response.headers.get("Marathon-Deployment-Id"))
+      lane.deployments.emplace_back(std::string(*id), without);
+  }
+  check_store("after an answer");
+  if (change.extra) return;
   world_.after(world_.random().jitter(base::seconds(finishing_ ? 1 : 8)),
                [this, &lane] { next(lane); });
 }
 
-void AppClient::unanswered(Lane& lane, uint64_t sequence) {
-  if (sequence != lane.sequence || !lane.under_way) return;
+void AppClient::unanswered(Lane& lane, uint64_t number) {
+  if (lane.under_way.count(number) == 0) return;
   ++uncertain_;
-  const Change change = std::move(*lane.under_way);
-  lane.under_way.reset();
+  Possibilities left;
+  for (Possibility possibility : now(lane)) {
+    possibility.happened.erase(number);
+    left.insert(std::move(possibility));
+  }
+  lane.may_be = std::move(left);
+  const Change change = take(lane, number);
   world_.trace("client", "no answer for " + lane.app);
-  lane.may_be.merge(after(lane.may_be, change));
-  next(lane);
+  if (!change.extra) next(lane);
 }
 
 }  // namespace sim

@@ -1,8 +1,9 @@
 #pragma once
 
 // A client of Marathon's API over a channel that loses requests and answers. It asks for random
-// changes, one at a time for each app, and keeps what each app may be now: one state after an
-// acknowledged change, several after one whose answer was lost.
+// changes, now and then several of one app at once, and keeps what each app may be now: an
+// acknowledged change happened at some moment between question and answer, one whose answer was
+// lost perhaps.
 
 #include <functional>
 #include <map>
@@ -37,7 +38,7 @@ class AppClient {
   void finish();
   bool finished() const;
 
-  /// Each app is in one of the states that it may be in.
+  /// Each app is in one of the states that it may be in, and the store says the same.
   void check(const char* when) const;
 
   /// The most containers of this app that may be wanted at one moment: H * (1 + over-capacity) + 1
@@ -53,13 +54,21 @@ class AppClient {
     std::string method, target, body;
     std::function<AppModels(const AppModel&)> apply;  // to nothing: impossible
     bool needs_app = true;  // 404 says that there is no such app
+    bool alone = true;      // while it was under way
+    bool extra = false;     // sent beside others; what comes next does not wait for it
   };
+  /// What an app may be, and which of the changes under way have happened then.
+  struct Possibility {
+    AppModel model;
+    std::set<uint64_t> happened{};
+    auto operator<=>(const Possibility&) const = default;
+  };
+  using Possibilities = std::set<Possibility>;
   struct Lane {
     std::string app;
-    AppModels may_be{AppModel{}};
-    std::optional<Change> under_way;
-    uint64_t sequence = 0;
-    std::vector<std::pair<std::string, AppModels>> deployments;  // and what was before each
+    Possibilities may_be{Possibility{}};
+    std::map<uint64_t, Change> under_way{};
+    std::vector<std::pair<std::string, AppModels>> deployments{};  // and what was before each
     int64_t highest = 0;
     double over = 0;
     bool final_sent = false, done = false;
@@ -72,9 +81,12 @@ class AppClient {
   std::string definition(Lane& lane, AppModel& model, bool for_ever);
   void next(Lane& lane);
   void send(Lane& lane, Change change);
-  void answered(Lane& lane, uint64_t sequence, const base::http::Response& response);
-  void unanswered(Lane& lane, uint64_t sequence);
-  static AppModels after(const AppModels& may_be, const Change& change);
+  void answered(Lane& lane, uint64_t number, const base::http::Response& response);
+  void unanswered(Lane& lane, uint64_t number);
+  Change take(Lane& lane, uint64_t number);
+  void check_store(const char* when) const;
+  static Possibilities now(const Lane& lane);
+  static AppModels models(const Possibilities& possibilities);
 
   World& world_;
   Context& context_;
@@ -82,6 +94,7 @@ class AppClient {
   double loss_;
   std::vector<Lane> lanes_;
   int64_t next_tag_ = 1;
+  uint64_t next_change_ = 1;
   uint64_t acknowledged_ = 0, uncertain_ = 0;
   bool finishing_ = false;
 };

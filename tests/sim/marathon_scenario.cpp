@@ -25,10 +25,12 @@ class Run {
         world_(seed, print),
         network_(world_, {}),
         context_{world_, network_},
-        master_(context_, "master", {}),
+        master_(context_, "master", master_policy(random_)),
         placement_(world_),
         marathon_(context_, "marathon", master_, {}),
         client_(world_, context_, marathon_, static_cast<unsigned>(1 + random_.below(4)), loss_) {
+    if (random_.chance(0.3)) marathon_.crash_factor = 8;
+    if (random_.chance(0.4)) plan_.crashes.restart_max = base::seconds(5 + random_.below(40));
     marathon_.probes_fail = random_.chance(0.5) ? 0.1 : 0;
     const auto agents = static_cast<unsigned>(1 + random_.below(4));
     faulty_ = {&master_, &marathon_};
@@ -38,6 +40,14 @@ class Run {
           fmt::format("cpus:{};mem:1024;disk:1024;ports:[31000-31015]", 4 + random_.below(4))));
       faulty_.push_back(agents_.back().get());
     }
+  }
+
+  /// In half of the runs an agent counts as unreachable well within a partition.
+  static master::Policy master_policy(base::Random& random) {
+    master::Policy policy;
+    if (random.chance(0.5)) policy.agent_ping_timeout = base::seconds(1 + random.below(3));
+    if (random.chance(0.3)) policy.agent_reregister_timeout = base::seconds(5 + random.below(20));
+    return policy;
   }
 
   Outcome run() {

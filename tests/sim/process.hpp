@@ -57,6 +57,8 @@ class Process : public Node {
   Disk& disk() { return disk_; }
   uint64_t crashes() const { return crashes_; }
 
+  double crash_factor = 1;  // of this process beside the run's chance to crash before an effect
+
  protected:
   virtual void on_boot() = 0;
   virtual void on_crash() = 0;
@@ -64,7 +66,7 @@ class Process : public Node {
   /// Before each effect: true when the process has died here.
   bool crash_point() {
     if (!context_.faults_on || context_.crashes.per_effect <= 0) return false;
-    if (!context_.world.random().chance(context_.crashes.per_effect)) return false;
+    if (!context_.world.random().chance(context_.crashes.per_effect * crash_factor)) return false;
     // Later, when the call stack has left the core; nothing more happens to this epoch.
     const uint64_t now_epoch = epoch;
     context_.world.after(base::Duration::zero(), [this, now_epoch] {

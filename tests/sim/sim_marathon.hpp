@@ -25,6 +25,8 @@ class SimMarathon : public Process {
   bool up() const { return core_ != nullptr && !dead_; }
   const marathon::Core& core() const { return *core_; }
 
+  const std::map<std::string, std::string>& disk_contents() const { return disk_.durable(); }
+
   /// One request; `answered` runs at most once, and never when the process dies before.
   void request(base::http::Request request,
                std::function<void(const base::http::Response&)> answered);
