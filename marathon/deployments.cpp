@@ -99,21 +99,52 @@ void store_change(Turn& turn, const Deployment& deployment) {
   commit(turn, std::move(writes));
 }
 
-/// The commit failed: memory goes back to what the store has.
-void revert(Turn& turn, const std::string& id) {
-  State& state = turn.state;
-  const auto it = state.deployments.find(id);
-  if (it == state.deployments.end()) return;
-  const Deployment deployment = it->second;
-  drop_deployment(turn, id);
-  for (const AppChange& change : deployment.changes) {
-    AppRun* run = find_run(state, change.id);
-    if (!run || run->target != change.to) continue;
-    install_target(turn, change.id, change.from);
-    if (change.to) run->versions.erase(change.to->version);
-    touch(turn, change.id);
+/// What a deployment changes, kept until its commit has ended: by then it may have been cancelled.
+struct Submitted {
+  std::string deployment;
+  std::vector<std::pair<PathId, AppPtr>> apps;  // and their new definitions; null: removed
+  std::vector<GroupChange> groups;
+};
+
+void stored(Turn& turn, const Submitted& submitted) {
+  for (const auto& [id, to] : submitted.apps) {
+    AppRun* run = find_run(turn.state, id);
+    if (!run) continue;
+    --run->storing;
+    run->stored = to;
+    touch(turn, id);
   }
-  for (const GroupChange& change : deployment.groups) install_group(state, change.id, change.from);
+}
+
+/// A change that was built upon one that could not be stored goes back to what is in the store.
+void rebase(Turn& turn, const PathId& app, const AppPtr& lost, const AppPtr& stored) {
+  for (auto& [id, deployment] : turn.state.deployments) {
+    for (AppChange& change : deployment.changes) {
+      if (change.id != app || !lost || change.from != lost) continue;
+      change.from = stored;
+      deployment.rebased = true;
+    }
+  }
+}
+
+/// The commit failed: memory goes back to what the store has, unless a later change has taken over.
+void revert(Turn& turn, const Submitted& submitted) {
+  State& state = turn.state;
+  if (state.deployments.contains(submitted.deployment)) drop_deployment(turn, submitted.deployment);
+  for (const auto& [id, to] : submitted.apps) {
+    AppRun* run = find_run(state, id);
+    if (!run) continue;
+    --run->storing;
+    rebase(turn, id, to, run->stored);
+    if (run->target == to) install_target(turn, id, run->stored);
+    if (to && run->target != to) run->versions.erase(to->version);
+    touch(turn, id);
+  }
+  for (const GroupChange& change : submitted.groups) {
+    const auto it = state.groups.find(change.id);
+    const bool unchanged = it == state.groups.end() ? !change.to : change.to && it->second == *change.to;
+    if (unchanged) install_group(state, change.id, change.from);
+  }
 }
 
 void finish(Turn& turn, const std::string& id) {
@@ -232,12 +263,22 @@ std::optional<ApiError> submit(Turn& turn, ChangeRequest request) {
   lock(turn, deployment);
   store_change(turn, deployment);
   const std::string id = deployment.id;
+  Submitted submitted{id, {}, deployment.groups};
+  for (const AppChange& change : deployment.changes) {
+    ++state.apps[change.id].storing;
+    submitted.apps.emplace_back(change.id, change.to);
+  }
   state.deployments.emplace(id, std::move(deployment));
-  commit(turn, {}, [id, request = std::move(request)](Turn& later, const base::Status& status) {
+  commit(turn, {}, [id, submitted = std::move(submitted), request = std::move(request)](
+                       Turn& later, const base::Status& status) {
     const auto it = later.state.deployments.find(id);
+    if (status) stored(later, submitted);
+    if (status && it != later.state.deployments.end() && it->second.rebased) {
+      commit(later, {{deployment_key(id), encode_deployment(it->second)}});
+    }
     if (!status) {
       later.out.trace(TraceLevel::Error, "a change could not be stored: " + status.error().message);
-      revert(later, id);
+      revert(later, submitted);
       if (request.call != 0) {
         later.out.reply(request.call, render(refuse(503, "The change could not be stored: " +
                                                              status.error().message)));
@@ -369,7 +410,7 @@ void settle(Turn& turn) {
       } else if (run->target) {
         restore_count(turn, *run);
       } else if (run->instances.empty()) {
-        turn.state.apps.erase(id);
+        if (run->storing == 0) turn.state.apps.erase(id);
       } else {
         // Removed, and its deployment was cancelled: the instances still go.
         stop_all(turn, *run);

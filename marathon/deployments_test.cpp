@@ -268,6 +268,20 @@ TEST(Deployments, a_store_that_refuses_changes_nothing) {
   EXPECT_EQ(world.running("/b"), 1U);
 }
 
+TEST(Deployments, a_store_that_refuses_one_change_after_the_other_leaves_the_first_definition) {
+  World world;
+  world.subscribe();
+  world.post_app(app("/a", 1));
+  world.store_answers = world.store_works = false;
+  world.request("PUT", "/v2/apps/a?force=true", R"({"instances":3})");
+  world.request("PUT", "/v2/apps/a?force=true", R"({"cmd":"sleep 7"})");
+  world.release_store();
+  const std::string now = world.get("/v2/apps/a").body;
+  EXPECT_TRUE(contains(now, R"("instances":1)")) << now;
+  EXPECT_FALSE(contains(now, "sleep 7")) << now;
+  EXPECT_EQ(world.running("/a"), 1U);
+}
+
 TEST(Deployments, a_commit_that_fails_loses_no_write_that_waited_for_it) {
   World world;
   world.subscribe();

@@ -67,6 +67,8 @@ struct OfferStatistics {
 
 struct AppRun {
   AppPtr target;                       // null: removed, instances are being stopped
+  AppPtr stored;                       // the last target known to be durable: what a failed commit goes back to
+  size_t storing = 0;                  // changes of the target whose commit is under way
   std::map<Version, AppPtr> versions;  // `target` and what instances, history and deployments refer to
   std::map<InstanceId, Instance> instances;
   mutable std::string rendered;        // of `target`, by render_app_open; filled on first use
@@ -89,6 +91,7 @@ struct Deployment {
   std::vector<Step> steps;
   size_t current = 0;      // index of the step under way; steps.size(): finished
   bool running = false;    // durable: its actions may begin
+  bool rebased = false;    // the change it was built upon could not be stored: its record is written again
 };
 
 /// One probe of a health or readiness check under way.
