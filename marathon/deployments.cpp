@@ -422,6 +422,10 @@ void settle(Turn& turn) {
 
 void resume(Turn& turn, Deployment deployment) {
   const std::string id = deployment.id;
+  if (deployment.changes.empty()) {
+    // Groups alone: it was done when it was stored, and no app would ever bring it to its end.
+    return commit_later(turn, {{deployment_key(id), std::nullopt}});
+  }
   deployment.steps = plan_steps(turn.state, deployment);
   lock(turn, deployment);
   deployment.running = true;

@@ -405,6 +405,16 @@ TEST(Recovery, a_bad_record_is_set_aside) {
   EXPECT_EQ(world.running("/a"), 1U);
 }
 
+TEST(Restart, ends_a_deployment_without_apps) {
+  World world;
+  world.subscribe();
+  EXPECT_EQ(world.request("POST", "/v2/groups", R"({"id":"/g"})").status, 201);
+  world.restart();  // before the end of the deployment was stored
+  EXPECT_EQ(world.get("/v2/deployments").body, "[]");
+  world.advance(base::seconds(1));
+  for (const auto& [key, value] : world.store) EXPECT_FALSE(key.starts_with("deployment:")) << key;
+}
+
 TEST(Restart, finds_the_framework_id_that_the_store_refused_at_first) {
   World world;
   world.store_works = false;
