@@ -6,6 +6,7 @@
 #include <boost/json.hpp>
 
 #include "base/json/value.hpp"
+#include "marathon/rollout.hpp"
 #include "tests/sim/app_client.hpp"
 #include "tests/sim/cluster.hpp"
 #include "tests/sim/scenarios.hpp"
@@ -59,6 +60,7 @@ class Run {
       world_.after(world_.random().jitter(base::milliseconds(500)), [process] { process->boot(); });
     client_.start();
     faults.start();
+    if (random_.chance(0.3)) fill_disk();
     world_.run_for(plan_.duration + base::seconds(1));
     client_.finish();
     settle();
@@ -73,6 +75,19 @@ class Run {
   }
 
  private:
+  /// Now and then marathon's disk is full for a while.
+  void fill_disk() {
+    world_.after(world_.random().jitter(base::seconds(40)), [this] {
+      if (!context_.faults_on) return;
+      world_.trace("faults", "marathon's disk is full");
+      marathon_.disk().set_faults({.refuse = 1});
+      world_.after(world_.random().jitter(base::seconds(10)), [this] {
+        marathon_.disk().set_faults({});
+        fill_disk();
+      });
+    });
+  }
+
   /// Waits until the world is as it was asked for, or fails.
   void settle() {
     base::Duration quiet{0};
@@ -133,8 +148,12 @@ class Run {
     if (!client_.finished()) return "the client has no answer";
     if (!marathon_.up() || !master_.up()) return "a daemon is down";
     const auto& state = marathon_.core().state();
-    if (!state.deployments.empty())
-      return "deployment " + state.deployments.begin()->first + " goes on";
+    if (!state.deployments.empty()) {
+      const auto& [id, deployment] = *state.deployments.begin();
+      std::string text = "deployment " + id + " goes on, of";
+      for (const auto& change : deployment.changes) text += " " + change.id;
+      return text;
+    }
     auto running = running_by_app();
     size_t wanted = 0;
     for (const auto& [id, run] : state.apps) {
@@ -147,6 +166,11 @@ class Run {
     if (placement_.running().size() != wanted)
       return fmt::format("{} containers run, wanted: {}; first: {}", placement_.running().size(),
                          wanted, placement_.running().begin()->first);
+    for (const auto& [id, run] : state.apps) {
+      for (const auto& [key, instance] : run.instances) {
+        if (marathon::is_outdated(run, instance)) return key + " runs an old definition";
+      }
+    }
     const std::string tasks = difference_of_tasks();
     return tasks.empty() ? difference_of_kernel(wanted) : tasks;
   }
