@@ -68,12 +68,14 @@ class Stream final : public grpc::ClientBidiReactor<AgentMessage, MasterMessage>
   void start() {
     self_ = shared_from_this();
     stub_->async()->Connect(&context_, this);
+    AddHold();  // writes start outside of reactions: the call must not be over under them
     StartRead(&incoming_);
     StartCall();
   }
 
   bool send(AgentMessage message) {
     const std::lock_guard lock(mutex_);
+    if (closed_) return true;  // the end is on its way to the loop
     if (queue_.size() >= kMaxQueued) return false;
     queue_.push_back(std::move(message));
     if (!writing_) write_next();
@@ -83,7 +85,14 @@ class Stream final : public grpc::ClientBidiReactor<AgentMessage, MasterMessage>
   void cancel() { context_.TryCancel(); }
 
   void OnReadDone(bool ok) override {
-    if (!ok) return;
+    if (!ok) {
+      {
+        const std::lock_guard lock(mutex_);
+        closed_ = true;
+      }
+      RemoveHold();
+      return;
+    }
     gate_->post([self = shared_from_this(), message = std::move(incoming_)]() mutable {
       self->received_(std::move(message));
     });
@@ -95,7 +104,7 @@ class Stream final : public grpc::ClientBidiReactor<AgentMessage, MasterMessage>
     const std::lock_guard lock(mutex_);
     writing_ = false;
     if (!queue_.empty()) queue_.pop_front();
-    if (ok && !queue_.empty()) write_next();
+    if (ok && !closed_ && !queue_.empty()) write_next();
   }
 
   void OnDone(const grpc::Status& status) override {
@@ -120,6 +129,7 @@ class Stream final : public grpc::ClientBidiReactor<AgentMessage, MasterMessage>
   std::mutex mutex_;  // guards the queue: the loop fills it, gRPC's threads empty it
   std::deque<AgentMessage> queue_;
   bool writing_ = false;
+  bool closed_ = false;
   std::shared_ptr<Stream> self_;
 };
 

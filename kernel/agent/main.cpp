@@ -22,9 +22,7 @@ base::FlagTable::Environment environment() {
   return out;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
   agent::Flags flags;
   const auto parsed = flags.parse(argc, argv, environment(),
                                   [](const std::string& path) { return base::read_file(path, 16 << 20); });
@@ -54,4 +52,13 @@ int main(int argc, char** argv) {
   loop.on_signal(SIGINT, [&loop] { loop.stop(0); });
   loop.on_signal(SIGUSR1, [&daemon] { (*daemon)->leave(); });
   return loop.run();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const int code = run(argc, argv);
+  // Threads of gRPC may still be ending a call: static destructors must not run under them.
+  fflush(nullptr);
+  _exit(code);
 }
