@@ -1,5 +1,6 @@
 #include "kernel/agent/link.hpp"
 
+#include <grpc/grpc.h>
 #include <grpcpp/grpcpp.h>
 
 #include <algorithm>
@@ -225,7 +226,11 @@ struct Link::Impl : std::enable_shared_from_this<Link::Impl> {
 };
 
 Link::Link(base::Loop& loop, std::string master, base::Random random, Callbacks callbacks)
-    : impl_(std::make_shared<Impl>(loop, std::move(master), random, std::move(callbacks))) {}
+    : impl_(std::make_shared<Impl>(loop, std::move(master), random, std::move(callbacks))) {
+  // One reference that is never given back: were gRPC shut down with the last stream, on a thread of its own that is still
+  // ending that stream's call, it would fail an assertion.
+  grpc_init();
+}
 
 Link::~Link() {
   impl_->stopped = true;
