@@ -1,6 +1,5 @@
 #include "kernel/agent/link.hpp"
 
-#include <grpc/grpc.h>
 #include <grpcpp/grpcpp.h>
 
 #include <algorithm>
@@ -69,6 +68,9 @@ class Stream final : public grpc::ClientBidiReactor<AgentMessage, MasterMessage>
   void start() {
     self_ = shared_from_this();
     stub_->async()->Connect(&context_, this);
+    // The first channel is never given back: gRPC 1.51 ends the threads of its callbacks with the last channel and then
+    // counts their queue's references wrongly ("assertion failed: prior > 0").
+    [[maybe_unused]] static const auto* const first = new std::shared_ptr<grpc::Channel>(channel_);
     AddHold();  // writes start outside of reactions: the call must not be over under them
     StartRead(&incoming_);
     StartCall();
@@ -226,11 +228,7 @@ struct Link::Impl : std::enable_shared_from_this<Link::Impl> {
 };
 
 Link::Link(base::Loop& loop, std::string master, base::Random random, Callbacks callbacks)
-    : impl_(std::make_shared<Impl>(loop, std::move(master), random, std::move(callbacks))) {
-  // One reference that is never given back: were gRPC shut down with the last stream, on a thread of its own that is still
-  // ending that stream's call, it would fail an assertion.
-  grpc_init();
-}
+    : impl_(std::make_shared<Impl>(loop, std::move(master), random, std::move(callbacks))) {}
 
 Link::~Link() {
   impl_->stopped = true;
