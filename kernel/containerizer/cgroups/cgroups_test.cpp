@@ -137,17 +137,17 @@ TEST_F(FakeTree, v2_leaves_out_what_the_host_does_not_hand_down) {
 
 TEST_F(FakeTree, a_root_belongs_to_one_agent) {
   {
-    const auto first = RootLock::take(top, "mesos", "/work/a", false);
+    const auto first = RootLock::take(top, "mesos", "/var/lib/a", false);
     ASSERT_TRUE(first);
-    const auto second = RootLock::take(top, "mesos", "/work/b", false);
+    const auto second = RootLock::take(top, "mesos", "/var/lib/b", false);
     ASSERT_FALSE(second);
-    EXPECT_NE(second.error().message.find("/work/a"), std::string::npos);
-    EXPECT_TRUE(RootLock::take(top, "other", "/work/b", false));
+    EXPECT_NE(second.error().message.find("/var/lib/a"), std::string::npos);
+    EXPECT_TRUE(RootLock::take(top, "other", "/var/lib/b", false));
   }
   // The first agent is gone, but its containers are not.
-  EXPECT_FALSE(RootLock::take(top, "mesos", "/work/b", true));
-  EXPECT_TRUE(RootLock::take(top, "mesos", "/work/a", true));
-  EXPECT_TRUE(RootLock::take(top, "mesos", "/work/b", false));
+  EXPECT_FALSE(RootLock::take(top, "mesos", "/var/lib/b", true));
+  EXPECT_TRUE(RootLock::take(top, "mesos", "/var/lib/a", true));
+  EXPECT_TRUE(RootLock::take(top, "mesos", "/var/lib/b", false));
 }
 
 }  // namespace
