@@ -16,6 +16,12 @@ void Flags::declare(base::FlagTable& table) {
             "Masters, host:port separated by commas; the leading one is found among them.");
   table.add(&marathon, "marathon",
             "Marathon, host:port. Empty: where the framework named \"marathon\" says that it is.");
+  table.add(&package, "package",
+            "Package manager, host:port. Empty: /package, /capabilities and /cosmos/service are "
+            "answered 404.");
+  table.add(&mesos_dns, "mesos_dns",
+            "HTTP side of the name service, host:port. Empty: /mesos_dns is answered 404.");
+  table.add(&net, "net", "The node's load balancer, host:port. Empty: /net is answered 404.");
   table.add(&data_dir, "data_dir",
             "Directory of the file cluster-id, which is made at the first start.");
   table.add(&cluster_id, "cluster_id", "The cluster's id. Empty: what the file in data_dir says.");

@@ -16,6 +16,9 @@ struct Flags {
   std::string listen{};
   std::string master = "127.0.0.1:5050";
   std::string marathon{};
+  std::string package{};
+  std::string mesos_dns{};
+  std::string net{};
   std::string data_dir = "/var/lib/dcos/gateway";
   std::string cluster_id{};
   std::string public_ip{};

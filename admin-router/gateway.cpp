@@ -72,6 +72,11 @@ bool is_agent_id(std::string_view id) {
   return true;
 }
 
+LocalAnswer absent(const RequestHead& head, std::string_view path, const Route& route) {
+  return error_answer(head, 404,
+                      fmt::format("{} ({}) is not part of this cluster.", path, route.sentence));
+}
+
 json::object source_json(const SourceState& source, base::Now now) {
   json::object out{{"connected", source.connected}, {"loaded", source.loaded}};
   if (!source.connected) out["reason"] = source.reason;
@@ -151,6 +156,9 @@ void Gateway::decide(const RequestHead& head, const Peer& peer, base::Now now, b
       break;
     case Target::AgentSystem:
       to_agent_system(context, out);
+      break;
+    case Target::Backend:
+      to_backend(context, route, out);
       break;
     default:
       answer_here(context, route, out);
@@ -248,6 +256,23 @@ void Gateway::to_agent(const Context& context, const Route& route, Decision& out
   out.forward.drop_accept_encoding = true;
 }
 
+void Gateway::to_backend(const Context& context, const Route& route, Decision& out) {
+  const bool package = route.backend == Backend::Package;
+  const auto& address = package                              ? config_.backends.package
+                        : route.backend == Backend::MesosDns ? config_.backends.mesos_dns
+                                                             : config_.backends.net;
+  if (!address) return reply(out, absent(context.head, context.path, route));
+  out.kind = Decision::Kind::Send;
+  out.forward = Forward();
+  out.forward.address = *address;
+  out.forward.target.append(context.path.substr(route.cut.size())).append(context.head.query);
+  out.forward.public_prefix = route.cut;
+  out.forward.what = fmt::format("the {}", route.sentence);
+  // The token is for those that act on the caller's behalf; the others have no use for it.
+  out.forward.drop_authorization = !package;
+  if (package) out.forward.head_timeout = base::seconds(300);
+}
+
 void Gateway::to_agent_system(const Context& context, Decision& out) {
   std::string_view rest = context.path.substr(std::string_view("/system/v1/agent/").size());
   std::string_view id = rest.substr(0, rest.find('/'));
@@ -278,9 +303,7 @@ void Gateway::answer_here(const Context& context, const Route& route, Decision& 
     case Target::Static:
       return serve_file(context, out);
     case Target::Absent:
-      return reply(out, error_answer(head, 404,
-                                     fmt::format("{} ({}) is not part of this cluster.",
-                                                 context.path, route.sentence)));
+      return reply(out, absent(head, context.path, route));
     default:
       break;
   }

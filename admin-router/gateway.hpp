@@ -4,6 +4,7 @@
 // Decides from the route table, the authorizer and the core's facts; touches no socket.
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "admin-router/authorizer.hpp"
@@ -40,6 +41,7 @@ struct Forward {
       upstream_base{};  // what the public prefix stands for on the upstream, "" for its root
   std::string what{};   // for error texts: "the Mesos master"
   bool drop_accept_encoding = false;
+  bool drop_authorization = false;
   std::string authorization{};  // set: replaces the client's header
   base::Duration head_timeout = base::seconds(60);
   int64_t stale_seconds = 0;  // above 0: told to the client in a header
@@ -52,7 +54,15 @@ struct Decision {
   Forward forward{};
 };
 
+/// Where the daemons beside the gateway are. An absent one makes its routes answer 404.
+struct Backends {
+  std::optional<Address> package{};
+  std::optional<Address> mesos_dns{};
+  std::optional<Address> net{};
+};
+
 struct GatewayConfig {
+  Backends backends{};
   std::string cluster_id{};
   std::string public_ip = "127.0.0.1";
   std::string version = "2.2.0";  // the release whose interfaces are offered
@@ -83,6 +93,7 @@ class Gateway {
   void to_service(const Context& context, std::string_view path, std::string_view prefix,
                   Decision& out);
   void to_agent(const Context& context, const Route& route, Decision& out);
+  void to_backend(const Context& context, const Route& route, Decision& out);
   void to_agent_system(const Context& context, Decision& out);
   void wait_or_fail(const Context& context, const std::string& reason, Decision& out);
   void answer_here(const Context& context, const Route& route, Decision& out);

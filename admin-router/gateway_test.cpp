@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include "admin-router/relay.hpp"
 #include "base/file.hpp"
 #include "base/loop.hpp"
 
@@ -118,6 +119,33 @@ TEST_F(Deciding, asks_who_it_is_before_it_tells_what_exists) {
   EXPECT_EQ(sent.kind, Decision::Kind::Send);
   EXPECT_EQ(sent.forward.authorization, "token=swapped");
   EXPECT_EQ(guarded("/", "").reply.status, 200);
+}
+
+TEST_F(Deciding, sends_to_daemons_whose_address_is_a_flag) {
+  GatewayConfig config;
+  config.backends = {Address{"10.0.0.1", 7070}, Address{"10.0.0.2", 8123},
+                     Address{"10.0.0.3", 62080}};
+  Gateway gateway(config, table_, open_, files_, metrics_, {base::Instant{base::seconds(100)}, {}});
+  auto sent = [&](const std::string& path) {
+    text_ = "POST " + path + " HTTP/1.1\r\nHost: h\r\nAuthorization: token=x\r\n\r\n";
+    EXPECT_FALSE(parse_request(text_, head_));
+    Decision out;
+    gateway.decide(head_, {}, {base::Instant{base::seconds(101)}, {}}, true, out);
+    std::string upstream;
+    if (out.kind == Decision::Kind::Send) write_upstream_head(head_, out.forward, {}, upstream);
+    bool token = upstream.find("Authorization: token=x\r\n") != std::string::npos;
+    return out.forward.address.text() + out.forward.target + (token ? " with token" : "");
+  };
+  EXPECT_EQ(sent("/package/list?x=1"), "10.0.0.1:7070/package/list?x=1 with token");
+  EXPECT_EQ(sent("/capabilities"), "10.0.0.1:7070/capabilities with token");
+  EXPECT_EQ(sent("/cosmos/service/describe"), "10.0.0.1:7070/service/describe with token");
+  EXPECT_EQ(sent("/mesos_dns/v1/hosts/a.b"), "10.0.0.2:8123/v1/hosts/a.b");
+  EXPECT_EQ(sent("/net/v1/vips"), "10.0.0.3:62080/v1/vips");
+  EXPECT_EQ(sent("/navstar/lashup/key"), "10.0.0.3:62080/lashup/key");
+  EXPECT_NE(decide("/package/list").reply.body->find("is not part of this cluster"),
+            std::string::npos);
+  EXPECT_EQ(decide("/mesos_dns").reply.fields, "Location: /mesos_dns/\r\n");
+  EXPECT_EQ(decide("/cosmos/x").reply.status, 404);
 }
 
 TEST_F(Deciding, waits_for_first_facts_and_not_for_ever) {

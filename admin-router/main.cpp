@@ -65,12 +65,31 @@ base::Status listen_everywhere(const Flags& flags, Proxy& proxy) {
   return {};
 }
 
+base::Status read_backends(const Flags& flags, Backends& out) {
+  struct Row {
+    const char* flag;
+    const std::string& text;
+    uint16_t port;
+    std::optional<Address>& address;
+  };
+  for (const Row& row : {Row{"--package", flags.package, 7070, out.package},
+                         Row{"--mesos_dns", flags.mesos_dns, 8123, out.mesos_dns},
+                         Row{"--net", flags.net, 62080, out.net}}) {
+    auto addresses = parse_addresses(row.text, row.port);
+    if (!addresses) return addresses.error().with_context(row.flag);
+    if (addresses->size() > 1)
+      return base::invalid(std::string(row.flag) + "=" + row.text + ": give one host:port");
+    if (!addresses->empty()) row.address = addresses->front();
+  }
+  return {};
+}
+
 int usage_error(const base::Error& error) {
   fmt::print(stderr, "dcos-admin-router: {}\nTry --help.\n", error.message);
   return 2;
 }
 
-int serve(const Flags& flags, TablePolicy policy, Sources::Options where) {
+int serve(const Flags& flags, TablePolicy policy, Sources::Options where, Backends backends) {
   raise_descriptor_limit();
   base::Loop loop;
   base::Metrics metrics;
@@ -78,6 +97,7 @@ int serve(const Flags& flags, TablePolicy policy, Sources::Options where) {
   OpenAuthorizer authorizer;
   StaticFiles files(ui_directory(flags));
   GatewayConfig config;
+  config.backends = std::move(backends);
   config.cluster_id = cluster_id(flags);
   config.public_ip = flags.public_ip.empty() ? flags.ip : flags.public_ip;
   config.version = flags.dcos_version;
@@ -129,5 +149,7 @@ int main(int argc, char** argv) {
   auto marathon = parse_addresses(flags.marathon, 8080);
   if (!marathon) return usage_error(marathon.error().with_context("--marathon"));
   if (!marathon->empty()) policy.marathon = marathon->front();
-  return serve(flags, std::move(policy), std::move(where));
+  Backends backends;
+  if (auto status = read_backends(flags, backends); !status) return usage_error(status.error());
+  return serve(flags, std::move(policy), std::move(where), std::move(backends));
 }

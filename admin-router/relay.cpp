@@ -102,7 +102,8 @@ void write_upstream_head(const RequestHead& head, const Forward& forward, const 
         if (!forward.drop_accept_encoding) append_field(out, field.name, field.value);
         break;
       case Name::Authorization:
-        if (forward.authorization.empty()) append_field(out, field.name, field.value);
+        if (forward.authorization.empty() && !forward.drop_authorization)
+          append_field(out, field.name, field.value);
         break;
       case Name::Cookie: {
         std::string kept = foreign_cookies(field.value);
@@ -119,7 +120,8 @@ void write_upstream_head(const RequestHead& head, const Forward& forward, const 
   append_field(out, "X-Forwarded-For", joined);
   append_field(out, "X-Real-IP", peer.address);
   append_field(out, "X-Forwarded-Proto", peer.tls ? "https" : "http");
-  if (!forward.authorization.empty()) append_field(out, "Authorization", forward.authorization);
+  if (!forward.authorization.empty() && !forward.drop_authorization)
+    append_field(out, "Authorization", forward.authorization);
   bool has_length =
       head.body.kind == Framing::Kind::Length || !head.get(Name::ContentLength).empty();
   if (has_length)

@@ -17,6 +17,7 @@ enum class Target : uint8_t {
   MarathonAlias,     // /marathon/x is /service/marathon/x
   Agent,             // by id
   AgentSystem,       // /system/v1/agent/<id>/...
+  Backend,           // a daemon whose address is a flag: Route::backend
   Redirect,          // to the same path with a slash
   MarathonRedirect,  // 307 to /marathon/
   Metadata,
@@ -33,12 +34,17 @@ enum class Target : uint8_t {
 
 enum class Access : uint8_t { Open, Token };
 
+/// Daemons beside the gateway. None of them is there unless its flag is given.
+enum class Backend : uint8_t { None, Package, MesosDns, Net };
+
 struct Route {
   std::string_view path;
   bool exact = false;
   Target target = Target::Static;
   Access access = Access::Token;
   std::string_view sentence{};
+  Backend backend = Backend::None;
+  std::string_view cut{};  // what the backend does not see of the path
 };
 
 std::span<const Route> routes();

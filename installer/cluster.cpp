@@ -58,6 +58,19 @@ Daemon agent_daemon(const ClusterOptions& o, const Machine& machine, unsigned in
   return daemon;
 }
 
+/// Tells the gateway of the daemons that are in the plan and that it routes to by address.
+void add_routes(const ClusterPlan& plan, std::vector<std::string>& gateway_argv) {
+  struct Row {
+    const char* daemon;
+    const char* flag;
+  };
+  for (const Row& row : {Row{"marathon", "marathon"}, Row{"universe", "package"},
+                         Row{"dns", "mesos_dns"}, Row{"l4lb", "net"}}) {
+    if (const Daemon* daemon = plan.find(row.daemon))
+      gateway_argv.push_back(fmt::format("--{}={}:{}", row.flag, plan.options.ip, daemon->port));
+  }
+}
+
 }  // namespace
 
 const Daemon* ClusterPlan::find(const std::string& name) const {
@@ -132,12 +145,11 @@ base::Result<ClusterPlan> plan_cluster(const ClusterOptions& o, const Machine& m
   gateway.health_path = "/health";
   gateway.stop_signal = SIGTERM;
   gateway.stop_order = 4;
-  gateway.argv = {o.bin_dir + "/dcos-admin-router",
-                  "--ip=" + o.ip,
+  gateway.argv = {o.bin_dir + "/dcos-admin-router", "--ip=" + o.ip,
                   fmt::format("--port={}", gateway.port),
                   fmt::format("--master={}:{}", o.ip, port(kMasterPort)),
-                  fmt::format("--marathon={}:{}", o.ip, port(kMarathonPort)),
                   fmt::format("--data_dir={}/gateway", o.root)};
+  add_routes(plan, gateway.argv);
   plan.gateway_url =
       gateway.port == 80 ? "http://" + o.ip : fmt::format("http://{}:{}", o.ip, gateway.port);
   plan.daemons.push_back(std::move(gateway));
