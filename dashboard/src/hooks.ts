@@ -1,6 +1,8 @@
 // Small hooks that several pages share.
 
 import { useEffect, useState } from "react";
+import { session } from "./api/session";
+import { useStore } from "./api/store";
 
 /** The current time, again every `everyMs`: for ages and countdowns. */
 export function useNow(everyMs = 5000): number {
@@ -15,9 +17,10 @@ export function useNow(everyMs = 5000): number {
 export type Loaded<T> =
   { phase: "loading" } | { phase: "done"; value: T } | { phase: "failed"; error: unknown };
 
-/** Loads something when `keys` change; answers of earlier keys are dropped. */
+/** Loads something when `keys` change, and again after a sign-in; answers of earlier keys are dropped. */
 export function useLoad<T>(load: (signal: AbortSignal) => Promise<T>, keys: readonly unknown[]): Loaded<T> {
   const [state, setState] = useState<Loaded<T>>({ phase: "loading" });
+  const { signIns } = useStore(session);
   useEffect(() => {
     const abort = new AbortController();
     load(abort.signal).then(
@@ -26,7 +29,7 @@ export function useLoad<T>(load: (signal: AbortSignal) => Promise<T>, keys: read
     );
     return () => abort.abort();
     // The keys say when to load again; the function itself is new on every render.
-  }, keys);
+  }, [...keys, signIns]);
   return state;
 }
 

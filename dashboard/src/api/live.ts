@@ -18,6 +18,7 @@ import {
 } from "./marathon_model";
 import type { MarathonEvent } from "./marathon_types";
 import { RecordDecoder } from "./recordio";
+import { lookForSignIn, session } from "./session";
 import { EventDecoder } from "./sse";
 import { Store } from "./store";
 
@@ -249,31 +250,63 @@ async function readVersion(): Promise<string> {
 
 let paused: ReturnType<typeof setTimeout> | null = null;
 
+function openStreams(): void {
+  if (session.get().phase !== "open" || document.visibilityState === "hidden") return;
+  kernelStream.start();
+  marathonStream.start();
+}
+
+function closeStreams(): void {
+  kernelStream.stop();
+  marathonStream.stop();
+}
+
 function onVisibility(): void {
   if (document.visibilityState === "hidden") {
-    paused ??= setTimeout(() => {
-      kernelStream.stop();
-      marathonStream.stop();
-    }, kHiddenPause);
+    paused ??= setTimeout(closeStreams, kHiddenPause);
   } else {
     if (paused) clearTimeout(paused);
     paused = null;
-    kernelStream.start();
-    marathonStream.start();
+    lookForSignIn();
+    openStreams();
   }
 }
 
-/** Opens both streams and keeps them open while the page is looked at. */
-export function startLive(): void {
-  kernelStream.start();
-  marathonStream.start();
-  document.addEventListener("visibilitychange", onVisibility);
-  window.addEventListener("online", () => {
-    kernelStream.retryNow();
-    marathonStream.retryNow();
-  });
+function readCluster(): void {
   void Promise.all([readName(), readVersion()]).then(([name, version]) => {
     cluster.set({ name, version });
     document.title = name ? `${name} · DC/OS` : "DC/OS";
   });
+}
+
+/** While the gateway asks for a login nothing else is asked; a person who signed out leaves no data behind. */
+function followSession(): void {
+  let before = session.get();
+  session.subscribe(() => {
+    const now = session.get();
+    if (now.phase === "asked") closeStreams();
+    if (now.person !== before.person) {
+      kernel.set(kEmptyKernel);
+      marathon.set(kEmptyMarathon);
+      activity.set([]);
+    }
+    if (now.phase === "open" && before.phase === "asked") {
+      openStreams();
+      readCluster();
+    }
+    before = now;
+  });
+}
+
+/** Opens both streams and keeps them open while the page is looked at. */
+export function startLive(): void {
+  followSession();
+  openStreams();
+  document.addEventListener("visibilitychange", onVisibility);
+  window.addEventListener("focus", lookForSignIn);
+  window.addEventListener("online", () => {
+    kernelStream.retryNow();
+    marathonStream.retryNow();
+  });
+  readCluster();
 }

@@ -10,7 +10,7 @@ interface NavItem {
   routes: readonly string[];
   /** The key after `g`. */
   key: string;
-  /** Not in the bar at the bottom of a phone. */
+  /** In the bar at the bottom of a phone it is behind More. */
   minor?: boolean;
 }
 
@@ -23,9 +23,24 @@ export const kNav: readonly NavItem[] = [
     routes: ["services", "service", "service-edit"],
     key: "s",
   },
-  { href: "#/tasks", label: "Tasks", icon: "tasks", routes: ["tasks", "task"], key: "t" },
   { href: "#/nodes", label: "Nodes", icon: "nodes", routes: ["nodes", "node"], key: "n" },
-  { href: "#/deployments", label: "Deployments", icon: "deployments", routes: ["deployments"], key: "d" },
+  { href: "#/tasks", label: "Tasks", icon: "tasks", routes: ["tasks", "task"], key: "t", minor: true },
+  {
+    href: "#/deployments",
+    label: "Deployments",
+    icon: "deployments",
+    routes: ["deployments"],
+    key: "d",
+    minor: true,
+  },
+  {
+    href: "#/networking",
+    label: "Networking",
+    icon: "network",
+    routes: ["networking"],
+    key: "w",
+    minor: true,
+  },
   {
     href: "#/frameworks",
     label: "Frameworks",

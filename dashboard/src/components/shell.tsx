@@ -1,18 +1,24 @@
 // The frame around every page: navigation, cluster name, search, appearance, shortcuts.
 
-import { useState } from "react";
+import { Fragment, useState } from "react";
 import { cluster, kernel, marathon } from "../api/live";
 import { isEnded } from "../api/kernel_model";
+import { signOut } from "../api/login";
+import { session } from "../api/session";
 import { useStore } from "../api/store";
 import { useShortcuts } from "../hooks";
 import { navigate, useRoute } from "../router";
+import { Login } from "../pages/login";
 import { isDark, systemChanges, theme, toggleTheme } from "../theme";
 import { Banners, LiveDot } from "./banner";
+import { Brand } from "./brand";
+import { Dialog } from "./dialog";
 import { Icon } from "./icons";
+import { messageOf } from "../api/http";
 import { kNav } from "./navigation";
 import { CommandPalette } from "./command_palette";
 import { ShortcutHelp } from "./shortcut_help";
-import { Toasts } from "./toasts";
+import { Toasts, toast } from "./toasts";
 
 function useCounts(): Record<string, number> {
   const k = useStore(kernel);
@@ -28,9 +34,68 @@ function useCounts(): Record<string, number> {
   };
 }
 
-function Navigation() {
+async function leave(): Promise<void> {
+  try {
+    await signOut();
+  } catch (error) {
+    toast(`The gateway did not hear of it: ${messageOf(error)}`);
+  }
+}
+
+/** Who is signed in, and the way out. Shows nothing where nobody signs in. */
+function Person() {
+  const { user } = useStore(session);
+  if (!user) return null;
+  return (
+    <div className="person" data-user={user.uid}>
+      <Icon name="user" />
+      <span className="person-name" title={user.description || user.uid}>
+        {user.uid}
+      </span>
+      <button
+        className="icon-button"
+        aria-label="Sign out"
+        title="Sign out"
+        onClick={() => void leave()}
+        data-sign-out
+      >
+        <Icon name="exit" />
+      </button>
+    </div>
+  );
+}
+
+/** On a phone: the pages that have no room in the bar. */
+function MorePages({ onClose }: { onClose: () => void }) {
+  const { user } = useStore(session);
+  return (
+    <Dialog title="More" onClose={onClose}>
+      <ul className="more-pages">
+        {kNav
+          .filter((item) => item.minor)
+          .map((item) => (
+            <li key={item.href}>
+              <a href={item.href} onClick={onClose}>
+                <Icon name={item.icon} /> {item.label}
+              </a>
+            </li>
+          ))}
+        {user && (
+          <li>
+            <button onClick={() => (onClose(), void leave())}>
+              <Icon name="exit" /> Sign out {user.uid}
+            </button>
+          </li>
+        )}
+      </ul>
+    </Dialog>
+  );
+}
+
+function Navigation({ onMore }: { onMore: () => void }) {
   const first = useRoute().path[0] ?? "";
   const counts = useCounts();
+  const inMore = kNav.some((item) => item.minor && item.routes.includes(first));
   return (
     <nav className="nav" aria-label="Main">
       {kNav.map((item) => (
@@ -49,6 +114,10 @@ function Navigation() {
           ) : null}
         </a>
       ))}
+      <button className="more-button" onClick={onMore} aria-current={inMore ? "page" : undefined}>
+        <Icon name="more" />
+        <span>More</span>
+      </button>
     </nav>
   );
 }
@@ -69,8 +138,12 @@ export function Shell({ children }: { children: React.ReactNode }) {
   useStore(systemChanges);
   const [palette, setPalette] = useState(false);
   const [help, setHelp] = useState(false);
+  const [more, setMore] = useState(false);
+  const { phase, expired, person } = useStore(session);
+  const asked = phase === "asked";
 
   useShortcuts((event) => {
+    if (asked) return;
     const command = event.metaKey || event.ctrlKey;
     if (command && event.key.toLowerCase() === "k") {
       event.preventDefault();
@@ -105,10 +178,7 @@ export function Shell({ children }: { children: React.ReactNode }) {
       </a>
       <aside className="side">
         <a className="brand" href="#/" aria-label="Overview">
-          <svg width="24" height="24" viewBox="0 0 32 32" aria-hidden="true">
-            <rect width="32" height="32" rx="8" />
-            <path d="M9 10.5 16 7l7 3.5v11L16 25l-7-3.5zM9 10.5l7 3.5 7-3.5M16 14v11" />
-          </svg>
+          <Brand />
           <span className="brand-text">
             <strong data-cluster-name>{info.name || "DC/OS"}</strong>
             <small>{info.version ? `DC/OS ${info.version}` : "DC/OS"}</small>
@@ -117,7 +187,8 @@ export function Shell({ children }: { children: React.ReactNode }) {
         <button className="search-button" onClick={() => setPalette(true)}>
           <Icon name="search" size={14} /> <span>Search</span> <kbd>Ctrl K</kbd>
         </button>
-        <Navigation />
+        <Navigation onMore={() => setMore(true)} />
+        <Person />
         <div className="side-foot">
           <LiveDot />
           <span className="spacer" />
@@ -142,10 +213,12 @@ export function Shell({ children }: { children: React.ReactNode }) {
       </aside>
       <main id="main" tabIndex={-1}>
         <Banners />
-        <div className="page">{children}</div>
+        <div className="page">{(!asked || expired) && <Fragment key={person}>{children}</Fragment>}</div>
       </main>
       {palette && <CommandPalette onClose={() => setPalette(false)} />}
       {help && <ShortcutHelp onClose={() => setHelp(false)} />}
+      {more && <MorePages onClose={() => setMore(false)} />}
+      {asked && <Login />}
       <Toasts />
     </div>
   );

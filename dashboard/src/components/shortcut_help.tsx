@@ -1,6 +1,7 @@
 // What the keys do.
 
 import { Dialog } from "./dialog";
+import { kNav } from "./navigation";
 
 const kKeys: readonly (readonly [string, string])[] = [
   ["Ctrl K", "Search services, nodes and tasks"],
@@ -8,12 +9,7 @@ const kKeys: readonly (readonly [string, string])[] = [
   ["j  k", "Next and previous row"],
   ["Enter", "Open the row"],
   ["c", "Run a service"],
-  ["g o", "Go to the overview"],
-  ["g s", "Go to services"],
-  ["g t", "Go to tasks"],
-  ["g n", "Go to nodes"],
-  ["g d", "Go to deployments"],
-  ["g f", "Go to frameworks"],
+  ...kNav.map((item) => [`g ${item.key}`, `Go to ${item.label.toLowerCase()}`] as const),
   ["Esc", "Close a dialog, clear a filter"],
   ["?", "This list"],
 ];

@@ -6,6 +6,7 @@ import { Empty } from "../components/states";
 import { useRoute } from "../router";
 import { Deployments } from "./deployments";
 import { Frameworks } from "./frameworks";
+import { Networking } from "./networking";
 import { NodeDetail } from "./node_detail";
 import { Nodes } from "./nodes";
 import { Overview } from "./overview";
@@ -37,6 +38,8 @@ function pageOf(path: readonly string[]): React.ReactNode {
       return <NodeDetail key={id} id={rest.join("/")} />;
     case "deployments":
       return <Deployments />;
+    case "networking":
+      return <Networking />;
     case "frameworks":
       return <Frameworks />;
     default:

@@ -7,6 +7,7 @@ import { getVersion, killTask, listVersions, updateApp } from "../api/marathon";
 import type { AppTask, HealthCheck } from "../api/marathon_types";
 import { gatewayUrl } from "../api/http";
 import { useStore } from "../api/store";
+import { Copyable } from "../components/copy";
 import { DataTable, RowLink } from "../components/data_table";
 import { ConfirmDialog } from "../components/dialog";
 import { Icon } from "../components/icons";
@@ -27,6 +28,7 @@ import {
   webPage,
   type ServiceView,
 } from "../model/services";
+import { portsOf, vipsOfApp } from "../model/vips";
 import { nodeHref, taskHref } from "../router";
 import { DeploymentCard } from "./deployments";
 
@@ -331,7 +333,8 @@ function Summary({ service }: { service: ServiceView }) {
   const { app, counts } = service;
   const now = useNow(5000);
   const checks = app.healthChecks ?? [];
-  const endpoint = (app.portDefinitions ?? app.container?.portMappings ?? [])
+  const vips = vipsOfApp(app);
+  const endpoint = portsOf(app)
     .map((p) => `${p.containerPort ?? p.port ?? 0}/${p.protocol ?? "tcp"}${p.name ? ` ${p.name}` : ""}`)
     .join(", ");
   return (
@@ -350,6 +353,16 @@ function Summary({ service }: { service: ServiceView }) {
             </code>,
           ],
           ["Ports", endpoint],
+          [
+            "Addresses in the cluster",
+            vips.length > 0 && (
+              <span data-vips>
+                {vips.map((v) => (
+                  <Copyable key={`${v.address}/${v.protocol}`} text={v.address} />
+                ))}
+              </span>
+            ),
+          ],
           ["Changed", formatAgo(parseTime(app.versionInfo?.lastConfigChangeAt ?? app.version), now)],
           ["Health checks", checks.length > 0 && checks.map((c, i) => <div key={i}>{describeCheck(c)}</div>)],
           [

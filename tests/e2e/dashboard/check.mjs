@@ -1,20 +1,18 @@
 // Opens the dashboard in a headless Chromium and looks whether it tells the truth about a cluster.
 //
-//   node check.mjs --url http://127.0.0.1 [--screenshots DIR]     against a running cluster
-//   node check.mjs --fixture [--dist DIR] [--screenshots DIR]     against a cluster of recorded answers
+//   node check.mjs --url http://127.0.0.1 [--username U --password P] [--screenshots DIR]     a running cluster
+//   node check.mjs --fixture [--dist DIR] [--screenshots DIR]                  a cluster of recorded answers
 //
-// Needs Marathon and one agent with 0.1 CPU and 32 MiB free; runs one small service and destroys it through the page.
+// Needs Marathon and one agent with 0.3 CPU and 128 MiB free; runs a small service and destroys it through the page. Where
+// the cluster has jobs and a catalog it also walks through those, and takes away again what it made.
 
-import { mkdtempSync, mkdirSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { chromium } from "playwright-core";
+import { Check, expect, has, kDesktop, kPhone, option, result, rowOf, rows, step } from "./lib.mjs";
+import { kFixtureUser, expiry, login, networking, rooms } from "./rooms.mjs";
 
-const has = (name) => process.argv.includes(name);
-const option = (name, fallback) => (has(name) ? process.argv[process.argv.indexOf(name) + 1] : fallback);
-
-const kWait = Number(option("--wait", "20000"));
 const kAppId = `/dashboard-check-${process.pid}`;
 const kSaying = "dashboard-check";
 const kApp = {
@@ -23,93 +21,8 @@ const kApp = {
   cpus: 0.1,
   mem: 32,
   instances: 1,
+  portDefinitions: [{ port: 0, protocol: "tcp", name: "main", labels: { VIP_0: `${kAppId}:80` } }],
 };
-const kFlags = [
-  "--headless",
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
-const kDesktop = { width: 1440, height: 900 };
-const kPhone = { width: 390, height: 844 };
-
-let failures = 0;
-
-async function step(sentence, action) {
-  const start = Date.now();
-  try {
-    const note = await action();
-    console.log(`ok    ${sentence}${note ? ` (${note})` : ""}  ${Date.now() - start} ms`);
-  } catch (error) {
-    failures += 1;
-    console.log(
-      `FAIL  ${sentence}\n      ${String(error.message ?? error)
-        .split("\n")
-        .slice(0, 4)
-        .join("\n      ")}`,
-    );
-  }
-}
-
-function expect(condition, sentence) {
-  if (!condition) throw new Error(sentence);
-}
-
-const rows = (page, table) => page.locator(`table[data-table="${table}"] tbody tr`);
-const rowOf = (page, table, key) => page.locator(`table[data-table="${table}"] tr[data-row="${key}"]`);
-
-class Check {
-  constructor(url, shots) {
-    this.url = url;
-    this.shots = shots;
-    this.faults = [];
-    this.foreign = new Set();
-  }
-
-  async open(profile) {
-    this.context = await chromium.launchPersistentContext(profile, {
-      executablePath: option("--chromium", "/usr/bin/chromium"),
-      args: kFlags,
-      headless: true,
-      viewport: kDesktop,
-      colorScheme: "dark",
-      deviceScaleFactor: 1,
-    });
-    this.page = this.context.pages()[0] ?? (await this.context.newPage());
-    this.page.setDefaultTimeout(kWait);
-    this.page.on("pageerror", (error) => this.faults.push(error.message));
-    this.page.on("request", (request) => {
-      const origin = new URL(request.url()).origin;
-      if (origin !== "null" && origin !== new URL(this.url).origin) this.foreign.add(origin);
-    });
-  }
-
-  go(hash) {
-    return this.page.goto(`${this.url}/${hash}`);
-  }
-
-  async shot(name) {
-    if (!this.shots) return;
-    mkdirSync(this.shots, { recursive: true });
-    await this.page.waitForTimeout(350);
-    await this.page.screenshot({ path: join(this.shots, `${name}.png`) });
-  }
-
-  async api(path, method = "GET", body) {
-    const response = await fetch(`${this.url}/service/marathon${path}`, {
-      method,
-      body: body && JSON.stringify(body),
-      headers: { "Content-Type": "application/json" },
-    });
-    const text = await response.text();
-    expect(response.ok, `${method} ${path} answered ${response.status}: ${text.slice(0, 200)}`);
-    return text ? JSON.parse(text) : null;
-  }
-}
 
 async function readOnlyPages(check) {
   const { page } = check;
@@ -291,6 +204,7 @@ async function narrow(check) {
       "#/services/new",
       "#/deployments",
       "#/frameworks",
+      "#/networking",
     ]) {
       await check.go(hash);
       await page.locator("h1").waitFor();
@@ -341,13 +255,14 @@ async function main() {
     ? await (
         await import("./fixture/server.mjs")
       ).startFixture({
+        login: true,
         dist: option("--dist", fileURLToPath(new URL("../../../dashboard/dist", import.meta.url))),
       })
     : null;
   const url = (fixture?.url ?? option("--url", "")).replace(/\/$/, "");
   if (!url) {
     console.error(
-      "usage: node check.mjs --url http://127.0.0.1 [--screenshots DIR] | --fixture [--dist DIR] [--screenshots DIR]",
+      "usage: node check.mjs --url http://127.0.0.1 [--username U --password P] [--screenshots DIR]\n       node check.mjs --fixture [--dist DIR] [--screenshots DIR]",
     );
     process.exit(2);
   }
@@ -355,11 +270,16 @@ async function main() {
   const check = new Check(url, option("--screenshots", ""));
   try {
     await check.open(profile);
+    const user = fixture ? kFixtureUser : { uid: option("--username", ""), password: option("--password", "") };
+    if (!(await login(check, user))) throw new Error("not signed in: nothing else can be looked at");
     await readOnlyPages(check);
     await liveService(check);
+    await networking(check, kAppId);
     await changes(check);
+    await rooms(check);
     await narrow(check);
     if (fixture) await connectionLoss(check);
+    if (fixture) await expiry(check, user);
     await pictures(check, Boolean(fixture));
     await destroy(check);
     await step("no script failed and nothing was asked of other hosts", async () => {
@@ -367,13 +287,13 @@ async function main() {
       expect(check.foreign.size === 0, `asked of other hosts: ${[...check.foreign].join(", ")}`);
     });
   } finally {
-    await fetch(`${url}/service/marathon/v2/apps${kAppId}?force=true`, { method: "DELETE" }).catch(() => {});
+    await check.ask(`/service/marathon/v2/apps${kAppId}?force=true`, "DELETE").catch(() => {});
     await check.context?.close();
     rmSync(profile, { recursive: true, force: true });
     await fixture?.close();
   }
-  console.log(failures ? `dashboard check: ${failures} failed` : "dashboard check: all passed");
-  process.exit(failures ? 1 : 0);
+  console.log(result.failures ? `dashboard check: ${result.failures} failed` : "dashboard check: all passed");
+  process.exit(result.failures ? 1 : 0);
 }
 
 await main();
