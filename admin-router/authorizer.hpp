@@ -21,14 +21,14 @@ struct Verdict {
 class Authorizer {
  public:
   virtual ~Authorizer() = default;
-  virtual Verdict decide(const RequestHead& head, const Route& route, base::Now now) const = 0;
+  virtual Verdict decide(const RequestHead& head, const Route& route, base::Now now) = 0;
 };
 
 /// Everybody may do everything: a cluster without login, which is why the gateway then listens on
 /// loopback only.
 class OpenAuthorizer : public Authorizer {
  public:
-  Verdict decide(const RequestHead&, const Route&, base::Now) const override { return {}; }
+  Verdict decide(const RequestHead&, const Route&, base::Now) override { return {}; }
 };
 
 }  // namespace admin_router

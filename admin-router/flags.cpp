@@ -4,9 +4,17 @@
 
 namespace admin_router {
 
+namespace {
+
+bool is_loopback(const std::string& ip) {
+  return ip == "::1" || (ip.starts_with("127.") && ip.find_first_not_of("0123456789.") == ip.npos);
+}
+
+}  // namespace
+
 void Flags::declare(base::FlagTable& table) {
   table.section("Listening");
-  table.add(&ip, "ip", "Address to listen on. Without login, keep it on the loopback.");
+  table.add(&ip, "ip", "Address to listen on.");
   table.add(&port, "port", "Port to listen on.");
   table.add(&listen, "listen", "More places to listen on: ip:port, separated by commas.");
   table.add(&max_connections, "max_connections",
@@ -28,6 +36,14 @@ void Flags::declare(base::FlagTable& table) {
   table.add(&public_ip, "public_ip", "Address told by /metadata. Empty: the one listened on.");
   table.add(&dcos_version, "dcos_version",
             "The DC/OS release whose interfaces are offered, told to clients.");
+  table.section("Login");
+  table.add(&auth, "auth",
+            "on: requests need a token of a user. off: everybody may do everything, which is "
+            "allowed on loopback addresses only.");
+  table.add(&owner, "owner", "The user who gets the password in --owner_password_file.");
+  table.add(&owner_password_file, "owner_password_file",
+            "File of mode 0600 with a password for the owner, who is made when missing. It is read "
+            "at the start, if it is there, and removed.");
   table.section("Dashboard");
   table.add(&ui_dir, "ui_dir",
             "Directory of the dashboard's files. Empty: ../dashboard beside this program.");
@@ -35,6 +51,20 @@ void Flags::declare(base::FlagTable& table) {
   from_file.from_file = true;
   table.add(&ui_config, "ui_config",
             "JSON object told as uiConfiguration by /dcos-metadata/ui-config.json.", from_file);
+}
+
+base::Status check_auth(const Flags& flags) {
+  if (flags.auth != "on" && flags.auth != "off")
+    return base::invalid("--auth=" + flags.auth + ": give on or off");
+  if (flags.auth == "on") return {};
+  ASSIGN_OR_RETURN(auto places, parse_addresses(flags.listen, flags.port));
+  places.push_back({flags.ip, flags.port, false});
+  for (const Address& place : places)
+    if (!is_loopback(place.host))
+      return base::invalid("--auth=off: " + place.host +
+                           " can be reached from other machines, where everybody could then do "
+                           "everything. Listen on 127.0.0.1 only, or use --auth=on");
+  return {};
 }
 
 base::Result<std::vector<Address>> parse_addresses(const std::string& text, uint16_t default_port) {

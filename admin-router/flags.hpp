@@ -22,6 +22,9 @@ struct Flags {
   std::string data_dir = "/var/lib/dcos/gateway";
   std::string cluster_id{};
   std::string public_ip{};
+  std::string auth = "on";
+  std::string owner = "admin";
+  std::string owner_password_file{};
   std::string ui_dir{};
   std::string ui_config{};
   std::string dcos_version = "2.2.0";
@@ -32,5 +35,8 @@ struct Flags {
 
 /// "a:80,b" -> addresses; "zk://..." and malformed ones are errors.
 base::Result<std::vector<Address>> parse_addresses(const std::string& text, uint16_t default_port);
+
+/// Without login only this machine may reach the gateway. The error says what to do.
+base::Status check_auth(const Flags& flags);
 
 }  // namespace admin_router

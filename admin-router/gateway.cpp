@@ -120,8 +120,8 @@ LocalAnswer error_answer(ErrorForm form, int status, std::string_view text,
                      fmt::format("{} {}: {}{}\n", status, reason, text, more));
 }
 
-Gateway::Gateway(GatewayConfig config, Table& table, const Authorizer& authorizer,
-                 StaticFiles& files, const base::Metrics& metrics, base::Now start)
+Gateway::Gateway(GatewayConfig config, Table& table, Authorizer& authorizer, StaticFiles& files,
+                 const base::Metrics& metrics, base::Now start)
     : config_(std::move(config)),
       table_(table),
       authorizer_(authorizer),
@@ -161,7 +161,7 @@ void Gateway::decide(const RequestHead& head, const Peer& peer, base::Now now, b
       to_backend(context, route, out);
       break;
     default:
-      answer_here(context, route, out);
+      if (!to_login(context, route, out)) answer_here(context, route, out);
   }
   if (out.kind == Decision::Kind::Send)
     out.forward.authorization = std::move(verdict.authorization);
@@ -254,6 +254,22 @@ void Gateway::to_agent(const Context& context, const Route& route, Decision& out
   out.forward.public_prefix = fmt::format("{}{}", route.path, id);
   out.forward.what = fmt::format("agent \"{}\"", id);
   out.forward.drop_accept_encoding = true;
+}
+
+// With a login the user service answers for users, and says in the dashboard's settings whether
+// there are any yet.
+bool Gateway::to_login(const Context& context, const Route& route, Decision& out) {
+  if (!config_.backends.login) return false;
+  bool settings = route.target == Target::UiConfig;
+  if (route.target != Target::Auth && route.target != Target::AuthProviders && !settings)
+    return false;
+  out.kind = Decision::Kind::Send;
+  out.forward = Forward();
+  out.forward.address = *config_.backends.login;
+  out.forward.target = settings ? std::string_view("/acs/api/v1/uiconfig") : context.path;
+  if (!settings) out.forward.target.append(context.head.query);
+  out.forward.what = "the user service";
+  return true;
 }
 
 void Gateway::to_backend(const Context& context, const Route& route, Decision& out) {

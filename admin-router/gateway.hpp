@@ -59,6 +59,7 @@ struct Backends {
   std::optional<Address> package{};
   std::optional<Address> mesos_dns{};
   std::optional<Address> net{};
+  std::optional<Address> login{};  // the user service, a unix socket; absent: no login
 };
 
 struct GatewayConfig {
@@ -74,7 +75,7 @@ struct GatewayConfig {
 
 class Gateway {
  public:
-  Gateway(GatewayConfig config, Table& table, const Authorizer& authorizer, StaticFiles& files,
+  Gateway(GatewayConfig config, Table& table, Authorizer& authorizer, StaticFiles& files,
           const base::Metrics& metrics, base::Now start);
 
   /// `may_wait` is false once a request has waited long enough.
@@ -93,6 +94,7 @@ class Gateway {
   void to_service(const Context& context, std::string_view path, std::string_view prefix,
                   Decision& out);
   void to_agent(const Context& context, const Route& route, Decision& out);
+  bool to_login(const Context& context, const Route& route, Decision& out);
   void to_backend(const Context& context, const Route& route, Decision& out);
   void to_agent_system(const Context& context, Decision& out);
   void wait_or_fail(const Context& context, const std::string& reason, Decision& out);
@@ -104,7 +106,7 @@ class Gateway {
 
   GatewayConfig config_;
   Table& table_;
-  const Authorizer& authorizer_;
+  Authorizer& authorizer_;
   StaticFiles& files_;
   const base::Metrics& metrics_;
   base::Now start_;

@@ -14,7 +14,7 @@ namespace {
 
 class Locked : public Authorizer {
  public:
-  Verdict decide(const RequestHead& head, const Route& route, base::Now) const override {
+  Verdict decide(const RequestHead& head, const Route& route, base::Now) override {
     Verdict verdict;
     if (route.access == Access::Open) return verdict;
     if (head.get(Name::Authorization).empty()) verdict.kind = Verdict::Kind::Unauthenticated;

@@ -8,10 +8,12 @@
 
 #include <fmt/format.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "admin-router/flags.hpp"
 #include "admin-router/gateway.hpp"
+#include "admin-router/login/login.hpp"
 #include "admin-router/proxy.hpp"
 #include "admin-router/sources.hpp"
 #include "base/file.hpp"
@@ -84,6 +86,20 @@ base::Status read_backends(const Flags& flags, Backends& out) {
   return {};
 }
 
+// Two plugins of the original's dashboard make its login page.
+constexpr char kUiWithLogin[] =
+    R"({"plugins":{"authentication":{"enabled":true},"organization":{"enabled":true}}})";
+
+LoginOptions login_options(const Flags& flags, const GatewayConfig& config) {
+  LoginOptions options;
+  options.directory = flags.data_dir + "/login";
+  options.owner = flags.owner;
+  options.owner_password_file = flags.owner_password_file;
+  options.facts.cluster_id = config.cluster_id;
+  options.facts.ui_config = flags.ui_config.empty() ? kUiWithLogin : flags.ui_config;
+  return options;
+}
+
 int usage_error(const base::Error& error) {
   fmt::print(stderr, "dcos-admin-router: {}\nTry --help.\n", error.message);
   return 2;
@@ -91,10 +107,11 @@ int usage_error(const base::Error& error) {
 
 int serve(const Flags& flags, TablePolicy policy, Sources::Options where, Backends backends) {
   raise_descriptor_limit();
+  if (flags.auth == "on") ::umask(077);  // what the login stores is nobody else's
   base::Loop loop;
   base::Metrics metrics;
   Table table(std::move(policy));
-  OpenAuthorizer authorizer;
+  OpenAuthorizer everybody;
   StaticFiles files(ui_directory(flags));
   GatewayConfig config;
   config.backends = std::move(backends);
@@ -102,6 +119,17 @@ int serve(const Flags& flags, TablePolicy policy, Sources::Options where, Backen
   config.public_ip = flags.public_ip.empty() ? flags.ip : flags.public_ip;
   config.version = flags.dcos_version;
   config.ui_config = flags.ui_config;
+  std::unique_ptr<Login> login;
+  if (flags.auth == "on") {
+    auto opened = Login::open(loop, metrics, login_options(flags, config));
+    if (!opened) {
+      LOG_ERROR("no login: {}", opened.error().message);
+      return 1;
+    }
+    login = std::move(*opened);
+    config.backends.login = Address{login->socket(), 0};
+  }
+  Authorizer& authorizer = login ? login->authorizer() : everybody;
   Gateway gateway(std::move(config), table, authorizer, files, metrics, loop.now());
   ProxyOptions options;
   options.max_connections = flags.max_connections;
@@ -149,6 +177,7 @@ int main(int argc, char** argv) {
   auto marathon = parse_addresses(flags.marathon, 8080);
   if (!marathon) return usage_error(marathon.error().with_context("--marathon"));
   if (!marathon->empty()) policy.marathon = marathon->front();
+  if (auto status = check_auth(flags); !status) return usage_error(status.error());
   Backends backends;
   if (auto status = read_backends(flags, backends); !status) return usage_error(status.error());
   return serve(flags, std::move(policy), std::move(where), std::move(backends));

@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -28,6 +29,14 @@ ssize_t send_pieces(int fd, std::string_view a, std::string_view b) {
 
 std::optional<SocketAddress> SocketAddress::parse(const std::string& ip, uint16_t port) {
   SocketAddress address;
+  if (ip.starts_with('/')) {
+    auto* local = reinterpret_cast<sockaddr_un*>(&address.storage);
+    if (ip.size() >= sizeof local->sun_path) return std::nullopt;
+    local->sun_family = AF_UNIX;
+    std::memcpy(local->sun_path, ip.data(), ip.size());
+    address.size = sizeof(sockaddr_un);
+    return address;
+  }
   auto* v4 = reinterpret_cast<sockaddr_in*>(&address.storage);
   auto* v6 = reinterpret_cast<sockaddr_in6*>(&address.storage);
   if (::inet_pton(AF_INET, ip.c_str(), &v4->sin_addr) == 1) {

@@ -18,7 +18,7 @@ struct SocketAddress {
   sockaddr_storage storage{};
   socklen_t size = 0;
 
-  /// From a literal IPv4 or IPv6 address.
+  /// From a literal IPv4 or IPv6 address, or the absolute path of a unix socket.
   static std::optional<SocketAddress> parse(const std::string& ip, uint16_t port);
   /// Without the port; "unknown" for other families.
   std::string text() const;

@@ -20,12 +20,14 @@ namespace admin_router {
 
 /// Where requests can be sent.
 struct Address {
-  std::string host;  // name or literal IP
+  std::string host;  // name, literal IP, or the path of a unix socket
   uint16_t port = 0;
   bool tls = false;
   bool operator==(const Address&) const = default;
 
-  std::string text() const { return host + ":" + std::to_string(port); }
+  std::string text() const {
+    return host.starts_with('/') ? "a local socket" : host + ":" + std::to_string(port);
+  }
 };
 
 /// "http://host:8080/base" -> address and "/base" ("" for none). Absent when it is no http(s) URL.

@@ -103,6 +103,9 @@ base::Result<ClusterPlan> plan_cluster(const ClusterOptions& o, const Machine& m
     return base::invalid("--root=" + o.root +
                          ": give an absolute directory of its own, such as /var/lib/dcos");
   }
+  if (!o.auth && !o.ip.starts_with("127.")) {
+    return base::invalid("--auth=off: " + o.ip + " can be reached from other machines");
+  }
   ClusterPlan plan;
   plan.options = o;
   const auto port = [&](unsigned base_port) {
@@ -145,10 +148,13 @@ base::Result<ClusterPlan> plan_cluster(const ClusterOptions& o, const Machine& m
   gateway.health_path = "/health";
   gateway.stop_signal = SIGTERM;
   gateway.stop_order = 4;
-  gateway.argv = {o.bin_dir + "/dcos-admin-router", "--ip=" + o.ip,
+  gateway.argv = {o.bin_dir + "/dcos-admin-router",
+                  "--ip=" + o.ip,
                   fmt::format("--port={}", gateway.port),
                   fmt::format("--master={}:{}", o.ip, port(kMasterPort)),
-                  fmt::format("--data_dir={}/gateway", o.root)};
+                  fmt::format("--data_dir={}/gateway", o.root),
+                  o.auth ? "--auth=on" : "--auth=off"};
+  if (o.auth) gateway.argv.push_back("--owner_password_file=" + plan.owner_password_file());
   add_routes(plan, gateway.argv);
   plan.gateway_url =
       gateway.port == 80 ? "http://" + o.ip : fmt::format("http://{}:{}", o.ip, gateway.port);

@@ -18,6 +18,7 @@ struct ClusterOptions {
   unsigned port_offset = 0;  // added to every port
   std::string ip = "127.0.0.1";
   std::string bin_dir;  // where the daemons' binaries are
+  bool auth = true;     // the gateway wants a login
   bool operator==(const ClusterOptions&) const = default;
 };
 
@@ -48,6 +49,8 @@ struct ClusterPlan {
   std::string log_file(const std::string& daemon) const {
     return options.root + "/log/" + daemon + ".log";
   }
+  /// Where the gateway finds the first user's password, once.
+  std::string owner_password_file() const { return options.root + "/run/owner-password"; }
   std::string socket() const { return options.root + "/run/supervisor.sock"; }
 };
 

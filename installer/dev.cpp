@@ -18,6 +18,7 @@
 #include "base/log.hpp"
 #include "base/strings.hpp"
 #include "installer/machine.hpp"
+#include "installer/owner.hpp"
 #include "installer/steps.hpp"
 #include "installer/supervisor.hpp"
 
@@ -110,13 +111,24 @@ base::Status start_supervisor(const ClusterPlan& plan) {
     const std::string self = plan.options.bin_dir + "/dcos-dev";
     const std::string root = "--root=" + plan.options.root,
                       agents = fmt::format("--agents={}", plan.options.agents),
-                      offset = fmt::format("--port-offset={}", plan.options.port_offset);
+                      offset = fmt::format("--port-offset={}", plan.options.port_offset),
+                      auth = plan.options.auth ? "--auth=on" : "--auth=off";
     execl(self.c_str(), "dcos-dev", "supervise", root.c_str(), agents.c_str(), offset.c_str(),
-          nullptr);
+          auth.c_str(), nullptr);
     _exit(127);
   }
   waitpid(child, nullptr, 0);
   return {};
+}
+
+/// The first user's password is shown here and nowhere else, before anything can fail after it.
+bool prepare_owner(const ClusterPlan& plan, Steps& steps) {
+  const auto password = first_password(plan);
+  if (!password)
+    return steps.finish("login", plan.owner_password_file(), {false, password.error().message, ""});
+  return steps.finish("login", "users of the gateway",
+                      {true, *password ? "user admin, password " + **password + " (shown only now)"
+                                       : "as before (forgotten? installer/dev password)"});
 }
 
 /// The machine is fit and the cluster runs or was started.
@@ -124,16 +136,18 @@ bool raise(const ClusterPlan& plan, Steps& steps) {
   if (const auto running = supervisor_status(plan)) {
     const auto& status = running->as_object();
     const bool same = status.at("agents").to_number<unsigned>() == plan.options.agents &&
-                      status.at("port_offset").to_number<unsigned>() == plan.options.port_offset;
+                      status.at("port_offset").to_number<unsigned>() == plan.options.port_offset &&
+                      (status.at("auth").as_string() == "on") == plan.options.auth;
     return steps.finish(
         "supervisor", plan.socket(),
         same ? Finding{true, fmt::format("running, pid {}", status.at("pid").to_number<int>())}
-             : Finding{
-                   false,
-                   fmt::format("a cluster with --agents {} --port-offset {} runs below {}",
-                               status.at("agents").to_number<unsigned>(),
-                               status.at("port_offset").to_number<unsigned>(), plan.options.root),
-                   "installer/dev down --root " + plan.options.root});
+             : Finding{false,
+                       fmt::format(
+                           "a cluster with --agents {} --port-offset {} --auth {} runs below {}",
+                           status.at("agents").to_number<unsigned>(),
+                           status.at("port_offset").to_number<unsigned>(),
+                           std::string(status.at("auth").as_string()), plan.options.root),
+                       "installer/dev down --root " + plan.options.root});
   }
   if (!steps.finish("user", "uid", probe_root_user()) ||
       !steps.finish("memory", "/proc/meminfo", probe_memory()) ||
@@ -143,6 +157,7 @@ bool raise(const ClusterPlan& plan, Steps& steps) {
                     probe_ports(plan.options.ip, plan.ports()))) {
     return false;
   }
+  if (plan.options.auth && !prepare_owner(plan, steps)) return false;
   if (auto started = start_supervisor(plan); !started) {
     return steps.finish("supervisor", "start",
                         {false, started.error().message, "installer/dev logs supervisor"});
@@ -180,17 +195,33 @@ Finding probe_framework(const ClusterPlan& plan) {
   return {false, "marathon has not subscribed", "installer/dev logs marathon"};
 }
 
-/// GET /v2/apps/hello through the gateway: running, and its own port answers.
+/// Where this program reaches Marathon: through the gateway, or beside it when that wants a token.
+std::string marathon_url(const ClusterPlan& plan) {
+  return plan.options.auth
+             ? fmt::format("http://{}:{}", plan.options.ip, plan.find("marathon")->port)
+             : plan.gateway_url + "/service/marathon";
+}
+
+/// Without a token the gateway lets nobody through; without login everybody.
+Finding probe_login(const ClusterPlan& plan) {
+  const int wanted = plan.options.auth ? 401 : 200;
+  const auto answer = call("GET", plan.gateway_url + "/service/marathon/v2/info");
+  if (!answer) return {false, answer.error().message, "installer/dev logs gateway"};
+  const bool unread = plan.options.auth && base::exists(plan.owner_password_file());
+  return {answer->status == wanted && !unread,
+          unread ? "the first user is not there yet"
+                 : fmt::format("{}{}", answer->status, plan.options.auth ? " without a token" : ""),
+          "installer/dev logs gateway"};
+}
+
+/// GET /v2/apps/hello: running, and its own port answers.
 Finding probe_first_app(const ClusterPlan& plan) {
-  const auto app =
-      call_json("GET", plan.gateway_url + "/service/marathon/v2/apps/hello?embed=app.tasks");
-  if (!app)
-    return {false, app.error().message,
-            "curl " + plan.gateway_url + "/service/marathon/v2/apps/hello"};
+  const auto app = call_json("GET", marathon_url(plan) + "/v2/apps/hello?embed=app.tasks");
+  if (!app) return {false, app.error().message, "curl " + marathon_url(plan) + "/v2/apps/hello"};
   const auto& fields = app->as_object().at("app").as_object();
   const auto* tasks = fields.if_contains("tasks");
   if (tasks == nullptr || tasks->as_array().empty())
-    return {false, "no task yet", "curl " + plan.gateway_url + "/service/marathon/v2/queue"};
+    return {false, "no task yet", "curl " + marathon_url(plan) + "/v2/queue"};
   const auto& task = tasks->as_array().front().as_object();
   const auto* state = task.if_contains("state");
   if (state == nullptr || state->as_string() != "TASK_RUNNING") {
@@ -207,7 +238,7 @@ Finding probe_first_app(const ClusterPlan& plan) {
 }
 
 bool run_first_app(const ClusterPlan& plan, Steps& steps) {
-  const std::string apps = plan.gateway_url + "/service/marathon/v2/apps";
+  const std::string apps = marathon_url(plan) + "/v2/apps";
   Finding posted{true, "exists"};
   if (const auto found = call("GET", apps + "/hello"); !found || found->status == 404) {
     const auto created = call("POST", apps, kFirstApp);
@@ -244,16 +275,21 @@ int dev_up(const ClusterPlan& plan) {
           wait_for(steps, "agents", base::seconds(15), [&] { return probe_agents(plan); })) ||
       !steps.finish(
           "scheduler", "GET /state-summary",
-          wait_for(steps, "scheduler", base::seconds(15), [&] { return probe_framework(plan); }))) {
+          wait_for(steps, "scheduler", base::seconds(15), [&] { return probe_framework(plan); })) ||
+      !steps.finish(
+          "login", "GET /service/marathon/v2/info by the gateway",
+          wait_for(steps, "login", base::seconds(15), [&] { return probe_login(plan); }))) {
     return 1;
   }
   const double ready = std::chrono::duration<double>(steps.elapsed()).count();
   if (!run_first_app(plan, steps)) return 1;
   const std::string dcos = plan.options.bin_dir + "/dcos";
   fmt::print(
-      "\nThe cluster is up: {} ({:.1f} s to all daemons healthy). Try:\n\n  {} cluster setup {}\n  "
+      "\nThe cluster is up: {} ({:.1f} s to all daemons healthy). Try:\n\n  {} cluster setup "
+      "{}{}\n  "
       "{} marathon app list\n  {} task log hello\n\n",
-      plan.gateway_url, ready, dcos, plan.gateway_url, dcos, dcos);
+      plan.gateway_url, ready, dcos, plan.gateway_url, plan.options.auth ? " --username=admin" : "",
+      dcos, dcos);
   return 0;
 }
 
@@ -329,6 +365,36 @@ int dev_logs(const ClusterPlan& plan, const std::string& name, bool follow) {
   else
     execlp("cat", "cat", path.c_str(), nullptr);
   return 1;
+}
+
+int dev_password(const ClusterPlan& plan) {
+  Steps steps;
+  if (!plan.options.auth) {
+    fmt::print(stderr, "--auth=off: a cluster without login has no passwords\n");
+    return 2;
+  }
+  const auto status = supervisor_status(plan);
+  if (!status) {
+    fmt::print("no cluster runs below {}; start it with: installer/dev up --root {}\n",
+               plan.options.root, plan.options.root);
+    return 3;
+  }
+  const auto password = make_password();
+  base::Status handed = password ? hand_over(plan, *password) : password.error();
+  if (!handed)
+    return steps.finish("login", plan.owner_password_file(), {false, handed.error().message, ""});
+  // The gateway reads the file when it starts, and the supervisor starts it at once.
+  for (const auto& value : status->as_object().at("daemons").as_array()) {
+    const auto& daemon = value.as_object();
+    const int pid = daemon.at("pid").to_number<int>();
+    if (daemon.at("name").as_string() == "gateway" && pid > 0) kill(pid, SIGTERM);
+  }
+  const Finding taken = wait_for(steps, "login", base::seconds(15), [&]() -> Finding {
+    if (base::exists(plan.owner_password_file()))
+      return {false, "the gateway has not taken it", "installer/dev logs gateway"};
+    return {true, "user admin, password " + *password + " (shown only now)"};
+  });
+  return steps.finish("login", "the gateway takes the password", taken) ? 0 : 1;
 }
 
 int dev_reset(const ClusterPlan& plan) {

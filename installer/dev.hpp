@@ -20,6 +20,9 @@ int dev_status(const ClusterPlan& plan);
 /// `name`: a daemon of the plan or "supervisor".
 int dev_logs(const ClusterPlan& plan, const std::string& name, bool follow);
 
+/// Gives the first user a new password and prints it.
+int dev_password(const ClusterPlan& plan);
+
 /// down, then removes the root directory.
 int dev_reset(const ClusterPlan& plan);
 

@@ -15,8 +15,9 @@ namespace {
 
 constexpr char kSummary[] =
     "A cluster on this machine: master, agents, marathon and gateway.\n"
-    "Commands: up (start, idempotent), down (end it and its tasks), status, logs NAME [-f], reset "
-    "(down and forget all state).";
+    "Commands: up (start, idempotent), down (end it and its tasks), status, logs NAME [-f], "
+    "password (a "
+    "new one for the first user), reset (down and forget all state).";
 
 /// The directory of this program: the other daemons are beside it.
 std::string own_directory() {
@@ -38,6 +39,10 @@ int main(int argc, char** argv) {
             "Added to every port (gateway 80, master 5050 and 6050, agents 5051 and up, marathon "
             "8080), so that clusters "
             "can run beside each other; use multiples of 100.");
+  std::string auth = "on";
+  flags.add(&auth, "auth",
+            "on: the gateway wants a login; `up` shows the first user's password once. off: "
+            "everybody on this machine may do everything.");
   std::vector<std::string> words;
   const auto read = [](const std::string&) -> base::Result<std::string> {
     return base::unsupported("no file values");
@@ -51,6 +56,11 @@ int main(int argc, char** argv) {
     fmt::print("{}", flags.help());
     return flags.help_requested() ? 0 : 2;
   }
+  if (auth != "on" && auth != "off") {
+    fmt::print(stderr, "--auth={}: give on or off\n", auth);
+    return 2;
+  }
+  options.auth = auth == "on";
   const auto plan =
       parsed ? installer::plan_cluster(options, installer::this_machine()) : parsed.error();
   if (!plan) {
@@ -62,6 +72,7 @@ int main(int argc, char** argv) {
   if (command == "down") return installer::dev_down(*plan);
   if (command == "status") return installer::dev_status(*plan);
   if (command == "reset") return installer::dev_reset(*plan);
+  if (command == "password") return installer::dev_password(*plan);
   if (command == "supervise") return installer::dev_supervise(*plan);
   if (command == "logs") {
     const bool follow = words.back() == "-f";
@@ -71,6 +82,6 @@ int main(int argc, char** argv) {
     }
     return installer::dev_logs(*plan, words[1], follow);
   }
-  fmt::print(stderr, "unknown command '{}': up, down, status, logs or reset\n", command);
+  fmt::print(stderr, "unknown command '{}': up, down, status, logs, password or reset\n", command);
   return 2;
 }

@@ -167,6 +167,7 @@ std::string Supervisor::status_json() const {
   const boost::json::object status = {{"pid", getpid()},
                                       {"agents", plan_.options.agents},
                                       {"port_offset", plan_.options.port_offset},
+                                      {"auth", plan_.options.auth ? "on" : "off"},
                                       {"resident_kb", resident_kb(getpid())},
                                       {"daemons", std::move(daemons)}};
   return boost::json::serialize(status);

@@ -132,7 +132,7 @@ def main():
                 children[name] = subprocess.Popen([nginx, "-c", f"{folder}/{name}.conf", "-p", folder])
             children["gateway"] = subprocess.Popen(
                 [BIN / "dcos-admin-router", f"--port={ports['gateway']}", f"--master=127.0.0.1:{ports['backend']}",
-                 f"--marathon=127.0.0.1:{ports['backend']}", f"--data_dir={folder}/gateway"], stderr=subprocess.DEVNULL)
+                 f"--marathon=127.0.0.1:{ports['backend']}", f"--data_dir={folder}/gateway", "--auth=off"], stderr=subprocess.DEVNULL)
             for port in ports.values():
                 wait_for(port)
             pids = {"gateway": children["gateway"].pid, "nginx": worker_of(children["nginx"].pid)}

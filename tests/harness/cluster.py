@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -91,19 +92,25 @@ def free_offset():
 
 
 class Cluster:
-    """with Cluster() as cluster: ..."""
+    """with Cluster() as cluster: ...    With auth=True the gateway wants a login: see password, log_in() and token()."""
 
-    def __init__(self, agents=2, root=None):
+    def __init__(self, agents=2, root=None, auth=False):
         self.agents = agents
+        self.auth = auth
+        self.password = None  # of the user admin, once the cluster has been up
+        self._token = None
         self.root = root or tempfile.mkdtemp(prefix="dcos-test-")
         self.offset = free_offset()
 
     def dev(self, *words, check=True, timeout=120):
         command = [str(BIN / "dcos-dev"), *words, "--root", self.root, "--agents", str(self.agents),
-                   "--port-offset", str(self.offset)]
+                   "--port-offset", str(self.offset), "--auth", "on" if self.auth else "off"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout)
         if check and done.returncode != 0:
             raise AssertionError(f"dev {' '.join(words)}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
+        shown = re.search(r"user admin, password (\S+)", done.stdout)
+        if shown:
+            self.password = shown[1]
         return done
 
     def __enter__(self):
@@ -111,9 +118,10 @@ class Cluster:
         return self
 
     def __exit__(self, kind, value, trace):
-        if kind is not None:
+        good = kind is None or (kind is SystemExit and value.code in (0, None))
+        if not good:
             self.show_logs()
-        self.dev("down", check=kind is None)
+        self.dev("down", check=good)
         shutil.rmtree(self.root, ignore_errors=True)
 
     def show_logs(self, lines=15):
@@ -137,6 +145,26 @@ class Cluster:
 
     def daemon(self, name):
         return next(d for d in self.status()["daemons"] if d["name"] == name)
+
+    def log_in(self, uid="admin", password=None):
+        """The answer to a login."""
+        return call(self.port("gateway"), "POST", "/acs/api/v1/auth/login",
+                    {"uid": uid, "password": self.password if password is None else password})
+
+    def token(self):
+        """A token of the user admin, made once."""
+        if self._token is None:
+            answer = self.log_in()
+            assert answer.status == 200, answer
+            self._token = answer.json()["token"]
+        return self._token
+
+    def gateway(self, method, path, body=None, headers=None, **options):
+        """A request through the gateway, with the token of admin where a login is wanted."""
+        headers = dict(headers or {})
+        if self.auth:
+            headers.setdefault("Authorization", f"token={self.token()}")
+        return call(self.port("gateway"), method, path, body, headers, **options)
 
     def marathon(self, method, path, body=None, **options):
         return call(self.port("marathon"), method, path, body, **options)

@@ -1,0 +1,90 @@
+#include "admin-router/login/jwt.hpp"
+
+#include <boost/json.hpp>
+
+#include "admin-router/login/crypto.hpp"
+#include "base/json/value.hpp"
+
+namespace admin_router {
+namespace {
+
+namespace json = boost::json;
+
+base::Error bad(std::string why) {
+  return {base::Code::Unauthenticated, "the token " + std::move(why)};
+}
+
+base::Result<json::value> read_part(std::string_view part) {
+  std::string text;
+  if (!base64url_decode(part, text)) return bad("is not base64url");
+  base::json::ParseOptions options;
+  options.max_bytes = kMaxTokenBytes;
+  options.max_depth = 8;
+  options.reject_duplicate_keys = true;
+  auto value = base::json::parse(text, options);
+  if (!value || !value->is_object()) return bad("does not hold JSON objects");
+  return value;
+}
+
+base::Status read_header(const json::object& header, Jwt& out) {
+  const auto* alg = header.if_contains("alg");
+  if (alg == nullptr || !alg->is_string() || alg->get_string() != "RS256")
+    return bad("is not signed by RS256");
+  if (header.contains("crit")) return bad("has critical extensions, of which none is known here");
+  if (const auto* typ = header.if_contains("typ");
+      typ != nullptr && (!typ->is_string() || typ->get_string() != "JWT"))
+    return bad("is not of the type JWT");
+  if (const auto* kid = header.if_contains("kid")) {
+    if (!kid->is_string() || kid->get_string().empty()) return bad("names no key");
+    out.kid = std::string(kid->get_string());
+  }
+  return {};
+}
+
+base::Status read_claims(const json::object& payload, Claims& out) {
+  const auto* uid = payload.if_contains("uid");
+  if (uid == nullptr || !uid->is_string() || uid->get_string().empty()) return bad("has no uid");
+  out.uid = std::string(uid->get_string());
+  if (const auto* exp = payload.if_contains("exp")) {
+    int64_t seconds = 0;
+    if (!base::json::to_int(*exp, seconds) || seconds < 0)
+      return bad("has an exp that is no whole number of seconds");
+    out.exp = seconds;
+  }
+  if (const auto* jti = payload.if_contains("jti")) {
+    if (!jti->is_string()) return bad("has a jti that is no text");
+    out.jti = std::string(jti->get_string());
+  }
+  return {};
+}
+
+}  // namespace
+
+base::Result<Jwt> parse_jwt(std::string_view token) {
+  if (token.size() > kMaxTokenBytes) return bad("is longer than 4 KiB");
+  size_t first = token.find('.');
+  size_t second = first == std::string_view::npos ? first : token.find('.', first + 1);
+  if (second == std::string_view::npos || token.find('.', second + 1) != std::string_view::npos)
+    return bad("does not have three parts");
+  Jwt out;
+  ASSIGN_OR_RETURN(json::value header, read_part(token.substr(0, first)));
+  RETURN_IF_ERROR(read_header(header.get_object(), out));
+  ASSIGN_OR_RETURN(json::value payload, read_part(token.substr(first + 1, second - first - 1)));
+  RETURN_IF_ERROR(read_claims(payload.get_object(), out.claims));
+  if (!base64url_decode(token.substr(second + 1), out.signature) || out.signature.empty())
+    return bad("has no signature");
+  out.signed_part = token.substr(0, second);
+  return out;
+}
+
+std::string render_unsigned(const std::string& kid, const Claims& claims) {
+  json::object header{{"typ", "JWT"}, {"alg", "RS256"}};
+  if (!kid.empty()) header["kid"] = kid;
+  json::object payload{{"uid", claims.uid}};
+  if (claims.exp) payload["exp"] = *claims.exp;
+  if (!claims.jti.empty()) payload["jti"] = claims.jti;
+  return base64url_encode(json::serialize(header)) + "." +
+         base64url_encode(json::serialize(payload));
+}
+
+}  // namespace admin_router

@@ -1,0 +1,37 @@
+#include "admin-router/login/login_authorizer.hpp"
+
+#include "admin-router/login/credentials.hpp"
+
+namespace admin_router {
+
+Verdict LoginAuthorizer::decide(const RequestHead& head, const Route& route, base::Now now) {
+  Verdict verdict;
+  if (route.access == Access::Open && route.target != Target::Auth) return verdict;
+  Credential credential = find_credential(head);
+  if (route.access == Access::Open) {
+    // Logging out is for everybody, and says whose session ends: the cookie does not travel.
+    if (credential.from == Credential::From::Cookie && !credential.token.empty())
+      verdict.authorization.append("token=").append(credential.token);
+    return verdict;
+  }
+  if (credential.token.empty()) {
+    verdict.kind = Verdict::Kind::Unauthenticated;
+    return verdict;
+  }
+  std::string_view user = tokens_.user_of(credential.token, now.time);
+  if (user.empty()) {
+    verdict.kind = Verdict::Kind::Unauthenticated;
+    return verdict;
+  }
+  verdict.user = user;
+  if (credential.from == Credential::From::Cookie) {
+    if (from_a_foreign_page(head)) {
+      verdict.kind = Verdict::Kind::Forbidden;
+      return verdict;
+    }
+    verdict.authorization.append("token=").append(credential.token);
+  }
+  return verdict;
+}
+
+}  // namespace admin_router
