@@ -14,3 +14,10 @@ pkg_check_modules(RE2 REQUIRED IMPORTED_TARGET re2)
 pkg_check_modules(ARGON2 REQUIRED IMPORTED_TARGET libargon2)
 find_program(GRPC_CPP_PLUGIN grpc_cpp_plugin REQUIRED)
 find_package(GTest)
+
+# ZooKeeper's single-threaded C client; Debian ships no pkg-config file for it.
+find_path(ZOOKEEPER_INCLUDE_DIR zookeeper/zookeeper.h REQUIRED)
+find_library(ZOOKEEPER_LIBRARY zookeeper_st REQUIRED)
+add_library(ZooKeeper::zookeeper_st UNKNOWN IMPORTED)
+set_target_properties(ZooKeeper::zookeeper_st PROPERTIES
+  IMPORTED_LOCATION ${ZOOKEEPER_LIBRARY} INTERFACE_INCLUDE_DIRECTORIES ${ZOOKEEPER_INCLUDE_DIR})

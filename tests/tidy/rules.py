@@ -25,7 +25,7 @@ def sources():
     return [p for p in listed.stdout.split() if (TOP / p).is_file()]
 
 
-HEAVY = re.compile(r'#include\s+[<"](boost/asio|boost/beast|boost/json\.hpp|spdlog/|grpcpp/|yaml-cpp/|regex>|iostream>|nlohmann/)')
+HEAVY = re.compile(r'#include\s+[<"](boost/asio|boost/beast|boost/json\.hpp|spdlog/|grpcpp/|yaml-cpp/|zookeeper/|regex>|iostream>|nlohmann/)')
 PB = re.compile(r'#include\s+"[^"]*\.pb\.h"')
 PRODUCTS = ["marathon", "chronos", "dns", "l4lb", "admin-router", "cli", "universe", "installer"]
 
