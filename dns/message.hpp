@@ -19,7 +19,9 @@ inline constexpr size_t kMaxMessage = 65535;
 inline constexpr size_t kMaxName = 255;       // on the wire
 inline constexpr size_t kClassicLimit = 512;  // of answers over UDP without EDNS0
 
-enum Type : uint16_t { kA = 1, kNs = 2, kCname = 5, kSoa = 6, kPtr = 12, kMx = 15, kTxt = 16, kAaaa = 28, kSrv = 33, kOpt = 41, kAny = 255 };
+enum Type : uint16_t {
+  kA = 1, kNs = 2, kCname = 5, kSoa = 6, kPtr = 12, kMx = 15, kTxt = 16, kAaaa = 28, kSrv = 33, kOpt = 41, kAny = 255
+};
 enum Class : uint16_t { kIn = 1, kClassAny = 255 };
 enum Rcode : uint8_t { kNoError = 0, kFormErr = 1, kServFail = 2, kNxDomain = 3, kNotImp = 4, kRefused = 5, kBadVers = 16 };
 
