@@ -58,6 +58,9 @@ export function setQuery(name: string, value: string): void {
 export const serviceHref = (id: string) =>
   `#/service/${id.replace(/^\/+/, "").split("/").map(encodeURIComponent).join("/")}`;
 export const serviceEditHref = (id: string) => serviceHref(id).replace("#/service/", "#/service-edit/");
+export const jobHref = (name: string) => `#/job/${encodeURIComponent(name)}`;
+export const jobEditHref = (name: string) => `#/job-edit/${encodeURIComponent(name)}`;
+export const packageHref = (name: string) => `#/package/${encodeURIComponent(name)}`;
 export const nodeHref = (id: string) => `#/node/${encodeURIComponent(id)}`;
 export const taskHref = (frameworkId: string, taskId: string) =>
   `#/task/${encodeURIComponent(frameworkId)}/${encodeURIComponent(taskId)}`;

@@ -23,17 +23,27 @@ export class Poller {
   constructor(
     private readonly everyMs: number,
     private readonly task: (signal: AbortSignal) => Promise<void>,
-  ) {
-    session.subscribe(() => this.wake());
-    if (typeof document !== "undefined") document.addEventListener("visibilitychange", () => this.wake());
-  }
+  ) {}
 
+  /** Keeps it going until the returned function is called. */
   use(): () => void {
-    this.users += 1;
+    if (this.users++ === 0) this.attach();
     this.wake();
     return () => {
-      this.users -= 1;
+      if (--this.users === 0) this.detach();
       this.wake();
+    };
+  }
+
+  private readonly onChange = (): void => this.wake();
+  private detach = (): void => undefined;
+
+  private attach(): void {
+    const leave = session.subscribe(this.onChange);
+    document.addEventListener("visibilitychange", this.onChange);
+    this.detach = () => {
+      leave();
+      document.removeEventListener("visibilitychange", this.onChange);
     };
   }
 

@@ -48,7 +48,7 @@ export function Stale({ status, who, onRetry }: { status: PollStatus; who: strin
       <Icon name="warning" />
       <div>
         <strong>{who} does not answer:</strong> {messageOf(status.error)} What is shown may be old.{" "}
-        <button className="link" onClick={onRetry}>
+        <button className="text-button" onClick={onRetry}>
           Try again
         </button>
       </div>

@@ -1,6 +1,6 @@
 // The table of the dashboard: sorting by each column, rows that are links, and no more rows in the page than needed.
 
-import { useMemo, useState } from "react";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { formatNumber } from "../format";
 import { navigate } from "../router";
 import { Icon } from "./icons";
@@ -26,11 +26,64 @@ interface Sorting {
 /** The chosen order of each table, kept while the page is open. */
 const remembered = new Map<string, Sorting>();
 const kPageRows = 200;
+const kWindowMargin = 20;
+const collator = new Intl.Collator("en", { numeric: true });
 
 function compare(a: string | number, b: string | number): number {
   if (typeof a === "number" && typeof b === "number")
     return (Number.isNaN(a) ? -1 : a) - (Number.isNaN(b) ? -1 : b);
-  return String(a).localeCompare(String(b), "en", { numeric: true });
+  return collator.compare(String(a), String(b));
+}
+
+interface Window {
+  first: number;
+  last: number;
+}
+
+/** Which rows are in sight, with some more on both sides, so that the next one can always take the focus. */
+function useWindow(count: number, on: boolean) {
+  const body = useRef<HTMLTableSectionElement>(null);
+  const [height, setHeight] = useState(0);
+  const [window_, setWindow] = useState<Window>({ first: 0, last: kWindowMargin * 2 });
+  useLayoutEffect(() => {
+    if (!on) return;
+    const row = body.current?.querySelector<HTMLElement>("tr[data-row]");
+    if (row && Math.abs(row.offsetHeight - height) > 0.5) setHeight(row.offsetHeight);
+  });
+  useEffect(() => {
+    if (!on || height === 0) return;
+    let frame = 0;
+    const look = () => {
+      frame = 0;
+      const top = -(body.current?.getBoundingClientRect().top ?? 0);
+      const step = kWindowMargin / 2;
+      const first = Math.max(0, Math.floor((top / height - kWindowMargin) / step) * step);
+      const last = Math.ceil(((top + innerHeight) / height + kWindowMargin) / step) * step;
+      setWindow((w) => (w.first === first && w.last === last ? w : { first, last }));
+    };
+    const later = () => (frame ||= requestAnimationFrame(look));
+    look();
+    addEventListener("scroll", later, { passive: true });
+    addEventListener("resize", later);
+    return () => {
+      cancelAnimationFrame(frame);
+      removeEventListener("scroll", later);
+      removeEventListener("resize", later);
+    };
+  }, [on, height, count]);
+  const last = Math.min(count, window_.last);
+  const first = Math.min(window_.first, Math.max(0, last - kWindowMargin));
+  return on ? { body, first, last, height } : { body, first: 0, last: count, height: 0 };
+}
+
+/** Stands for the rows that are not in the page. */
+function Spacer({ height, columns }: { height: number; columns: number }) {
+  if (height <= 0) return null;
+  return (
+    <tr className="spacer-row" aria-hidden="true" style={{ height }}>
+      <td colSpan={columns} />
+    </tr>
+  );
 }
 
 interface Props<T> {
@@ -42,9 +95,21 @@ interface Props<T> {
   rowHref?: (row: T) => string;
   initialSort: Sorting;
   empty: React.ReactNode;
+  /** Only the rows in sight are in the page, for lists of thousands; all rows must be of one height. */
+  windowed?: boolean;
 }
 
-export function DataTable<T>({ name, label, columns, rows, rowKey, rowHref, initialSort, empty }: Props<T>) {
+export function DataTable<T>({
+  name,
+  label,
+  columns,
+  rows,
+  rowKey,
+  rowHref,
+  initialSort,
+  empty,
+  windowed = false,
+}: Props<T>) {
   const [sorting, setSorting] = useState<Sorting>(remembered.get(name) ?? initialSort);
   const [shown, setShown] = useState(kPageRows);
 
@@ -56,6 +121,9 @@ export function DataTable<T>({ name, label, columns, rows, rowKey, rowHref, init
     return keyed.map((entry) => entry.row);
     // Columns and rowKey are written inline by the pages; the rows and the order are what changes.
   }, [rows, sorting]);
+
+  const window_ = useWindow(sorted.length, windowed && sorted.length > kPageRows);
+  const few = !windowed && sorted.length > shown;
 
   const choose = (column: Column<T>) => {
     const down = sorting.key === column.key ? !sorting.down : Boolean(column.numeric);
@@ -73,7 +141,11 @@ export function DataTable<T>({ name, label, columns, rows, rowKey, rowHref, init
   if (rows.length === 0) return <div className="panel">{empty}</div>;
   return (
     <div className="panel table-panel">
-      <table aria-label={label} data-table={name}>
+      <table
+        aria-label={label}
+        data-table={name}
+        aria-rowcount={windowed ? sorted.length + 1 : undefined}
+      >
         <thead>
           <tr>
             {columns.map((column) => {
@@ -101,11 +173,13 @@ export function DataTable<T>({ name, label, columns, rows, rowKey, rowHref, init
             })}
           </tr>
         </thead>
-        <tbody>
-          {sorted.slice(0, shown).map((row) => (
+        <tbody ref={window_.body}>
+          <Spacer height={window_.first * window_.height} columns={columns.length} />
+          {sorted.slice(window_.first, few ? shown : window_.last).map((row, i) => (
             <tr
               key={rowKey(row)}
               data-row={rowKey(row)}
+              aria-rowindex={windowed ? window_.first + i + 2 : undefined}
               className={rowHref ? "link" : ""}
               onClick={(e) => open(e, row)}
             >
@@ -119,9 +193,10 @@ export function DataTable<T>({ name, label, columns, rows, rowKey, rowHref, init
               ))}
             </tr>
           ))}
+          <Spacer height={(sorted.length - window_.last) * window_.height} columns={columns.length} />
         </tbody>
       </table>
-      {sorted.length > shown && (
+      {few && (
         <button className="more" onClick={() => setShown(shown + kPageRows * 5)}>
           <Icon name="down" size={14} /> Show more: {formatNumber(shown)} of {formatNumber(sorted.length)}{" "}
           rows

@@ -1,11 +1,7 @@
 // A text area that shows JSON in colour, numbers its lines and marks the lines with errors.
 
 import { useMemo, useRef } from "react";
-
-export interface Mark {
-  line: number;
-  text: string;
-}
+import type { Mark } from "../model/json_marks";
 
 const kTokens = /("(?:\\.|[^"\\])*"?)(\s*:)?|\b(true|false|null)\b|(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)/g;
 

@@ -23,6 +23,7 @@ export const kNav: readonly NavItem[] = [
     routes: ["services", "service", "service-edit"],
     key: "s",
   },
+  { href: "#/jobs", label: "Jobs", icon: "jobs", routes: ["jobs", "job", "job-edit"], key: "j" },
   { href: "#/nodes", label: "Nodes", icon: "nodes", routes: ["nodes", "node"], key: "n" },
   { href: "#/tasks", label: "Tasks", icon: "tasks", routes: ["tasks", "task"], key: "t", minor: true },
   {

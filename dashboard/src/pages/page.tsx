@@ -1,12 +1,11 @@
 // Route -> page.
 
-import { Component } from "react";
+import { Component, lazy, Suspense } from "react";
 import { messageOf } from "../api/http";
-import { Empty } from "../components/states";
+import { Empty, Loading } from "../components/states";
 import { useRoute } from "../router";
 import { Deployments } from "./deployments";
 import { Frameworks } from "./frameworks";
-import { Networking } from "./networking";
 import { NodeDetail } from "./node_detail";
 import { Nodes } from "./nodes";
 import { Overview } from "./overview";
@@ -15,6 +14,12 @@ import { ServiceForm } from "./service_form";
 import { Services } from "./services";
 import { TaskDetail } from "./task_detail";
 import { Tasks } from "./tasks";
+
+// Pages that one does not come to first are read when they are opened.
+const Jobs = lazy(() => import("./jobs").then((m) => ({ default: m.Jobs })));
+const JobDetail = lazy(() => import("./job_detail").then((m) => ({ default: m.JobDetail })));
+const JobForm = lazy(() => import("./job_form").then((m) => ({ default: m.JobForm })));
+const Networking = lazy(() => import("./networking").then((m) => ({ default: m.Networking })));
 
 function pageOf(path: readonly string[]): React.ReactNode {
   const [first = "", ...rest] = path;
@@ -38,6 +43,12 @@ function pageOf(path: readonly string[]): React.ReactNode {
       return <NodeDetail key={id} id={rest.join("/")} />;
     case "deployments":
       return <Deployments />;
+    case "jobs":
+      return rest[0] === "new" ? <JobForm key="new" /> : <Jobs />;
+    case "job":
+      return <JobDetail key={id} name={rest.join("/")} />;
+    case "job-edit":
+      return <JobForm key={id} name={rest.join("/")} />;
     case "networking":
       return <Networking />;
     case "frameworks":
@@ -61,11 +72,30 @@ class Guard extends Component<{ children: React.ReactNode }, { error: unknown }>
 
   override render() {
     if (this.state.error === null) return this.props.children;
-    return <Empty title="This page failed">{messageOf(this.state.error)}</Empty>;
+    return (
+      <Empty title="This page failed">
+        {messageOf(this.state.error)}{" "}
+        <button className="text-button" onClick={() => location.reload()}>
+          Load it again
+        </button>
+      </Empty>
+    );
   }
 }
 
 export function Page() {
   const { path } = useRoute();
-  return <Guard key={path.join("/")}>{pageOf(path)}</Guard>;
+  return (
+    <Guard key={path.join("/")}>
+      <Suspense
+        fallback={
+          <div className="panel">
+            <Loading />
+          </div>
+        }
+      >
+        {pageOf(path)}
+      </Suspense>
+    </Guard>
+  );
 }

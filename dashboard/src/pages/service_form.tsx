@@ -6,11 +6,11 @@ import { marathon, refreshApp } from "../api/live";
 import { createApp, updateApp } from "../api/marathon";
 import { useStore } from "../api/store";
 import { Icon } from "../components/icons";
-import { JsonEditor, type Mark } from "../components/json_editor";
+import { JsonEditor } from "../components/json_editor";
 import { PageHead } from "../components/page_head";
 import { Empty, Loading } from "../components/states";
 import { toast } from "../components/toasts";
-import { lineOfPath, lineOfSyntaxError } from "../model/json_places";
+import { marksOf, syntaxError } from "../model/json_marks";
 import {
   fieldOfError,
   kFields,
@@ -36,7 +36,7 @@ const kErrorNames: Record<string, string> = {
 const errorText = (entry: FieldError) =>
   entry.errors.map((e) => kErrorNames[e] ?? e).join("; ") || "is not valid";
 
-function Field({
+export function Field({
   field,
   text,
   errors,
@@ -82,31 +82,6 @@ function Field({
       </div>
     </div>
   );
-}
-
-/** Lines of the editor to mark: where the API found faults, or where the text is no JSON. */
-function marksOf(text: string, errors: readonly FieldError[]): Mark[] {
-  try {
-    JSON.parse(text);
-  } catch (error) {
-    const line = lineOfSyntaxError(text, messageOf(error));
-    return line ? [{ line, text: messageOf(error) }] : [];
-  }
-  return errors.flatMap((entry) => {
-    const line = lineOfPath(text, entry.path);
-    return line ? [{ line, text: `${entry.path} ${errorText(entry)}` }] : [];
-  });
-}
-
-function syntaxError(text: string): string {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null && !Array.isArray(value)
-      ? ""
-      : "The definition must be an object.";
-  } catch (error) {
-    return messageOf(error);
-  }
 }
 
 function Form({ id, initial }: { id: string | undefined; initial: object }) {
@@ -189,7 +164,7 @@ function Form({ id, initial }: { id: string | undefined; initial: object }) {
             label="Definition as JSON"
             value={text}
             onChange={change}
-            marks={marksOf(text, errors)}
+            marks={marksOf(text, errors, errorText)}
           />
         </div>
       </div>

@@ -205,6 +205,9 @@ async function narrow(check) {
       "#/deployments",
       "#/frameworks",
       "#/networking",
+      "#/jobs",
+      "#/jobs/new",
+      "#/jobs?view=graph",
     ]) {
       await check.go(hash);
       await page.locator("h1").waitFor();

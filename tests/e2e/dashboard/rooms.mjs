@@ -88,4 +88,103 @@ export async function networking(check, appId) {
   });
 }
 
-export async function rooms() {}
+const kJobs = "/service/chronos/v1/scheduler";
+
+async function jobForm(page, name, command) {
+  await page.locator("#field-name").fill(name);
+  await page.locator("#field-command").fill(command);
+}
+
+/** A job, one that depends on it, the graph of both, and the end of both. */
+async function jobsPages(check) {
+  const { page } = check;
+  const answer = await check.ask(`${kJobs}/jobs/summary`);
+  if (answer.status === 404) {
+    return step("the jobs page says that nothing runs jobs here", async () => {
+      await check.go("#/jobs");
+      await page.locator("[data-absent]", { hasText: "not part of this cluster" }).waitFor();
+    });
+  }
+  const first = `check-first-${process.pid}`;
+  const second = `check-second-${process.pid}`;
+  try {
+    await step("the next runs are shown while a schedule is typed, and what is wrong with it", async () => {
+      await check.go("#/jobs/new");
+      await jobForm(page, first, "echo first");
+      await page.locator("#field-schedule-period").fill("daily");
+      await page.locator('[data-field="schedule-period"] .field-error').waitFor();
+      await page.locator("#field-schedule-period").fill("P1M");
+      await page.locator("#field-schedule-start").fill("2090-01-31T08:00:00");
+      await page.locator("#field-zone").fill("Europe/Berlin");
+      const runs = await page.locator("[data-upcoming]").innerText();
+      expect(runs.includes("2090-02-28 08:00"), `the runs are: ${runs}`);
+      await check.shot("job-form-dark");
+    });
+    await step("a job is created and opens", async () => {
+      await page.keyboard.press("Enter");
+      await page.locator("h1", { hasText: first }).waitFor();
+      await page.locator(".badge", { hasText: "Never ran" }).waitFor();
+    });
+    await step("a job that runs after it is created by choosing it from a list", async () => {
+      await check.go("#/jobs/new");
+      await jobForm(page, second, "echo second");
+      await page.locator('[data-trigger="parents"]').click();
+      await page.locator("#field-parents").fill(first);
+      await page.locator('[role="option"]', { hasText: first }).waitFor();
+      await page.locator("#field-parents").press("Enter");
+      await page.locator('[data-form] button[type="submit"]').click();
+      await page.locator("h1", { hasText: second }).waitFor();
+    });
+    await step("running the first runs the second after it", async () => {
+      await check.go(`#/job/${first}`);
+      await page.locator('[data-action="run"]').click();
+      await page.locator("dialog [data-arguments]").waitFor();
+      await page.locator('dialog button[type="submit"]').click();
+      await page.locator(".badge.good", { hasText: "Succeeded" }).first().waitFor();
+      await check.go(`#/job/${second}?tab=runs`);
+      await rows(page, "runs").locator(".badge.good").first().waitFor();
+    });
+    await step("the graph shows both, and the keyboard walks along the line", async () => {
+      await check.go(`#/jobs?view=graph&q=${first}`);
+      await page.locator(`[data-node="${first}"]`).focus();
+      await page.keyboard.press("ArrowRight");
+      await page.waitForFunction((id) => document.activeElement?.getAttribute("data-node") === id, second);
+      await page.keyboard.press("Enter");
+      await page.locator("h1", { hasText: second }).waitFor();
+    });
+    await step("a job is disabled and enabled again", async () => {
+      for (const word of ["Disabled", "Succeeded"]) {
+        await page.locator('[data-action="switch"]').click();
+        await page.locator('dialog button[type="submit"]').click();
+        await page.locator(".page-head .badge", { hasText: word }).waitFor();
+      }
+    });
+    await step("what the server refuses is shown at the field", async () => {
+      await check.go("#/jobs/new");
+      await jobForm(page, `check-third-${process.pid}`, "true");
+      await page.locator("#field-schedule-period").fill("P1D");
+      await page.locator("[data-editor]").fill(
+        JSON.stringify({ name: `check-third-${process.pid}`, command: "true", parents: ["no-such-job"] }, null, 2),
+      );
+      await page.locator('[data-form] button[type="submit"]').click();
+      await page.locator('[data-field="parents"] .field-error').waitFor();
+      await page.locator(".gutter .marked").first().waitFor();
+    });
+    await step("deleting asks for the name and takes the job out of the list", async () => {
+      for (const name of [second, first]) {
+        await check.go(`#/job/${name}`);
+        await page.locator('[data-action="delete"]').click();
+        await page.locator("dialog input").fill(name);
+        await page.locator('dialog button[type="submit"]').click();
+        await page.locator('table[data-table="jobs"], [data-filter]').first().waitFor();
+        await rowOf(page, "jobs", name).waitFor({ state: "detached" });
+      }
+    });
+  } finally {
+    for (const name of [second, first]) await check.ask(`${kJobs}/job/${name}`, "DELETE").catch(() => {});
+  }
+}
+
+export async function rooms(check) {
+  await jobsPages(check);
+}
