@@ -10,7 +10,7 @@ namespace installer {
 namespace {
 
 constexpr unsigned kMasterPort = 5050, kLinkPort = 6050, kAgentPort = 5051, kMarathonPort = 8080,
-                   kGatewayPort = 80;
+                   kUniversePort = 7070, kGatewayPort = 80;
 constexpr unsigned kAgentsMax = 50;
 
 /// Containers of two clusters on one machine must not share cgroups: the root directory tells them
@@ -141,6 +141,20 @@ base::Result<ClusterPlan> plan_cluster(const ClusterOptions& o, const Machine& m
       "--http_address=" + o.ip,     fmt::format("--http_port={}", marathon.port),
       "--hostname=" + o.ip,         fmt::format("--data_dir={}/marathon", o.root)};
   plan.daemons.push_back(std::move(marathon));
+
+  Daemon universe;
+  universe.name = "universe";
+  universe.port = port(kUniversePort);
+  universe.health_path = "/health";
+  universe.stop_signal = SIGTERM;
+  universe.stop_order = 1;
+  universe.argv = {o.bin_dir + "/dcos-universe",
+                   "--ip=" + o.ip,
+                   fmt::format("--port={}", universe.port),
+                   fmt::format("--marathon={}:{}", o.ip, port(kMarathonPort)),
+                   fmt::format("--master={}:{}", o.ip, port(kMasterPort)),
+                   fmt::format("--data_dir={}/universe", o.root)};
+  plan.daemons.push_back(std::move(universe));
 
   Daemon gateway;
   gateway.name = "gateway";

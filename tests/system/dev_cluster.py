@@ -44,7 +44,7 @@ def full_cycle():
     cluster = Cluster()
     try:
         first = cluster.dev("up").stdout
-        for step in ("user", "memory", "kernel", "ports", "master", "agent-1", "agent-2", "marathon", "gateway", "first app"):
+        for step in ("user", "memory", "kernel", "ports", "master", "agent-1", "agent-2", "marathon", "universe", "gateway", "first app"):
             assert step in first, f"no step '{step}' in:\n{first}"
         assert cluster.url in first
         again = cluster.dev("up").stdout
@@ -52,7 +52,7 @@ def full_cycle():
 
         before = cluster.running("/hello")
         assert len(before) == 1
-        for name in ("master", "agent-1", "agent-2", "marathon", "gateway"):
+        for name in ("master", "agent-1", "agent-2", "marathon", "universe", "gateway"):
             pid = cluster.daemon(name)["pid"]
             os.kill(pid, signal.SIGKILL)
             eventually(f"{name} is restarted", lambda: cluster.daemon(name)["pid"] not in (0, pid))
