@@ -10,7 +10,7 @@ namespace installer {
 namespace {
 
 constexpr unsigned kMasterPort = 5050, kLinkPort = 6050, kAgentPort = 5051, kMarathonPort = 8080,
-                   kUniversePort = 7070, kGatewayPort = 80;
+                   kUniversePort = 7070, kChronosPort = 4400, kGatewayPort = 80;
 constexpr unsigned kAgentsMax = 50;
 
 /// Containers of two clusters on one machine must not share cgroups: the root directory tells them
@@ -155,6 +155,18 @@ base::Result<ClusterPlan> plan_cluster(const ClusterOptions& o, const Machine& m
                    fmt::format("--master={}:{}", o.ip, port(kMasterPort)),
                    fmt::format("--data_dir={}/universe", o.root)};
   plan.daemons.push_back(std::move(universe));
+
+  Daemon chronos;
+  chronos.name = "chronos";
+  chronos.port = port(kChronosPort);
+  chronos.health_path = "/ping";
+  chronos.stop_signal = SIGTERM;
+  chronos.stop_order = 1;
+  chronos.argv = {
+      o.bin_dir + "/dcos-chronos", fmt::format("--master={}:{}", o.ip, port(kMasterPort)),
+      "--http_address=" + o.ip,    fmt::format("--http_port={}", chronos.port),
+      "--hostname=" + o.ip,        fmt::format("--data_dir={}/chronos", o.root)};
+  plan.daemons.push_back(std::move(chronos));
 
   Daemon gateway;
   gateway.name = "gateway";

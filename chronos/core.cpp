@@ -1,0 +1,52 @@
+#include "chronos/core.hpp"
+
+#include "chronos/api/api.hpp"
+#include "chronos/due.hpp"
+#include "chronos/launching.hpp"
+#include "chronos/records.hpp"
+#include "chronos/runs.hpp"
+
+namespace chronos {
+namespace {
+
+void on_timer(Turn& turn, const TimerName& name) {
+  if (name == "due") return on_due(turn);
+  if (name == "confirm") return confirm_launches(turn);
+  if (name == "reconcile") return reconcile(turn, false);
+  if (name == "kills") return repeat_kills(turn);
+  if (name == "suppress") return suppress_when_idle(turn);
+  // What the store refused goes with any commit.
+  if (name == "flush" && !turn.state.unsaved.empty()) when_durable(turn, [](Turn&, const base::Status&) {});
+}
+
+template <class... Functions>
+struct Overloaded : Functions... {
+  using Functions::operator()...;
+};
+
+}  // namespace
+
+Core::Core(Policy policy, std::string address, const TimeZones& zones)
+    : policy_(std::move(policy)), address_(std::move(address)), zones_(zones) {}
+
+void Core::on(const Event& event, base::Now now, Effects& out) {
+  Turn turn{state_, policy_, zones_, now, out};
+  std::visit(Overloaded{
+                 [&](const Recovered& e) { recover(turn, e.records); },
+                 [&](const HttpRequested& e) { api::on_request(turn, address_, e); },
+                 [&](const MasterEvent& e) { on_master_event(turn, *e.event); },
+                 [&](const MasterLost&) { state_.subscribed = false; },
+                 [&](const Persisted& e) { on_persisted(turn, e.ticket, e.status); },
+                 [&](const TimerFired& e) { on_timer(turn, e.timer); },
+                 [&](const ClockJumped&) {
+                   turn.info("the wall clock was set");
+                   on_due(turn);
+                 },
+             },
+             event);
+  settle(turn);
+  ask_for_offers(turn);
+  flush_commit(turn);
+}
+
+}  // namespace chronos

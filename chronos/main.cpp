@@ -1,0 +1,67 @@
+// chronos: runs jobs when their time has come. Read README.md for the picture, core.cpp for the rules.
+
+#include <csignal>
+#include <cstdio>
+
+#include "base/log.hpp"
+#include "chronos/flags.hpp"
+#include "chronos/shell.hpp"
+
+extern char** environ;
+
+namespace {
+
+constexpr int kBadFlag = 112;
+constexpr int kCannotBind = 111;
+constexpr int kCannotStore = 100;
+
+base::FlagTable::Environment environment() {
+  base::FlagTable::Environment variables;
+  for (char** entry = environ; *entry; ++entry) {
+    const std::string_view text = *entry;
+    const size_t equals = text.find('=');
+    if (equals != std::string_view::npos) {
+      variables.emplace(text.substr(0, equals), text.substr(equals + 1));
+    }
+  }
+  return variables;
+}
+
+base::log::Level level_of(const std::string& name) {
+  if (name == "debug" || name == "trace") return base::log::Level::Debug;
+  if (name == "warn" || name == "warning") return base::log::Level::Warning;
+  if (name == "error" || name == "fatal") return base::log::Level::Error;
+  return base::log::Level::Info;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::string help;
+  bool wants_help = false;
+  const auto flags = chronos::Flags::parse(argc, argv, environment(), help, wants_help);
+  if (wants_help) return std::puts(help.c_str()), 0;
+  if (!flags) {
+    std::fprintf(stderr, "dcos-chronos: %s\nTry 'dcos-chronos --help'.\n", flags.error().message.c_str());
+    return kBadFlag;
+  }
+  base::log::set_level(level_of(flags->logging_level));
+
+  base::Loop loop;
+  auto store = base::open_store(loop, flags->store_location());
+  if (!store) {
+    std::fprintf(stderr, "dcos-chronos: %s\n", store.error().message.c_str());
+    return kCannotStore;
+  }
+  chronos::Shell shell(loop, **store, *flags);
+  const auto port = shell.start();
+  if (!port) {
+    std::fprintf(stderr, "dcos-chronos: %s\n", port.error().message.c_str());
+    return kCannotBind;
+  }
+  LOG_INFO("listening on {}:{}, state in {}", flags->http_address, *port, flags->store_location());
+  for (int signal : {SIGTERM, SIGINT}) {
+    loop.on_signal(signal, [&shell] { shell.drain(0); });
+  }
+  return loop.run();
+}

@@ -1,0 +1,52 @@
+#pragma once
+
+// An offer in the terms that placement needs, counted down as runs are placed on it. Amounts are thousandths, so that
+// 0.1 + 0.2 fits into 0.3.
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "chronos/job.hpp"
+
+namespace mesos::v1 {
+class Offer;
+}
+
+namespace chronos {
+
+struct ScalarPiece {
+  bool reserved = false;
+  int64_t left = 0;
+  int index = 0;  // in the offer's resources
+};
+
+struct Offer {
+  std::string id, agent_id, hostname;
+  std::multimap<std::string, std::string> attributes;  // a set has one entry per item
+  std::vector<ScalarPiece> cpus, mem, disk;             // reserved ones first
+  std::shared_ptr<const mesos::v1::Offer> message;
+};
+
+/// Resources of an offer that a run gets: index in the offer, and thousandths.
+using Placement = std::vector<std::pair<int, int64_t>>;
+
+/// What a job asks for.
+struct Demand {
+  int64_t cpus = 0, mem = 0, disk = 0;
+  bool covers(const Demand& other) const { return cpus >= other.cpus && mem >= other.mem && disk >= other.disk; }
+};
+Demand demand_of(const Job& job);
+
+Offer decode_offer(const mesos::v1::Offer& message);
+
+/// Do the agent's attributes and name satisfy the job's constraints?
+bool satisfies(const Offer& offer, const Job& job);
+
+/// Takes the resources out of `offer`, or leaves it alone: false.
+bool take(Offer& offer, const Demand& demand, Placement& placement);
+
+}  // namespace chronos

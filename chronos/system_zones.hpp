@@ -1,0 +1,14 @@
+#pragma once
+
+// The machine's time zone data (/usr/share/zoneinfo) as the core's TimeZones.
+
+#include <memory>
+
+#include "chronos/time_zones.hpp"
+
+namespace chronos {
+
+/// Zones are loaded on first use and kept.
+std::unique_ptr<TimeZones> system_time_zones();
+
+}  // namespace chronos
