@@ -1,0 +1,129 @@
+#include <gtest/gtest.h>
+
+#include "base/strings.hpp"
+#include "base/testing/fuzz.hpp"
+#include "kernel/auth/acls.hpp"
+#include "kernel/auth/credentials.hpp"
+
+extern "C" int fuzz_auth(const uint8_t* data, size_t size);
+
+namespace auth {
+namespace {
+
+constexpr char kAcls[] = R"({
+  "permissive": false,
+  "register_frameworks": [
+    {"principals": {"values": ["marathon"]}, "roles": {"values": ["slave_public", "eng/%"]}},
+    {"principals": {"values": ["ops"]}, "roles": {"type": "ANY"}},
+    {"principals": {"type": "ANY"}, "roles": {"values": ["*"]}}
+  ],
+  "run_tasks": [
+    {"principals": {"type": "NONE"}, "users": {"values": ["root"]}},
+    {"principals": {"type": "ANY"}, "users": {"type": "ANY"}}
+  ],
+  "teardown_frameworks": [
+    {"principals": {"values": ["ops"]}, "framework_principals": {"type": "ANY"}},
+    {"principals": {"type": "ANY"}, "framework_principals": {"type": "NONE"}}
+  ]
+})";
+
+TEST(Acls, decide_by_the_first_entry_that_matches) {
+  const auto acls = Acls::parse(kAcls);
+  ASSERT_TRUE(acls) << acls.error().message;
+  using enum Action;
+  struct Case {
+    Action action;
+    std::optional<std::string> principal, object;
+    bool allowed;
+  };
+  const Case cases[] = {
+      {RegisterFrameworks, "marathon", "slave_public", true},
+      {RegisterFrameworks, "marathon", "eng/web", true},
+      {RegisterFrameworks, "marathon", "eng/web/a", true},
+      {RegisterFrameworks, "marathon", "eng", false},
+      {RegisterFrameworks, "marathon", "engine", false},
+      {RegisterFrameworks, "marathon", "*", true},
+      {RegisterFrameworks, "ops", "anything", true},
+      {RegisterFrameworks, std::nullopt, "*", true},
+      {RegisterFrameworks, std::nullopt, "eng/web", false},
+      {RunTasks, "marathon", "root", false},
+      {RunTasks, "marathon", "nobody", true},
+      {RunTasks, std::nullopt, "nobody", true},
+      {TeardownFrameworks, "ops", "marathon", true},
+      {TeardownFrameworks, "dev", "marathon", false},
+      {TeardownFrameworks, std::nullopt, "marathon", false},
+      {ViewFlags, "ops", std::nullopt, false},
+  };
+  for (const Case& c : cases) {
+    EXPECT_EQ(acls->allows(c.action, c.principal, c.object), c.allowed)
+        << action_name(c.action) << " " << c.principal.value_or("-") << " " << c.object.value_or("-");
+  }
+}
+
+TEST(Acls, tell_when_no_object_can_be_refused) {
+  const auto acls = Acls::parse(kAcls).value();
+  EXPECT_TRUE(acls.allows_all(Action::RegisterFrameworks, "ops"));
+  EXPECT_FALSE(acls.allows_all(Action::RegisterFrameworks, "marathon"));
+  EXPECT_FALSE(acls.allows_all(Action::RunTasks, "marathon"));
+  EXPECT_TRUE(Acls().allows_all(Action::ViewTasks, std::nullopt));
+}
+
+TEST(Acls, are_permissive_unless_told_otherwise) {
+  EXPECT_TRUE(Acls::parse("{}").value().allows(Action::ViewTasks, "p", "root"));
+  EXPECT_FALSE(Acls::parse(R"({"permissive":false})").value().allows(Action::ViewTasks, "p", "root"));
+}
+
+TEST(Acls, name_what_is_wrong_with_a_file) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"[]", "must be an object"},
+      {R"({"permissive":"yes"})", "/permissive"},
+      {R"({"run_taks":[]})", "/run_taks"},
+      {R"({"run_tasks":{}})", "/run_tasks"},
+      {R"({"run_tasks":[{"principals":{"type":"ANY"}}]})", "'users' is missing"},
+      {R"({"run_tasks":[{"principals":{"type":"ALL"},"users":{"type":"ANY"}}]})", "/run_tasks/0/principals/type"},
+      {R"({"run_tasks":[{"principals":{"values":[1]},"users":{"type":"ANY"}}]})", "/run_tasks/0/principals/values"},
+      {R"({"run_tasks":[{"principals":{},"users":{"type":"ANY"}}]})", "names nobody"},
+      {R"({"run_tasks":[{"principals":{"type":"ANY"},"roles":{"type":"ANY"}}]})", "unknown field 'roles'"},
+      {R"({"get_endpoints":[{"principals":{"type":"ANY"},"paths":{"values":["/state"]}}]})", "/state"},
+  };
+  for (const auto& [text, words] : cases) {
+    const auto acls = Acls::parse(text);
+    ASSERT_FALSE(acls) << text;
+    EXPECT_NE(acls.error().message.find(words), std::string::npos) << acls.error().message;
+  }
+}
+
+TEST(Credentials, accept_the_right_secret_only) {
+  const auto credentials = Credentials::parse(R"({"credentials":[{"principal":"p","secret":"s:1"},{"principal":"q","secret":""}]})");
+  ASSERT_TRUE(credentials);
+  EXPECT_TRUE(credentials->accept("p", "s:1"));
+  EXPECT_TRUE(credentials->accept("q", ""));
+  for (const char* wrong : {"", "s", "s:1 ", "S:1"}) EXPECT_FALSE(credentials->accept("p", wrong)) << wrong;
+  EXPECT_FALSE(credentials->accept("nobody", "?"));
+}
+
+TEST(Credentials, never_repeat_a_secret_in_an_error) {
+  for (const char* text : {"p hunter2", R"({"credentials":[{"principal":"","secret":"hunter2"}]})",
+                           R"({"credentials":[{"principal":"a","secret":"hunter2"},{"principal":"a","secret":"hunter2"}]})",
+                           R"({"credentials":[{"principal":"a:b","secret":"hunter2"}]})", R"({"credentials":{"secret":"hunter2"}})"}) {
+    const auto credentials = Credentials::parse(text);
+    ASSERT_FALSE(credentials) << text;
+    EXPECT_EQ(credentials.error().message.find("hunter2"), std::string::npos) << credentials.error().message;
+  }
+}
+
+TEST(Basic, is_read_from_the_header) {
+  const auto read = parse_basic("basic " + base::base64_encode("me:a:b"));
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->principal, "me");
+  EXPECT_EQ(read->secret, "a:b");
+  for (const char* text : {"", "Basic", "Bearer abc", "Basic !!!"}) EXPECT_FALSE(parse_basic(text)) << text;
+  EXPECT_FALSE(parse_basic("Basic " + base::base64_encode("nocolon")));
+}
+
+TEST(Auth, takes_any_bytes) {
+  base::testing::fuzz(fuzz_auth, {kAcls, R"({"credentials":[{"principal":"p","secret":"s"}]})", "Basic cDpz"}, 2000, 1);
+}
+
+}  // namespace
+}  // namespace auth
