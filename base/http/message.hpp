@@ -59,6 +59,7 @@ struct Request {
   std::string remote_address;  // "127.0.0.1:41234", or "unix"
   std::map<std::string, std::string> parameters;  // filled by the router: decoded {name} pieces
   std::string rest;            // filled by the router: decoded text matched by a final {rest...}
+  std::string principal;       // filled by the daemon's authentication; empty: nobody in particular
 
   Query query() const { return Query::parse(query_text); }
 };

@@ -136,9 +136,13 @@ void Core::launch(Acceptance& acceptance, Operation_& operation) {
     TaskNeeds needs;
     std::optional<std::string> why;
     if (operation.has_id()) why = "The `id` field cannot be set on LAUNCH operations";
+    TaskStatus::Reason reason = TaskStatus::REASON_TASK_INVALID;
     if (!why) why = validate_task(info, TaskContext{framework, agent, acceptance.role, acceptance.remaining}, needs);
+    if (!why && (why = forbid_task(framework, info, info.has_executor() ? &info.executor() : nullptr))) {
+      reason = TaskStatus::REASON_TASK_UNAUTHORIZED;
+    }
     if (why) {
-      TaskStatus status = make_status(info.task_id().value(), mesos::v1::TASK_ERROR, *why, TaskStatus::REASON_TASK_INVALID);
+      TaskStatus status = make_status(info.task_id().value(), mesos::v1::TASK_ERROR, *why, reason);
       *status.mutable_agent_id() = info.agent_id();
       count_state(mesos::v1::TASK_ERROR, status);
       send_status(framework, std::move(status));
@@ -185,10 +189,14 @@ void Core::launch_group(Acceptance& acceptance, Operation_& operation) {
   if (!why) {
     why = validate_group(executor, group, TaskContext{framework, agent, acceptance.role, acceptance.remaining}, needs);
   }
+  TaskStatus::Reason reason = TaskStatus::REASON_TASK_GROUP_INVALID;
+  for (int i = 0; !why && i < group.tasks_size(); ++i) {
+    why = forbid_task(framework, group.tasks(i), &executor);
+    if (why) reason = TaskStatus::REASON_TASK_GROUP_UNAUTHORIZED;
+  }
   if (why) {
     for (const auto& task : group.tasks()) {
-      TaskStatus status =
-          make_status(task.task_id().value(), mesos::v1::TASK_ERROR, *why, TaskStatus::REASON_TASK_GROUP_INVALID);
+      TaskStatus status = make_status(task.task_id().value(), mesos::v1::TASK_ERROR, *why, reason);
       *status.mutable_agent_id() = task.agent_id();
       count_state(mesos::v1::TASK_ERROR, status);
       send_status(framework, std::move(status));

@@ -183,9 +183,16 @@ class Core {
   void remove_quota(CallId call, const std::string& role);
   void set_quota(CallId call, const mesos::v1::quota::QuotaRequest& request);
   void store_quotas(CallId call, std::vector<mesos::v1::quota::QuotaConfig> configs);
-  void convert_as_operator(CallId call, const AgentId& agent, mesos::v1::Offer::Operation operation);
+  void convert_as_operator(const OperatorCallReceived& event, const AgentId& agent, mesos::v1::Offer::Operation operation);
   void set_deactivated(CallId call, const AgentId& id, bool deactivated);
   void drain(CallId call, const mesos::v1::master::Call::DrainAgent& request);
+
+  // authorization.cpp: absent or false means that nothing speaks against it
+  bool allowed(auth::Action action, const std::string& principal, const std::optional<std::string>& object) const;
+  std::optional<std::string> forbid_roles(const FrameworkInfo& info) const;
+  std::optional<std::string> forbid_task(const Framework& framework, const TaskInfo& task, const ExecutorInfo* executor) const;
+  std::optional<std::string> forbid_operation(const mesos::v1::Offer::Operation& operation, const std::string& principal) const;
+  bool forbids(const mesos::v1::master::Call& call, const std::string& principal) const;
 
   // publish.cpp
   void publish_agent_added(const Agent& agent);

@@ -41,6 +41,7 @@ Flags::Flags() : table("dcos-master", kSummary, "MESOS_") {
   add_registry_flags();
   add_policy_flags();
   add_allocation_flags();
+  add_access_flags();
   add_log_flags();
   add_absent_flags();
 }
@@ -105,6 +106,41 @@ void Flags::add_allocation_flags() {
   table.add(&whitelist_, "whitelist", "file with the hostnames of the only agents to offer, one per line");
 }
 
+void Flags::add_access_flags() {
+  table.section("Access");
+  Options file;
+  file.from_file = true;
+  file.secret = true;
+  table.add(&credentials_, "credentials", "file with the principals and secrets: {\"credentials\":[{\"principal\":..,\"secret\":..}]}",
+            file);
+  table.add(&authenticate_readonly_, "authenticate_http_readonly", "reading endpoints ask for a principal and its secret");
+  table.add(&authenticate_readwrite_, "authenticate_http_readwrite", "changing endpoints ask for a principal and its secret",
+            aliases({"authenticate_http"}));
+  table.add(&authenticate_schedulers_, "authenticate_http_frameworks", "schedulers are asked for a principal and its secret");
+  Options lists;
+  lists.from_file = true;
+  table.add(&acls_, "acls", "access control lists, as JSON or as the path of a file: who may do what", lists);
+}
+
+base::Status Flags::read_access() {
+  std::shared_ptr<const auth::Credentials> credentials;
+  if (credentials_) {
+    auto read = auth::Credentials::parse(*credentials_);
+    if (!read) return read.error().with_context("--credentials");
+    credentials = std::make_shared<const auth::Credentials>(std::move(*read));
+  }
+  if ((authenticate_readonly_ || authenticate_readwrite_ || authenticate_schedulers_) && !credentials) {
+    return base::invalid("authentication needs --credentials=FILE: without it nobody could ever be let in");
+  }
+  authentication = Authentication(std::move(credentials), authenticate_readonly_, authenticate_readwrite_, authenticate_schedulers_);
+  if (acls_) {
+    auto read = auth::Acls::parse(*acls_);
+    if (!read) return read.error().with_context("--acls");
+    policy.acls = std::make_shared<const auth::Acls>(std::move(*read));
+  }
+  return {};
+}
+
 void Flags::add_log_flags() {
   table.section("Log");
   table.add(&logging_level, "logging_level", "INFO, WARNING or ERROR; DEBUG shows every launch");
@@ -144,18 +180,13 @@ void Flags::add_absent_flags() {
   table.add(&zk_, "zk", "not supported: this master stands alone");
   absent("zk_session_timeout", "10secs", "this master stands alone");
   absent("quorum", std::nullopt, "the registry has one copy, in work_dir");
-  absent("acls", std::nullopt, "there is no authorization; keep the port private");
-  absent("authorizers", "local", "there is no authorization; keep the port private");
-  absent("credentials", std::nullopt, "there is no authentication; keep the port private");
+  absent("authorizers", "local", "access control lists are the only authorizer");
   absent_switch("authenticate_agents", false, "there is no authentication of agents", {"authenticate_slaves"});
   absent_switch("authenticate_frameworks", false, "there is no authentication of frameworks", {"authenticate"});
-  absent_switch("authenticate_http_frameworks", false, "there is no authentication of schedulers");
-  absent_switch("authenticate_http_readonly", false, "there is no authentication of readers");
-  absent_switch("authenticate_http_readwrite", false, "there is no authentication of operators", {"authenticate_http"});
   absent("authentication_v0_timeout", "15secs", "there is no message protocol of the original");
   absent("authenticators", "crammd5", "there is no message protocol of the original");
-  absent("http_authenticators", "basic", "there is no authentication");
-  absent("http_framework_authenticators", std::nullopt, "there is no authentication");
+  absent("http_authenticators", "basic", "Basic is the only scheme");
+  absent("http_framework_authenticators", std::nullopt, "Basic is the only scheme");
   absent("rate_limits", std::nullopt, "schedulers are not limited");
   absent("firewall_rules", std::nullopt, "endpoints cannot be closed");
   absent("domain", std::nullopt, "fault domains of the master are not known");
@@ -223,6 +254,7 @@ base::Status Flags::check() {
     policy.roles->insert("*");
   }
   RETURN_IF_ERROR(read_weights());
+  RETURN_IF_ERROR(read_access());
   policy.max_completed_frameworks = max_completed_frameworks_;
   policy.max_completed_tasks_per_framework = max_completed_tasks_;
   policy.max_unreachable_tasks_per_framework = max_unreachable_tasks_;

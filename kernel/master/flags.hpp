@@ -7,6 +7,7 @@
 
 #include "base/flags.hpp"
 #include "kernel/allocator/allocator.hpp"
+#include "kernel/master/api/authentication.hpp"
 #include "kernel/master/policy.hpp"
 
 namespace master {
@@ -43,6 +44,8 @@ struct Flags {
   Policy policy;
   allocator::Options allocator_options;
 
+  Authentication authentication;
+
   bool in_memory() const { return registry == "in_memory"; }
 
  private:
@@ -50,14 +53,18 @@ struct Flags {
   void add_policy_flags();
   void add_allocation_flags();
   void add_registry_flags();
+  void add_access_flags();
   void add_log_flags();
   void add_absent_flags();
   base::Status check();
   base::Status check_absent();
+  base::Status read_access();
   base::Status read_weights();
 
   // Texts that are parsed further.
   std::optional<std::string> roles_, weights_, agent_removal_rate_limit_, excluded_names_, whitelist_, zk_;
+  std::optional<std::string> credentials_, acls_;
+  bool authenticate_readonly_ = false, authenticate_readwrite_ = false, authenticate_schedulers_ = false;
   std::string role_sorter_ = "drf", framework_sorter_ = "drf", min_allocatable_ = "cpus:0.01|mem:32";
   uint64_t max_completed_frameworks_ = 50, max_completed_tasks_ = 1000, max_unreachable_tasks_ = 1000;
   uint64_t registry_max_agent_count_ = 102'400;

@@ -55,6 +55,7 @@ std::optional<std::string> Core::refuse_subscription(const SchedulerSubscribed& 
   if (!policy_.root_submissions && info.user() == "root") {
     return "User 'root' is not allowed to run frameworks without --root_submissions set";
   }
+  if (auto error = forbid_roles(info)) return error;
   if (info.has_id() && !info.id().value().empty()) {
     const auto completed = state_.completed_frameworks.find(info.id().value());
     if (completed != state_.completed_frameworks.end()) return "Framework has been removed";
@@ -380,6 +381,7 @@ void Core::update_framework(Framework& framework, CallId call, Call::UpdateFrame
     out_->reply(call, 400, "'FrameworkInfo' is not valid: " + *why);
     return;
   }
+  if ((why = forbid_roles(info))) return out_->reply(call, 403, *why);
   const std::set<std::string> roles = roles_of(info);
   std::vector<Offer*> stale;
   for (const auto& [id, offer] : framework.offers) {

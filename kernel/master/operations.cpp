@@ -89,6 +89,7 @@ void Core::convert(Acceptance& acceptance, Operation_& operation) {
   if (auto why = validate_feedback(acceptance, operation)) return refuse_operation(framework, operation, *why);
   normalize(operation, acceptance.role.str());
   if (auto why = validate_operation(operation, agent, &framework)) return refuse_operation(framework, operation, *why);
+  if (auto why = forbid_operation(operation, framework.info->principal())) return refuse_operation(framework, operation, *why);
   auto conversions = resources::conversions(operation);
   if (!conversions) return refuse_operation(framework, operation, conversions.error().message);
   auto remaining = resources::apply(acceptance.remaining, *conversions);
@@ -252,7 +253,8 @@ void Core::reconcile_operations(Framework& framework, const Call::ReconcileOpera
   }
 }
 
-void Core::convert_as_operator(CallId call, const AgentId& id, Operation_ operation) {
+void Core::convert_as_operator(const OperatorCallReceived& event, const AgentId& id, Operation_ operation) {
+  const CallId call = event.call_id;
   Agent* agent = find_agent(id);
   if (agent == nullptr) return out_->reply(call, 400, "No agent found with specified ID");
   if (!agent->connected) return out_->reply(call, 409, "Agent " + id + " is not connected");
@@ -260,6 +262,7 @@ void Core::convert_as_operator(CallId call, const AgentId& id, Operation_ operat
   if (auto why = validate_operation(operation, *agent, nullptr)) {
     return out_->reply(call, 400, "Invalid " + Operation_::Type_Name(operation.type()) + " operation: " + *why);
   }
+  if (auto why = forbid_operation(operation, event.principal)) return out_->reply(call, 403, *why);
   auto conversions = resources::conversions(operation);
   if (!conversions) return out_->reply(call, 400, conversions.error().message);
   // Take back as many offers as it needs and no more; none when even all of them would not do.

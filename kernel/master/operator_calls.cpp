@@ -16,6 +16,7 @@ void Core::handle(OperatorCallReceived& event) {
   Call& call = event.call;
   const CallId id = event.call_id;
   Operation_ operation;
+  if (forbids(call, event.principal)) return out_->reply(id, 403);
   switch (call.type()) {
     case Call::TEARDOWN: return teardown(id, call.teardown().framework_id().value());
     case Call::MARK_AGENT_GONE: return mark_gone(id, call.mark_agent_gone().agent_id().value());
@@ -30,30 +31,30 @@ void Core::handle(OperatorCallReceived& event) {
       operation.set_type(Operation_::RESERVE);
       *operation.mutable_reserve()->mutable_source() = std::move(*call.mutable_reserve_resources()->mutable_source());
       *operation.mutable_reserve()->mutable_resources() = std::move(*call.mutable_reserve_resources()->mutable_resources());
-      return convert_as_operator(id, call.reserve_resources().agent_id().value(), std::move(operation));
+      return convert_as_operator(event, call.reserve_resources().agent_id().value(), std::move(operation));
     case Call::UNRESERVE_RESOURCES:
       operation.set_type(Operation_::UNRESERVE);
       *operation.mutable_unreserve()->mutable_resources() =
           std::move(*call.mutable_unreserve_resources()->mutable_resources());
-      return convert_as_operator(id, call.unreserve_resources().agent_id().value(), std::move(operation));
+      return convert_as_operator(event, call.unreserve_resources().agent_id().value(), std::move(operation));
     case Call::CREATE_VOLUMES:
       operation.set_type(Operation_::CREATE);
       *operation.mutable_create()->mutable_volumes() = std::move(*call.mutable_create_volumes()->mutable_volumes());
-      return convert_as_operator(id, call.create_volumes().agent_id().value(), std::move(operation));
+      return convert_as_operator(event, call.create_volumes().agent_id().value(), std::move(operation));
     case Call::DESTROY_VOLUMES:
       operation.set_type(Operation_::DESTROY);
       *operation.mutable_destroy()->mutable_volumes() = std::move(*call.mutable_destroy_volumes()->mutable_volumes());
-      return convert_as_operator(id, call.destroy_volumes().agent_id().value(), std::move(operation));
+      return convert_as_operator(event, call.destroy_volumes().agent_id().value(), std::move(operation));
     case Call::GROW_VOLUME:
       operation.set_type(Operation_::GROW_VOLUME);
       *operation.mutable_grow_volume()->mutable_volume() = call.grow_volume().volume();
       *operation.mutable_grow_volume()->mutable_addition() = call.grow_volume().addition();
-      return convert_as_operator(id, call.grow_volume().agent_id().value(), std::move(operation));
+      return convert_as_operator(event, call.grow_volume().agent_id().value(), std::move(operation));
     case Call::SHRINK_VOLUME:
       operation.set_type(Operation_::SHRINK_VOLUME);
       *operation.mutable_shrink_volume()->mutable_volume() = call.shrink_volume().volume();
       *operation.mutable_shrink_volume()->mutable_subtract() = call.shrink_volume().subtract();
-      return convert_as_operator(id, call.shrink_volume().agent_id().value(), std::move(operation));
+      return convert_as_operator(event, call.shrink_volume().agent_id().value(), std::move(operation));
     default: break;
   }
   out_->reply(id, 501, fmt::format("The call {} is not supported", Call::Type_Name(call.type())));

@@ -1,11 +1,13 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
 
 #include "base/time.hpp"
+#include "kernel/auth/acls.hpp"
 
 namespace master {
 
@@ -31,6 +33,9 @@ struct Policy {
   std::optional<std::set<std::string>> roles{};
   std::map<std::string, double> weights{};
   bool root_submissions = true;
+
+  /// Null: everyone may do everything.
+  std::shared_ptr<const auth::Acls> acls{};
 
   base::Duration registry_gc_interval = base::minutes(15);
   base::Duration registry_max_agent_age = base::hours(24 * 14);

@@ -214,7 +214,7 @@ CallId Shell::expect_reply(base::http::Responder responder) {
 }
 
 void Shell::open_scheduler_stream(base::http::Stream stream, api::ContentType type, std::string stream_id,
-                                  mesos::v1::scheduler::Call::Subscribe subscribe) {
+                                  mesos::v1::scheduler::Call::Subscribe subscribe, std::string principal) {
   const ConnectionId id = next_id_++;
   stream.on_disconnect([this, id, alive = std::weak_ptr<bool>(alive_)] {
     if (alive.expired()) return;
@@ -222,7 +222,7 @@ void Shell::open_scheduler_stream(base::http::Stream stream, api::ContentType ty
     on(SchedulerConnectionClosed{id});
   });
   scheduler_streams_[id] = SchedulerStream{stream, type};
-  on(SchedulerSubscribed{id, std::move(stream_id), std::move(subscribe), {}});
+  on(SchedulerSubscribed{id, std::move(stream_id), std::move(subscribe), std::move(principal)});
 }
 
 // Operator events -------------------------------------------------------------------------------------------------
@@ -234,6 +234,8 @@ void Shell::perform(Publish& effect) {
   for (const uint64_t id : ids) {
     const auto found = subscribers_.find(id);
     if (found == subscribers_.end()) continue;
+    found->second.visibility.learn(effect.event);
+    if (!found->second.visibility.shows(effect.event)) continue;
     std::string& record = records[found->second.type];
     if (record.empty()) record = api::encode_record(found->second.type, effect.event);
     send_to_subscriber(id, record);
@@ -272,7 +274,7 @@ void Shell::heartbeat_subscriber(uint64_t id) {
   send_to_subscriber(id, api::encode_record(found->second.type, event));
 }
 
-void Shell::open_operator_stream(base::http::Stream stream, api::ContentType type) {
+void Shell::open_operator_stream(base::http::Stream stream, api::ContentType type, const std::string& principal) {
   while (subscribers_.size() >= std::max<uint64_t>(1, flags_.max_operator_event_stream_subscribers)) {
     close_subscriber(subscribers_.begin()->first, "newer subscribers take its place");
   }
@@ -288,17 +290,20 @@ void Shell::open_operator_stream(base::http::Stream stream, api::ContentType typ
   Subscriber subscriber;
   subscriber.stream = stream;
   subscriber.type = type;
-  subscribers_[id] = std::move(subscriber);
+  subscriber.visibility = visibility(principal);
 
   // From here on every event waits behind the picture that is taken now.
   auto picture = snapshot();
-  const auto draw = [picture, type] {
+  subscriber.visibility.learn(*picture);
+  const auto draw = [picture, type, visible = subscriber.visibility] {
     mesos::v1::master::Event event;
     event.set_type(mesos::v1::master::Event::SUBSCRIBED);
     event.mutable_subscribed()->set_heartbeat_interval_seconds(std::chrono::duration<double>(kHeartbeat).count());
-    render_state(*picture, event.mutable_subscribed()->mutable_get_state());
+    auto* state = event.mutable_subscribed()->mutable_get_state();
+    visible.everything() ? render_state(*picture, state) : render_state(visible.filter(*picture), state);
     return api::encode_record(type, event);
   };
+  subscribers_[id] = std::move(subscriber);
   const auto drawn = [this, id, alive](std::string record) {
     if (alive.expired()) return;
     const auto found = subscribers_.find(id);
@@ -327,7 +332,12 @@ std::shared_ptr<const Snapshot> Shell::snapshot() {
   return snapshot_;
 }
 
-void Shell::render(const std::string& key, Render render, std::function<void(std::shared_ptr<const std::string>)> done) {
+void Shell::render(const std::string& principal, std::string key, Render render,
+                   std::function<void(std::shared_ptr<const std::string>)> done) {
+  if (const Visibility visible = visibility(principal); !visible.everything()) {
+    key += "\n" + principal;  // no key has a line feed
+    render = [visible, draw = std::move(render)](const Snapshot& snapshot) { return draw(visible.filter(snapshot)); };
+  }
   Rendering& rendering = renderings_[key];
   if (rendering.running && rendering.version == version_) {
     rendering.done.push_back(std::move(done));

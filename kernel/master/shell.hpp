@@ -20,6 +20,7 @@
 #include "kernel/master/api/state_json.hpp"
 #include "kernel/master/core.hpp"
 #include "kernel/master/flags.hpp"
+#include "kernel/master/visibility.hpp"
 
 namespace master {
 
@@ -57,17 +58,21 @@ class Shell {
 
   /// Takes over the stream of a SUBSCRIBE and tells the core.
   void open_scheduler_stream(base::http::Stream stream, api::ContentType type, std::string stream_id,
-                             mesos::v1::scheduler::Call::Subscribe subscribe);
+                             mesos::v1::scheduler::Call::Subscribe subscribe, std::string principal);
 
   /// Takes over the stream of an operator's SUBSCRIBE: snapshot first, then every later event, none missing.
-  void open_operator_stream(base::http::Stream stream, api::ContentType type);
+  void open_operator_stream(base::http::Stream stream, api::ContentType type, const std::string& principal);
   size_t operator_streams() const { return subscribers_.size(); }
 
   using Render = std::function<std::string(const Snapshot&)>;
 
-  /// Answers with what `render` makes of the present state, off this thread. Equal keys that wait at the same time share
-  /// one rendering.
-  void render(const std::string& key, Render render, std::function<void(std::shared_ptr<const std::string>)> done);
+  /// What the principal may see.
+  Visibility visibility(const std::string& principal) const { return Visibility(flags_.policy.acls, principal); }
+
+  /// Answers with what `render` makes of the present state, as far as the principal may see it, off this thread. Equal keys
+  /// that wait at the same time and see the same share one rendering.
+  void render(const std::string& principal, std::string key, Render render,
+              std::function<void(std::shared_ptr<const std::string>)> done);
 
   /// What /metrics/snapshot shows.
   std::map<std::string, double> metrics_snapshot() const;
@@ -80,6 +85,7 @@ class Shell {
   struct Subscriber {
     base::http::Stream stream;
     api::ContentType type;
+    Visibility visibility{nullptr, {}};
     bool ready = false;                // its snapshot was sent
     std::vector<std::string> waiting;  // records made since the snapshot
     size_t waiting_bytes = 0;

@@ -27,10 +27,11 @@ using SchedulerEvent = mesos::v1::scheduler::Event;
 /// A master on a thread of its own.
 class Master {
  public:
-  explicit Master(const std::string& work_dir = {}) {
+  explicit Master(const std::string& work_dir = {}, const std::vector<std::string>& more = {}) {
     const std::string directory = "--work_dir=" + work_dir;
     std::vector<const char*> arguments{"dcos-master", "--ip=127.0.0.1", "--port=0", "--agent_link_port=0"};
     arguments.push_back(work_dir.empty() ? "--registry=in_memory" : directory.c_str());
+    for (const std::string& argument : more) arguments.push_back(argument.c_str());
     EXPECT_TRUE(flags_.parse(static_cast<int>(arguments.size()), arguments.data(), {}).has_value());
     loop_ = std::make_unique<base::Loop>();
     std::unique_ptr<base::Store> store;
@@ -40,7 +41,7 @@ class Master {
     EXPECT_TRUE(started.has_value()) << (started ? "" : started.error().message);
     port_ = shell_->http_port();
     thread_ = std::thread([this] { loop_->run(); });
-    while (get("/state").status == 503) std::this_thread::yield();
+    while (get("/roles").status == 503) std::this_thread::yield();
   }
 
   ~Master() {
@@ -410,6 +411,44 @@ TEST(Master, runs_a_task_and_finds_it_again_after_a_restart) {
   EXPECT_EQ(update.update().status().task_id().value(), "t1");
   EXPECT_EQ(update.update().status().state(), mesos::v1::TASK_RUNNING);
   EXPECT_TRUE(base::remove_tree(path).has_value());
+}
+
+TEST(Access, is_asked_for_by_realm) {
+  char directory[] = "/tmp/dcos-master-XXXXXX";
+  const std::string path = mkdtemp(directory);
+  ASSERT_TRUE(base::write_file(path + "/credentials", R"({"credentials":[{"principal":"ops","secret":"s3"}]})").has_value());
+  ASSERT_TRUE(base::write_file(path + "/acls", R"({"view_frameworks":[{"principals":{"type":"ANY"},"users":{"type":"NONE"}}],
+      "view_flags":[{"principals":{"type":"ANY"},"flags":{"type":"NONE"}}]})").has_value());
+  const Master master({}, {"--credentials=file://" + path + "/credentials", "--authenticate_http_readonly",
+                           "--authenticate_http_readwrite", "--authenticate_http_frameworks", "--acls=file://" + path + "/acls"});
+  const base::http::Headers right{{"Authorization", "Basic b3BzOnMz"}, {"Content-Type", "application/json"}};
+  const base::http::Headers wrong{{"Authorization", "Basic b3BzOnM0"}, {"Content-Type", "application/json"}};
+  EXPECT_EQ(master.get("/health").status, 200);
+  const std::pair<const char*, const char*> realms[] = {{"/state", "mesos-master-readonly"},
+                                                        {"/master/state.json", "mesos-master-readonly"},
+                                                        {"/api/v1", "mesos-master-readwrite"},
+                                                        {"/teardown", "mesos-master-readwrite"},
+                                                        {"/master/api/v1/scheduler", "mesos-master-scheduler"}};
+  for (const auto& [target, realm] : realms) {
+    for (const base::http::Headers& headers : {base::http::Headers(), wrong}) {
+      const Response refused = master.request("POST", target, headers, "{}");
+      EXPECT_EQ(refused.status, 401) << target;
+      EXPECT_EQ(refused.headers.get_or("WWW-Authenticate", ""), std::string("Basic realm=\"") + realm + "\"") << target;
+    }
+    EXPECT_NE(master.request("POST", target, right, "{}").status, 401) << target;
+  }
+  const std::string state = master.request("GET", "/state", right, {}).body;
+  EXPECT_NE(state.find("\"frameworks\":[]"), std::string::npos);
+  EXPECT_EQ(state.find("\"flags\""), std::string::npos);
+  EXPECT_EQ(master.request("GET", "/flags", right, {}).status, 403);
+  EXPECT_EQ(state.find("s3"), std::string::npos);
+  EXPECT_TRUE(base::remove_tree(path).has_value());
+}
+
+TEST(Access, without_credentials_is_refused_at_start) {
+  master::Flags flags;
+  const char* arguments[] = {"dcos-master", "--registry=in_memory", "--authenticate_http_readonly"};
+  EXPECT_FALSE(flags.parse(3, arguments, {}));
 }
 
 }  // namespace

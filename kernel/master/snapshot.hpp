@@ -58,6 +58,7 @@ struct Snapshot {
   std::vector<allocator::RoleState> roles;
   std::map<std::string, double> weights;
   std::map<std::string, mesos::v1::quota::QuotaConfig> quotas;
+  bool shows_flags = true;  // false: the reader may not see them
 };
 
 AgentView make_view(const Agent& agent);

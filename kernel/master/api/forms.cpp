@@ -111,6 +111,7 @@ void handle_form(Shell& shell, const std::string& what, Request request, Respond
   OperatorCallReceived event;
   event.call_id = shell.expect_reply(std::move(responder));
   event.call = std::move(*call);
+  event.principal = std::move(request.principal);
   shell.on(std::move(event));
 }
 

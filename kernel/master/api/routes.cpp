@@ -66,7 +66,7 @@ Handler rendered(Shell& shell, std::function<base::Result<Rendered>(const Reques
     if (refuse_before_recovery(shell, responder)) return;
     auto job = make(request);
     if (!job) return responder.reply(Response::from(job.error()));
-    shell.render(job->key, std::move(job->render), [request, responder](std::shared_ptr<const std::string> text) {
+    shell.render(request.principal, job->key, std::move(job->render), [request, responder](std::shared_ptr<const std::string> text) {
       if (!text) return responder.reply(Response::text(503, "Too many requests wait for the state; try again"));
       responder.reply(json_answer(request, *text));
     });
@@ -255,6 +255,7 @@ class Table {
       responder.reply(json_answer(request, version_json(shell.facts())));
     }, true);
     add("/flags", "effective flags", [&shell](Request request, Responder responder) {
+      if (!shell.visibility(request.principal).allows(auth::Action::ViewFlags)) return responder.reply(Response::text(403, ""));
       responder.reply(json_answer(request, flags_json(shell.facts())));
     }, true);
     add("/redirect", "307 to the leading master",
@@ -277,6 +278,9 @@ class Table {
     router_->add("*", "/system/stats", "load and memory of the machine", stats);
     for (const char* what : {"browse", "read", "download", "debug"}) {
       const Handler files = [&shell, name = std::string(what)](Request request, Responder responder) {
+        if (!shell.visibility(request.principal).allows(auth::Action::AccessMesosLogs)) {
+          return responder.reply(Response::text(403, ""));
+        }
         responder.reply(answer_files(shell, name, request));
       };
       router_->add("*", std::string("/files/") + what, "the master's log", files);
@@ -367,7 +371,8 @@ Handler make_handler(Shell& shell) {
   table.add_state();
   table.add_local();
   table.add_calls();
-  return [router = table.finish()](Request request, Responder responder) {
+  return [router = table.finish(), &shell](Request request, Responder responder) {
+    if (auto refusal = shell.flags().authentication.check(request)) return responder.reply(std::move(*refusal));
     router->handle(std::move(request), std::move(responder));
   };
 }

@@ -116,7 +116,7 @@ std::string state_json(const Snapshot& snapshot, const ServerFacts& facts) {
   if (facts.cluster) out.field("cluster", *facts.cluster);
   if (facts.log_dir) out.field("log_dir", *facts.log_dir);
   if (facts.external_log_file) out.field("external_log_file", *facts.external_log_file);
-  write_flags(out, facts);
+  if (snapshot.shows_flags) write_flags(out, facts);
   out.key("slaves");
   out.begin_array();
   for (const AgentView& agent : snapshot.agents) {

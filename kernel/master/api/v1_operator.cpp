@@ -95,6 +95,17 @@ bool answer_local(Shell& shell, const Call& call, OperatorResponse& response) {
   }
 }
 
+/// Calls that the shell answers by itself, and whether that is refused.
+bool forbidden(const Visibility& visibility, Call::Type type) {
+  switch (type) {
+    case Call::GET_FLAGS: return !visibility.allows(auth::Action::ViewFlags);
+    case Call::SET_LOGGING_LEVEL: return !visibility.allows(auth::Action::SetLogLevel);
+    case Call::LIST_FILES:
+    case Call::READ_FILE: return !visibility.allows(auth::Action::AccessMesosLogs);
+    default: return false;
+  }
+}
+
 void set_logging_level(Shell& shell, const Call::SetLoggingLevel& call, const Responder& responder) {
   const base::Duration duration(call.duration().nanoseconds());
   if (duration <= base::Duration(0) || duration > base::hours(24 * 365)) {
@@ -143,8 +154,9 @@ void handle_operator_call(Shell& shell, Request request, Responder responder) {
     Response head;
     head.headers.set("Content-Type", std::string(api::media_type(*type)));
     head.headers.set("Mesos-Stream-Id", shell.random().uuid());
-    return shell.open_operator_stream(responder.stream(std::move(head)), *type);
+    return shell.open_operator_stream(responder.stream(std::move(head)), *type, request.principal);
   }
+  if (forbidden(shell.visibility(request.principal), call.type())) return responder.reply(Response::text(403, ""));
   if (call.type() == Call::SET_LOGGING_LEVEL) return set_logging_level(shell, call.set_logging_level(), responder);
   if (call.type() == Call::LIST_FILES || call.type() == Call::READ_FILE) {
     return answer_file_call(shell, call, *type, responder);
@@ -161,7 +173,7 @@ void handle_operator_call(Shell& shell, Request request, Responder responder) {
         return api::encode(type, full);
       };
       const std::string key = Call::Type_Name(call.type()) + ":" + std::string(api::media_type(*type));
-      return shell.render(key, draw, [responder, type = *type](std::shared_ptr<const std::string> body) {
+      return shell.render(request.principal, key, draw, [responder, type = *type](std::shared_ptr<const std::string> body) {
         if (!body) return responder.reply(Response::text(503, "Too many requests wait for the state; try again"));
         reply_with(responder, type, *body);
       });
@@ -170,6 +182,7 @@ void handle_operator_call(Shell& shell, Request request, Responder responder) {
   OperatorCallReceived event;
   event.call_id = shell.expect_reply(std::move(responder));
   event.call = std::move(call);
+  event.principal = std::move(request.principal);
   shell.on(std::move(event));
 }
 

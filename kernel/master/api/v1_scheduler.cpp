@@ -19,7 +19,7 @@ void handle_scheduler_call(Shell& shell, Request request, Responder responder) {
   if (auto rejection = api::decode_request(request.headers.get("Content-Type"), request.body, call)) {
     return responder.reply(Response::text(rejection->status, rejection->message));
   }
-  if (auto why = validate_call(call, {})) {
+  if (auto why = validate_call(call, request.principal)) {
     return responder.reply(Response::text(400, "Failed to validate scheduler::Call: " + *why));
   }
   const bool negotiates = call.type() == Call::SUBSCRIBE || call.type() == Call::RECONCILE_OPERATIONS;
@@ -32,6 +32,7 @@ void handle_scheduler_call(Shell& shell, Request request, Responder responder) {
     event.call_id = shell.expect_reply(std::move(responder));
     event.stream_id = std::string(stream_id.value_or(""));
     event.call = std::move(call);
+    event.principal = std::move(request.principal);
     return shell.on(std::move(event));
   }
   if (stream_id) {
@@ -41,7 +42,8 @@ void handle_scheduler_call(Shell& shell, Request request, Responder responder) {
   Response head;
   head.headers.set("Content-Type", std::string(api::media_type(*type)));
   head.headers.set("Mesos-Stream-Id", id);
-  shell.open_scheduler_stream(responder.stream(std::move(head)), *type, id, std::move(*call.mutable_subscribe()));
+  shell.open_scheduler_stream(responder.stream(std::move(head)), *type, id, std::move(*call.mutable_subscribe()),
+                             std::move(request.principal));
 }
 
 }  // namespace master

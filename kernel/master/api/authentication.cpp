@@ -1,0 +1,70 @@
+#include "kernel/master/api/authentication.hpp"
+
+#include <algorithm>
+#include <string>
+
+namespace master {
+
+using base::http::Request;
+using base::http::Response;
+
+namespace {
+
+constexpr std::string_view kOpen[] = {"/health", "/version", "/redirect", "/metrics/snapshot", "/metrics", "/system/stats",
+                                      "/help",   "/",        "/agent-link"};
+constexpr std::string_view kReadOnly[] = {"/state", "/state-summary", "/slaves",       "/frameworks",         "/tasks",
+                                          "/roles", "/flags",         "/files/browse", "/files/read",         "/files/download",
+                                          "/files/debug", "/maintenance/status", "/allocator/explain"};
+
+const char* name_of(Realm realm) {
+  switch (realm) {
+    case Realm::ReadOnly: return "mesos-master-readonly";
+    case Realm::Scheduler: return "mesos-master-scheduler";
+    default: return "mesos-master-readwrite";
+  }
+}
+
+bool holds(const auto& list, std::string_view path) { return std::find(std::begin(list), std::end(list), path) != std::end(list); }
+
+}  // namespace
+
+Realm realm_of(std::string_view path, std::string_view method) {
+  if (path.starts_with("/master/")) path.remove_prefix(7);
+  if (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);
+  if (path.ends_with(".json")) path.remove_suffix(5);
+  if (path == "/api/v1/scheduler" || path.starts_with("/api/v1/scheduler/")) return Realm::Scheduler;
+  if (holds(kOpen, path)) return Realm::Open;
+  if (holds(kReadOnly, path)) return Realm::ReadOnly;
+  if (path == "/quota" && method == "GET") return Realm::ReadOnly;
+  return Realm::ReadWrite;
+}
+
+Authentication::Authentication(std::shared_ptr<const auth::Credentials> credentials, bool readonly, bool readwrite, bool schedulers)
+    : credentials_(std::move(credentials)), readonly_(readonly), readwrite_(readwrite), schedulers_(schedulers) {}
+
+bool Authentication::required(Realm realm) const {
+  switch (realm) {
+    case Realm::Open: return false;
+    case Realm::ReadOnly: return readonly_;
+    case Realm::ReadWrite: return readwrite_;
+    case Realm::Scheduler: return schedulers_;
+  }
+  return true;
+}
+
+std::optional<Response> Authentication::check(Request& request) const {
+  request.principal.clear();
+  const Realm realm = realm_of(request.path, request.method);
+  if (!required(realm)) return std::nullopt;
+  const auto header = request.headers.get("Authorization");
+  const auto given = header ? auth::parse_basic(*header) : std::nullopt;
+  if (given && credentials_ && credentials_->accept(given->principal, given->secret)) {
+    request.principal = given->principal;
+    return std::nullopt;
+  }
+  Response response = Response::text(401, "");
+  response.headers.set("WWW-Authenticate", std::string("Basic realm=\"") + name_of(realm) + "\"");
+  return response;
+}
+
+}  // namespace master

@@ -1,0 +1,116 @@
+// Who may do what: questions to the access control lists, put where the thing is done.
+
+#include <fmt/core.h>
+
+#include "kernel/master/core.hpp"
+#include "kernel/resources/proto.hpp"
+
+namespace master {
+
+using auth::Action;
+using mesos::v1::master::Call;
+using Operation_ = mesos::v1::Offer::Operation;
+
+namespace {
+
+std::optional<std::string> given(const std::string& text) { return text.empty() ? std::nullopt : std::optional(text); }
+
+std::string named(const std::string& principal) {
+  return principal.empty() ? "A framework without principal" : "Principal '" + principal + "'";
+}
+
+}  // namespace
+
+bool Core::allowed(Action action, const std::string& principal, const std::optional<std::string>& object) const {
+  return !policy_.acls || policy_.acls->allows(action, given(principal), object);
+}
+
+std::optional<std::string> Core::forbid_roles(const FrameworkInfo& info) const {
+  for (const std::string& role : roles_of(info)) {
+    if (!allowed(Action::RegisterFrameworks, info.principal(), role)) {
+      return fmt::format("Not authorized to use role '{}' as {}", role,
+                         info.principal().empty() ? "a framework without principal" : "principal '" + info.principal() + "'");
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> Core::forbid_task(const Framework& framework, const TaskInfo& task, const ExecutorInfo* executor) const {
+  std::string user = framework.info->user();
+  if (executor != nullptr && executor->command().has_user()) user = executor->command().user();
+  if (task.has_command() && task.command().has_user()) user = task.command().user();
+  if (allowed(Action::RunTasks, framework.info->principal(), given(user))) return std::nullopt;
+  return fmt::format("{} is not authorized to run tasks as user '{}'", named(framework.info->principal()), user);
+}
+
+std::optional<std::string> Core::forbid_operation(const Operation_& operation, const std::string& principal) const {
+  if (!policy_.acls) return std::nullopt;
+  const auto refusal = [&](const char* what, const std::string& object) {
+    return fmt::format("{} is not authorized to {} '{}'", named(principal), what, object);
+  };
+  const auto by_role = [&](const auto& list, Action action, const char* what) -> std::optional<std::string> {
+    for (const auto& proto : list) {
+      const auto resource = resources::from_proto(proto);
+      if (!resource) continue;  // validation has the word
+      const std::string role = resource->kind.reservation_role();
+      if (!allowed(action, principal, role)) return refusal(what, role);
+    }
+    return std::nullopt;
+  };
+  switch (operation.type()) {
+    case Operation_::RESERVE: return by_role(operation.reserve().resources(), Action::ReserveResources, "reserve resources for role");
+    case Operation_::CREATE: return by_role(operation.create().volumes(), Action::CreateVolumes, "create volumes for role");
+    case Operation_::GROW_VOLUME:
+      return by_role(std::array{operation.grow_volume().volume()}, Action::ResizeVolumes, "resize volumes of role");
+    case Operation_::SHRINK_VOLUME:
+      return by_role(std::array{operation.shrink_volume().volume()}, Action::ResizeVolumes, "resize volumes of role");
+    case Operation_::UNRESERVE:
+      for (const auto& proto : operation.unreserve().resources()) {
+        const auto resource = resources::from_proto(proto);
+        if (!resource || resource->kind.data().reservations.empty()) continue;
+        const auto& reserver = resource->kind.data().reservations.back().principal;
+        if (!allowed(Action::UnreserveResources, principal, reserver)) return refusal("unreserve resources of", reserver.value_or(""));
+      }
+      return std::nullopt;
+    case Operation_::DESTROY:
+      for (const auto& volume : operation.destroy().volumes()) {
+        const std::string& creator = volume.disk().persistence().principal();
+        if (!allowed(Action::DestroyVolumes, principal, given(creator))) return refusal("destroy volumes of", creator);
+      }
+      return std::nullopt;
+    default: return std::nullopt;
+  }
+}
+
+bool Core::forbids(const Call& call, const std::string& principal) const {
+  if (!policy_.acls) return false;
+  const auto refuses = [&](Action action, const std::optional<std::string>& object = std::nullopt) {
+    return !allowed(action, principal, object);
+  };
+  switch (call.type()) {
+    case Call::TEARDOWN: {
+      const auto framework = state_.frameworks.find(call.teardown().framework_id().value());
+      return framework != state_.frameworks.end() &&
+             refuses(Action::TeardownFrameworks, given(framework->second->info->principal()));
+    }
+    case Call::MARK_AGENT_GONE: return refuses(Action::MarkAgentsGone);
+    case Call::DRAIN_AGENT: return refuses(Action::DrainAgents);
+    case Call::DEACTIVATE_AGENT: return refuses(Action::DeactivateAgents);
+    case Call::REACTIVATE_AGENT: return refuses(Action::ReactivateAgents);
+    case Call::UPDATE_WEIGHTS:
+      for (const auto& weight : call.update_weights().weight_infos()) {
+        if (refuses(Action::UpdateWeights, weight.role())) return true;
+      }
+      return false;
+    case Call::UPDATE_QUOTA:
+      for (const auto& config : call.update_quota().quota_configs()) {
+        if (refuses(Action::UpdateQuotas, config.role())) return true;
+      }
+      return false;
+    case Call::SET_QUOTA: return refuses(Action::UpdateQuotas, call.set_quota().quota_request().role());
+    case Call::REMOVE_QUOTA: return refuses(Action::UpdateQuotas, call.remove_quota().role());
+    default: return false;  // operations on resources are asked about in forbid_operation
+  }
+}
+
+}  // namespace master

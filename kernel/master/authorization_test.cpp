@@ -1,0 +1,117 @@
+// Access control lists where they are asked: what schedulers and operators are refused, and what a reader does not see.
+
+#include <gtest/gtest.h>
+
+#include "kernel/master/testing.hpp"
+#include "kernel/master/visibility.hpp"
+
+namespace master {
+namespace {
+
+Policy policy(const char* acls) {
+  Policy out;
+  auto parsed = auth::Acls::parse(acls);
+  EXPECT_TRUE(parsed) << (parsed ? "" : parsed.error().message);
+  out.acls = std::make_shared<const auth::Acls>(*parsed);
+  return out;
+}
+
+/// The effects of these commands, one after the other; only the last one's are returned.
+std::string effects(Policy policy, const std::vector<std::string>& commands) {
+  testing::Conversation conversation(std::move(policy));
+  for (const std::string& command : commands) {
+    conversation.take_effects();
+    conversation.command(command);
+  }
+  return conversation.take_effects();
+}
+
+TEST(Authorization, refuses_a_role_that_a_principal_may_not_use) {
+  const Policy acls = policy(R"({"permissive":false,"register_frameworks":[{"principals":{"values":["p"]},"roles":{"values":["web/%"]}}]})");
+  const std::string refused = effects(acls, {"recovered", "subscribe C1 role=web principal=p"});
+  EXPECT_NE(refused.find("Not authorized to use role 'web' as principal 'p'"), std::string::npos) << refused;
+  EXPECT_NE(effects(acls, {"recovered", "subscribe C1 role=web/a principal=p"}).find("SUBSCRIBED"), std::string::npos);
+  EXPECT_NE(effects(acls, {"recovered", "subscribe C1 role=web/a"}).find("Not authorized"), std::string::npos);
+}
+
+TEST(Authorization, refuses_tasks_of_a_user_and_runs_the_others) {
+  const Policy acls = policy(R"({"run_tasks":[{"principals":{"type":"NONE"},"users":{"values":["root"]}}]})");
+  const std::string refused = effects(
+      acls, {"recovered", "agent L1 register", "subscribe C1 role=web user=root", "C1 accept M-O0 launch t1=cpus:1;mem:32"});
+  EXPECT_NE(refused.find("TASK_ERROR"), std::string::npos) << refused;
+  EXPECT_NE(refused.find("not authorized to run tasks as user 'root'"), std::string::npos) << refused;
+  const std::string run = effects(
+      acls, {"recovered", "agent L1 register", "subscribe C1 role=web user=nobody", "C1 accept M-O0 launch t1=cpus:1;mem:32"});
+  EXPECT_NE(run.find("run_task t1"), std::string::npos) << run;
+}
+
+TEST(Authorization, refuses_operations_and_leaves_the_resources_alone) {
+  const Policy acls = policy(R"({"reserve_resources":[{"principals":{"type":"ANY"},"roles":{"type":"NONE"}}]})");
+  const std::string refused =
+      effects(acls, {"recovered", "agent L1 register", "subscribe C1 role=web", "C1 accept M-O0 reserve cpus:1;mem:100 operation_id=op"});
+  EXPECT_NE(refused.find("OPERATION_ERROR"), std::string::npos) << refused;
+  EXPECT_EQ(refused.find("apply RESERVE"), std::string::npos) << refused;
+  const std::string by_operator = effects(acls, {"recovered", "agent L1 register", "operator reserve M-S0 cpus:1 role=db"});
+  EXPECT_NE(by_operator.find("reply 403"), std::string::npos) << by_operator;
+}
+
+TEST(Authorization, refuses_operators_what_their_list_does_not_grant) {
+  const Policy acls = policy(R"({"teardown_frameworks":[{"principals":{"type":"ANY"},"framework_principals":{"values":["p"]}},
+                                                        {"principals":{"type":"ANY"},"framework_principals":{"type":"NONE"}}]})");
+  EXPECT_NE(effects(acls, {"recovered", "subscribe C1 role=a principal=p", "operator teardown M-0000"}).find("reply 200"),
+            std::string::npos);
+  EXPECT_NE(effects(acls, {"recovered", "subscribe C1 role=a principal=q", "operator teardown M-0000"}).find("reply 403"),
+            std::string::npos);
+}
+
+TEST(Visibility, hides_frameworks_tasks_and_roles_and_keeps_the_rest) {
+  testing::Conversation conversation;
+  for (const char* command : {"recovered", "agent L1 register", "subscribe C1 role=web user=alice",
+                              "C1 accept M-O0 launch t1=cpus:1;mem:32", "subscribe C2 role=db user=bob"}) {
+    conversation.command(command);
+  }
+  const auto snapshot = conversation.core().snapshot(base::Now());
+  const auto acls = policy(R"({"permissive":false,
+    "view_frameworks":[{"principals":{"values":["p"]},"users":{"values":["alice"]}}],
+    "view_tasks":[{"principals":{"values":["p"]},"users":{"values":["bob"]}}],
+    "view_roles":[{"principals":{"values":["p"]},"roles":{"values":["web"]}}]})").acls;
+  const Visibility visible(acls, "p");
+  EXPECT_FALSE(visible.everything());
+  const Snapshot seen = visible.filter(*snapshot);
+  ASSERT_EQ(seen.frameworks.size(), 1u);
+  EXPECT_EQ(seen.frameworks[0].info->user(), "alice");
+  EXPECT_TRUE(seen.frameworks[0].tasks.empty());
+  EXPECT_EQ(seen.agents.size(), snapshot->agents.size());
+  ASSERT_EQ(seen.roles.size(), 1u);
+  EXPECT_EQ(seen.roles[0].role, "web");
+  EXPECT_FALSE(seen.shows_flags);
+  EXPECT_TRUE(Visibility(acls, "nobody").filter(*snapshot).frameworks.empty());
+  EXPECT_TRUE(Visibility(nullptr, "p").everything());
+}
+
+TEST(Visibility, shows_only_events_about_what_is_visible) {
+  Visibility visible(policy(R"({"view_tasks":[{"principals":{"type":"ANY"},"users":{"values":["alice"]}},
+                                              {"principals":{"type":"ANY"},"users":{"type":"NONE"}}]})").acls, "p");
+  const auto added = [](const char* id, const char* user) {
+    mesos::v1::master::Event event;
+    event.set_type(mesos::v1::master::Event::FRAMEWORK_ADDED);
+    auto* info = event.mutable_framework_added()->mutable_framework()->mutable_framework_info();
+    info->mutable_id()->set_value(id);
+    info->set_user(user);
+    return event;
+  };
+  const auto updated = [](const char* framework) {
+    mesos::v1::master::Event event;
+    event.set_type(mesos::v1::master::Event::TASK_UPDATED);
+    event.mutable_task_updated()->mutable_framework_id()->set_value(framework);
+    return event;
+  };
+  visible.learn(added("a", "alice"));
+  visible.learn(added("b", "bob"));
+  EXPECT_TRUE(visible.shows(updated("a")));
+  EXPECT_FALSE(visible.shows(updated("b")));
+  EXPECT_FALSE(visible.shows(updated("unknown")));
+}
+
+}  // namespace
+}  // namespace master
