@@ -11,6 +11,7 @@
 
 #include "base/file.hpp"
 #include "base/store/faulty.hpp"
+#include "base/store/store_contract.hpp"
 #include "base/testing/temporary_directory.hpp"
 
 namespace base {
@@ -18,113 +19,22 @@ namespace {
 
 using testing::TemporaryDirectory;
 
-/// Commits and waits for the outcome.
-Status commit(Loop& loop, Store& store, StoreBatch batch) {
-  Status outcome;
-  store.commit(std::move(batch), [&](Status status) {
-    outcome = std::move(status);
-    loop.stop();
-  });
-  loop.run();
-  return outcome;
+BackEnd by_location(const std::string& name) {
+  BackEnd out;
+  out.name = name;
+  out.keeps_what_waits = out.keeps_what_was_told = name == "sqlite";
+  out.open = [name](Loop& loop, const TemporaryDirectory& directory) -> std::unique_ptr<Store> {
+    if (name == "sqlite") return open_store(loop, "sqlite:" + (directory / "deep/er/state.db")).value();
+    auto memory = open_store(loop, "memory:").value();
+    if (name == "memory") return memory;
+    return std::make_unique<FaultyStore>(loop, std::move(memory), Random(1), FaultyStore::Faults{});
+  };
+  return out;
 }
 
-StoreBatch put(const std::string& key, const std::string& value) {
-  StoreBatch batch;
-  batch.put(key, value);
-  return batch;
-}
-
-/// What every back end promises.
-class StoreContract : public ::testing::TestWithParam<std::string> {
- protected:
-  void SetUp() override { open(); }
-
-  void open() {
-    store_.reset();
-    if (GetParam() == "memory") {
-      store_ = open_store(loop_, "memory:").value();
-    } else if (GetParam() == "sqlite") {
-      store_ = open_store(loop_, "sqlite:" + (directory_ / "deep/er/state.db")).value();
-    } else {
-      store_ = std::make_unique<FaultyStore>(loop_, open_store(loop_, "memory:").value(), Random(1),
-                                             FaultyStore::Faults{});
-    }
-  }
-
-  TemporaryDirectory directory_;
-  Loop loop_;
-  std::unique_ptr<Store> store_;
-};
-
-INSTANTIATE_TEST_SUITE_P(BackEnds, StoreContract, ::testing::Values("memory", "sqlite", "faulty"),
-                         [](const auto& back_end) { return back_end.param; });
-
-TEST_P(StoreContract, keeps_what_was_committed_in_key_order) {
-  StoreBatch batch;
-  batch.put("b/2", "two");
-  batch.put("b/1", std::string("\0one\xff", 5));
-  batch.put("a", "");
-  batch.put("b", "x");
-  batch.put("c", "gone");
-  batch.erase("c");
-  batch.erase("never");
-  ASSERT_TRUE(commit(loop_, *store_, batch));
-  EXPECT_EQ(store_->scan("b/").value(),
-            (std::vector<StoreEntry>{{"b/1", std::string("\0one\xff", 5)}, {"b/2", "two"}}));
-  EXPECT_EQ(store_->scan("").value().size(), 4U);
-  EXPECT_EQ(store_->get("a").value(), "");
-  EXPECT_EQ(store_->get("c").value(), std::nullopt);
-  ASSERT_TRUE(commit(loop_, *store_, put("a", "new")));
-  EXPECT_EQ(store_->get("a").value(), "new");
-}
-
-TEST_P(StoreContract, orders_keys_by_their_bytes) {
-  StoreBatch batch;
-  for (const char* key : {"\xff\xff", "\xff", "\xfe", "a\xff", "a\xff\x01", "b", ""}) batch.put(key, "x");
-  ASSERT_TRUE(commit(loop_, *store_, batch));
-  EXPECT_EQ(store_->scan("\xff").value().size(), 2U);
-  EXPECT_EQ(store_->scan("a\xff").value().size(), 2U);
-  auto all = store_->scan("").value();
-  ASSERT_EQ(all.size(), 7U);
-  for (size_t i = 1; i < all.size(); ++i) EXPECT_LT(all[i - 1].key, all[i].key);
-}
-
-TEST_P(StoreContract, commits_in_the_order_given_and_tells_each) {
-  std::vector<int> told;
-  for (int i = 0; i < 500; ++i) {
-    store_->commit(put("key", std::to_string(i)), [&, i](Status status) {
-      EXPECT_TRUE(status.has_value());
-      told.push_back(i);
-      if (i == 499) loop_.stop();
-    });
-    EXPECT_TRUE(told.empty()) << "told inside the call";
-  }
-  loop_.run();
-  ASSERT_EQ(told.size(), 500U);
-  EXPECT_TRUE(std::is_sorted(told.begin(), told.end()));
-  EXPECT_EQ(store_->get("key").value(), "499");
-}
-
-TEST_P(StoreContract, takes_large_values) {
-  std::string large(5 << 20, 'x');
-  ASSERT_TRUE(commit(loop_, *store_, put("large", large)));
-  EXPECT_EQ(store_->get("large").value(), large);
-}
-
-TEST_P(StoreContract, takes_an_empty_batch) { EXPECT_TRUE(commit(loop_, *store_, {})); }
-
-TEST_P(StoreContract, may_end_while_commits_wait) {
-  for (int i = 0; i < 100; ++i) {
-    store_->commit(put(std::to_string(i), "x"), [](Status) { ADD_FAILURE() << "told after the end"; });
-  }
-  store_.reset();
-  loop_.post([this] { loop_.stop(); });
-  loop_.run();
-  if (GetParam() != "sqlite") return;
-  open();
-  EXPECT_EQ(store_->scan("").value().size(), 100U);
-}
+INSTANTIATE_TEST_SUITE_P(BackEnds, StoreContract,
+                         ::testing::Values(by_location("memory"), by_location("sqlite"), by_location("faulty")),
+                         [](const auto& back_end) { return back_end.param.name; });
 
 TEST(Stores, are_found_by_their_location) {
   Loop loop;
