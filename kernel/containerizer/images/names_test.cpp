@@ -296,7 +296,8 @@ TEST(Collection, under_pressure_removes_the_longest_unused_until_it_is_enough) {
 
 TEST(Collection, is_set_by_the_originals_flag) {
   const auto policy = CollectionPolicy::parse(
-      R"({"image_disk_headroom":0.2,"image_disk_watch_interval":{"nanoseconds":3600000000000},"excluded_images":[{"type":"DOCKER","docker":{"name":"ubuntu"}},"a/b:1"]})");
+      R"({"image_disk_headroom":0.2,"image_disk_watch_interval":{"nanoseconds":3600000000000},"excluded_images":)"
+      R"([{"type":"DOCKER","docker":{"name":"ubuntu"}},"a/b:1"]})");
   ASSERT_TRUE(policy) << policy.error().message;
   EXPECT_EQ(policy->disk_headroom, 0.2);
   EXPECT_EQ(policy->interval, base::hours(1));
