@@ -15,7 +15,9 @@ export function useNow(everyMs = 5000): number {
 }
 
 export type Loaded<T> =
-  { phase: "loading" } | { phase: "done"; value: T } | { phase: "failed"; error: unknown };
+  | { phase: "loading" }
+  | { phase: "done"; value: T }
+  | { phase: "failed"; error: unknown };
 
 /** Loads something when `keys` change, and again after a sign-in; answers of earlier keys are dropped. */
 export function useLoad<T>(load: (signal: AbortSignal) => Promise<T>, keys: readonly unknown[]): Loaded<T> {

@@ -62,7 +62,8 @@ export function staleJobs(before: JobsState, rows: readonly JobSummary[]): strin
   const changed = new Set<string>();
   for (const row of rows) {
     const was = old.get(row.name);
-    if (!was || !before.jobs.has(row.name) || JSON.stringify(was) !== JSON.stringify(row)) changed.add(row.name);
+    if (!was || !before.jobs.has(row.name) || JSON.stringify(was) !== JSON.stringify(row))
+      changed.add(row.name);
   }
   // A short run of a dependent job may begin and end between two looks: its parent's row has changed then.
   for (const row of rows) if (row.parents?.some((p) => changed.has(p))) changed.add(row.name);

@@ -85,7 +85,13 @@ export function errorFromBody(status: number, text: string, contentType: string)
       if (typeof body.details === "string") message += `: ${body.details}`;
       const locks = Array.isArray(body.deployments) ? body.deployments.map((d) => String(d.id)) : [];
       const kind = typeof body.type === "string" ? body.type : "";
-      return new ApiError(status, message, [...readFields(body.details), ...readViolations(body.data)], locks, kind);
+      return new ApiError(
+        status,
+        message,
+        [...readFields(body.details), ...readViolations(body.data)],
+        locks,
+        kind,
+      );
     } catch {
       // Not JSON after all: fall through to the text.
     }

@@ -1,8 +1,7 @@
 import { expect, test } from "vitest";
 import { noteAnswer, noteSignedIn, noteSignedOut, noteUnauthorized, session, userOfCookies } from "./session";
 
-const cookie = (info: object) =>
-  btoa(String.fromCharCode(...new TextEncoder().encode(JSON.stringify(info))));
+const cookie = (info: object) => btoa(String.fromCharCode(...new TextEncoder().encode(JSON.stringify(info))));
 
 test("the readable cookie names the user, in any form that a server may write it", () => {
   const user = { uid: "jörg@example.org", description: "Jörg" };

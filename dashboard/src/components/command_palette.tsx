@@ -1,11 +1,12 @@
 // Jump to anything by typing a part of its name.
 
 import { useMemo, useState } from "react";
+import { jobs } from "../api/chronos";
 import { kernel, marathon } from "../api/live";
 import { isEnded } from "../api/kernel_model";
 import { useStore } from "../api/store";
 import { parseFilter, passes } from "../model/filter";
-import { navigate, nodeHref, serviceHref, taskHref } from "../router";
+import { jobHref, navigate, nodeHref, serviceHref, taskHref } from "../router";
 import { Dialog } from "./dialog";
 import { Icon, type IconName } from "./icons";
 import { kNav } from "./navigation";
@@ -20,35 +21,54 @@ interface Target {
 
 const kMaxShown = 12;
 
-function allTargets(k: ReturnType<typeof kernel.get>, m: ReturnType<typeof marathon.get>): Target[] {
+function allTargets(
+  k: ReturnType<typeof kernel.get>,
+  m: ReturnType<typeof marathon.get>,
+  j: ReturnType<typeof jobs.get>,
+): Target[] {
   return [
     { key: "run", icon: "plus", label: "Run a service", detail: "Action", href: "#/services/new" },
+    { key: "job", icon: "plus", label: "New job", detail: "Action", href: "#/jobs/new" },
+    { key: "install", icon: "plus", label: "Install a package", detail: "Action", href: "#/catalog" },
     ...kNav.map((n): Target => ({ key: n.href, icon: n.icon, label: n.label, detail: "Page", href: n.href })),
-    ...[...m.apps.keys()]
-      .sort()
-      .map((id): Target => ({
+    ...[...m.apps.keys()].sort().map(
+      (id): Target => ({
         key: `s${id}`,
         icon: "services",
         label: id,
         detail: "Service",
         href: serviceHref(id),
-      })),
-    ...[...k.agents].map(([id, a]): Target => ({
-      key: `n${id}`,
-      icon: "nodes",
-      label: a.agent_info.hostname,
-      detail: id,
-      href: nodeHref(id),
-    })),
+      }),
+    ),
+    ...j.rows.map(
+      (row): Target => ({
+        key: `j${row.name}`,
+        icon: "jobs",
+        label: row.name,
+        detail: "Job",
+        href: jobHref(row.name),
+      }),
+    ),
+    ...[...k.agents].map(
+      ([id, a]): Target => ({
+        key: `n${id}`,
+        icon: "nodes",
+        label: a.agent_info.hostname,
+        detail: id,
+        href: nodeHref(id),
+      }),
+    ),
     ...[...k.tasks]
       .filter(([, t]) => !isEnded(t.state))
-      .map(([key, t]): Target => ({
-        key: `t${key}`,
-        icon: "tasks",
-        label: t.task_id.value,
-        detail: "Task",
-        href: taskHref(t.framework_id.value, t.task_id.value),
-      })),
+      .map(
+        ([key, t]): Target => ({
+          key: `t${key}`,
+          icon: "tasks",
+          label: t.task_id.value,
+          detail: "Task",
+          href: taskHref(t.framework_id.value, t.task_id.value),
+        }),
+      ),
   ];
 }
 
@@ -57,7 +77,8 @@ export function CommandPalette({ onClose }: { onClose: () => void }) {
   const [at, setAt] = useState(0);
   const k = useStore(kernel);
   const m = useStore(marathon);
-  const all = useMemo(() => allTargets(k, m), [k, m]);
+  const j = useStore(jobs);
+  const all = useMemo(() => allTargets(k, m, j), [k, m, j]);
   const found = useMemo(() => {
     const filter = parseFilter(text);
     return all.filter((t) => passes(filter, `${t.label} ${t.detail}`)).slice(0, kMaxShown);
@@ -84,7 +105,7 @@ export function CommandPalette({ onClose }: { onClose: () => void }) {
           type="search"
           data-autofocus
           value={text}
-          placeholder="Service, node or task"
+          placeholder="Service, job, node or task"
           aria-label="Search"
           role="combobox"
           aria-expanded="true"

@@ -141,11 +141,7 @@ export function DataTable<T>({
   if (rows.length === 0) return <div className="panel">{empty}</div>;
   return (
     <div className="panel table-panel">
-      <table
-        aria-label={label}
-        data-table={name}
-        aria-rowcount={windowed ? sorted.length + 1 : undefined}
-      >
+      <table aria-label={label} data-table={name} aria-rowcount={windowed ? sorted.length + 1 : undefined}>
         <thead>
           <tr>
             {columns.map((column) => {

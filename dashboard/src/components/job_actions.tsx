@@ -39,7 +39,8 @@ function RunDialog({ job, onClose }: { job: JobView; onClose: () => void }) {
             <span className="dim">Put behind the command, for this run only.</span>
           </label>
           <p className="dim">
-            {job.running ? `It runs already (${plural(job.running, "run")}). ` : ""}The schedule stays as it is.
+            {job.running ? `It runs already (${plural(job.running, "run")}). ` : ""}The schedule stays as it
+            is.
           </p>
         </>
       )}

@@ -5,7 +5,11 @@ import { inOwnZone, isOverdue, toneOfJob, wordOfJob, type JobView } from "../mod
 import { Badge } from "./status";
 
 export function JobBadge({ job }: { job: JobView }) {
-  const title = { success: "The last run succeeded", failure: "The last run failed", fresh: "It has never run" };
+  const title = {
+    success: "The last run succeeded",
+    failure: "The last run failed",
+    fresh: "It has never run",
+  };
   return (
     <Badge tone={toneOfJob(job)} title={title[job.result]}>
       {wordOfJob(job)}
@@ -16,7 +20,11 @@ export function JobBadge({ job }: { job: JobView }) {
 /** "in 2 h 5 min", with the whole time in a tooltip; what waits for other jobs names them. */
 export function NextRun({ job, now }: { job: JobView; now: number }) {
   if (job.parents.length > 0)
-    return <span className="dim">after {job.parents.length === 1 ? job.parents[0] : `${job.parents.length} jobs`}</span>;
+    return (
+      <span className="dim">
+        after {job.parents.length === 1 ? job.parents[0] : `${job.parents.length} jobs`}
+      </span>
+    );
   if (Number.isNaN(job.nextRun)) return <span className="dim">–</span>;
   const own = inOwnZone(job);
   const title = own ? `${formatTime(job.nextRun)} here, ${own}` : formatTime(job.nextRun);

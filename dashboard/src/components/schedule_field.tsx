@@ -2,7 +2,15 @@
 
 import { useMemo } from "react";
 import { formatDuration, formatNumber, formatTime } from "../format";
-import { describePeriod, joinSchedule, lengthOf, parseSchedule, preview, splitSchedule, type ScheduleParts } from "../model/schedule";
+import {
+  describePeriod,
+  joinSchedule,
+  lengthOf,
+  parseSchedule,
+  preview,
+  splitSchedule,
+  type ScheduleParts,
+} from "../model/schedule";
 import { formatWall, zoneNames } from "../model/zones";
 
 const kShownRuns = 5;
@@ -71,7 +79,8 @@ export function ScheduleField({ schedule, zone, epsilon, now, disabled, errors, 
   const parsed = useMemo(() => parseSchedule(schedule, zone), [schedule, zone]);
   const wrong = parsed.ok ? null : parsed;
   const zones = useMemo(() => zoneNames(), []);
-  const set = (key: keyof ScheduleParts, value: string) => onSchedule(joinSchedule({ ...parts, [key]: value }));
+  const set = (key: keyof ScheduleParts, value: string) =>
+    onSchedule(joinSchedule({ ...parts, [key]: value }));
   const part = (key: keyof ScheduleParts, label: string, placeholder: string, help: string) => (
     <div className={`field${wrong?.part === key ? " invalid" : ""}`} data-field={`schedule-${key}`}>
       <label htmlFor={`field-schedule-${key}`}>{label}</label>
@@ -97,7 +106,10 @@ export function ScheduleField({ schedule, zone, epsilon, now, disabled, errors, 
       {part("period", "Every", "P1D", parsed.ok ? describePeriod(parsed.schedule.period) : "PT15M, P1D, P1M")}
       {part("repeat", "Times", "∞ no end", "Empty: without end.")}
       {part("start", "Starting at", "at once", "Empty: at once. Without an offset: UTC, or the zone below.")}
-      <div className={`field${wrong?.part === "zone" || errors.scheduleTimeZone ? " invalid" : ""}`} data-field="scheduleTimeZone">
+      <div
+        className={`field${wrong?.part === "zone" || errors.scheduleTimeZone ? " invalid" : ""}`}
+        data-field="scheduleTimeZone"
+      >
         <label htmlFor="field-zone">Time zone</label>
         <input
           id="field-zone"
@@ -111,7 +123,9 @@ export function ScheduleField({ schedule, zone, epsilon, now, disabled, errors, 
         />
         <div className={wrong?.part === "zone" || errors.scheduleTimeZone ? "field-error" : "dim"}>
           {errors.scheduleTimeZone ??
-            (wrong?.part === "zone" ? wrong.error : "Days then begin on that clock, through summer and winter.")}
+            (wrong?.part === "zone"
+              ? wrong.error
+              : "Days then begin on that clock, through summer and winter.")}
         </div>
       </div>
       {errors.schedule && (

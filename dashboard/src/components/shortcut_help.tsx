@@ -4,7 +4,7 @@ import { Dialog } from "./dialog";
 import { kNav } from "./navigation";
 
 const kKeys: readonly (readonly [string, string])[] = [
-  ["Ctrl K", "Search services, nodes and tasks"],
+  ["Ctrl K", "Search services, jobs, nodes and tasks"],
   ["/", "Filter this page"],
   ["j  k", "Next and previous row"],
   ["Enter", "Open the row"],

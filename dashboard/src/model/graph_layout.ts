@@ -125,7 +125,11 @@ function components(nodes: readonly string[], edges: readonly Edge[]): string[][
 }
 
 /** Nodes and the passing places of long edges, by layer. */
-function cellsOf(part: readonly string[], edges: readonly Edge[], layer: ReadonlyMap<string, number>): Cell[][] {
+function cellsOf(
+  part: readonly string[],
+  edges: readonly Edge[],
+  layer: ReadonlyMap<string, number>,
+): Cell[][] {
   const first = Math.min(...part.map((id) => layer.get(id)!));
   const layers: Cell[][] = [];
   const put = (id: string, real: boolean, at: number): Cell => {
@@ -211,7 +215,9 @@ export function spread(wishes: readonly number[]): number[] {
       before.count += last.count;
     }
   });
-  return pools.flatMap(({ sum, count }) => Array.from({ length: count }, () => sum / count)).map((y, i) => y + i);
+  return pools
+    .flatMap(({ sum, count }) => Array.from({ length: count }, () => sum / count))
+    .map((y, i) => y + i);
 }
 
 /** Pulls each cell to the middle of its neighbours, in rows. */
@@ -258,8 +264,7 @@ export function drawGraph(nodes: readonly string[], edges: readonly Edge[], m: M
       for (const start of cell.right) {
         const points: [number, number][] = [[xOf(cell) + m.nodeWidth, yOf(cell)]];
         let at = start;
-        for (; !at.real; at = at.right[0]!)
-          points.push([xOf(at), yOf(at)], [xOf(at) + m.nodeWidth, yOf(at)]);
+        for (; !at.real; at = at.right[0]!) points.push([xOf(at), yOf(at)], [xOf(at) + m.nodeWidth, yOf(at)]);
         points.push([xOf(at), yOf(at)]);
         lines.push({ from: cell.id, to: at.id, points });
       }

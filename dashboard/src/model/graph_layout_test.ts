@@ -48,38 +48,50 @@ test("nodes never lie over each other, whatever the graph", () => {
 });
 
 test("circles, unknown parents and jobs that wait for themselves are drawn as far as they make sense", () => {
-  const drawing = draw(["a", "b"], [
+  const drawing = draw(
     ["a", "b"],
-    ["b", "a"],
-    ["a", "a"],
-    ["gone", "b"],
-  ]);
+    [
+      ["a", "b"],
+      ["b", "a"],
+      ["a", "a"],
+      ["gone", "b"],
+    ],
+  );
   expect(drawing.nodes).toHaveLength(2);
   expect(drawing.lines).toHaveLength(1);
 });
 
 test("edges that need not cross do not", () => {
-  const drawing = draw(["a", "b", "c", "d"], [
-    ["a", "d"],
-    ["b", "c"],
-    ["a", "c"],
-  ]);
+  const drawing = draw(
+    ["a", "b", "c", "d"],
+    [
+      ["a", "d"],
+      ["b", "c"],
+      ["a", "c"],
+    ],
+  );
   const order = (id: string) => placeOf(drawing, id).order;
   expect((order("a") - order("b")) * (order("d") - order("c"))).toBeGreaterThan(0);
 });
 
 test("a chain is a straight line", () => {
-  const drawing = draw(["a", "b", "c"], [
-    ["a", "b"],
-    ["b", "c"],
-  ]);
+  const drawing = draw(
+    ["a", "b", "c"],
+    [
+      ["a", "b"],
+      ["b", "c"],
+    ],
+  );
   expect(new Set(drawing.nodes.map((n) => n.y)).size).toBe(1);
   expect(pathOf(drawing.lines[0]!)).toMatch(/^M\d+ \d+H\d+$/);
 });
 
 test("a chain of thousands is no trouble", () => {
   const nodes = Array.from({ length: 5000 }, (_, i) => `j${i}`);
-  const drawing = draw(nodes, nodes.slice(1).map((id, i): [string, string] => [`j${i}`, id]));
+  const drawing = draw(
+    nodes,
+    nodes.slice(1).map((id, i): [string, string] => [`j${i}`, id]),
+  );
   expect(placeOf(drawing, "j4999").layer).toBe(4999);
 });
 

@@ -100,7 +100,9 @@ export function triggerOf(definition: Json): Trigger {
 export function withTrigger(definition: Json, trigger: Trigger, remembered: Json): Json {
   const next = { ...definition };
   const [drop, take] =
-    trigger === "parents" ? [["schedule", "scheduleTimeZone"], ["parents"]] : [["parents"], ["schedule", "scheduleTimeZone"]];
+    trigger === "parents"
+      ? [["schedule", "scheduleTimeZone"], ["parents"]]
+      : [["parents"], ["schedule", "scheduleTimeZone"]];
   for (const field of drop) delete next[field];
   for (const field of take) if (remembered[field] !== undefined) next[field] = remembered[field];
   if (trigger === "parents") next["parents"] ??= [];
@@ -135,6 +137,7 @@ export function missingIn(definition: Json): Record<string, string> {
   if (name === "") wrong["name"] = "A job needs a name.";
   else if (!/^[\w.-]+$/.test(name)) wrong["name"] = "Only letters, digits, dots, dashes and underscores.";
   const parents = definition["parents"];
-  if (Array.isArray(parents) && parents.length === 0) wrong["parents"] = "Choose at least one job to wait for.";
+  if (Array.isArray(parents) && parents.length === 0)
+    wrong["parents"] = "Choose at least one job to wait for.";
   return wrong;
 }

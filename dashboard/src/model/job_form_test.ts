@@ -1,9 +1,22 @@
 import { expect, test } from "vitest";
-import { fieldOfMessage, missingIn, newJob, readEnvironment, triggerOf, withTrigger, writeEnvironment } from "./job_form";
+import {
+  fieldOfMessage,
+  missingIn,
+  newJob,
+  readEnvironment,
+  triggerOf,
+  withTrigger,
+  writeEnvironment,
+} from "./job_form";
 import { parseSchedule } from "./schedule";
 
 test("the environment goes to lines and back", () => {
-  const job = { environmentVariables: [{ name: "A", value: "x=y" }, { name: "B", value: "" }] };
+  const job = {
+    environmentVariables: [
+      { name: "A", value: "x=y" },
+      { name: "B", value: "" },
+    ],
+  };
   expect(readEnvironment(job)).toBe("A=x=y\nB=");
   expect(writeEnvironment({ name: "a" }, "A=x=y\n\nB=\n")).toEqual({ name: "a", ...job });
   expect(writeEnvironment(job, " \n")).toEqual({});
@@ -32,7 +45,9 @@ test("a sentence of the server belongs to a field", () => {
 
 test("what is missing is known before sending", () => {
   expect(missingIn({ name: "a b", parents: [] })).toHaveProperty("name");
-  expect(missingIn({ name: "a.b-c_1", parents: [] })).toEqual({ parents: "Choose at least one job to wait for." });
+  expect(missingIn({ name: "a.b-c_1", parents: [] })).toEqual({
+    parents: "Choose at least one job to wait for.",
+  });
   expect(missingIn({ name: "a", schedule: "R//P1D" })).toEqual({});
 });
 

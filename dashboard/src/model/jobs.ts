@@ -88,7 +88,10 @@ export function wordOfJob(view: JobView): string {
 
 /** What the filter `is:…` knows of a job. */
 export function tagsOfJob(view: JobView, now: number): string[] {
-  const tags: string[] = [view.state, { success: "succeeded", failure: "failed", fresh: "fresh" }[view.result]];
+  const tags: string[] = [
+    view.state,
+    { success: "succeeded", failure: "failed", fresh: "fresh" }[view.result],
+  ];
   if (isOverdue(view, now)) tags.push("overdue");
   tags.push(view.parents.length ? "dependent" : "scheduled");
   return tags;

@@ -1,7 +1,18 @@
 import { expect, test } from "vitest";
 import { staleJobs, type JobsState } from "../api/chronos";
 import type { Job, JobSummary } from "../api/chronos_types";
-import { childrenOf, definitionOfJob, inOwnZone, isOverdue, relatives, tagsOfJob, toneOfJob, viewJob, viewRun, wordOfJob } from "./jobs";
+import {
+  childrenOf,
+  definitionOfJob,
+  inOwnZone,
+  isOverdue,
+  relatives,
+  tagsOfJob,
+  toneOfJob,
+  viewJob,
+  viewRun,
+  wordOfJob,
+} from "./jobs";
 
 const row = (name: string, more: Partial<JobSummary> = {}): JobSummary => ({
   name,
@@ -35,7 +46,7 @@ test("the next run is the start of the schedule, on the clock of the job's zone"
   expect(inOwnZone(view)).toBe("2026-03-02 08:00 Europe/Berlin");
   expect(viewJob(row("a", { schedule: "R0/2026-03-02T08:00:00Z/P1D" }), undefined).nextRun).toBeNaN();
   expect(viewJob(row("a", { disabled: true }), undefined).nextRun).toBeNaN();
-  expect(viewJob(row("a", { schedule: "" , parents: ["b"] }), undefined).nextRun).toBeNaN();
+  expect(viewJob(row("a", { schedule: "", parents: ["b"] }), undefined).nextRun).toBeNaN();
   expect(viewJob(row("a", { schedule: "what" }), undefined).nextRun).toBeNaN();
 });
 
@@ -80,7 +91,11 @@ test("the id of a run tells its slot and attempt", () => {
     tone: "bad",
     duration: "1m2s",
   });
-  expect(viewRun({ taskId: "odd", status: "Lost" })).toMatchObject({ due: NaN, status: "Lost", tone: "idle" });
+  expect(viewRun({ taskId: "odd", status: "Lost" })).toMatchObject({
+    due: NaN,
+    status: "Lost",
+    tone: "idle",
+  });
 });
 
 test("a definition is what one would post: no counters, nothing empty, never uris beside fetch", () => {

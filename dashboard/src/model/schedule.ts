@@ -24,7 +24,9 @@ export interface ScheduleParts {
   period: string;
 }
 
-export type Parsed = { ok: true; schedule: Schedule } | { ok: false; part: keyof ScheduleParts | "zone"; error: string };
+export type Parsed =
+  | { ok: true; schedule: Schedule }
+  | { ok: false; part: keyof ScheduleParts | "zone"; error: string };
 
 const kSecond = 1000;
 const kHour = 3600 * kSecond;
@@ -71,7 +73,13 @@ function parseStart(text: string): WallTime | null {
   const wall = Date.UTC(year!, month! - 1, day!, hour!, minute!, second!, ms);
   const shown = new Date(wall);
   // 31 June would roll over into July.
-  if (shown.getUTCMonth() !== month! - 1 || shown.getUTCDate() !== day! || hour! > 23 || minute! > 59 || second! > 59)
+  if (
+    shown.getUTCMonth() !== month! - 1 ||
+    shown.getUTCDate() !== day! ||
+    hour! > 23 ||
+    minute! > 59 ||
+    second! > 59
+  )
     return null;
   if (!match[8]) return { wall, offset: null };
   if (match[8] === "Z") return { wall, offset: 0 };
@@ -85,7 +93,8 @@ export function parseSchedule(text: string, zoneName = ""): Parsed {
   const parts = text.split("/");
   const { repeat, start, period } = splitSchedule(text);
   const fail = (part: keyof ScheduleParts | "zone", error: string): Parsed => ({ ok: false, part, error });
-  if (parts.length !== 3 || !/^R\d*$/.test(parts[0]!)) return fail("repeat", "A whole number, or empty for no end.");
+  if (parts.length !== 3 || !/^R\d*$/.test(parts[0]!))
+    return fail("repeat", "A whole number, or empty for no end.");
   const named = zoneName ? zoneOf(zoneName) : fixedZone(0);
   if (!named) return fail("zone", `There is no time zone "${zoneName}".`);
   const length = parsePeriod(period);
@@ -144,7 +153,12 @@ export interface Preview {
  * The next `count` runs as seen at `now`. Slots that have passed are made up for by one run, together: at once, if
  * there is no epsilon or the last of them is not older than it; else they are skipped, each counting as a run.
  */
-export function preview(schedule: Schedule, now: number, count: number, epsilonMs: number | null = null): Preview {
+export function preview(
+  schedule: Schedule,
+  now: number,
+  count: number,
+  epsilonMs: number | null = null,
+): Preview {
   let left = schedule.repeat;
   const runs: number[] = [];
   if (left === 0) return { runs, late: false, more: 0 };
@@ -179,7 +193,8 @@ const kUnits: readonly (readonly [string, number])[] = [
 export function describePeriod({ months, days, ms }: Period): string {
   const words: string[] = [];
   const add = (count: number, unit: string) => {
-    if (count) words.push(count === 1 && words.length === 0 ? unit : `${count} ${unit}${count === 1 ? "" : "s"}`);
+    if (count)
+      words.push(count === 1 && words.length === 0 ? unit : `${count} ${unit}${count === 1 ? "" : "s"}`);
   };
   add(Math.floor(months / 12), "year");
   add(months % 12, "month");

@@ -44,9 +44,7 @@ export function vipAddress(label: string, framework: string): string {
 }
 
 export function portsOf(app: App): readonly PortDefinition[] {
-  return (
-    app.container?.portMappings ?? app.container?.docker?.portMappings ?? app.portDefinitions ?? []
-  );
+  return app.container?.portMappings ?? app.container?.docker?.portMappings ?? app.portDefinitions ?? [];
 }
 
 /** The addresses that the port labels of an app ask for. */
@@ -89,7 +87,14 @@ export function viewVips(listed: readonly Vip[], apps: Iterable<App>): VipRow[] 
     const key = `${vip.vip}/${vip.protocol}`;
     const services = wanted.get(key)?.services ?? [];
     wanted.delete(key);
-    return { key, address: vip.vip, protocol: vip.protocol, backends: vip.backend ?? [], services, listed: true };
+    return {
+      key,
+      address: vip.vip,
+      protocol: vip.protocol,
+      backends: vip.backend ?? [],
+      services,
+      listed: true,
+    };
   });
   for (const [key, { address, protocol, services }] of wanted)
     rows.push({ key, address, protocol, backends: [], services, listed: false });

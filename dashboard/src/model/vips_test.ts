@@ -40,7 +40,14 @@ test("what is listed is joined with who asked for it, and a missing one shows", 
   const address = "redis.marathon.l4lb.thisdcos.directory:6379";
   const backend = [{ ip: "10.0.0.1", port: 31000 }];
   expect(viewVips([{ vip: address, protocol: "tcp", backend }], [redis])).toEqual([
-    { key: `${address}/tcp`, address, protocol: "tcp", backends: backend, services: ["/data/redis"], listed: true },
+    {
+      key: `${address}/tcp`,
+      address,
+      protocol: "tcp",
+      backends: backend,
+      services: ["/data/redis"],
+      listed: true,
+    },
   ]);
   expect(viewVips([], [redis])).toMatchObject([{ address, listed: false, backends: [] }]);
 });

@@ -19,7 +19,16 @@ import { Badge } from "../components/status";
 import { Tabs, useTab } from "../components/tabs";
 import { formatAgo, formatMib, formatNumber, formatTime, parseTime, plural } from "../format";
 import { useNow } from "../hooks";
-import { childrenOf, definitionOfJob, inOwnZone, relatives, viewJob, viewJobs, viewRun, type JobView } from "../model/jobs";
+import {
+  childrenOf,
+  definitionOfJob,
+  inOwnZone,
+  relatives,
+  viewJob,
+  viewJobs,
+  viewRun,
+  type JobView,
+} from "../model/jobs";
 import { describePeriod, parseSchedule } from "../model/schedule";
 import { jobHref, taskHref } from "../router";
 import { JobsNotLive } from "./jobs";
@@ -202,7 +211,9 @@ function Summary({ view, waiting, now }: { view: JobView; waiting: readonly stri
           [
             "Last success",
             job?.lastSuccess && (
-              <span title={formatTime(parseTime(job.lastSuccess))}>{formatAgo(parseTime(job.lastSuccess), now)}</span>
+              <span title={formatTime(parseTime(job.lastSuccess))}>
+                {formatAgo(parseTime(job.lastSuccess), now)}
+              </span>
             ),
           ],
           [
@@ -215,7 +226,8 @@ function Summary({ view, waiting, now }: { view: JobView; waiting: readonly stri
           ],
           [
             "So far",
-            job && `${formatNumber(job.successCount ?? 0)} succeeded, ${formatNumber(job.errorCount ?? 0)} failed`,
+            job &&
+              `${formatNumber(job.successCount ?? 0)} succeeded, ${formatNumber(job.errorCount ?? 0)} failed`,
           ],
           [
             "Command",
@@ -228,7 +240,8 @@ function Summary({ view, waiting, now }: { view: JobView; waiting: readonly stri
           ["Image", job?.container?.image ?? ""],
           [
             "Per run",
-            job && `${formatNumber(job.cpus ?? 0)} CPU, ${formatMib(job.mem ?? 0)}, ${plural(job.retries ?? 0, "retry").replace("retrys", "retries")}`,
+            job &&
+              `${formatNumber(job.cpus ?? 0)} CPU, ${formatMib(job.mem ?? 0)}, ${plural(job.retries ?? 0, "retry").replace("retrys", "retries")}`,
           ],
           ["Late start", job?.epsilon ? `up to ${job.epsilon}` : ""],
           ["Owner", job?.owner ?? ""],
@@ -252,7 +265,13 @@ function Overview({ view, stat, now }: { view: JobView; stat: JobStat | null; no
             Whenever {view.parents.length === 1 ? "its parent has" : "all its parents have"} succeeded.
           </p>
         ) : (
-          <Upcoming schedule={view.schedule} zone={view.zone} epsilon={view.job?.epsilon ?? ""} now={now} count={8} />
+          <Upcoming
+            schedule={view.schedule}
+            zone={view.zone}
+            epsilon={view.job?.epsilon ?? ""}
+            now={now}
+            count={8}
+          />
         )}
       </section>
       <section className="card">

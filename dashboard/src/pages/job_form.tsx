@@ -71,7 +71,12 @@ function Form({ name, initial }: { name: string | undefined; initial: Json }) {
   const set = (next: Json) => change(JSON.stringify(next, null, 2));
   const choose = (next: "schedule" | "parents") => {
     setRemembered((r) => ({ ...r, ...definition }));
-    set(withTrigger(definition, next, { ...remembered, schedule: remembered["schedule"] ?? newJob(now)["schedule"] }));
+    set(
+      withTrigger(definition, next, {
+        ...remembered,
+        schedule: remembered["schedule"] ?? newJob(now)["schedule"],
+      }),
+    );
   };
 
   const submit = async (event: React.FormEvent) => {
@@ -237,7 +242,11 @@ function Edit({ name }: { name: string }) {
   if (loaded.phase === "done") return <Form name={name} initial={definitionOfJob(loaded.value)} />;
   return (
     <div className="panel">
-      {loaded.phase === "failed" ? <Failure title="The job cannot be read" error={loaded.error} /> : <Loading />}
+      {loaded.phase === "failed" ? (
+        <Failure title="The job cannot be read" error={loaded.error} />
+      ) : (
+        <Loading />
+      )}
     </div>
   );
 }
@@ -250,7 +259,13 @@ export function JobForm({ name }: { name?: string }) {
   return (
     <>
       <PageHead title={name ? "Edit job" : "New job"} crumbs={crumbs} />
-      {!ready ? <JobsNotLive status={status} /> : name ? <Edit name={name} /> : <Form name={undefined} initial={first} />}
+      {!ready ? (
+        <JobsNotLive status={status} />
+      ) : name ? (
+        <Edit name={name} />
+      ) : (
+        <Form name={undefined} initial={first} />
+      )}
     </>
   );
 }

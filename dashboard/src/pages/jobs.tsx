@@ -52,7 +52,12 @@ function ViewSwitch({ graph }: { graph: boolean }) {
       <button className="button" aria-pressed={!graph} onClick={() => setQuery("view", "")}>
         <Icon name="tasks" size={14} /> List
       </button>
-      <button className="button" aria-pressed={graph} onClick={() => setQuery("view", "graph")} data-view="graph">
+      <button
+        className="button"
+        aria-pressed={graph}
+        onClick={() => setQuery("view", "graph")}
+        data-view="graph"
+      >
         <Icon name="graph" size={14} /> Graph
       </button>
     </div>
@@ -159,7 +164,10 @@ export function Jobs() {
     const waited = new Set(all.flatMap((j) => j.parents));
     const linked = all.filter((j) => j.parents.length || waited.has(j.name));
     if (!text) return linked;
-    const wanted = relatives(state.rows, rows.map((j) => j.name));
+    const wanted = relatives(
+      state.rows,
+      rows.map((j) => j.name),
+    );
     return linked.filter((j) => wanted.has(j.name));
   }, [graph, all, rows, text, state.rows]);
   const chips = useMemo(() => {
@@ -196,7 +204,8 @@ export function Jobs() {
               <JobGraph jobs={drawn} />
               {all.length > drawn.length && drawn.length > 0 && (
                 <p className="dim">
-                  {plural(all.length - drawn.length, "job")} {all.length - drawn.length === 1 ? "stands" : "stand"} alone or{" "}
+                  {plural(all.length - drawn.length, "job")}{" "}
+                  {all.length - drawn.length === 1 ? "stands" : "stand"} alone or{" "}
                   {all.length - drawn.length === 1 ? "is" : "are"} filtered out.
                 </p>
               )}

@@ -103,9 +103,7 @@ export function Networking() {
       ) : (
         <>
           <Stale status={status} who="The load balancer" onRetry={() => vipsPoll.now()} />
-          {all.length > 0 && (
-            <Toolbar placeholder="Filter addresses" chips={chips.length > 1 ? chips : []} />
-          )}
+          {all.length > 0 && <Toolbar placeholder="Filter addresses" chips={chips.length > 1 ? chips : []} />}
           <DataTable
             name="vips"
             label="Named addresses"

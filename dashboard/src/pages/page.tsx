@@ -19,6 +19,9 @@ import { Tasks } from "./tasks";
 const Jobs = lazy(() => import("./jobs").then((m) => ({ default: m.Jobs })));
 const JobDetail = lazy(() => import("./job_detail").then((m) => ({ default: m.JobDetail })));
 const JobForm = lazy(() => import("./job_form").then((m) => ({ default: m.JobForm })));
+const Catalog = lazy(() => import("./catalog").then((m) => ({ default: m.Catalog })));
+const PackageDetail = lazy(() => import("./package_detail").then((m) => ({ default: m.PackageDetail })));
+const PackageInstall = lazy(() => import("./package_install").then((m) => ({ default: m.PackageInstall })));
 const Networking = lazy(() => import("./networking").then((m) => ({ default: m.Networking })));
 
 function pageOf(path: readonly string[]): React.ReactNode {
@@ -49,6 +52,14 @@ function pageOf(path: readonly string[]): React.ReactNode {
       return <JobDetail key={id} name={rest.join("/")} />;
     case "job-edit":
       return <JobForm key={id} name={rest.join("/")} />;
+    case "catalog":
+      return <Catalog />;
+    case "package":
+      return rest[1] === "install" ? (
+        <PackageInstall key={id} name={rest[0]!} />
+      ) : (
+        <PackageDetail key={id} name={rest[0] ?? ""} />
+      );
     case "networking":
       return <Networking />;
     case "frameworks":

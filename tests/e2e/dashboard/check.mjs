@@ -164,6 +164,12 @@ async function pictures(check, fixture) {
     nodes: "#/nodes",
     tasks: "#/tasks?q=is:live",
     "run-service": "#/services/new",
+    jobs: "#/jobs",
+    "jobs-graph": "#/jobs?view=graph",
+    "job-form": "#/jobs/new",
+    catalog: "#/catalog",
+    "catalog-install": "#/package/redis/install",
+    networking: "#/networking",
   };
   const openTask = async () => {
     await check.go(`#/tasks?q=${task}`);
@@ -208,6 +214,8 @@ async function narrow(check) {
       "#/jobs",
       "#/jobs/new",
       "#/jobs?view=graph",
+      "#/catalog",
+      "#/catalog?tab=installed",
     ]) {
       await check.go(hash);
       await page.locator("h1").waitFor();
@@ -273,13 +281,15 @@ async function main() {
   const check = new Check(url, option("--screenshots", ""));
   try {
     await check.open(profile);
-    const user = fixture ? kFixtureUser : { uid: option("--username", ""), password: option("--password", "") };
+    const user = fixture
+      ? kFixtureUser
+      : { uid: option("--username", ""), password: option("--password", "") };
     if (!(await login(check, user))) throw new Error("not signed in: nothing else can be looked at");
     await readOnlyPages(check);
     await liveService(check);
     await networking(check, kAppId);
     await changes(check);
-    await rooms(check);
+    await rooms(check, Boolean(fixture));
     await narrow(check);
     if (fixture) await connectionLoss(check);
     if (fixture) await expiry(check, user);

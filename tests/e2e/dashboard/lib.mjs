@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { chromium } from "playwright-core";
 
 export const has = (name) => process.argv.includes(name);
-export const option = (name, fallback) => (has(name) ? process.argv[process.argv.indexOf(name) + 1] : fallback);
+export const option = (name, fallback) =>
+  has(name) ? process.argv[process.argv.indexOf(name) + 1] : fallback;
 
 export const kWait = Number(option("--wait", "20000"));
 const kFlags = [

@@ -1,5 +1,6 @@
 // The parts of a cluster that may be there or not: login, named addresses, jobs, the catalog.
 
+import { existsSync } from "node:fs";
 import { expect, rowOf, rows, step } from "./lib.mjs";
 import { kUser } from "./fixture/login.mjs";
 
@@ -163,9 +164,15 @@ async function jobsPages(check) {
       await check.go("#/jobs/new");
       await jobForm(page, `check-third-${process.pid}`, "true");
       await page.locator("#field-schedule-period").fill("P1D");
-      await page.locator("[data-editor]").fill(
-        JSON.stringify({ name: `check-third-${process.pid}`, command: "true", parents: ["no-such-job"] }, null, 2),
-      );
+      await page
+        .locator("[data-editor]")
+        .fill(
+          JSON.stringify(
+            { name: `check-third-${process.pid}`, command: "true", parents: ["no-such-job"] },
+            null,
+            2,
+          ),
+        );
       await page.locator('[data-form] button[type="submit"]').click();
       await page.locator('[data-field="parents"] .field-error').waitFor();
       await page.locator(".gutter .marked").first().waitFor();
@@ -185,6 +192,110 @@ async function jobsPages(check) {
   }
 }
 
-export async function rooms(check) {
-  await jobsPages(check);
+/** Where a package's program comes from the machine, it can only run where the machine has it. */
+const canRun = (fixture) => fixture || existsSync("/usr/bin/redis-server");
+
+/** Installs redis with options of its own. The id of its app; "" where there is no catalog. */
+async function catalogInstall(check, fixture) {
+  const { page } = check;
+  const answer = await check.ask(
+    "/package/search",
+    "POST",
+    {},
+    {
+      "Content-Type": "application/vnd.dcos.package.search-request+json;charset=utf-8;version=v1",
+      Accept: "application/vnd.dcos.package.search-response+json;charset=utf-8;version=v1",
+    },
+  );
+  if (answer.status === 404) {
+    await step("the catalog says that there is no package service here", async () => {
+      await check.go("#/catalog");
+      await page.locator("[data-absent]", { hasText: "not part of this cluster" }).waitFor();
+    });
+    return "";
+  }
+  const name = `check-redis-${process.pid}`;
+  const option = (pointer) => page.locator(`[data-option="${pointer}"]`);
+  await step("the catalog lists packages and is filtered as one types", async () => {
+    await check.go("#/catalog");
+    await page.locator("[data-package]").first().waitFor();
+    const all = await page.locator("[data-package]").count();
+    await page.keyboard.press("/");
+    await page.keyboard.type("redis");
+    await page.waitForFunction(() => document.querySelectorAll("[data-package]").length === 1);
+    return `${all} packages`;
+  });
+  await step(
+    "a package tells what it is, and its options are a form with the defaults filled in",
+    async () => {
+      await page.locator('[data-package="redis"]').click();
+      await page.locator('[data-action="install"]').click();
+      await option("/service/name").locator("input").waitFor();
+      expect(
+        (await option("/service/name").locator("input").inputValue()) === "redis",
+        "the default is not shown",
+      );
+    },
+  );
+  await step("what the schema forbids is said at the field, and marked in the JSON", async () => {
+    await option("/service/mem").locator("input").fill("1");
+    await option("/service/mem").locator(".field-error", { hasText: "at least" }).waitFor();
+    await page.locator(".gutter .marked").first().waitFor();
+  });
+  await step("what the server refuses is said at the field", async () => {
+    await page.locator('[data-form] button[type="submit"]').click();
+    await page.locator("[data-form-error]").waitFor();
+    await option("/service/mem").locator(".field-error").waitFor();
+    await check.shot("catalog-errors-dark");
+    await option("/service/mem").locator("input").fill("48");
+    await option("/service/mem").locator(".field-error").waitFor({ state: "detached" });
+  });
+  await step("the preview shows the app with the chosen options", async () => {
+    await option("/service/name").locator("input").fill(name);
+    await option("/service/cpus").locator("input").fill("0.1");
+    await page.locator('[data-action="preview"]').click();
+    const app = await page.locator("[data-preview]").innerText();
+    expect(app.includes(name) && app.includes("48"), `the preview is: ${app.slice(0, 200)}`);
+    await page.keyboard.press("Escape");
+  });
+  await step("installing it makes a service appear", async () => {
+    await page.locator('[data-form] button[type="submit"]').click();
+    await page.locator("[data-installed]").waitFor();
+    await page.locator("[data-open]").click();
+    await page.locator("h1", { hasText: name }).waitFor();
+    if (!canRun(fixture)) return "redis-server is not on this machine: not waited for";
+    await page.locator(".page-head .badge.good", { hasText: "Running" }).waitFor();
+  });
+  await step("the options were those of the form", async () => {
+    const { app } = await check.api(`/v2/apps/${name}`);
+    expect(app.cpus === 0.1 && app.mem === 48, `cpus ${app.cpus}, mem ${app.mem}`);
+    expect(app.labels.DCOS_PACKAGE_NAME === "redis", "the app has no label of its package");
+  });
+  return `/${name}`;
+}
+
+async function catalogUninstall(check, appId) {
+  const { page } = check;
+  await step("what is installed is listed and uninstalled after asking", async () => {
+    await check.go("#/catalog?tab=installed");
+    await rowOf(page, "installed", appId).waitFor();
+    await page.locator(`[data-uninstall="${appId}"]`).click();
+    await page.locator("dialog input").fill(appId);
+    await page.locator('dialog button[type="submit"]').click();
+    await rowOf(page, "installed", appId).waitFor({ state: "detached" });
+    await check.go("#/services");
+    await rowOf(page, "services", appId).waitFor({ state: "detached" });
+  });
+}
+
+/** The walk through what a cluster may have: a package, jobs, and the package again. */
+export async function rooms(check, fixture) {
+  const installed = await catalogInstall(check, fixture);
+  try {
+    await jobsPages(check);
+    if (installed) await catalogUninstall(check, installed);
+  } finally {
+    if (installed)
+      await check.ask(`/service/marathon/v2/apps${installed}?force=true`, "DELETE").catch(() => {});
+  }
 }
