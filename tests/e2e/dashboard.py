@@ -31,7 +31,7 @@ def browser():
         cluster.add_app({"id": "/shop/worker", "cmd": "while sleep 5; do date; done", "cpus": 0.5, "mem": 128, "instances": 2})
         eventually("deployments end", lambda: cluster.deployments() == [])
         done = subprocess.run(["node", "check.mjs", "--url", cluster.url, "--screenshots", str(screenshots)], cwd=folder,
-                              capture_output=True, text=True, timeout=240)
+                              capture_output=True, text=True, timeout=400)
         print(done.stdout[-4000:], flush=True)
         assert done.returncode == 0, (done.stdout + done.stderr)[-800:]
 

@@ -49,8 +49,7 @@ export class Poller {
 
   /** Asks now: after a change made on this page, or when a person wants to try again. */
   now(): void {
-    this.abort?.abort();
-    this.abort = null;
+    this.rest();
     this.wake();
   }
 
@@ -58,13 +57,17 @@ export class Poller {
     return this.users > 0 && session.get().phase === "open" && document.visibilityState !== "hidden";
   }
 
-  private wake(): void {
+  private rest(): void {
     if (this.timer) clearTimeout(this.timer);
     this.timer = null;
-    if (!this.wanted) {
-      this.abort?.abort();
-      this.abort = null;
-    } else if (!this.abort) void this.run();
+    this.abort?.abort();
+    this.abort = null;
+  }
+
+  /** Asks at once when that is wanted and neither a question nor a pause is going on. */
+  private wake(): void {
+    if (!this.wanted) this.rest();
+    else if (!this.abort && !this.timer) void this.run();
   }
 
   private async run(): Promise<void> {
@@ -82,7 +85,11 @@ export class Poller {
       delay = Math.max(this.everyMs, retryDelay(this.failures++, Math.random()));
     }
     this.abort = null;
-    if (this.wanted) this.timer = setTimeout(() => this.wake(), delay);
+    if (!this.wanted) return;
+    this.timer = setTimeout(() => {
+      this.timer = null;
+      this.wake();
+    }, delay);
   }
 }
 

@@ -11,7 +11,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Check, expect, has, kDesktop, kPhone, option, result, rowOf, rows, step } from "./lib.mjs";
-import { kFixtureUser, expiry, login, networking, rooms } from "./rooms.mjs";
+import { kFixtureUser, expiry, login, manyJobs, networking, rooms } from "./rooms.mjs";
 
 const kAppId = `/dashboard-check-${process.pid}`;
 const kSaying = "dashboard-check";
@@ -291,6 +291,7 @@ async function main() {
     await changes(check);
     await rooms(check, Boolean(fixture));
     await narrow(check);
+    if (fixture) await manyJobs(check);
     if (fixture) await connectionLoss(check);
     if (fixture) await expiry(check, user);
     await pictures(check, Boolean(fixture));

@@ -192,6 +192,35 @@ async function jobsPages(check) {
   }
 }
 
+/** Thousands of jobs: only where the cluster can be told to have them. */
+export async function manyJobs(check) {
+  const { page } = check;
+  const kMany = 5000;
+  await step(
+    "of thousands of jobs only the rows in sight are in the page, and all can be reached",
+    async () => {
+      await fetch(`${check.url}/fixture/jobs?more=${kMany}`);
+      await check.go("#/jobs?q=bulk-");
+      await rowOf(page, "jobs", "bulk-0").waitFor();
+      const count = await rows(page, "jobs").count();
+      expect(count < 120, `${count} rows are in the page`);
+      expect(
+        (await page.locator(`table[aria-rowcount="${kMany + 1}"]`).count()) === 1,
+        "the table does not tell its size",
+      );
+      await page.evaluate(() => window.scrollTo(0, document.documentElement.scrollHeight));
+      await rowOf(page, "jobs", `bulk-${kMany - 1}`).waitFor();
+      await page.evaluate(() => window.scrollTo(0, 0));
+      await page.locator("h1").click();
+      for (let i = 0; i < 60; ++i) await page.keyboard.press("j");
+      const at = await page.evaluate(() => document.activeElement.textContent);
+      expect(at === "bulk-59", `the keyboard is at ${at}`);
+      await fetch(`${check.url}/fixture/jobs?more=0`);
+      return `${count} of ${kMany} rows`;
+    },
+  );
+}
+
 /** Where a package's program comes from the machine, it can only run where the machine has it. */
 const canRun = (fixture) => fixture || existsSync("/usr/bin/redis-server");
 
