@@ -209,6 +209,18 @@ TEST(Chronos, a_run_by_hand_takes_arguments_and_leaves_the_schedule_alone) {
   EXPECT_NE(world.launches[0], world.launches[1]);
 }
 
+TEST(Chronos, a_job_that_only_runs_by_hand_stays_enabled) {
+  World world;
+  world.subscribe();
+  world.schedule("{'name':'a','command':'x','schedule':'R0/2024-01-01T00:00:00Z/PT24H'}");
+  for (int i = 1; i <= 3; ++i) {
+    world.request("PUT", "/scheduler/job/a");
+    world.advance(base::seconds(5));
+    EXPECT_EQ(world.job("a").counters.successes, i);
+  }
+  EXPECT_FALSE(world.job("a").job.disabled);
+}
+
 TEST(Chronos, an_asynchronous_job_ends_when_it_is_reported) {
   World world;
   world.subscribe();

@@ -87,7 +87,8 @@ void succeed(Turn& turn, JobState& job, const Pending& run) {
   job.counters.errors_since_success = 0;
   job.counters.last_success = turn.now.time;
   turn.count("runs.succeeded");
-  const bool exhausted = job.schedule && job.schedule->exhausted() && job.active.empty() && job.pending.empty();
+  // A run by hand is no part of the schedule.
+  const bool exhausted = run.of_slot && job.schedule && job.schedule->exhausted() && job.active.empty() && job.pending.empty();
   if (exhausted && !job.job.disabled) {
     job.job.disabled = true;
     notify_owners(turn, job, fmt::format("job '{}' disabled", job.job.name),
