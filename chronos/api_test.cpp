@@ -167,7 +167,8 @@ TEST(ChronosApi, deleting_kills_and_a_pending_retry_dies_with_the_job) {
 
 TEST(ChronosApi, counters_are_restored_when_given_and_kept_when_not) {
   World world;
-  world.schedule("{'name':'a','command':'x','successCount':7,'lastSuccess':'2024-01-01T00:00:00Z','schedule':'R/2030-01-01T00:00:00Z/P1D'}");
+  world.schedule("{'name':'a','command':'x','successCount':7,'lastSuccess':'2024-01-01T00:00:00Z',"
+                 "'schedule':'R/2030-01-01T00:00:00Z/P1D'}");
   world.schedule("{'name':'a','command':'y','schedule':'R/2030-01-01T00:00:00Z/P1D'}");
   EXPECT_EQ(world.job("a").counters.successes, 7);
   world.schedule("{'name':'a','command':'y','successCount':1,'schedule':'R/2030-01-01T00:00:00Z/P1D'}");
