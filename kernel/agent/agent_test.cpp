@@ -8,6 +8,9 @@
 #include <iostream>
 
 #include "base/file.hpp"
+#include "base/http/client.hpp"
+#include "base/http/sse.hpp"
+#include "base/loop.hpp"
 #include "base/strings.hpp"
 #include "kernel/agent/testing/agent_process.hpp"
 #include "kernel/agent/testing/fake_master.hpp"
@@ -277,6 +280,66 @@ while True:
         update(event['launch']['task']['task_id'], 'TASK_FINISHED')
     if event['type'] == 'SHUTDOWN': break
 )";
+
+TEST_F(Agent, tells_its_tasks_and_every_change_as_an_event_stream) {
+  base::Loop loop;
+  base::http::Client client(loop);
+  base::http::SseDecoder decoder;
+  std::vector<base::http::SseEvent> events;
+  base::http::ClientRequest request;
+  request.url = *base::http::Url::parse("http://127.0.0.1:" + std::to_string(agent.port()) + "/tasks/stream");
+  // Each step waits for what the one before has caused.
+  const auto step = [&] {
+    const auto& event = events.back();
+    if (event.event == "snapshot") {
+      // One from before the agent has its id is followed by another.
+      if (event.data.find(R"("agent_id":"agent-1")") == std::string::npos) return;
+      EXPECT_NE(event.data.find(R"("ip":"127.0.0.1","tasks":[])"), std::string::npos) << event.data;
+      auto task = make_task("t1", "sleep 1000");
+      auto* port = task.mutable_discovery()->mutable_ports()->add_ports();
+      task.mutable_discovery()->set_visibility(mesos::v1::DiscoveryInfo::CLUSTER);
+      port->set_number(8080);
+      port->set_protocol("tcp");
+      auto* label = port->mutable_labels()->add_labels();
+      label->set_key("VIP_0");
+      label->set_value("/web:80");
+      master.send(run(task));
+    } else if (event.event == "task" && event.data.find("TASK_RUNNING") != std::string::npos) {
+      master.send(kill_of("t1"));
+    } else if (event.event == "removed") {
+      loop.stop();
+    }
+  };
+  base::http::StreamCallbacks callbacks;
+  callbacks.on_head = [](const base::http::Response& head) { EXPECT_EQ(head.status, 200); };
+  callbacks.on_data = [&](std::string_view data) {
+    std::vector<base::http::SseEvent> some;
+    decoder.feed(data, some);
+    for (auto& each : some) {
+      events.push_back(std::move(each));
+      step();
+    }
+  };
+  callbacks.on_end = [&](base::Status status) { loop.stop(status ? 0 : 1); };
+  client.stream(std::move(request), std::move(callbacks));
+  loop.after(base::seconds(20), [&loop] { loop.stop(2); });
+  ASSERT_EQ(loop.run(), 0);
+  ASSERT_GE(events.size(), 3U);
+  EXPECT_EQ(events.front().event, "snapshot");
+  bool running = false, killing = false;
+  for (const auto& event : events) {
+    if (event.data.find("TASK_RUNNING") != std::string::npos) {
+      running = true;
+      for (const char* piece : {R"("framework_name":"test")", R"("id":"t1")", R"("has_health_check":false)",
+                                R"({"key":"VIP_0","value":"/web:80"})", R"("ip_address":"127.0.0.1")"})
+        EXPECT_NE(event.data.find(piece), std::string::npos) << piece << " in " << event.data;
+    }
+    if (event.data.find("TASK_KILLING") != std::string::npos) killing = true;
+  }
+  EXPECT_TRUE(running);
+  EXPECT_TRUE(killing);
+  EXPECT_EQ(events.back().data, R"({"framework_id":"framework-1","id":"t1"})");
+}
 
 TEST_F(Agent, runs_a_custom_executor_by_the_executor_api) {
   auto task = make_task("t1", "");

@@ -14,6 +14,7 @@
 #include "base/store/store.hpp"
 #include "base/strings.hpp"
 #include "kernel/agent/api/routes.hpp"
+#include "kernel/agent/api/task_stream.hpp"
 #include "kernel/agent/gauges.hpp"
 #include "kernel/agent/link.hpp"
 #include "kernel/agent/machine.hpp"
@@ -43,6 +44,7 @@ struct Daemon::Impl {
   std::unique_ptr<Link> link;
   base::http::Router router;
   std::unique_ptr<Api> api;
+  std::unique_ptr<TaskStreams> task_streams;
   std::unique_ptr<base::http::Server> server;
   uint16_t port = 0;
 };
@@ -133,6 +135,7 @@ Daemon::Daemon(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Daemon::~Daemon() {
   // What can call others goes before what is called.
   impl_->server.reset();
+  impl_->task_streams.reset();
   impl_->link.reset();
   impl_->shell.reset();
   impl_->containers.reset();
@@ -171,7 +174,8 @@ Result<std::unique_ptr<Daemon>> Daemon::start(base::Loop& loop, const Flags& fla
                                           return master.substr(0, master.rfind(':'));
                                         }});
   add_gauges(impl->metrics, impl->core, *impl->containers);
-  add_routes(impl->router, *impl->api);
+  impl->task_streams = std::make_unique<TaskStreams>(*impl->api);
+  add_routes(impl->router, *impl->api, *impl->task_streams);
   impl->server = std::make_unique<base::http::Server>(loop, base::http::ServerOptions{},
                                                       make_handler(impl->router, *impl->api));
   ASSIGN_OR_RETURN(impl->port, impl->server->listen(address, flags.port));

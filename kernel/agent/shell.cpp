@@ -59,6 +59,7 @@ void Shell::tell(Event event) {
     for (auto& effect : effects.list) perform(std::move(effect));
   }
   busy_ = false;
+  if (on_turn_) on_turn_();
 }
 
 void Shell::perform(Effect effect) {

@@ -40,6 +40,9 @@ class Shell {
   /// Any other call of an executor.
   void call(mesos::v1::executor::Call call, base::http::Responder responder);
 
+  /// Called after each turn in which the core heard something; nullptr ends it.
+  void on_turn(std::function<void()> call) { on_turn_ = std::move(call); }
+
   const Core& core() const { return core_; }
   containerizer::Containerizer& containers() { return containers_; }
 
@@ -86,6 +89,7 @@ class Shell {
   std::map<std::string, base::Loop::TimerId> timers_;
   std::map<ConnectionId, Connection> connections_;
   std::deque<Event> events_;
+  std::function<void()> on_turn_;
   bool busy_ = false;
   ConnectionId next_connection_ = 1;
   base::Loop::TimerId heartbeat_timer_ = 0, disk_timer_ = 0;

@@ -3,6 +3,7 @@
 #include "base/json/writer.hpp"
 #include "base/strings.hpp"
 #include "base/version.hpp"
+#include "kernel/agent/api/task_stream.hpp"
 
 namespace agent {
 namespace {
@@ -69,7 +70,7 @@ void reply_json(const Request& request, const Responder& responder, std::string 
   responder.reply(std::move(response));
 }
 
-void add_routes(base::http::Router& router, Api& api) {
+void add_routes(base::http::Router& router, Api& api, TaskStreams& streams) {
   const auto add = [&](const std::string& method, const std::string& path, const std::string& sentence,
                        std::function<void(const Request&, const Responder&)> handler) {
     for (const std::string& prefix : {std::string(), std::string("/slave(1)")})
@@ -106,6 +107,8 @@ void add_routes(base::http::Router& router, Api& api) {
   add("GET", "/files/read", "Reads a piece of a file of a sandbox.", with_api(&handle_read));
   add("GET", "/files/download", "A whole file of a sandbox.", with_api(&handle_download));
   add("GET", "/files/debug", "Virtual paths and what they stand for.", with_api(&handle_files_debug));
+  add("GET", "/tasks/stream", "Running tasks as an event stream: a snapshot, then changes.",
+      [&streams](const Request& request, const Responder& responder) { streams.handle(request, responder); });
   add("*", "/api/v1/executor", "The executor API.", with_api(&handle_executor_api));
   add("*", "/api/v1", "The operator API of the agent.", with_api(&handle_operator_api));
   add("GET", "/help", "This table.", [&router](const Request&, const Responder& responder) {

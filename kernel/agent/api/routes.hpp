@@ -13,6 +13,8 @@
 
 namespace agent {
 
+class TaskStreams;
+
 /// What the handlers read. Outlives the server.
 struct Api {
   base::Loop& loop;
@@ -30,7 +32,7 @@ struct Api {
 };
 
 /// Every route under its name, with ".json", and below /slave(1).
-void add_routes(base::http::Router& router, Api& api);
+void add_routes(base::http::Router& router, Api& api, TaskStreams& streams);
 
 /// The handler with the firewall before it.
 base::http::Handler make_handler(const base::http::Router& router, Api& api);
