@@ -1,0 +1,61 @@
+#include "l4lb/dataplane/netlink.hpp"
+
+#include <sys/socket.h>
+
+#include <cerrno>
+
+namespace l4lb {
+
+std::vector<std::pair<uint16_t, std::string_view>> attributes(const nlmsghdr& header, size_t fixed) {
+  std::vector<std::pair<uint16_t, std::string_view>> out;
+  const char* at = reinterpret_cast<const char*>(&header) + NLMSG_HDRLEN + NLMSG_ALIGN(fixed);
+  const char* end = reinterpret_cast<const char*>(&header) + header.nlmsg_len;
+  while (end - at >= static_cast<std::ptrdiff_t>(sizeof(nlattr))) {
+    nlattr attribute;
+    std::memcpy(&attribute, at, sizeof attribute);
+    if (attribute.nla_len < sizeof attribute || attribute.nla_len > end - at) break;
+    out.emplace_back(static_cast<uint16_t>(attribute.nla_type & NLA_TYPE_MASK),
+                     std::string_view(at + sizeof attribute, attribute.nla_len - sizeof attribute));
+    at += NLA_ALIGN(attribute.nla_len);
+  }
+  return out;
+}
+
+base::Result<Netlink> Netlink::open(int protocol) {
+  Netlink link;
+  link.socket_ = base::Fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol));
+  if (!link.socket_) return base::errno_error("cannot open a netlink socket", errno);
+  const timeval limit{5, 0};
+  ::setsockopt(link.socket_.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+  return link;
+}
+
+base::Status Netlink::ask(NetlinkMessage message, const std::function<void(const nlmsghdr&)>& each) {
+  const bool acknowledged = (message.flags() & NLM_F_ACK) != 0;
+  const bool dump = (message.flags() & NLM_F_DUMP) == NLM_F_DUMP;
+  const std::string bytes = message.finish(++sequence_);
+  if (::send(socket_.get(), bytes.data(), bytes.size(), 0) < 0) return base::errno_error("netlink send", errno);
+  std::vector<char> buffer(256 << 10);
+  while (true) {
+    const ssize_t got = ::recv(socket_.get(), buffer.data(), buffer.size(), 0);
+    if (got < 0) {
+      if (errno == EINTR) continue;
+      return base::errno_error("netlink receive", errno);
+    }
+    auto left = static_cast<unsigned>(got);
+    for (const nlmsghdr* header = reinterpret_cast<const nlmsghdr*>(buffer.data()); NLMSG_OK(header, left);
+         header = NLMSG_NEXT(header, left)) {
+      if (header->nlmsg_seq != sequence_) continue;
+      if (header->nlmsg_type == NLMSG_DONE) return {};
+      if (header->nlmsg_type == NLMSG_ERROR) {
+        const auto* error = static_cast<const nlmsgerr*>(NLMSG_DATA(header));
+        if (error->error == 0) return {};
+        return base::errno_error("netlink", -error->error);
+      }
+      each(*header);
+      if (!dump && !acknowledged) return {};
+    }
+  }
+}
+
+}  // namespace l4lb
