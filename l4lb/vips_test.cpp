@@ -141,9 +141,11 @@ TEST(Vips, reads_a_task_of_the_agents_stream) {
   const auto value =
       base::json::parse(R"({"framework_id":"f","framework_name":"marathon","id":"t1","name":"n","state":"TASK_RUNNING",
     "healthy":true,"has_health_check":true,"ports":[31000],"labels":{"labels":[{"key":"vip_PORT0","value":"udp://old:9"}]},
-    "discovery":{"visibility":"CLUSTER","ports":{"ports":[{"number":80,"protocol":"tcp","labels":{"labels":[{"key":"VIP_0","value":"/w:1"}]}}]}},
+    "discovery":{"visibility":"CLUSTER","ports":{"ports":[
+      {"number":80,"protocol":"tcp","labels":{"labels":[{"key":"VIP_0","value":"/w:1"}]}}]}},
     "container":{"type":"MESOS"},
-    "container_status":{"network_infos":[{"ip_addresses":[{"ip_address":"9.0.0.2"}],"port_mappings":[{"host_port":31000,"container_port":80,"protocol":"tcp"}]}]}})");
+    "container_status":{"network_infos":[{"ip_addresses":[{"ip_address":"9.0.0.2"}],
+      "port_mappings":[{"host_port":31000,"container_port":80,"protocol":"tcp"}]}]}})");
   ASSERT_TRUE(value);
   const auto task = decode_task(*value);
   ASSERT_TRUE(task);
