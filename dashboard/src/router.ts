@@ -61,6 +61,7 @@ export const serviceEditHref = (id: string) => serviceHref(id).replace("#/servic
 export const jobHref = (name: string) => `#/job/${encodeURIComponent(name)}`;
 export const jobEditHref = (name: string) => `#/job-edit/${encodeURIComponent(name)}`;
 export const packageHref = (name: string) => `#/package/${encodeURIComponent(name)}`;
+export const packageEditHref = (id: string) => serviceHref(id).replace("#/service/", "#/package-edit/");
 export const nodeHref = (id: string) => `#/node/${encodeURIComponent(id)}`;
 export const taskHref = (frameworkId: string, taskId: string) =>
   `#/task/${encodeURIComponent(frameworkId)}/${encodeURIComponent(taskId)}`;

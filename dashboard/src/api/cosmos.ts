@@ -64,8 +64,17 @@ export interface UninstallResult {
   results: { packageName: string; appId: string; packageVersion?: string; postUninstallNotes?: string }[];
 }
 
-const typeOf = (name: string, version: number) =>
-  `application/vnd.dcos.package.${name}+json;charset=utf-8;version=v${version}`;
+/** An installed package with the options it was installed with. */
+export interface InstalledService {
+  package: PackageDefinition;
+  upgradesTo: string[];
+  downgradesTo: string[];
+  resolvedOptions?: Record<string, unknown>;
+  userProvidedOptions?: Record<string, unknown>;
+}
+
+const typeOf = (name: string, version: number, family = "package") =>
+  `application/vnd.dcos.${family}.${name}+json;charset=utf-8;version=v${version}`;
 
 function call<T>(name: string, body: unknown, version = 1, signal?: AbortSignal): Promise<T> {
   return request<T>(`/package/${name}`, {
@@ -119,4 +128,24 @@ export function installPackage(wanted: Wanted): Promise<InstallResult> {
 
 export function uninstallPackage(packageName: string, appId: string): Promise<UninstallResult> {
   return call<UninstallResult>("uninstall", { packageName, appId });
+}
+
+function callService<T>(name: string, body: unknown, signal?: AbortSignal): Promise<T> {
+  return request<T>(`/cosmos/service/${name}`, {
+    method: "POST",
+    body,
+    headers: {
+      "Content-Type": typeOf(`${name}-request`, 1, "service"),
+      Accept: typeOf(`${name}-response`, 1, "service"),
+    },
+    ...(signal ? { signal } : {}),
+  });
+}
+
+export const describeService = (appId: string, signal?: AbortSignal) =>
+  callService<InstalledService>("describe", { appId }, signal);
+
+/** Gives an installed package other options, all of them, or another version that it may change to. */
+export async function updateService(appId: string, packageVersion: string, options: unknown): Promise<void> {
+  await callService<unknown>("update", { appId, packageVersion, options, replace: true });
 }

@@ -24,7 +24,13 @@ export const kNav: readonly NavItem[] = [
     key: "s",
   },
   { href: "#/jobs", label: "Jobs", icon: "jobs", routes: ["jobs", "job", "job-edit"], key: "j" },
-  { href: "#/catalog", label: "Catalog", icon: "catalog", routes: ["catalog", "package"], key: "c" },
+  {
+    href: "#/catalog",
+    label: "Catalog",
+    icon: "catalog",
+    routes: ["catalog", "package", "package-edit"],
+    key: "c",
+  },
   { href: "#/nodes", label: "Nodes", icon: "nodes", routes: ["nodes", "node"], key: "n" },
   { href: "#/tasks", label: "Tasks", icon: "tasks", routes: ["tasks", "task"], key: "t", minor: true },
   {

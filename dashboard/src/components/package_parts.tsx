@@ -7,7 +7,7 @@ import { useStore } from "../api/store";
 import { useNow } from "../hooks";
 import { iconOf, parseNotes } from "../model/catalog";
 import { viewService } from "../model/services";
-import { packageHref, serviceHref } from "../router";
+import { packageEditHref, packageHref, serviceHref } from "../router";
 import { DataTable, RowLink } from "./data_table";
 import { ConfirmDialog } from "./dialog";
 import { Icon } from "./icons";
@@ -175,9 +175,18 @@ export function InstalledTable({
           {
             key: "act",
             title: "",
-            width: "52px",
+            width: "84px",
             render: (p) => (
               <span className="row-actions">
+                <a
+                  className="icon-button"
+                  href={packageEditHref(p.appId)}
+                  aria-label={`Change the options of ${p.appId}`}
+                  title="Change options"
+                  data-edit={p.appId}
+                >
+                  <Icon name="edit" size={14} />
+                </a>
                 <button
                   className="icon-button"
                   aria-label={`Uninstall ${p.appId}`}

@@ -124,6 +124,7 @@ export function Networking() {
               {
                 key: "address",
                 title: "Address",
+                width: "46%",
                 sort: (r) => r.address,
                 render: (r) => (
                   <>

@@ -1,10 +1,12 @@
-// Install a package: a form made out of the schema of its options, and their JSON beside it.
+// Install a package, or change the options of an installed one: a form made out of their schema, and their JSON beside it.
 
 import { useMemo, useState } from "react";
 import {
   describePackage,
+  describeService,
   installPackage,
   renderPackage,
+  updateService,
   type InstallResult,
   type PackageDefinition,
 } from "../api/cosmos";
@@ -17,12 +19,15 @@ import { AppBadge, Notes, PackageIcon } from "../components/package_parts";
 import { PageHead } from "../components/page_head";
 import { SchemaSections } from "../components/schema_fields";
 import { Failure, Loading } from "../components/states";
+import { toast } from "../components/toasts";
 import { useLoad } from "../hooks";
 import { marksOf, syntaxError } from "../model/json_marks";
 import { allFields, checkOptions, readSchema, unplaced } from "../model/schema_form";
 import { parseDefinition } from "../model/service_form";
-import { packageHref, serviceHref, useRoute } from "../router";
+import { navigate, packageHref, serviceHref, useRoute } from "../router";
 import { CatalogFailure } from "./catalog";
+
+type Json = Record<string, unknown>;
 
 interface Wanted {
   packageName: string;
@@ -95,10 +100,21 @@ function Done({ item, result }: { item: PackageDefinition; result: InstallResult
   );
 }
 
-function Form({ item, onDone }: { item: PackageDefinition; onDone: (result: InstallResult) => void }) {
+interface FormProps {
+  item: PackageDefinition;
+  /** The options so far. */
+  initial: Record<string, unknown>;
+  /** Where Cancel leads. */
+  back: string;
+  /** The words on the button: what it does, and while it does it. */
+  words: readonly [string, string];
+  send: (wanted: Wanted) => Promise<void>;
+}
+
+function Form({ item, initial, back, words, send }: FormProps) {
   const schema = useMemo(() => readSchema(item.config), [item]);
-  const [text, setText] = useState("{}");
-  const [last, setLast] = useState<Record<string, unknown>>({});
+  const [text, setText] = useState(() => JSON.stringify(initial, null, 2));
+  const [last, setLast] = useState(initial);
   const [error, setError] = useState<unknown>(null);
   const [busy, setBusy] = useState(false);
   const [preview, setPreview] = useState(false);
@@ -124,9 +140,7 @@ function Form({ item, onDone }: { item: PackageDefinition; onDone: (result: Inst
     setBusy(true);
     setError(null);
     try {
-      const result = await installPackage(wanted);
-      if (result.appId) refreshApp(result.appId);
-      onDone(result);
+      await send(wanted);
     } catch (e) {
       setError(e);
       setBusy(false);
@@ -138,12 +152,6 @@ function Form({ item, onDone }: { item: PackageDefinition; onDone: (result: Inst
 
   return (
     <form className="service-form" onSubmit={(e) => void submit(e)} data-form>
-      {item.preInstallNotes && (
-        <div className="notice">
-          <Icon name="warning" />
-          <Notes text={item.preInstallNotes} />
-        </div>
-      )}
       {error !== null && (
         <div className="notice bad" role="alert" data-form-error>
           <Icon name="warning" />
@@ -194,7 +202,7 @@ function Form({ item, onDone }: { item: PackageDefinition; onDone: (result: Inst
         </div>
       </div>
       <footer className="form-foot">
-        <a className="button" href={packageHref(item.name)}>
+        <a className="button" href={back}>
           Cancel
         </a>
         {item.marathon !== undefined && (
@@ -209,7 +217,7 @@ function Form({ item, onDone }: { item: PackageDefinition; onDone: (result: Inst
           </button>
         )}
         <button type="submit" className="button primary" disabled={busy || syntax !== ""}>
-          {busy ? "Installing…" : "Install"}
+          {busy ? words[1] : words[0]}
         </button>
       </footer>
       {preview && <Preview wanted={wanted} onClose={() => setPreview(false)} />}
@@ -246,7 +254,115 @@ export function PackageInstall({ name }: { name: string }) {
       ) : result ? (
         <Done item={item} result={result} />
       ) : (
-        <Form key={item.version} item={item} onDone={setResult} />
+        <>
+          {item.preInstallNotes && (
+            <div className="notice">
+              <Icon name="warning" />
+              <Notes text={item.preInstallNotes} />
+            </div>
+          )}
+          <Form
+            key={item.version}
+            item={item}
+            initial={{}}
+            back={packageHref(name)}
+            words={["Install", "Installing…"]}
+            send={async (wanted) => {
+              const done = await installPackage(wanted);
+              if (done.appId) refreshApp(done.appId);
+              setResult(done);
+            }}
+          />
+        </>
+      )}
+    </>
+  );
+}
+
+/** Another version of an installed package brings its own schema: it is read when it is chosen. */
+function EditForm({
+  appId,
+  name,
+  version,
+  options,
+}: {
+  appId: string;
+  name: string;
+  version: string;
+  options: Json;
+}) {
+  const described = useLoad((signal) => describePackage(name, version, signal), [name, version]);
+  if (described.phase === "failed")
+    return <CatalogFailure title={`The package ${name} ${version} cannot be read`} error={described.error} />;
+  if (described.phase === "loading")
+    return (
+      <div className="panel">
+        <Loading />
+      </div>
+    );
+  return (
+    <Form
+      item={described.value}
+      initial={options}
+      back={serviceHref(appId)}
+      words={["Deploy changes", "Sending…"]}
+      send={async (wanted) => {
+        await updateService(appId, wanted.packageVersion, wanted.options);
+        refreshApp(appId);
+        toast(`${appId} is being changed`);
+        navigate(serviceHref(appId));
+      }}
+    />
+  );
+}
+
+/** The options of a package that is installed, and the versions that it may change to. */
+export function PackageEdit({ appId }: { appId: string }) {
+  const found = useLoad((signal) => describeService(appId, signal), [appId]);
+  const [version, setVersion] = useState("");
+  const crumbs = [
+    { label: "Catalog", href: "#/catalog?tab=installed" },
+    { label: appId, href: serviceHref(appId) },
+  ];
+  const service = found.phase === "done" ? found.value : null;
+  const versions = service
+    ? [...new Set([service.package.version, ...(service.upgradesTo ?? []), ...(service.downgradesTo ?? [])])]
+    : [];
+  const chosen = version || service?.package.version || "";
+  return (
+    <>
+      <PageHead title={`Options of ${appId}`} crumbs={crumbs}>
+        {service && (
+          <label className="select">
+            Version{" "}
+            <select
+              value={chosen}
+              onChange={(e) => setVersion(e.target.value)}
+              disabled={versions.length < 2}
+            >
+              {versions.map((v) => (
+                <option key={v} value={v}>
+                  {v === service.package.version ? `${v}, installed` : v}
+                </option>
+              ))}
+            </select>
+          </label>
+        )}
+      </PageHead>
+      {found.phase === "failed" ? (
+        <CatalogFailure title="The options cannot be read" error={found.error} />
+      ) : !service ? (
+        <div className="panel">
+          <Loading />
+        </div>
+      ) : (
+        <EditForm
+          key={chosen}
+          appId={appId}
+          name={service.package.name}
+          version={chosen}
+          options={service.userProvidedOptions ?? service.resolvedOptions ?? {}}
+        />
       )}
     </>
   );

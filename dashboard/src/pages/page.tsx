@@ -22,6 +22,7 @@ const JobForm = lazy(() => import("./job_form").then((m) => ({ default: m.JobFor
 const Catalog = lazy(() => import("./catalog").then((m) => ({ default: m.Catalog })));
 const PackageDetail = lazy(() => import("./package_detail").then((m) => ({ default: m.PackageDetail })));
 const PackageInstall = lazy(() => import("./package_install").then((m) => ({ default: m.PackageInstall })));
+const PackageEdit = lazy(() => import("./package_install").then((m) => ({ default: m.PackageEdit })));
 const Networking = lazy(() => import("./networking").then((m) => ({ default: m.Networking })));
 
 function pageOf(path: readonly string[]): React.ReactNode {
@@ -60,6 +61,8 @@ function pageOf(path: readonly string[]): React.ReactNode {
       ) : (
         <PackageDetail key={id} name={rest[0] ?? ""} />
       );
+    case "package-edit":
+      return <PackageEdit key={id} appId={id} />;
     case "networking":
       return <Networking />;
     case "frameworks":

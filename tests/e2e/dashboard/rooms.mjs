@@ -305,6 +305,18 @@ async function catalogInstall(check, fixture) {
 
 async function catalogUninstall(check, appId) {
   const { page } = check;
+  await step("the options of an installed package are changed", async () => {
+    await check.go("#/catalog?tab=installed");
+    await page.locator(`[data-edit="${appId}"]`).click();
+    const memory = page.locator('[data-option="/service/mem"] input');
+    await memory.waitFor();
+    expect((await memory.inputValue()) === "48", "the options are not those it was installed with");
+    await memory.fill("56");
+    await page.locator('[data-form] button[type="submit"]').click();
+    await page.locator("h1", { hasText: appId }).waitFor();
+    const { app } = await check.api(`/v2/apps${appId}`);
+    expect(app.mem === 56, `mem is ${app.mem}`);
+  });
   await step("what is installed is listed and uninstalled after asking", async () => {
     await check.go("#/catalog?tab=installed");
     await rowOf(page, "installed", appId).waitFor();
