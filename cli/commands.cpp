@@ -12,6 +12,10 @@ constexpr Option kUser{"username", 0, true, "Who logs in"};
 constexpr Option kPassword{"password", 0, true, "The password; better in a file"};
 constexpr Option kPasswordFile{"password-file", 0, true, "A file with the password"};
 constexpr Option kCompleted{"completed", 0, false, "Print completed ones"};
+constexpr Option kAppId{"app-id", 0, true, "The ID of its app"};
+constexpr Option kPackageVersion{"package-version", 0, true, "A version of the package"};
+constexpr Option kPackageOptions{"options", 0, true, "A JSON file with options"};
+constexpr Option kYes{"yes", 0, false, "Do not ask"};
 constexpr Option kAll{"all", 0, false, "Print running and completed ones"};
 
 // A table reads by rows.
@@ -110,6 +114,34 @@ constexpr Command kCommands[] = {
     {"node list", "List the nodes", "",
      {kJson, Option{"field", 0, true, "Another column, as name or name:path"},
       Option{"mesos-id", 0, false, "Print only the agents' IDs"}}, 0, 0, node_list},
+
+    {"package", "Install and manage packages"},
+    {"package describe", "Print a package's definition, or parts of it", "<package-name>",
+     {Option{"app", 0, false, "The template of its app"}, kAppId,
+      Option{"cli", 0, false, "Its command line"}, Option{"config", 0, false,
+     "The schema of its options"},
+      kPackageOptions, kPackageVersion, Option{"package-versions", 0, false, "All its versions"},
+      Option{"render", 0, false, "The app that its options make"}}, 1, 1, package_describe},
+    {"package install", "Install a package", "<package-name>",
+     {Option{"app", 0, false, "Only its app"}, kAppId, Option{"cli", 0, false,
+     "Only its command line"}, kPackageOptions,
+      kPackageVersion, kYes}, 1, 1, package_install},
+    {"package list", "List the installed packages", "[<query>]",
+     {kAppId, Option{"cli", 0, false, "Only command lines"}, kJson}, 0, 1, package_list},
+    {"package repo", "Manage the repositories of packages"},
+    {"package repo add", "Add a repository: a URL, or a file or directory on the service's machine",
+     "<repo-name> <repo-url>",
+     {Option{"index", 0, true, "Its place in the list, from 0; earlier ones win"}}, 2, 2,
+     package_repo_add},
+    {"package repo import", "Add the repositories that a file lists", "<repo-file>", {}, 1, 1,
+     package_repo_import},
+    {"package repo list", "List the repositories", "", {kJson}, 0, 0, package_repo_list},
+    {"package repo remove", "Remove repositories", "<repo-name>...", {}, 1, -1,
+     package_repo_remove},
+    {"package search", "Search the repositories", "[<query>]", {kJson}, 0, 1, package_search},
+    {"package uninstall", "Uninstall a package", "<package-name>",
+     {Option{"all", 0, false, "All its apps"}, Option{"app", 0, false, "Only its app"}, kAppId,
+      Option{"cli", 0, false, "Only its command line"}, kYes}, 1, 1, package_uninstall},
 
     {"service", "Manage schedulers; alone: list them", "",
      {kJson, kCompleted, Option{"inactive", 0, false, "Also disconnected ones"}, kQuiet}, 0, 0,

@@ -46,6 +46,16 @@ CLI_COMMAND(marathon_task_show);
 CLI_COMMAND(marathon_task_stop);
 
 CLI_COMMAND(node_list);
+CLI_COMMAND(package_describe);
+CLI_COMMAND(package_install);
+CLI_COMMAND(package_list);
+CLI_COMMAND(package_repo_add);
+CLI_COMMAND(package_repo_import);
+CLI_COMMAND(package_repo_list);
+CLI_COMMAND(package_repo_remove);
+CLI_COMMAND(package_search);
+CLI_COMMAND(package_uninstall);
+
 CLI_COMMAND(service_list);
 CLI_COMMAND(service_shutdown);
 CLI_COMMAND(task_download);

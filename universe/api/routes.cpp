@@ -224,6 +224,8 @@ std::string Body::text(std::string_view name) {
 std::optional<std::string> Body::maybe_text(std::string_view name) {
   const json::value* value = find(name, false);
   if (value == nullptr) return std::nullopt;
+  // Clients write "" for what they do not give.
+  if (value->is_string() && value->get_string().empty()) return std::nullopt;
   if (value->is_string()) return std::string(value->get_string());
   wrong(name, "a string", *value);
   return std::nullopt;
