@@ -342,8 +342,11 @@ void Client::sweep(base::Instant now) {
     case State::Parked:
       return proceed();
     case State::Exchange:
+      // A session that has ended takes its streams with it.
+      if (!engine_.gateway.goes_on(forward_, engine_.loop.now())) return close();
       break;
     case State::Tunnel:
+      if (!engine_.gateway.goes_on(forward_, engine_.loop.now())) close();
       return;
     case State::Linger:
       if (pending() == 0 && now - head_started_ > kLinger) close();

@@ -6,6 +6,9 @@ int fuzz_request_head(const uint8_t* data, size_t size);
 int fuzz_response_head(const uint8_t* data, size_t size);
 int fuzz_chunks(const uint8_t* data, size_t size);
 int fuzz_feeds(const uint8_t* data, size_t size);
+int fuzz_jwt(const uint8_t* data, size_t size);
+int fuzz_credentials(const uint8_t* data, size_t size);
+int fuzz_login_records(const uint8_t* data, size_t size);
 
 namespace admin_router {
 namespace {
@@ -38,6 +41,33 @@ TEST(Fuzz, a_chunked_body_ends_at_the_same_byte_in_any_pieces) {
       {"5\r\nhello\r\n0\r\n\r\n", "a;x=\"y\"\r\n0123456789\r\n0\r\nA: b\r\nC: d\r\n\r\n",
        "0\r\n\r\nGET /", "fffff\r\n"},
       20'000, 3);
+}
+
+TEST(Fuzz, a_token_reads_the_same_when_it_is_written_again) {
+  base::testing::fuzz(
+      fuzz_jwt,
+      {"eyJhbGciOiJSUzI1NiJ9.eyJ1aWQiOiJhIiwiZXhwIjo1LCJqdGkiOiIxLXgifQ.AQ",
+       "eyJ0eXAiOiJKV1QiLCJhbGciOiJSUzI1NiIsImtpZCI6Ijg2In0.eyJ1aWQiOiJhIn0.LOwr", "a.b.c", "..."},
+      20'000, 5);
+}
+
+TEST(Fuzz, a_credential_is_a_piece_of_its_request) {
+  base::testing::fuzz(
+      fuzz_credentials,
+      {"token=a.b.c", "Bearer a.b", "a=b; dcos-acs-auth-cookie=\"a.b\"; c",
+       "POST /x HTTP/1.1\r\nHost: h\r\nAuthorization: token=a.b.c\r\nOrigin: http://h\r\n\r\n",
+       "GET /x HTTP/1.1\r\nHost: h\r\nCookie: a=b; dcos-acs-auth-cookie=x.y.z\r\n\r\n"},
+      20'000, 6);
+}
+
+TEST(Fuzz, records_of_users_and_keys_are_read_or_refused) {
+  base::testing::fuzz(
+      fuzz_login_records,
+      {R"({"uid":"bob","description":"d","password_hash":"h","public_key":"","provider_type":"internal","version":3})",
+       "-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA\n-----END PUBLIC "
+       "KEY-----\n",
+       "AAAA"},
+      5'000, 7);
 }
 
 TEST(Fuzz, streams_of_any_content_leave_the_table_whole) {

@@ -163,8 +163,9 @@ void Gateway::decide(const RequestHead& head, const Peer& peer, base::Now now, b
     default:
       if (!to_login(context, route, out)) answer_here(context, route, out);
   }
-  if (out.kind == Decision::Kind::Send)
-    out.forward.authorization = std::move(verdict.authorization);
+  if (out.kind != Decision::Kind::Send) return;
+  out.forward.authorization = std::move(verdict.authorization);
+  out.forward.session = std::move(verdict.session);
 }
 
 void Gateway::refuse(const Context& context, const Verdict& verdict, Decision& out) {

@@ -44,7 +44,8 @@ struct Forward {
   bool drop_authorization = false;
   std::string authorization{};  // set: replaces the client's header
   base::Duration head_timeout = base::seconds(60);
-  int64_t stale_seconds = 0;  // above 0: told to the client in a header
+  std::shared_ptr<const Claims> session{};  // of a cluster with login
+  int64_t stale_seconds = 0;                // above 0: told to the client in a header
 };
 
 struct Decision {
@@ -81,6 +82,11 @@ class Gateway {
   /// `may_wait` is false once a request has waited long enough.
   void decide(const RequestHead& head, const Peer& peer, base::Now now, bool may_wait,
               Decision& out);
+
+  /// Whether a running exchange may go on.
+  bool goes_on(const Forward& forward, base::Now now) const {
+    return !forward.session || authorizer_.goes_on(*forward.session, now);
+  }
 
  private:
   struct Context {

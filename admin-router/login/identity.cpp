@@ -146,7 +146,7 @@ void Identity::apply(const LoginAsked& event, base::Now now, IdentityEffects& ou
   bool known = user != nullptr && !user->password_hash.empty();
   uint64_t ticket = next_ticket_++;
   const std::string& hash = known ? user->password_hash : nobodys_hash();
-  checking_[ticket] = {event.call, known ? event.uid : "", event.source, hash};
+  checking_[ticket] = {event.call, event.uid, known, event.source, hash};
   out.push_back(CheckEffect{ticket, event.password.value_or(""), hash});
 }
 
@@ -185,11 +185,11 @@ void Identity::apply(const PasswordChecked& event, base::Now now, IdentityEffect
   if (it == checking_.end()) return;
   Login login = std::move(it->second);
   checking_.erase(it);
-  const User* user = find(login.uid);
+  const User* user = login.known ? find(login.asked) : nullptr;
   // The password may have been changed while the old one was checked.
   bool good = event.right && user != nullptr && user->password_hash == login.hash;
   if (!good) return refuse(out, login.call, 401, "ERR_INVALID_CREDENTIALS", kBadCredentials);
-  guesses_.give_back(login.uid, login.source);
+  guesses_.give_back(login.asked, login.source);
   grant(login.call, *user, whole_seconds(now.time + policy_.token_life), now, out);
 }
 
@@ -410,6 +410,7 @@ void Identity::apply(const Persisted& event, base::Now, IdentityEffects& out) {
 
 void Identity::apply(const WorkRefused& event, base::Now, IdentityEffects& out) {
   if (auto it = checking_.find(event.ticket); it != checking_.end()) {
+    guesses_.give_back(it->second.asked, it->second.source);
     refuse_busy(out, it->second.call);
     checking_.erase(it);
   } else if (auto change = hashing_.find(event.ticket); change != hashing_.end()) {
@@ -426,9 +427,11 @@ void Identity::apply(const MinutePassed&, base::Now now, IdentityEffects& out) {
   PersistEffect persist{next_ticket_, {}};
   int64_t today = whole_seconds(now.time);
   for (const auto& [uid, tokens] : revoked_) {
-    bool gone = find(uid) == nullptr;
+    const User* user = find(uid);
     for (const auto& [jti, exp] : tokens) {
-      if (!gone && (exp == 0 || exp > today)) continue;
+      uint64_t version = 0;
+      bool current = user != nullptr && version_in(jti, version) && version == user->version;
+      if (current && (exp == 0 || exp > today)) continue;
       if (purge.gone.size() >= kPurgeMost) break;
       purge.gone.emplace_back(uid, jti);
       persist.writes.push_back({revoked_key(uid, jti), std::nullopt});

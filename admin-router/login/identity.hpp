@@ -57,7 +57,9 @@ class Identity {
   // What waits for a hash, a check or a write, by ticket.
   struct Login {
     uint64_t call = 0;
-    std::string uid, source, hash;  // the hash that is being checked
+    std::string asked;  // the user ID that was given
+    bool known = false;
+    std::string source, hash;  // the hash that is being checked
   };
   struct Change {
     uint64_t call = 0;

@@ -141,7 +141,8 @@ base::Status Login::take_owner_password() {
 void Login::answer(base::http::Request request, base::http::Responder responder) {
   std::string authorization(request.headers.get_or("Authorization", ""));
   std::string_view token = token_in_header(authorization);
-  std::string_view caller = token.empty() ? token : tokens_.user_of(token, loop_.now().time);
+  auto session = token.empty() ? nullptr : tokens_.check(token, loop_.now().time);
+  std::string_view caller = session ? std::string_view(session->uid) : std::string_view();
   uint64_t call = next_call_++;
   ApiOutcome outcome = answer_api({request, call, caller, token}, identity_, options_.facts);
   wipe(request.body);

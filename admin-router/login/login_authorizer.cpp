@@ -18,12 +18,11 @@ Verdict LoginAuthorizer::decide(const RequestHead& head, const Route& route, bas
     verdict.kind = Verdict::Kind::Unauthenticated;
     return verdict;
   }
-  std::string_view user = tokens_.user_of(credential.token, now.time);
-  if (user.empty()) {
+  verdict.session = tokens_.check(credential.token, now.time);
+  if (!verdict.session) {
     verdict.kind = Verdict::Kind::Unauthenticated;
     return verdict;
   }
-  verdict.user = user;
   if (credential.from == Credential::From::Cookie) {
     if (from_a_foreign_page(head)) {
       verdict.kind = Verdict::Kind::Forbidden;
@@ -32,6 +31,10 @@ Verdict LoginAuthorizer::decide(const RequestHead& head, const Route& route, bas
     verdict.authorization.append("token=").append(credential.token);
   }
   return verdict;
+}
+
+bool LoginAuthorizer::goes_on(const Claims& session, base::Now now) const {
+  return tokens_.identity().worth(session, now.time);
 }
 
 }  // namespace admin_router

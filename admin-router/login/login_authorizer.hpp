@@ -12,6 +12,7 @@ class LoginAuthorizer : public Authorizer {
  public:
   explicit LoginAuthorizer(Tokens& tokens) : tokens_(tokens) {}
   Verdict decide(const RequestHead& head, const Route& route, base::Now now) override;
+  bool goes_on(const Claims& session, base::Now now) const override;
 
  private:
   Tokens& tokens_;

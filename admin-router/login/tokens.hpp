@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <list>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -21,8 +22,10 @@ class Tokens {
   explicit Tokens(const Identity& identity, size_t most = 4096)
       : identity_(identity), most_(most) {}
 
-  /// Whose token it is, "" for nobody's. The view lives until the next call.
-  std::string_view user_of(std::string_view token, base::Time now);
+  /// Whose token it is; null for nobody's.
+  std::shared_ptr<const Claims> check(std::string_view token, base::Time now);
+
+  const Identity& identity() const { return identity_; }
 
   size_t size() const { return entries_.size(); }
   uint64_t signatures_checked() const { return checked_; }
@@ -30,7 +33,7 @@ class Tokens {
  private:
   struct Entry {
     std::string token;
-    Claims claims;
+    std::shared_ptr<const Claims> claims;
     uint64_t revocations = 0;  // how many the identity had when it was last looked at
   };
   const Identity& identity_;

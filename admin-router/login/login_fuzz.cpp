@@ -1,0 +1,64 @@
+// Fuzz entry points of what reads a stranger's text before anybody is known.
+
+#include <cstdint>
+
+#include "admin-router/login/api.hpp"
+#include "admin-router/login/credentials.hpp"
+#include "admin-router/login/crypto.hpp"
+#include "admin-router/login/jwt.hpp"
+#include "base/check.hpp"
+
+using namespace admin_router;
+
+// A token that is read is read the same after it has been written again.
+int fuzz_jwt(const uint8_t* data, size_t size) {
+  std::string_view text(reinterpret_cast<const char*>(data), size);
+  auto jwt = parse_jwt(text);
+  if (!jwt) return 0;
+  CHECK(text.size() <= kMaxTokenBytes && text.starts_with(jwt->signed_part));
+  std::string again =
+      render_unsigned(jwt->kid, jwt->claims) + "." + base64url_encode(jwt->signature);
+  auto twice = parse_jwt(again);
+  if (again.size() > kMaxTokenBytes) return 0;
+  CHECK_MSG(twice && twice->claims.uid == jwt->claims.uid && twice->claims.exp == jwt->claims.exp &&
+                twice->claims.jti == jwt->claims.jti && twice->signature == jwt->signature,
+            again);
+  return 0;
+}
+
+// Whatever is found is a piece of the input and holds only what a token may hold.
+int fuzz_credentials(const uint8_t* data, size_t size) {
+  std::string_view text(reinterpret_cast<const char*>(data), size);
+  for (std::string_view token :
+       {token_in_header(text), cookie_value(text, "dcos-acs-auth-cookie")}) {
+    if (token.empty()) continue;
+    CHECK(token.data() >= text.data() && token.data() + token.size() <= text.data() + text.size());
+  }
+  RequestHead head;
+  size_t end = find_head_end(text, 0);
+  if (end == std::string_view::npos || parse_request(text.substr(0, end), head)) return 0;
+  Credential found = find_credential(head);
+  for (char c : found.token)
+    CHECK((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
+          c == '_' || c == '.');
+  from_a_foreign_page(head);
+  return 0;
+}
+
+int fuzz_login_records(const uint8_t* data, size_t size) {
+  std::string text(reinterpret_cast<const char*>(data), size);
+  auto user = decode_user(text);
+  if (user) CHECK(decode_user(encode_user(*user)).value() == *user);
+  (void)PublicKey::parse(text).has_value();
+  std::string bytes;
+  if (base64url_decode(text, bytes)) CHECK(base64url_encode(bytes) == text);
+  return 0;
+}
+
+#ifdef DC_FUZZER
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  fuzz_jwt(data, size);
+  fuzz_credentials(data, size);
+  return fuzz_login_records(data, size);
+}
+#endif
