@@ -125,7 +125,7 @@ Response providers() {
 }
 
 Response jwks(const Identity& identity) {
-  PublicKey::Parts parts = identity.key().parts();
+  base::PublicKey::Parts parts = identity.key().parts();
   json::object key{{"kid", parts.id}, {"kty", "RSA"},   {"n", parts.n},
                    {"e", parts.e},    {"alg", "RS256"}, {"use", "sig"}};
   return api_response(200, json::serialize(json::object{{"keys", json::array{key}}}));

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "admin-router/login/passwords.hpp"
 #include "base/numbers.hpp"
 #include "base/strings.hpp"
 
@@ -54,7 +55,7 @@ int64_t whole_seconds(base::Time time) {
 
 }  // namespace
 
-Identity::Identity(IdentityPolicy policy, PublicKey key, base::Random random)
+Identity::Identity(IdentityPolicy policy, base::PublicKey key, base::Random random)
     : policy_(policy),
       key_(std::move(key)),
       key_id_(key_.parts().id),
@@ -154,7 +155,7 @@ void Identity::login_service(const LoginAsked& event, base::Now now, IdentityEff
   const User* user = find(event.uid);
   bool known = user != nullptr && user->is_service();
   auto jwt = parse_jwt(*event.token);
-  auto key = PublicKey::parse(known ? user->public_key : key_.pem());
+  auto key = base::PublicKey::parse(known ? user->public_key : key_.pem());
   bool good = jwt && key && key->verify(jwt->signed_part, jwt->signature) && known &&
               jwt->claims.uid == event.uid &&
               (!jwt->claims.exp || now.time.since_epoch < base::seconds(*jwt->claims.exp));
@@ -268,7 +269,7 @@ void Identity::apply(const UserPutAsked& event, base::Now, IdentityEffects& out)
     if (auto good = check_new_password(*event.password); !good)
       return refuse(out, call, 400, "ERR_INVALID_DATA", good.error().message);
   } else if (event.public_key) {
-    if (auto key = PublicKey::parse(*event.public_key); !key)
+    if (auto key = base::PublicKey::parse(*event.public_key); !key)
       return refuse(out, call, 400, "ERR_INVALID_PUBLIC_KEY", key.error().message);
     user.public_key = *event.public_key;
   } else if (!event.provider_type.empty() && event.provider_type != "internal") {

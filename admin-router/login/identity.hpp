@@ -10,11 +10,11 @@
 #include <string>
 #include <string_view>
 
-#include "admin-router/login/crypto.hpp"
 #include "admin-router/login/events.hpp"
 #include "admin-router/login/guesses.hpp"
 #include "admin-router/login/jwt.hpp"
 #include "admin-router/login/users.hpp"
+#include "base/crypto.hpp"
 #include "base/random.hpp"
 #include "base/time.hpp"
 
@@ -31,7 +31,7 @@ struct IdentityPolicy {
 class Identity {
  public:
   /// `key` checks the cluster's own tokens; `random` only makes their names differ.
-  Identity(IdentityPolicy policy, PublicKey key, base::Random random);
+  Identity(IdentityPolicy policy, base::PublicKey key, base::Random random);
 
   /// One stored record, before the first event. Error: the record is left out, and why.
   base::Status recover(const std::string& key, const std::string& value);
@@ -50,7 +50,7 @@ class Identity {
   /// Changes when a token may have lost its worth before its time.
   uint64_t revocations() const { return revocations_; }
 
-  const PublicKey& key() const { return key_; }
+  const base::PublicKey& key() const { return key_; }
   const std::string& key_id() const { return key_id_; }
 
  private:
@@ -100,7 +100,7 @@ class Identity {
   bool leaves_nobody(const User& gone) const;
 
   IdentityPolicy policy_;
-  PublicKey key_;
+  base::PublicKey key_;
   std::string key_id_;
   base::Random random_;
   Guesses guesses_;

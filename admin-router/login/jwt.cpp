@@ -2,7 +2,7 @@
 
 #include <boost/json.hpp>
 
-#include "admin-router/login/crypto.hpp"
+#include "base/crypto.hpp"
 #include "base/json/value.hpp"
 
 namespace admin_router {
@@ -16,7 +16,7 @@ base::Error bad(std::string why) {
 
 base::Result<json::value> read_part(std::string_view part) {
   std::string text;
-  if (!base64url_decode(part, text)) return bad("is not base64url");
+  if (!base::base64url_decode(part, text)) return bad("is not base64url");
   base::json::ParseOptions options;
   options.max_bytes = kMaxTokenBytes;
   options.max_depth = 8;
@@ -71,7 +71,7 @@ base::Result<Jwt> parse_jwt(std::string_view token) {
   RETURN_IF_ERROR(read_header(header.get_object(), out));
   ASSIGN_OR_RETURN(json::value payload, read_part(token.substr(first + 1, second - first - 1)));
   RETURN_IF_ERROR(read_claims(payload.get_object(), out.claims));
-  if (!base64url_decode(token.substr(second + 1), out.signature) || out.signature.empty())
+  if (!base::base64url_decode(token.substr(second + 1), out.signature) || out.signature.empty())
     return bad("has no signature");
   out.signed_part = token.substr(0, second);
   return out;
@@ -83,8 +83,8 @@ std::string render_unsigned(const std::string& kid, const Claims& claims) {
   json::object payload{{"uid", claims.uid}};
   if (claims.exp) payload["exp"] = *claims.exp;
   if (!claims.jti.empty()) payload["jti"] = claims.jti;
-  return base64url_encode(json::serialize(header)) + "." +
-         base64url_encode(json::serialize(payload));
+  return base::base64url_encode(json::serialize(header)) + "." +
+         base::base64url_encode(json::serialize(payload));
 }
 
 }  // namespace admin_router

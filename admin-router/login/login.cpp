@@ -8,6 +8,8 @@
 #include <cerrno>
 
 #include "admin-router/login/credentials.hpp"
+#include "admin-router/login/passwords.hpp"
+#include "base/crypto.hpp"
 #include "base/file.hpp"
 #include "base/log.hpp"
 #include "base/strings.hpp"
@@ -26,21 +28,21 @@ base::Status only_ours(const std::string& path) {
                                      info.st_mode & 07777, path));
 }
 
-base::Result<PrivateKey> open_key(const std::string& path) {
+base::Result<base::PrivateKey> open_key(const std::string& path) {
   if (base::exists(path)) {
     RETURN_IF_ERROR(only_ours(path));
     ASSIGN_OR_RETURN(std::string pem, base::read_file(path, 64 << 10));
-    auto key = PrivateKey::parse(pem);
-    wipe(pem);
+    auto key = base::PrivateKey::parse(pem);
+    base::wipe(pem);
     if (!key)
       return key.error().with_context(path +
                                       " (move it away to get a new key, which ends all sessions)");
     return key;
   }
-  ASSIGN_OR_RETURN(PrivateKey key, PrivateKey::make());
+  ASSIGN_OR_RETURN(base::PrivateKey key, base::PrivateKey::make());
   std::string pem = key.pem();
   base::Status written = base::write_file_atomic(path, pem, 0600);
-  wipe(pem);
+  base::wipe(pem);
   RETURN_IF_ERROR(written);
   LOG_INFO("made the key that signs tokens: {}", path);
   return key;
@@ -53,7 +55,7 @@ std::string printable(std::string_view uid) {
 
 }  // namespace
 
-Login::Login(base::Loop& loop, base::Metrics& metrics, LoginOptions options, PrivateKey key,
+Login::Login(base::Loop& loop, base::Metrics& metrics, LoginOptions options, base::PrivateKey key,
              std::unique_ptr<base::Store> store)
     : loop_(loop),
       options_(std::move(options)),
@@ -79,7 +81,7 @@ base::Result<std::unique_ptr<Login>> Login::open(base::Loop& loop, base::Metrics
   const std::string& directory = options.directory;
   RETURN_IF_ERROR(base::make_directories(directory, 0700));
   RETURN_IF_ERROR(only_ours(directory));
-  ASSIGN_OR_RETURN(PrivateKey key, open_key(directory + "/key.pem"));
+  ASSIGN_OR_RETURN(base::PrivateKey key, open_key(directory + "/key.pem"));
   ASSIGN_OR_RETURN(auto store, base::open_store(loop, "sqlite:" + directory + "/users.db"));
   std::unique_ptr<Login> login(
       new Login(loop, metrics, std::move(options), std::move(key), std::move(store)));
@@ -123,7 +125,7 @@ base::Status Login::take_owner_password() {
   RETURN_IF_ERROR(only_ours(path));
   ASSIGN_OR_RETURN(std::string text, base::read_file(path, 4096));
   PasswordGiven event{next_call_++, options_.owner, std::string(base::trim(text))};
-  wipe(text);
+  base::wipe(text);
   own_calls_[event.call] = [this, path](const ReplyEffect& reply) {
     if (reply.status != 204) {
       LOG_ERROR("the password in {} is not taken: {}", path, reply.body);
@@ -134,7 +136,7 @@ base::Status Login::take_owner_password() {
              path);
   };
   feed(event);
-  wipe(event.password);
+  base::wipe(event.password);
   return {};
 }
 
@@ -145,7 +147,7 @@ void Login::answer(base::http::Request request, base::http::Responder responder)
   std::string_view caller = session ? std::string_view(session->uid) : std::string_view();
   uint64_t call = next_call_++;
   ApiOutcome outcome = answer_api({request, call, caller, token}, identity_, options_.facts);
-  wipe(request.body);
+  base::wipe(request.body);
   if (auto* now = std::get_if<base::http::Response>(&outcome))
     return responder.reply(std::move(*now));
   Waiting waiting{std::move(responder)};
@@ -205,7 +207,7 @@ void Login::perform(GrantEffect effect) {
     waiting_.erase(it);
     logins_.increment();
     LOG_INFO("{}: granted", waiting.about);
-    std::string token = effect.unsigned_token + "." + base64url_encode(*signature);
+    std::string token = effect.unsigned_token + "." + base::base64url_encode(*signature);
     waiting.responder.reply(
         login_response(effect, token, options_.policy.token_life, waiting.over_tls));
   };
@@ -215,13 +217,13 @@ void Login::perform(GrantEffect effect) {
 
 void Login::perform(HashEffect effect) {
   auto work = [password = effect.password]() mutable -> base::Result<std::string> {
-    ASSIGN_OR_RETURN(std::string salt, secret_bytes(kSaltBytes));
+    ASSIGN_OR_RETURN(std::string salt, base::secret_bytes(kSaltBytes));
     auto hash = hash_password(password, salt);
-    wipe(password);
+    base::wipe(password);
     return hash;
   };
   uint64_t ticket = effect.ticket;
-  wipe(effect.password);
+  base::wipe(effect.password);
   bool taken = pool().run_for(std::move(work), [this, ticket](base::Result<std::string> hash) {
     feed(PasswordHashed{ticket, std::move(hash)});
   });
@@ -231,11 +233,11 @@ void Login::perform(HashEffect effect) {
 void Login::perform(CheckEffect effect) {
   auto work = [password = effect.password, hash = std::move(effect.hash)]() mutable {
     bool right = check_password(password, hash);
-    wipe(password);
+    base::wipe(password);
     return right;
   };
   uint64_t ticket = effect.ticket;
-  wipe(effect.password);
+  base::wipe(effect.password);
   bool taken = pool().run_for(std::move(work), [this, ticket](bool right) {
     feed(PasswordChecked{ticket, right});
   });

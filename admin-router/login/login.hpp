@@ -44,7 +44,7 @@ class Login {
     bool over_tls = false;
     std::string about{};  // for the log
   };
-  Login(base::Loop& loop, base::Metrics& metrics, LoginOptions options, PrivateKey key,
+  Login(base::Loop& loop, base::Metrics& metrics, LoginOptions options, base::PrivateKey key,
         std::unique_ptr<base::Store> store);
 
   base::Status recover();
@@ -61,7 +61,7 @@ class Login {
 
   base::Loop& loop_;
   LoginOptions options_;
-  PrivateKey key_;
+  base::PrivateKey key_;
   std::unique_ptr<base::Store> store_;
   Identity identity_;
   Tokens tokens_;

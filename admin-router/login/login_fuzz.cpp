@@ -4,9 +4,9 @@
 
 #include "admin-router/login/api.hpp"
 #include "admin-router/login/credentials.hpp"
-#include "admin-router/login/crypto.hpp"
 #include "admin-router/login/jwt.hpp"
 #include "base/check.hpp"
+#include "base/crypto.hpp"
 
 using namespace admin_router;
 
@@ -17,7 +17,7 @@ int fuzz_jwt(const uint8_t* data, size_t size) {
   if (!jwt) return 0;
   CHECK(text.size() <= kMaxTokenBytes && text.starts_with(jwt->signed_part));
   std::string again =
-      render_unsigned(jwt->kid, jwt->claims) + "." + base64url_encode(jwt->signature);
+      render_unsigned(jwt->kid, jwt->claims) + "." + base::base64url_encode(jwt->signature);
   auto twice = parse_jwt(again);
   if (again.size() > kMaxTokenBytes) return 0;
   CHECK_MSG(twice && twice->claims.uid == jwt->claims.uid && twice->claims.exp == jwt->claims.exp &&
@@ -49,9 +49,9 @@ int fuzz_login_records(const uint8_t* data, size_t size) {
   std::string text(reinterpret_cast<const char*>(data), size);
   auto user = decode_user(text);
   if (user) CHECK(decode_user(encode_user(*user)).value() == *user);
-  (void)PublicKey::parse(text).has_value();
+  (void)base::PublicKey::parse(text).has_value();
   std::string bytes;
-  if (base64url_decode(text, bytes)) CHECK(base64url_encode(bytes) == text);
+  if (base::base64url_decode(text, bytes)) CHECK(base::base64url_encode(bytes) == text);
   return 0;
 }
 

@@ -1,6 +1,5 @@
-#include "admin-router/login/crypto.hpp"
+#include "base/crypto.hpp"
 
-#include <argon2.h>
 #include <openssl/bio.h>
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
@@ -15,11 +14,9 @@
 #include <array>
 #include <climits>
 
-namespace admin_router {
+namespace base {
 namespace {
 
-constexpr uint32_t kPasses = 2, kMemoryKib = 19 * 1024, kLanes = 1;
-constexpr size_t kHashBytes = 32;
 constexpr int kBitsLeast = 2048, kBitsMost = 8192;
 
 struct Free {
@@ -43,12 +40,12 @@ int no_passphrase(char*, int, int, void*) {
   return -1;
 }
 
-base::Status check_kind(EVP_PKEY* key) {
+Status check_kind(EVP_PKEY* key) {
   if (::EVP_PKEY_get_base_id(key) != EVP_PKEY_RSA)
-    return base::invalid("the key is not an RSA key");
+    return invalid("the key is not an RSA key");
   int bits = ::EVP_PKEY_get_bits(key);
   if (bits < kBitsLeast || bits > kBitsMost)
-    return base::invalid(fmt::format("the RSA key has {} bits; between {} and {} are taken", bits,
+    return invalid(fmt::format("the RSA key has {} bits; between {} and {} are taken", bits,
                                      kBitsLeast, kBitsMost));
   return {};
 }
@@ -98,12 +95,12 @@ const unsigned char* bytes(std::string_view text) {
 
 }  // namespace
 
-base::Result<PublicKey> PublicKey::parse(std::string_view pem) {
-  if (pem.size() > 16 << 10) return base::invalid("the key is longer than 16 KiB");
+Result<PublicKey> PublicKey::parse(std::string_view pem) {
+  if (pem.size() > 16 << 10) return invalid("the key is longer than 16 KiB");
   auto bio = reader(pem);
   EVP_PKEY* key = ::PEM_read_bio_PUBKEY(bio.get(), nullptr, no_passphrase, nullptr);
   if (key == nullptr)
-    return base::invalid("the key is not a PEM text of the kind \"BEGIN PUBLIC KEY\"");
+    return invalid("the key is not a PEM text of the kind \"BEGIN PUBLIC KEY\"");
   PublicKey out;
   out.key_ = own(key);
   RETURN_IF_ERROR(check_kind(key));
@@ -130,33 +127,33 @@ std::string PublicKey::pem() const {
   return content(bio.get());
 }
 
-base::Result<PrivateKey> PrivateKey::make(unsigned bits) {
+Result<PrivateKey> PrivateKey::make(unsigned bits) {
   EVP_PKEY* key = ::EVP_RSA_gen(bits);
-  if (key == nullptr) return base::internal("no RSA key could be made");
+  if (key == nullptr) return internal("no RSA key could be made");
   PrivateKey out;
   out.key_ = own(key);
   return out;
 }
 
-base::Result<PrivateKey> PrivateKey::parse(std::string_view pem) {
-  if (pem.size() > 64 << 10) return base::invalid("the key is longer than 64 KiB");
+Result<PrivateKey> PrivateKey::parse(std::string_view pem) {
+  if (pem.size() > 64 << 10) return invalid("the key is longer than 64 KiB");
   auto bio = reader(pem);
   EVP_PKEY* key = ::PEM_read_bio_PrivateKey(bio.get(), nullptr, no_passphrase, nullptr);
-  if (key == nullptr) return base::invalid("the key is not a PEM text of a private key");
+  if (key == nullptr) return invalid("the key is not a PEM text of a private key");
   PrivateKey out;
   out.key_ = own(key);
   RETURN_IF_ERROR(check_kind(key));
   return out;
 }
 
-base::Result<std::string> PrivateKey::sign(std::string_view text) const {
+Result<std::string> PrivateKey::sign(std::string_view text) const {
   Owned<EVP_MD_CTX> context(::EVP_MD_CTX_new());
   std::string out(static_cast<size_t>(::EVP_PKEY_get_size(raw(key_))), '\0');
   size_t size = out.size();
   if (::EVP_DigestSignInit(context.get(), nullptr, ::EVP_sha256(), nullptr, raw(key_)) != 1 ||
       ::EVP_DigestSign(context.get(), reinterpret_cast<unsigned char*>(out.data()), &size,
                        bytes(text), text.size()) != 1)
-    return base::internal("the signature could not be made");
+    return internal("the signature could not be made");
   out.resize(size);
   return out;
 }
@@ -175,11 +172,11 @@ std::string PrivateKey::pem() const {
   return content(bio.get());
 }
 
-base::Result<std::string> secret_bytes(size_t count) {
+Result<std::string> secret_bytes(size_t count) {
   std::string out(count, '\0');
   if (count > INT_MAX ||
       ::RAND_bytes(reinterpret_cast<unsigned char*>(out.data()), static_cast<int>(count)) != 1)
-    return base::internal("the system gives no random bytes");
+    return internal("the system gives no random bytes");
   return out;
 }
 
@@ -228,38 +225,9 @@ std::string sha256_hex(std::string_view text) {
   return out;
 }
 
-bool same_secret(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && ::CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
-}
-
-base::Result<std::string> hash_password(std::string_view password, std::string_view salt) {
-  std::string out(::argon2_encodedlen(kPasses, kMemoryKib, kLanes,
-                                      static_cast<uint32_t>(salt.size()), kHashBytes, Argon2_id),
-                  '\0');
-  int code = ::argon2id_hash_encoded(kPasses, kMemoryKib, kLanes, password.data(), password.size(),
-                                     salt.data(), salt.size(), kHashBytes, out.data(), out.size());
-  if (code != ARGON2_OK)
-    return base::internal(
-        fmt::format("the password cannot be hashed: {}", ::argon2_error_message(code)));
-  out.resize(out.find('\0'));
-  return out;
-}
-
-bool check_password(std::string_view password, const std::string& hash) {
-  return ::argon2id_verify(hash.c_str(), password.data(), password.size()) == ARGON2_OK;
-}
-
-const std::string& nobodys_hash() {
-  // Of random bytes that were thrown away.
-  static const std::string hash =
-      "$argon2id$v=19$m=19456,t=2,p=1$UEd/3vXlKLHs/sf3174FLQ$"
-      "FKUUr1egECfbaZqv04OrSzj6lgNA+2y0OWf+Z/6StUo";
-  return hash;
-}
-
 void wipe(std::string& secret) {
   ::OPENSSL_cleanse(secret.data(), secret.size());
   secret.clear();
 }
 
-}  // namespace admin_router
+}  // namespace base
