@@ -42,10 +42,10 @@ using Run = base::Result<int> (*)(Context&, const Arguments&);
 struct Command {
   std::string_view path{};  // "marathon app list"; a group of commands has no run
   std::string_view summary{};
-  std::string_view usage{};         // what follows the path: "<app-id> [<property>...]"
-  std::array<Option, 8> options{};  // until the first without a name
-  int least = 0;                    // words
-  int most = 0;                     // -1: any number
+  std::string_view usage{};          // what follows the path: "<app-id> [<property>...]"
+  std::array<Option, 10> options{};  // until the first without a name
+  int least = 0;                     // words
+  int most = 0;                      // -1: any number
   Run run = nullptr;
   std::string_view
       completes{};  // what its words are: "app", "cluster", "config-key", "command", "shell"

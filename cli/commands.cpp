@@ -10,7 +10,10 @@ constexpr Option kQuiet{"quiet", 'q', false, "Print only IDs"};
 constexpr Option kForce{"force", 0, false, "Stop a deployment that locks the app"};
 constexpr Option kUser{"username", 0, true, "Who logs in"};
 constexpr Option kPassword{"password", 0, true, "The password; better in a file"};
-constexpr Option kPasswordFile{"password-file", 0, true, "A file with the password"};
+constexpr Option kPasswordFile{"password-file", 0, true, "A file with the password, mode 0600"};
+constexpr Option kPrivateKey{"private-key", 0, true,
+                             "A file with a service account's key, mode 0600"};
+constexpr Option kProvider{"provider", 0, true, "The way to log in, see list-providers"};
 constexpr Option kCompleted{"completed", 0, false, "Print completed ones"};
 constexpr Option kAppId{"app-id", 0, true, "The ID of its app"};
 constexpr Option kPackageVersion{"package-version", 0, true, "A version of the package"};
@@ -24,8 +27,8 @@ constexpr Command kCommands[] = {
     {"auth", "Authenticate to the cluster"},
     {"auth list-providers", "List the ways to log in to a cluster", "[<url>]", {kJson}, 0, 1,
      auth_list_providers},
-    {"auth login", "Log in to the current cluster", "", {kUser, kPassword, kPasswordFile}, 0, 0,
-     auth_login},
+    {"auth login", "Log in to the current cluster", "",
+     {kProvider, kUser, kPassword, kPasswordFile, kPrivateKey}, 0, 0, auth_login},
     {"auth logout", "Log out of the current cluster", "", {}, 0, 0, auth_logout},
 
     {"cluster", "Manage your clusters"},
@@ -45,9 +48,8 @@ constexpr Command kCommands[] = {
      "A file of authorities"},
       Option{"name", 0, true, "The cluster's name here"}, Option{"no-timeout", 0, false,
      "Requests may take for ever"},
-      Option{"no-check", 0, false, "Kept for compatibility"}, kUser,
-     kPassword,
-      kPasswordFile}, 1, 1, cluster_setup},
+      Option{"no-check", 0, false, "Kept for compatibility"},
+      kProvider, kUser, kPassword, kPasswordFile, kPrivateKey}, 1, 1, cluster_setup},
 
     {"completion", "Print the completion script of a shell", "bash|zsh", {}, 1, 1, completion,
      "shell"},

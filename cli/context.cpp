@@ -23,6 +23,12 @@ std::string dcos_directory(const Environment& environment) {
   return (home == environment.end() ? std::string("/root") : home->second) + "/.dcos";
 }
 
+void set_tls(const Cluster& cluster, ClientSettings& settings) {
+  std::string verify = cluster.settings.get("core.ssl_verify").value_or("true");
+  settings.verify_tls = verify != "false";
+  if (verify != "false" && verify != "true" && !verify.empty()) settings.ca_file = verify;
+}
+
 std::string without_slash(std::string url) {
   while (url.ends_with('/')) url.pop_back();
   return url;
@@ -78,9 +84,18 @@ base::Result<Cluster> Context::cluster() {
 }
 
 std::unique_ptr<Client> Context::client_for(const std::string& url, const std::string& token) {
+  Cluster cluster;
+  cluster.settings.set("core.dcos_url", url);
+  return client_for(cluster, token);
+}
+
+std::unique_ptr<Client> Context::client_for(const Cluster& cluster, const std::string& token,
+                                            base::Duration timeout) {
   ClientSettings settings;
-  settings.url = without_slash(url);
+  settings.url = cluster.url();
   settings.token = token;
+  settings.timeout = timeout;
+  set_tls(cluster, settings);
   if (verbosity > 0) settings.trace = [this](std::string_view text) { note(text); };
   return std::make_unique<Client>(std::move(settings));
 }
@@ -96,9 +111,7 @@ base::Result<Client*> Context::client() {
   settings.token = cluster.token();
   settings.mesos = without_slash(cluster.settings.get("core.mesos_master_url").value_or(""));
   settings.marathon = without_slash(cluster.settings.get("marathon.url").value_or(""));
-  std::string verify = cluster.settings.get("core.ssl_verify").value_or("true");
-  settings.verify_tls = verify != "false";
-  if (verify != "false" && verify != "true" && !verify.empty()) settings.ca_file = verify;
+  set_tls(cluster, settings);
   if (auto timeout = cluster.settings.get("core.timeout")) {
     ASSIGN_OR_RETURN(int64_t seconds, base::parse_int(*timeout));
     settings.timeout = seconds <= 0 ? base::Duration(base::hours(24 * 365))

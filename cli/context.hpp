@@ -20,6 +20,7 @@ struct Io {
   std::function<void(std::string_view)> out;
   std::function<void(std::string_view)> err;
   std::function<base::Result<std::string>()> read_input;
+  std::function<base::Result<std::string>()> read_secret{};  // a line that is not shown
   bool input_is_terminal = true;
 };
 
@@ -31,6 +32,7 @@ class Context {
   void out(std::string_view text) { io_.out(text); }
   void line(std::string_view text);  // out, with a line feed
   void note(std::string_view text);  // to the error stream, with a line feed
+  void prompt(std::string_view text) { io_.err(text); }
   const Io& io() const { return io_; }
 
   /// The variable, or "".
@@ -47,6 +49,10 @@ class Context {
 
   /// One to another address; not kept.
   std::unique_ptr<Client> client_for(const std::string& url, const std::string& token);
+
+  /// Requests to a cluster as somebody else, or nobody (""); not kept.
+  std::unique_ptr<Client> client_for(const Cluster& cluster, const std::string& token,
+                                     base::Duration timeout = base::seconds(180));
 
   int verbosity = 0;
 

@@ -3,6 +3,7 @@
 #include <csignal>
 #include <cstdio>
 
+#include <termios.h>
 #include <unistd.h>
 
 #include "base/file.hpp"
@@ -26,6 +27,31 @@ base::Result<std::string> read_input() {
     // A person at a terminal answers with one line.
     if (::isatty(STDIN_FILENO) != 0 && text.ends_with('\n')) return text;
   }
+}
+
+// A line that the terminal does not show. The terminal is as it was afterwards, also when the line
+// is interrupted.
+termios shown{};
+void show_again(int signal) {
+  ::tcsetattr(STDIN_FILENO, TCSANOW, &shown);
+  _exit(128 + signal);
+}
+
+base::Result<std::string> read_secret() {
+  if (::tcgetattr(STDIN_FILENO, &shown) != 0) return base::errno_error("the terminal", errno);
+  auto on_interrupt = ::signal(SIGINT, show_again);
+  auto on_end = ::signal(SIGTERM, show_again);
+  termios hidden = shown;
+  hidden.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+  hidden.c_lflag |= ECHONL;
+  ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
+  auto line = read_input();
+  ::tcsetattr(STDIN_FILENO, TCSANOW, &shown);
+  ::signal(SIGINT, on_interrupt);
+  ::signal(SIGTERM, on_end);
+  if (!line) return line;
+  while (line->ends_with('\n') || line->ends_with('\r')) line->pop_back();
+  return line;
 }
 
 void write_all(int fd, std::string_view text) {
@@ -52,6 +78,7 @@ int main(int argc, char** argv) {
   io.out = [](std::string_view text) { write_all(STDOUT_FILENO, text); };
   io.err = [](std::string_view text) { write_all(STDERR_FILENO, text); };
   io.read_input = read_input;
+  io.read_secret = read_secret;
   io.input_is_terminal = ::isatty(STDIN_FILENO) != 0;
   return cli::run(std::vector<std::string>(argv + 1, argv + argc), std::move(environment),
                   std::move(io));

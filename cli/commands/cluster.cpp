@@ -91,9 +91,9 @@ base::Result<int> cluster_setup(Context& context, const Arguments& arguments) {
     return base::unavailable(fmt::format(
         "couldn't detect a canonical cluster URL: {} answers HTTP {}", url, front.status));
 
-  ASSIGN_OR_RETURN(bool needed, needs_login(*client));
-  if (needed) {
-    ASSIGN_OR_RETURN(settings.token, log_in(context, *client, arguments));
+  ASSIGN_OR_RETURN(Challenge challenge, ask_for_challenge(*client));
+  if (challenge.wants_login) {
+    ASSIGN_OR_RETURN(settings.token, log_in(context, *client, challenge, arguments));
     client = std::make_unique<Client>(settings);
   } else {
     context.note("This cluster does not require authenticated requests. Skipping login.");
@@ -110,7 +110,7 @@ base::Result<int> cluster_setup(Context& context, const Arguments& arguments) {
   if (auto known = context.store().find(cluster.id, true); known && known->id == cluster.id)
     cluster = *known;
   cluster.settings.set("core.dcos_url", url);
-  if (needed) {
+  if (challenge.wants_login) {
     cluster.settings.set("core.dcos_acs_token", settings.token);
   } else {
     cluster.settings.erase("core.dcos_acs_token");

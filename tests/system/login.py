@@ -4,10 +4,13 @@
 import base64
 import json
 import os
+import pty
 import signal
+import socket
 import stat
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 
@@ -129,6 +132,32 @@ def sessions_end_at_once(cluster):
     assert works(cluster, cluster.token())
 
 
+def streams_end_with_their_session(cluster):
+    """An event stream that was opened by a session is cut when the session ends; one of another session goes on."""
+    assert cluster.gateway("PUT", "/acs/api/v1/users/sam", {"password": "sam-secret"}).status == 201
+
+    def stream(token):
+        peer = socket.create_connection(("127.0.0.1", cluster.port("gateway")), timeout=10)
+        peer.sendall(b"GET /service/marathon/v2/events HTTP/1.1\r\nHost: h\r\nAccept: text/event-stream\r\n"
+                     b"Authorization: token=" + token.encode() + b"\r\n\r\n")
+        assert b" 200 " in peer.recv(4096).split(b"\r\n")[0]
+        return peer
+
+    token = cluster.log_in("sam", "sam-secret").json()["token"]
+    mine, other = stream(token), stream(cluster.token())
+    assert call(cluster.port("gateway"), "GET", "/acs/api/v1/auth/logout", headers={"Authorization": f"token={token}"}).status == 200
+    while mine.recv(65536):  # a timeout of ten seconds fails the test
+        pass
+    other.settimeout(1)
+    try:
+        while True:
+            assert other.recv(65536), "the other session's stream was cut"
+    except TimeoutError:
+        pass
+    mine.close(), other.close()
+    assert cluster.gateway("DELETE", "/acs/api/v1/users/sam").status == 204
+
+
 def a_killed_gateway_forgets_nothing(cluster):
     """kill -9: users, tokens and ended sessions are as before, and no session comes back."""
     assert cluster.gateway("PUT", "/acs/api/v1/users/eve", {"password": "eve-secret"}).status == 201
@@ -178,6 +207,65 @@ def a_lost_password_is_replaced(cluster):
     assert cluster.log_in(password=old).status == 401
 
 
+def the_command_line_logs_in(cluster):
+    """dcos: setup by password file and by typing it, commands with the token, logout ends the session on the cluster."""
+    home = Path(cluster.root, "home")
+    home.mkdir(exist_ok=True)
+    secret = home / "password"
+    secret.touch(mode=0o600)
+    secret.write_text(cluster.password)
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("DCOS_")} | {"DCOS_DIR": str(home / ".dcos")}
+
+    def dcos(*words, code=0):
+        done = subprocess.run([str(BIN / "dcos"), *words], env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        assert done.returncode == code, (words, done)
+        return done
+
+    dcos("cluster", "setup", cluster.url, "--username=admin", f"--password-file={secret}")
+    token = dcos("config", "show", "core.dcos_acs_token").stdout.strip()
+    assert works(cluster, token)
+    assert stat.S_IMODE(next(home.glob(".dcos/clusters/*/dcos.toml")).stat().st_mode) == 0o600
+    assert "127.0.0.1" in dcos("node").stdout
+    assert "marathon" in dcos("service").stdout
+    assert "hello" in dcos("task").stdout and "/hello" in dcos("marathon", "app", "list").stdout
+    eventually("the task's log can be read", lambda: dcos("task", "log", "hello", "stderr").returncode == 0)
+    assert "dcos-users" in dcos("auth", "list-providers").stdout
+    dcos("auth", "logout")
+    assert not works(cluster, token)
+    assert "please run `dcos auth login`" in dcos("node", code=1).stderr
+    assert "give --username and --password-file" in dcos("auth", "login", code=1).stderr
+
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execve(BIN / "dcos", ["dcos", "auth", "login"], environment)
+    shown = read_until(terminal, b"Username: ")
+    os.write(terminal, b"admin\n")
+    shown += read_until(terminal, b"Password: ")
+    eventually("the terminal does not echo", lambda: not termios.tcgetattr(terminal)[3] & termios.ECHO)
+    os.write(terminal, cluster.password.encode() + b"\n")
+    shown += read_until(terminal, None)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0, shown
+    os.close(terminal)
+    assert cluster.password.encode() not in shown, shown
+    assert "127.0.0.1" in dcos("node").stdout
+    secret.unlink()
+    dcos("auth", "logout")
+
+
+def read_until(terminal, mark):
+    """What a terminal shows up to `mark`, or to its end."""
+    shown = b""
+    while mark is None or mark not in shown:
+        try:
+            piece = os.read(terminal, 1024)
+        except OSError:
+            break
+        if not piece:
+            break
+        shown += piece
+    return shown
+
+
 def guessing_is_slowed_down(cluster):
     """After some wrong passwords even the right one must wait, and the answer says how long. Sessions go on."""
     token = cluster.token()
@@ -197,9 +285,9 @@ def without_login_only_the_loopback(cluster):
 
 
 def main():
-    tests = [people_log_in, bad_tokens_get_nowhere, services_log_in_with_a_key, sessions_end_at_once,
+    tests = [people_log_in, bad_tokens_get_nowhere, services_log_in_with_a_key, sessions_end_at_once, streams_end_with_their_session,
              a_killed_gateway_forgets_nothing, secrets_stay_where_they_belong, a_lost_password_is_replaced,
-             guessing_is_slowed_down, without_login_only_the_loopback]
+             the_command_line_logs_in, guessing_is_slowed_down, without_login_only_the_loopback]
 
     def with_cluster(test):
         def run():
