@@ -162,6 +162,8 @@ int main(int argc, char** argv) {
     if (equal != std::string_view::npos)
       environment[std::string(text.substr(0, equal))] = text.substr(equal + 1);
   }
+  // The original's switch: nothing but this one word turns the login off.
+  if (environment["ADMINROUTER_ACTIVATE_AUTH_MODULE"] == "false") flags.auth = "off";
   auto read = [](const std::string& path) { return base::read_file(path); };
   if (auto status = table.parse(argc, argv, environment, read); !status)
     return usage_error(status.error());

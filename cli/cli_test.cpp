@@ -165,9 +165,17 @@ TEST_F(ClusterSetup, writes_the_configuration_and_attaches) {
                                       "GET /metadata", "GET /mesos/state-summary"}));
 }
 
-const char kProviders[] =
-    R"({"dcos-services":{"authentication-type":"dcos-uid-servicekey","client-method":"dcos-servicecredential-post-receive-authtoken","config":{"start_flow_url":"/acs/api/v1/auth/login"},"description":"With a key"},)"
-    R"("dcos-users":{"authentication-type":"dcos-uid-password","client-method":"dcos-usercredential-post-receive-authtoken","config":{"start_flow_url":"/acs/api/v1/auth/login"},"description":"With a password"}})";
+std::string provider(const std::string& type, const std::string& method,
+                     const std::string& description) {
+  return R"({"authentication-type":")" + type + R"(","client-method":")" + method +
+         R"(-post-receive-authtoken","config":{"start_flow_url":"/acs/api/v1/auth/login"},)" +
+         R"("description":")" + description + "\"}";
+}
+const std::string kProviders =
+    "{\"dcos-services\":" +
+    provider("dcos-uid-servicekey", "dcos-servicecredential", "With a key") +
+    ",\"dcos-users\":" + provider("dcos-uid-password", "dcos-usercredential", "With a password") +
+    "}";
 
 class Login : public Dcos {
  protected:

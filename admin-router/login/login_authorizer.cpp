@@ -3,6 +3,15 @@
 #include "admin-router/login/credentials.hpp"
 
 namespace admin_router {
+namespace {
+
+std::string as_header(std::string_view token) {
+  std::string out;
+  out.reserve(6 + token.size());
+  return out.append("token=").append(token);
+}
+
+}  // namespace
 
 Verdict LoginAuthorizer::decide(const RequestHead& head, const Route& route, base::Now now) {
   Verdict verdict;
@@ -11,7 +20,7 @@ Verdict LoginAuthorizer::decide(const RequestHead& head, const Route& route, bas
   if (route.access == Access::Open) {
     // Logging out is for everybody, and says whose session ends: the cookie does not travel.
     if (credential.from == Credential::From::Cookie && !credential.token.empty())
-      verdict.authorization.append("token=").append(credential.token);
+      verdict.authorization = as_header(credential.token);
     return verdict;
   }
   if (credential.token.empty()) {
@@ -28,7 +37,7 @@ Verdict LoginAuthorizer::decide(const RequestHead& head, const Route& route, bas
       verdict.kind = Verdict::Kind::Forbidden;
       return verdict;
     }
-    verdict.authorization.append("token=").append(credential.token);
+    verdict.authorization = as_header(credential.token);
   }
   return verdict;
 }
