@@ -126,6 +126,7 @@ void Records::resolved(const std::string& host, const std::vector<Address>& addr
   // A failed look-up is no news about the machine.
   if (known == hosts_.end() || addresses.empty() || known->second == addresses) return;
   known->second = addresses;
+  if (host == leader_host_) set_leader();
   for (auto& [id, agent] : agents_) {
     if (agent.known && agent.host == host) set_agent_addresses(id, agent, addresses);
   }
@@ -173,7 +174,14 @@ std::set<Record> Records::master_records(std::optional<Endpoint> leader) const {
   return records;
 }
 
-void Records::set_leader(std::optional<Endpoint> leader) { swap_records(master_records_, master_records(leader)); }
+void Records::set_leader() {
+  const std::vector<Address> addresses = addresses_of(leader_host_);
+  if (!addresses.empty()) {
+    swap_records(master_records_, master_records(Endpoint{addresses[0], leader_port_}));
+  } else if (leader_host_.empty()) {
+    swap_records(master_records_, {});
+  }  // else the old leader's records stay until the new one's address is known
+}
 
 // Frameworks ------------------------------------------------------------------------------------------------------
 
@@ -328,10 +336,15 @@ void Records::erase_task(Framework& framework, const std::string& id) {
 
 // Events ----------------------------------------------------------------------------------------------------------
 
-void Records::replace(const mesos::v1::master::Response_GetState& state, std::optional<Endpoint> leader,
+void Records::replace(const mesos::v1::master::Response_GetState& state, const std::string& leader,
                       base::Instant now) {
   cluster_loaded_ = dirty_ = true;
-  set_leader(leader);
+  const size_t colon = leader.rfind(':');
+  const auto port = base::parse_uint(colon == std::string::npos ? "" : leader.substr(colon + 1));
+  leader_host_ = leader.substr(0, colon);
+  if (leader_host_.starts_with('[') && leader_host_.ends_with(']')) leader_host_ = leader_host_.substr(1, leader_host_.size() - 2);
+  leader_port_ = port && *port <= 65535 ? static_cast<uint16_t>(*port) : 5050;
+  set_leader();
   std::set<std::string> agents, expected, frameworks;
   std::set<std::pair<std::string, std::string>> tasks;
   for (const auto& agent : state.get_agents().agents()) agents.insert(agent.agent_info().id().value());
@@ -468,19 +481,17 @@ std::shared_ptr<const Zone> Records::commit(base::Time now) {
   return zone_;
 }
 
-void Records::each_framework(
-    const std::function<void(const std::string&, const std::vector<TaskView>&)>& visit) const {
+std::vector<Records::Listing> Records::listing() const {
+  std::vector<Listing> frameworks;
   for (const auto& [id, framework] : frameworks_) {
     if (!framework.known) continue;
-    std::vector<TaskView> tasks;
+    Listing& listed = frameworks.emplace_back(Listing{framework.name, {}});
     for (const auto& [task_id, tracked] : framework.tasks) {
-      if (!tracked.published) continue;
-      TaskView view{&tracked.task, {}};
-      append_records(framework, tracked.task, view.records);
-      tasks.push_back(std::move(view));
+      const auto agent = agents_.find(tracked.task.agent_id);
+      if (tracked.published && agent != agents_.end()) listed.tasks.emplace_back(tracked.task, agent->second.addresses);
     }
-    visit(framework.name, tasks);
   }
+  return frameworks;
 }
 
 }  // namespace dns

@@ -50,8 +50,8 @@ class Records {
  public:
   explicit Records(RecordsOptions options);
 
-  /// The whole state of the master at `leader`.
-  void replace(const mesos::v1::master::Response_GetState& state, std::optional<Endpoint> leader, base::Instant now);
+  /// The whole state of the master at `leader`, "host:port".
+  void replace(const mesos::v1::master::Response_GetState& state, const std::string& leader, base::Instant now);
 
   /// A change after it.
   void apply(const mesos::v1::master::Event& event, base::Instant now);
@@ -72,12 +72,13 @@ class Records {
   const std::shared_ptr<const Zone>& zone() const { return zone_; }
   bool dirty() const { return dirty_ || !edit_.empty(); }
 
-  // For /v1/enumerate.
-  struct TaskView {
-    const Task* task = nullptr;
-    std::vector<Record> records;
+  /// A framework with its running tasks and their agents' addresses: a value of its own, to be rendered elsewhere.
+  struct Listing {
+    std::string name;
+    std::vector<std::pair<Task, std::vector<Address>>> tasks;
   };
-  void each_framework(const std::function<void(const std::string& name, const std::vector<TaskView>& tasks)>& visit) const;
+  std::vector<Listing> listing() const;
+  const RecordRules& rules() const { return options_.rules; }
 
   size_t running_tasks() const { return published_tasks_; }
   size_t agents() const { return agents_.size(); }
@@ -112,7 +113,7 @@ class Records {
   void put_agent(const mesos::v1::master::Response_GetAgents_Agent& agent, base::Instant now);
   void erase_agent(const std::string& id);
   void set_agent_addresses(const std::string& id, Agent& agent, std::vector<Address> addresses);
-  void set_leader(std::optional<Endpoint> leader);
+  void set_leader();
   void show(Framework& framework, Tracked& tracked);
   void hide(Framework& framework, Tracked& tracked);
   void append_records(const Framework& framework, const Task& task, std::vector<Record>& out) const;
@@ -124,6 +125,8 @@ class Records {
   RecordsOptions options_;
   std::map<std::string, Framework> frameworks_;
   std::map<std::string, Agent> agents_;
+  std::string leader_host_;
+  uint16_t leader_port_ = 0;
   std::set<Record> master_records_, vips_;
   std::map<std::string, std::vector<Address>> hosts_;
   std::set<std::string> unresolved_;

@@ -99,7 +99,7 @@ RecordsOptions options() {
 std::shared_ptr<const Zone> zone_of(const GetState& state, RecordsOptions o = options(),
                                     const std::string& leader = "144.76.157.37:5050") {
   Records records(std::move(o));
-  records.replace(state, parse_endpoint(leader, 0), {});
+  records.replace(state, leader, {});
   return records.commit({});
 }
 
@@ -135,7 +135,7 @@ TEST(Records, of_masters_follow_the_list_and_the_leader) {
     EXPECT_EQ(look(*zone, "_master._tcp.mesos"), Texts{});
     EXPECT_EQ(look(*zone, "zk-5.zk").size(), 1u);
   }
-  EXPECT_EQ(look(*zone_of({}, options(), "none"), "master.mesos"), Texts{}) << "no leader, no master records";
+  EXPECT_EQ(look(*zone_of({}, options(), ""), "master.mesos"), Texts{}) << "no leader, no master records";
 }
 
 TEST(Records, of_a_task_without_discovery_information) {
@@ -272,7 +272,7 @@ TEST(Records, wait_for_the_address_of_a_machine_known_by_name) {
   Cluster c;
   c.framework("F1", "marathon", "scheduler.example");
   Records records(options());
-  records.replace(c.state, parse_endpoint("1.1.1.1:5050", 0), {});
+  records.replace(c.state, "1.1.1.1:5050", {});
   EXPECT_EQ(records.take_unresolved(), Texts{"scheduler.example"});
   EXPECT_TRUE(records.take_unresolved().empty());
   EXPECT_EQ(look(*records.commit({}), "marathon.mesos"), Texts{});
@@ -280,6 +280,17 @@ TEST(Records, wait_for_the_address_of_a_machine_known_by_name) {
   EXPECT_EQ(look(*records.commit({}), "marathon.mesos"), Texts{"10.5.5.5"});
   records.resolved("scheduler.example", {});
   EXPECT_EQ(records.commit({}), nullptr) << "a failed look-up changes nothing";
+}
+
+TEST(Records, keep_the_old_leader_until_the_new_one_s_address_is_known) {
+  Records records(options());
+  records.replace({}, "144.76.157.37:5050", {});
+  records.replace({}, "second.example:5055", {});
+  EXPECT_EQ(records.take_unresolved(), Texts{"second.example"});
+  EXPECT_EQ(look(*records.commit({}), "leader.mesos"), Texts{"144.76.157.37"});
+  records.resolved("second.example", {*parse_address("10.5.5.5")});
+  EXPECT_EQ(look(*records.commit({}), "leader.mesos"), Texts{"10.5.5.5"});
+  EXPECT_EQ(look(*records.zone(), "_leader._tcp.mesos"), Texts{"leader.mesos:5055"});
 }
 
 // A master that fails over ------------------------------------------------------------------------------------------
@@ -322,12 +333,12 @@ class FailoverTest : public ::testing::Test {
   }
 
   Cluster c;
-  std::optional<Endpoint> leader = parse_endpoint("144.76.157.37:5050", 0);
+  std::string leader = "144.76.157.37:5050";
   Records records;
 };
 
 TEST_F(FailoverTest, keeps_every_name_until_its_agent_has_spoken) {
-  records.replace(recovering({0, 1}), parse_endpoint("144.76.157.38:5050", 0), at(10));
+  records.replace(recovering({0, 1}), "144.76.157.38:5050", at(10));
   for (const char* app : {"stays", "ends", "other"}) EXPECT_TRUE(answers(app)) << app;
   EXPECT_EQ(look(*records.zone(), "leader.mesos"), Texts{"144.76.157.38"});
   EXPECT_EQ(look(*records.zone(), "marathon.mesos"), Texts{"1.2.3.4"});
@@ -467,7 +478,7 @@ class RandomCluster {
 
   base::Random random;
   Cluster cluster;
-  std::optional<Endpoint> leader = parse_endpoint("144.76.157.37:5050", 0);
+  std::string leader = "144.76.157.37:5050";
   Records records;
   int next_agent = 4, next_task = 0, clock = 0;
 };
