@@ -19,6 +19,7 @@
 #include "kernel/agent/link.hpp"
 #include "kernel/agent/machine.hpp"
 #include "kernel/agent/shell.hpp"
+#include "kernel/containerizer/container_dns.hpp"
 #include "kernel/containerizer/native.hpp"
 
 namespace agent {
@@ -115,6 +116,10 @@ Status start_containers(const Flags& flags, Daemon::Impl& daemon) {
     return base::errno_error("the launcher " + options.helper + " cannot be run (see --launcher_dir)", errno);
   options.runtime_directory = flags.runtime_dir.value_or(flags.work_dir + "/run") + "/containers";
   options.frameworks_home = flags.frameworks_home.value_or("");
+  if (flags.default_container_dns) {
+    ASSIGN_OR_RETURN(const auto dns, containerizer::ContainerDns::parse(*flags.default_container_dns));
+    if (dns.host) options.resolv_conf = containerizer::render_resolv_conf(*dns.host);
+  }
   options.fetch_stall_timeout = flags.fetcher_stall_timeout;
   options.destroy_timeout = flags.cgroups_destroy_timeout;
   const bool root = geteuid() == 0 && flags.launcher != "posix";

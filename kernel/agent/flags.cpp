@@ -1,6 +1,7 @@
 #include "kernel/agent/flags.hpp"
 
 #include "base/strings.hpp"
+#include "kernel/containerizer/container_dns.hpp"
 
 namespace agent {
 namespace {
@@ -27,7 +28,6 @@ constexpr Absent kAbsentValues[] = {
     {"docker_stop_timeout", "0ns"},
     {"sandbox_directory", "/mnt/mesos/sandbox"},
     {"default_container_info", nullptr},
-    {"default_container_dns", nullptr},
     {"executor_reregistration_retry_interval", nullptr},
     {"authentication_backoff_factor", "1secs"},
     {"authentication_timeout_min", "5secs"},
@@ -142,6 +142,12 @@ Flags::Flags()
   t.add(&runtime_dir, "runtime_dir", "Records of running containers; default: below the work directory.");
   t.add(&launcher_dir, "launcher_dir", "Where dcos-launch is; default: beside this program.");
   t.add(&frameworks_home, "frameworks_home", "Put before relative paths of URIs.");
+  t.add(&default_container_dns, "default_container_dns",
+        "How containers resolve names: JSON of the original, and network mode HOST for containers on the host's network.",
+        {.from_file = true, .validate = [](const std::string& text) -> base::Status {
+           const auto dns = containerizer::ContainerDns::parse(text);
+           return dns ? base::Status() : base::Status(dns.error());
+         }});
   t.add(&log_dir, "log_dir", "Accepted; the log goes to standard error.");
   t.section("Containers");
   t.add(&isolation, "isolation", "Isolators, separated by commas.");

@@ -23,7 +23,7 @@ struct Flags {
 
   std::string master, work_dir;
   std::optional<std::string> ip, advertise_ip, ip_discovery_command, hostname, resources, attributes, runtime_dir,
-      launcher_dir, frameworks_home, executor_environment_variables, domain, log_dir, firewall_rules;
+      launcher_dir, frameworks_home, default_container_dns, executor_environment_variables, domain, log_dir, firewall_rules;
   std::optional<uint16_t> advertise_port;
   uint16_t port = 5051;
   bool hostname_lookup = true;

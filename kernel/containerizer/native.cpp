@@ -2,7 +2,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -60,6 +62,25 @@ cgroups::Limits enforced(const NativeOptions& options, cgroups::Limits limits) {
   return limits;
 }
 
+/// A container on the host's network resolves names as the agent's operator says, unless it brings a file of its own.
+Status add_resolv_conf(const NativeOptions& options, const ContainerSpec& spec, const std::string& runtime,
+                       launch::LaunchOrder& order) {
+  if (options.resolv_conf.empty() || !order.private_mounts) return {};
+  if (spec.container && (spec.container->mesos().has_image() ||
+                         (spec.container->network_infos_size() > 0 && !spec.container->network_infos(0).name().empty()))) {
+    return {};
+  }
+  const std::string path = "/etc/resolv.conf";
+  char target[PATH_MAX];
+  if (realpath(path.c_str(), target) == nullptr) return {};  // a host without one has no place for another
+  for (const auto& mount : order.mounts)
+    if (mount.target == path || mount.target == target) return {};
+  const std::string file = runtime + "/resolv.conf";
+  RETURN_IF_ERROR(base::write_file(file, options.resolv_conf, 0644));
+  order.mounts.push_back({file, target, true});
+  return {};
+}
+
 struct Launched {
   launch::Helper helper;
   base::Fd oom_events;
@@ -73,6 +94,7 @@ Result<Launched> launch_now(const NativeOptions& options, cgroups::Cgroups* grou
   order.status_file = runtime + "/status";
   order.pid_file = runtime + "/pid";
   RETURN_IF_ERROR(make_mount_points(spec, order));
+  RETURN_IF_ERROR(add_resolv_conf(options, spec, runtime, order));
   Launched launched;
   if (groups != nullptr) {
     RETURN_IF_ERROR(groups->create(spec.id, enforced(options, spec.limits)));

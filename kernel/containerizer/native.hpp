@@ -22,6 +22,7 @@ struct NativeOptions {
   bool limit_cpu = true, limit_memory = true;
   bool isolated = true;                    // namespaces (needs root)
   bool switch_user = true;                 // run tasks as their user (needs root)
+  std::string resolv_conf{};               // of containers on the host's network; empty: the host's own
 };
 
 struct FetcherCounts {

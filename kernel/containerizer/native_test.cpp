@@ -68,6 +68,7 @@ class Native : public ::testing::TestWithParam<bool> {
     options.helper = helper_path();
     options.runtime_directory = top + "/run";
     options.isolated = options.switch_user = GetParam();
+    options.resolv_conf = resolv_conf;
     runtime = std::make_unique<NativeContainerizer>(loop, pool, options, groups);
     runtime->on_exit([this](const std::string& id, const Termination& end) {
       ends[id] = end;
@@ -111,6 +112,7 @@ class Native : public ::testing::TestWithParam<bool> {
 
   std::string output(const std::string& id) { return base::read_file(top + "/" + id + "/stdout").value_or("?"); }
 
+  std::string resolv_conf;
   std::string top, root;
   base::Loop loop;
   base::Pool pool{loop, 2};
@@ -132,6 +134,22 @@ TEST_P(Native, hands_nothing_of_the_agent_on) {
   wait_end("a");
   EXPECT_EQ(output("a"), "PATH\nPWD\n4\nSigBlk:\t0000000000000000\n");
   unsetenv("LEAK");
+}
+
+TEST_P(Native, gives_containers_a_resolv_conf_and_leaves_the_hosts_alone) {
+  const auto hosts = base::read_file("/etc/resolv.conf");
+  if (!hosts) GTEST_SKIP() << "this machine has no resolv.conf";
+  resolv_conf = "nameserver 127.53.0.1\n";
+  open();
+  ASSERT_TRUE(launch(spec("a", "cat /etc/resolv.conf; grep -c ' /etc/resolv.conf .*ro[,\\ ]' /proc/self/mountinfo")));
+  wait_end("a");
+  // Without namespaces there is nothing that could be mounted for one container alone.
+  if (GetParam()) {
+    EXPECT_EQ(output("a"), "nameserver 127.53.0.1\n1\n");
+  } else {
+    EXPECT_TRUE(output("a").starts_with(*hosts));
+  }
+  EXPECT_EQ(base::read_file("/etc/resolv.conf").value(), *hosts);
 }
 
 TEST_P(Native, ends_everything_with_the_first_process) {
