@@ -10,7 +10,7 @@ namespace installer {
 namespace {
 
 constexpr unsigned kMasterPort = 5050, kLinkPort = 6050, kAgentPort = 5051, kMarathonPort = 8080,
-                   kUniversePort = 7070, kChronosPort = 4400, kGatewayPort = 80;
+                   kUniversePort = 7070, kChronosPort = 4400, kDnsHttpPort = 8123, kGatewayPort = 80;
 constexpr unsigned kAgentsMax = 50;
 
 /// Containers of two clusters on one machine must not share cgroups: the root directory tells them
@@ -27,6 +27,35 @@ std::string port_range(const ClusterOptions& options, unsigned agent) {
   const unsigned first = 31000 - 1000 * ((options.port_offset / 100) % 20);
   const unsigned each = 1000 / options.agents;
   return fmt::format("[{}-{}]", first + agent * each, first + (agent + 1) * each - 1);
+}
+
+/// An address of the machine itself for each offset: names of two clusters never meet, and port 53 of
+/// the machine's other addresses stays whose it is.
+std::string dns_address(const ClusterOptions& options) {
+  return fmt::format("127.53.{}.{}", options.port_offset / 250, options.port_offset % 250 + 1);
+}
+
+Daemon dns_daemon(const ClusterOptions& o) {
+  Daemon daemon;
+  daemon.name = "dns";
+  daemon.port = static_cast<uint16_t>(kDnsHttpPort + o.port_offset);
+  daemon.health_path = "/health";
+  daemon.stop_signal = SIGTERM;
+  daemon.stop_order = 3;
+  daemon.argv = {o.bin_dir + "/dcos-dns",
+                 fmt::format("--masters={}:{}", o.ip, kMasterPort + o.port_offset),
+                 "--listener=" + dns_address(o),
+                 "--port=53",
+                 "--http_listener=" + o.ip,
+                 fmt::format("--http_port={}", daemon.port),
+                 "--resolvers="};  // those of the machine that are not its own
+  return daemon;
+}
+
+/// Tasks on the machine's network ask the cluster's name service, in a resolv.conf of their own.
+std::string container_dns(const ClusterOptions& o) {
+  return fmt::format(R"({{"mesos":[{{"network_mode":"HOST","dns":{{"nameservers":["{}"],"options":["timeout:2"]}}}}]}})",
+                     dns_address(o));
 }
 
 Daemon agent_daemon(const ClusterOptions& o, const Machine& machine, unsigned index) {
@@ -54,6 +83,7 @@ Daemon agent_daemon(const ClusterOptions& o, const Machine& machine, unsigned in
                  fmt::format("--resources=cpus:{};mem:{};disk:{};ports:{}", cpus, memory, 10240,
                              port_range(o, index)),
                  fmt::format("--attributes=rack:r{}", index + 1),
+                 "--default_container_dns=" + container_dns(o),
                  "--cgroups_root=" + daemon.cgroup};
   return daemon;
 }
@@ -129,6 +159,8 @@ base::Result<ClusterPlan> plan_cluster(const ClusterOptions& o, const Machine& m
   plan.daemons.push_back(std::move(master));
 
   for (unsigned i = 0; i < o.agents; ++i) plan.daemons.push_back(agent_daemon(o, machine, i));
+
+  plan.daemons.push_back(dns_daemon(o));
 
   Daemon marathon;
   marathon.name = "marathon";

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 
 namespace installer {
@@ -19,8 +20,8 @@ TEST(ClusterPlan, has_every_daemon_with_ports_of_its_own) {
   const ClusterPlan plan = plan_with(3, 0);
   std::vector<std::string> names;
   for (const auto& daemon : plan.daemons) names.push_back(daemon.name);
-  EXPECT_EQ(names, (std::vector<std::string>{"master", "agent-1", "agent-2", "agent-3", "marathon",
-                                             "universe", "chronos", "gateway"}));
+  EXPECT_EQ(names, (std::vector<std::string>{"master", "agent-1", "agent-2", "agent-3", "dns",
+                                             "marathon", "universe", "chronos", "gateway"}));
   const auto ports = plan.ports();
   EXPECT_EQ(std::set<uint16_t>(ports.begin(), ports.end()).size(), ports.size());
   EXPECT_EQ(plan.gateway_url, "http://127.0.0.1");
@@ -37,11 +38,32 @@ TEST(ClusterPlan, of_another_offset_and_root_shares_nothing) {
         EXPECT_TRUE(seen.insert(daemon.cgroup).second);
       }
       for (const auto& word : daemon.argv) {
+        if (word.starts_with("--listener=127.53.")) {
+          EXPECT_TRUE(seen.insert(word).second) << word;
+        }
         if (word.starts_with("--resources=")) {
           EXPECT_TRUE(seen.insert(word.substr(word.find("ports"))).second) << word;
         }
       }
     }
+  }
+}
+
+TEST(ClusterPlan, gives_each_offset_a_name_server_address_and_tells_the_agents) {
+  std::set<std::string> addresses;
+  for (unsigned offset = 0; offset <= 20'000; ++offset) {
+    const ClusterPlan plan = plan_with(1, offset);
+    const auto& argv = plan.find("dns")->argv;
+    const auto listener = std::find_if(argv.begin(), argv.end(), [](const std::string& word) {
+      return word.starts_with("--listener=127.53.");
+    });
+    ASSERT_NE(listener, argv.end());
+    const std::string address = listener->substr(11);
+    EXPECT_TRUE(addresses.insert(address).second) << address;
+    const auto& agent = plan.find("agent-1")->argv;
+    EXPECT_TRUE(std::any_of(agent.begin(), agent.end(), [&](const std::string& word) {
+      return word.starts_with("--default_container_dns=") && word.find(address) != std::string::npos;
+    }));
   }
 }
 
