@@ -210,7 +210,6 @@ base::Result<ClusterPlan> plan_cluster(const ClusterOptions& o, const Machine& m
                   "--ip=" + o.ip,
                   fmt::format("--port={}", gateway.port),
                   fmt::format("--master={}:{}", o.ip, port(kMasterPort)),
-                  fmt::format("--package={}:{}", o.ip, port(kUniversePort)),
                   fmt::format("--data_dir={}/gateway", o.root),
                   o.auth ? "--auth=on" : "--auth=off"};
   if (o.auth) gateway.argv.push_back("--owner_password_file=" + plan.owner_password_file());
