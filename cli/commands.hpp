@@ -24,6 +24,21 @@ CLI_COMMAND(config_set);
 CLI_COMMAND(config_show);
 CLI_COMMAND(config_unset);
 
+CLI_COMMAND(job_add);
+CLI_COMMAND(job_history);
+CLI_COMMAND(job_kill);
+CLI_COMMAND(job_list);
+CLI_COMMAND(job_queue);
+CLI_COMMAND(job_remove);
+CLI_COMMAND(job_run);
+CLI_COMMAND(job_schedule_add);
+CLI_COMMAND(job_schedule_remove);
+CLI_COMMAND(job_schedule_show);
+CLI_COMMAND(job_schedule_update);
+CLI_COMMAND(job_show);
+CLI_COMMAND(job_show_runs);
+CLI_COMMAND(job_update);
+
 CLI_COMMAND(marathon_about);
 CLI_COMMAND(marathon_ping);
 CLI_COMMAND(app_add);

@@ -5,16 +5,18 @@ KILLS=20 (default 4 in the suite) kills of dcos-chronos, and half as many of the
 """
 
 import datetime
+import json
 import os
 import random
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from harness import results  # noqa: E402
-from harness.cluster import Cluster, call, eventually  # noqa: E402
+from harness.cluster import BIN, Cluster, call, eventually  # noqa: E402
 
 KILLS = int(os.environ.get("KILLS", "4"))
 PERIOD = 2
@@ -99,5 +101,38 @@ def the_gateway_and_a_steady_clock():
         assert all(slots.count(slot) == 5 for slot in slots) and len(set(slots)) == 5, slots
 
 
+def the_command_line():
+    """dcos job against the real scheduler: add, list, run, history, schedule, remove."""
+    with Cluster() as cluster:
+        out = Path(cluster.root) / "by-hand"
+        environment = dict(os.environ, DCOS_URL=cluster.url, DCOS_DIR=str(Path(cluster.root) / "cli"))
+
+        def dcos(*words, stdin=None, code=0):
+            text = None if stdin is None else json.dumps(stdin)
+            done = subprocess.run([BIN / "dcos", "job", *words], input=text, capture_output=True, text=True, timeout=60,
+                                  env=environment)
+            assert done.returncode == code, (words, done)
+            return done.stdout if code == 0 else done.stderr
+
+        eventually("the gateway knows chronos", lambda: cluster.gateway("GET", "/service/chronos/ping").body == b"pong")
+        dcos("add", stdin={"id": "by.hand", "run": {"cmd": f"echo $GREETING >> {out}", "env": {"GREETING": "hello"},
+                                                   "cpus": 0.01, "mem": 32, "disk": 1}})
+        assert "already exists" in dcos("add", stdin={"id": "by.hand", "run": {"cmd": "true"}}, code=1)
+        assert dcos("run", "by.hand").startswith("Run ID: ct:")
+        eventually("it has run", lambda: out.exists() and out.read_text() == "hello\n")
+        eventually("it is remembered", lambda: "ct:" in dcos("history", "by.hand"))
+        assert [line.split() for line in dcos("list").splitlines()[1:]] == [["by.hand", "Unscheduled", "Success"]]
+        dcos("schedule", "add", "by.hand", stdin={"id": "default", "cron": "0 3 * * *", "timezone": "Europe/Berlin"})
+        assert "T03:00:00.000+0" in dcos("schedule", "show", "by.hand")
+        dcos("update", stdin={"id": "by.hand", "run": {"cmd": "true", "cpus": 0.01, "mem": 32, "disk": 1}})
+        shown = json.loads(dcos("show", "by.hand"))
+        assert shown["run"]["cmd"] == "true" and len(shown["schedules"]) == 1, shown
+        assert shown["historySummary"]["successCount"] == 1, shown
+        dcos("schedule", "remove", "by.hand", "default")
+        assert "labels" in dcos("add", stdin={"id": "x", "labels": {"a": "b"}, "run": {"cmd": "true"}}, code=1)
+        dcos("remove", "by.hand")
+        assert "not found" in dcos("show", "by.hand", code=1)
+
+
 if __name__ == "__main__":
-    results.run("system/chronos", [exactly_the_expected_runs, the_gateway_and_a_steady_clock])
+    results.run("system/chronos", [exactly_the_expected_runs, the_gateway_and_a_steady_clock, the_command_line])
