@@ -965,9 +965,11 @@ TEST_F(Job, add_names_what_cannot_be_translated) {
 
 TEST_F(Job, prints_tables_as_the_original) {
   cluster_.answer(std::string("GET ") + kJobs + "/jobs/summary",
-                  R"({"jobs":[{"name":"a","status":"success","state":"idle","schedule":"R/2030-01-01T00:00:00.000Z/P1D","parents":[],"disabled":false},
+                  R"({"jobs":[{"name":"a","status":"success","state":"idle",
+                  "schedule":"R/2030-01-01T00:00:00.000Z/P1D","parents":[],"disabled":false},
                   {"name":"bb","status":"failure","state":"2 running","schedule":"","parents":["a"],"disabled":false},
-                  {"name":"c","status":"fresh","state":"queued","schedule":"R0/2000-01-01T00:00:00.000Z/PT24H","parents":[],"disabled":false}]})");
+                  {"name":"c","status":"fresh","state":"queued",
+                  "schedule":"R0/2000-01-01T00:00:00.000Z/PT24H","parents":[],"disabled":false}]})");
   EXPECT_EQ(ask({"job", "list"}).out,
             "  ID    STATUS     LAST RUN  \n"
             "  a   Scheduled    Success   \n"
@@ -976,9 +978,11 @@ TEST_F(Job, prints_tables_as_the_original) {
   EXPECT_EQ(ask({"job", "list", "--quiet"}).out, "a\nbb\nc\n");
   EXPECT_EQ(ask({"job", "queue"}).out, "  JOB ID  RUN ID  \n  c       -       \n");
   cluster_.answer(std::string("GET ") + kJobs + "/job/stat/a",
-                  R"({"taskStatHistory":[{"taskId":"ct:3:0:a:","jobName":"a","startTime":"01/10/24 12:10:00","endTime":"N/A","status":"Running"},
+                  R"({"taskStatHistory":[{"taskId":"ct:3:0:a:","jobName":"a",
+                  "startTime":"01/10/24 12:10:00","endTime":"N/A","status":"Running"},
                   {"taskId":"ct:2:0:a:","jobName":"a","startTime":"01/10/24 12:00:00","endTime":"01/10/24 12:01:03","status":"Fail"},
-                  {"taskId":"ct:1:0:a:","jobName":"a","startTime":"01/10/24 11:00:00","endTime":"01/10/24 11:01:03","status":"Success"}]})");
+                  {"taskId":"ct:1:0:a:","jobName":"a",
+                  "startTime":"01/10/24 11:00:00","endTime":"01/10/24 11:01:03","status":"Success"}]})");
   EXPECT_EQ(ask({"job", "history", "a"}).out,
             "   RUN ID          STARTED               FINISHED        \n"
             "  ct:1:0:a:  2024-01-10T11:00:00Z  2024-01-10T11:01:03Z  \n");
@@ -987,7 +991,8 @@ TEST_F(Job, prints_tables_as_the_original) {
             "   TASK ID   JOB ID       STARTED AT       \n"
             "  ct:3:0:a:  a       2024-01-10T12:10:00Z  \n");
   cluster_.answer(std::string("GET ") + kJobs + "/job/a",
-                  R"({"name":"a","command":"x","concurrent":false,"disabled":false,"schedule":"R/2030-01-01T00:00:00.000Z/P1D","scheduleTimeZone":""})");
+                  R"({"name":"a","command":"x","concurrent":false,"disabled":false,)"
+                  R"("schedule":"R/2030-01-01T00:00:00.000Z/P1D","scheduleTimeZone":""})");
   EXPECT_EQ(ask({"job", "schedule", "show", "a"}).out,
             "    ID                  CRON               ENABLED          NEXT RUN          CONCURRENCY POLICY  \n"
             "  default  R/2030-01-01T00:00:00.000Z/P1D  true     2030-01-01T00:00:00.000Z  FORBID              \n");
@@ -1011,7 +1016,8 @@ TEST_F(Job, update_keeps_the_schedule_and_schedules_are_things_of_their_own) {
   EXPECT_EQ(ask({"job", "update"}, R"({"id":"a","run":{"cmd":"y"}})").code, 0);
   EXPECT_EQ(cluster_.requests().back(),
             std::string("POST ") + kJobs + R"(/iso8601 {"name":"a","command":"y","retries":0,)"
-            R"("schedule":"R/2030-01-01T00:00:00.000Z/P1D","scheduleTimeZone":"UTC","epsilon":"PT900S","concurrent":true,"disabled":false})");
+            R"("schedule":"R/2030-01-01T00:00:00.000Z/P1D","scheduleTimeZone":"UTC",)"
+                  R"("epsilon":"PT900S","concurrent":true,"disabled":false})");
   EXPECT_NE(ask({"job", "schedule", "add", "a"}, R"({"id":"s","cron":"0 9 * * *"})").err.find("only one is supported"), std::string::npos);
   EXPECT_EQ(ask({"job", "schedule", "update", "a"}, R"({"id":"s","cron":"0 9 * * *","timezone":"Europe/Berlin"})").code, 0);
   const std::string posted = cluster_.requests().back();
