@@ -380,6 +380,25 @@ TEST(Relay, puts_redirects_below_the_public_prefix) {
   EXPECT_EQ(location("/ui/x"), "/service/x/x");
 }
 
+TEST(Flags, let_everybody_in_on_the_loopback_only) {
+  auto refusal = [](const std::string& auth, const std::string& ip, const std::string& listen) {
+    Flags flags;
+    flags.auth = auth;
+    flags.ip = ip;
+    flags.listen = listen;
+    auto status = check_auth(flags);
+    return status ? "" : status.error().message;
+  };
+  EXPECT_EQ(refusal("on", "0.0.0.0", "10.0.0.1:80"), "");
+  EXPECT_EQ(refusal("off", "127.0.0.1", ""), "");
+  EXPECT_EQ(refusal("off", "127.53.0.1", "[::1]:80,127.0.0.2"), "");
+  EXPECT_NE(refusal("off", "0.0.0.0", "").find("--auth=off: 0.0.0.0"), std::string::npos);
+  EXPECT_NE(refusal("off", "127.0.0.1", "10.0.0.1:80").find("10.0.0.1"), std::string::npos);
+  EXPECT_NE(refusal("off", "127.0.0.1", "[::]:80"), "");
+  EXPECT_NE(refusal("offf", "127.0.0.1", ""), "");
+  EXPECT_NE(refusal("", "127.0.0.1", ""), "");
+}
+
 TEST(Flags, read_addresses) {
   auto list = parse_addresses("a:1, b,http://c:3,[::1]:4,[::2]", 5050);
   ASSERT_TRUE(list);

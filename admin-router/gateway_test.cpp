@@ -148,6 +148,29 @@ TEST_F(Deciding, sends_to_daemons_whose_address_is_a_flag) {
   EXPECT_EQ(decide("/cosmos/x").reply.status, 404);
 }
 
+TEST_F(Deciding, sends_what_is_about_users_to_the_user_service_when_there_is_one) {
+  GatewayConfig config;
+  config.backends.login = Address{"/run/x/api.sock", 0};
+  Gateway gateway(config, table_, open_, files_, metrics_, {base::Instant{base::seconds(100)}, {}});
+  auto target = [&](const std::string& path) {
+    text_ = "GET " + path + " HTTP/1.1\r\nHost: h\r\n\r\n";
+    EXPECT_FALSE(parse_request(text_, head_));
+    Decision out;
+    gateway.decide(head_, {}, {base::Instant{base::seconds(101)}, {}}, true, out);
+    return out.kind == Decision::Kind::Send ? out.forward.address.host + out.forward.target : "";
+  };
+  EXPECT_EQ(target("/acs/api/v1/auth/login"), "/run/x/api.sock/acs/api/v1/auth/login");
+  EXPECT_EQ(target("/acs/api/v1/auth/providers"), "/run/x/api.sock/acs/api/v1/auth/providers");
+  EXPECT_EQ(target("/acs/api/v1/users?type=service"),
+            "/run/x/api.sock/acs/api/v1/users?type=service");
+  EXPECT_EQ(target("/dcos-metadata/ui-config.json?_timestamp=1"),
+            "/run/x/api.sock/acs/api/v1/uiconfig");
+  EXPECT_EQ(target("/acs/other"), "");
+  EXPECT_EQ(target("/metadata"), "");
+  EXPECT_EQ(config.backends.login->text(), "a local socket");
+  EXPECT_EQ(decide("/acs/api/v1/auth/login", "", "POST").reply.status, 404);
+}
+
 TEST_F(Deciding, waits_for_first_facts_and_not_for_ever) {
   EXPECT_EQ(decide("/service/s/").kind, Decision::Kind::Wait);
   EXPECT_EQ(decide("/mesos/state").kind, Decision::Kind::Wait);

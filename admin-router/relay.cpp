@@ -3,6 +3,8 @@
 #include <fmt/compile.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/http/message.hpp"
 #include "base/strings.hpp"
 
@@ -66,8 +68,10 @@ bool may_upgrade(const RequestHead& head) {
 
 std::string foreign_cookies(std::string_view cookies) {
   std::string out;
-  for (std::string_view piece : base::split(cookies, ';')) {
-    std::string_view cookie = base::trim(piece);
+  while (!cookies.empty()) {
+    size_t end = std::min(cookies.find(';'), cookies.size());
+    std::string_view cookie = base::trim(cookies.substr(0, end));
+    cookies.remove_prefix(std::min(end + 1, cookies.size()));
     if (cookie.empty() || cookie.starts_with("dcos-acs-auth-cookie=") ||
         cookie.starts_with("dcos-acs-info-cookie="))
       continue;

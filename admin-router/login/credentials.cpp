@@ -5,14 +5,6 @@
 namespace admin_router {
 namespace {
 
-bool token_text(std::string_view text) {
-  for (char c : text)
-    if ((c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && c != '-' &&
-        c != '_' && c != '.')
-      return false;
-  return true;
-}
-
 std::string_view value_of(const RequestHead& head, std::string_view name) {
   for (const Field& field : head.fields)
     if (same_text(field.name, name)) return field.value;
@@ -31,7 +23,7 @@ std::string_view token_in_header(std::string_view value) {
   } else if (value.size() > kBearer.size() && same_text(value.substr(0, kBearer.size()), kBearer)) {
     token = base::trim(value.substr(kBearer.size()));
   }
-  return token_text(token) ? token : std::string_view();
+  return token;
 }
 
 std::string_view cookie_value(std::string_view cookies, std::string_view name) {
@@ -61,7 +53,7 @@ Credential find_credential(const RequestHead& head) {
       std::string_view token = cookie_value(field.value, "dcos-acs-auth-cookie");
       if (token.empty()) continue;
       out.from = Credential::From::Cookie;
-      out.token = token_text(token) ? token : std::string_view();
+      out.token = token;
     }
   }
   return out;

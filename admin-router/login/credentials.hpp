@@ -1,6 +1,7 @@
 #pragma once
 
-// Where a request carries its token, and whether it may use it (pure).
+// Where a request carries its token, and whether it may use it (pure). What is found is any text:
+// only a whole token is ever known or verified.
 
 #include <string_view>
 

@@ -602,12 +602,13 @@ TEST_F(Credentials, come_by_header_or_cookie_and_the_header_decides) {
   EXPECT_EQ(told("Authorization: token=\r\n"), "header ");
   EXPECT_EQ(told("Authorization: Basic YTpi\r\n"), "header ");
   EXPECT_EQ(told("Authorization: xtoken=a\r\n"), "header ");
-  EXPECT_EQ(told("Authorization: token=a b\r\n"), "header ");
+  EXPECT_EQ(told("Authorization: token=a b\r\n"), "header a b");
   EXPECT_EQ(told("Authorization: token=a.b.c\r\nAuthorization: token=d.e.f\r\n"), "header ");
   EXPECT_EQ(told("Cookie: x=y; dcos-acs-auth-cookie=a.b.c; z=1\r\n"), "cookie a.b.c");
   EXPECT_EQ(told("Cookie: xdcos-acs-auth-cookie=a; dcos-acs-auth-cookiex=b\r\n"), "");
   EXPECT_EQ(told("Cookie: dcos-acs-auth-cookie=\"a.b.c\"\r\n"), "cookie a.b.c");
-  EXPECT_EQ(told("Cookie: dcos-acs-auth-cookie=a.b.c\r\nAuthorization: token=bad!\r\n"), "header ");
+  EXPECT_EQ(told("Cookie: dcos-acs-auth-cookie=a.b.c\r\nAuthorization: token=bad!\r\n"),
+            "header bad!");
   EXPECT_EQ(told("Cookie: dcos-acs-auth-cookie=;;;==;\r\nCookie: dcos-acs-auth-cookie=q\r\n"),
             "cookie q");
 }
