@@ -314,7 +314,7 @@ void Gateway::answer_here(const Context& context, const Route& route, Decision& 
     case Target::MarathonRedirect:
       return reply(out, redirect(307, fmt::format("/marathon/{}", head.query)));
     case Target::Login:
-      return reply(out, redirect(302, "/"));
+      return reply(out, redirect(302, config_.backends.login ? "/#/login" : "/"));
     case Target::Auth:
       return answer_auth(context, out);
     case Target::Static:

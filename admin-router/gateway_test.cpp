@@ -166,6 +166,11 @@ TEST_F(Deciding, sends_what_is_about_users_to_the_user_service_when_there_is_one
   EXPECT_EQ(target("/dcos-metadata/ui-config.json?_timestamp=1"),
             "/run/x/api.sock/acs/api/v1/uiconfig");
   EXPECT_EQ(target("/acs/other"), "");
+  Decision login;
+  text_ = "GET /login HTTP/1.1\r\nHost: h\r\n\r\n";
+  ASSERT_FALSE(parse_request(text_, head_));
+  gateway.decide(head_, {}, {base::Instant{base::seconds(101)}, {}}, true, login);
+  EXPECT_EQ(login.reply.fields, "Location: /#/login\r\n");
   EXPECT_EQ(target("/metadata"), "");
   EXPECT_EQ(config.backends.login->text(), "a local socket");
   EXPECT_EQ(decide("/acs/api/v1/auth/login", "", "POST").reply.status, 404);
