@@ -280,6 +280,7 @@ void Records::append_records(const Framework& framework, const Task& task, std::
 
 void Records::show(Framework& framework, Tracked& tracked) {
   const auto agent = agents_.find(tracked.task.agent_id);
+  if (replacing_) return;
   const bool complete = framework.known && agent != agents_.end() && agent->second.known && !agent->second.addresses.empty();
   if (tracked.published || !tracked.task.running || !complete) return;
   tracked.published = true;
@@ -382,9 +383,15 @@ void Records::replace(const mesos::v1::master::Response_GetState& state, const s
       framework.drop_at = now + options_.keep_agents;
     }
   }
+  // What stays is made first and the edit, which does not, afterwards: so that its memory can go back in one piece.
+  replacing_ = true;
   for (const auto& framework : state.get_frameworks().frameworks()) put_framework(framework);
   for (const auto& agent : state.get_agents().agents()) put_agent(agent, now);
   for (const auto& task : state.get_tasks().tasks()) put_task(task);
+  replacing_ = false;
+  for (auto& [id, framework] : frameworks_) {
+    for (auto& [task_id, tracked] : framework.tasks) show(framework, tracked);
+  }
 }
 
 void Records::apply(const Event& event, base::Instant now) {

@@ -133,6 +133,7 @@ class Records {
   ZoneEdit edit_;
   std::shared_ptr<const Zone> zone_;
   bool dirty_ = false, cluster_loaded_ = false, vips_loaded_ = false;
+  bool replacing_ = false;  // records of tasks are made together, at the end
   size_t published_tasks_ = 0;
 };
 

@@ -219,7 +219,7 @@ struct Shell::Impl {
     simple("/v1/hosts/{host}/ports", "Not offered, as in the original.",
            [](const Request&) { return Response::text(501, "To be implemented..."); });
     simple("/v1/services/{service}", "Hosts and ports of a service.",
-           [this](const Request& r) { return api::services(*core.zone(), config, r.parameters.at("service")); });
+           [this](const Request& r) { return api::services(*core.zone(), r.parameters.at("service")); });
     simple("/health", "200 when the cluster's state is known and followed.", [this](const Request&) { return health(); });
     simple("/metrics", "Prometheus text.", [this](const Request&) {
       Response response = Response::text(200, metrics.prometheus());
@@ -237,8 +237,12 @@ struct Shell::Impl {
   }
 
   void render(const Responder& responder, std::function<std::string()> draw) {
-    const bool taken = pool->run_for(std::move(draw), [responder](std::string body) {
+    const bool taken = pool->run_for(std::move(draw), [this, held = alive, responder](std::string body) {
       responder.reply(Response::json(200, std::move(body)));
+      // A big answer's memory goes back once it is sent.
+      loop.after(base::seconds(1), [held] {
+        if (*held) ::malloc_trim(0);
+      });
     });
     if (!taken) responder.reply(Response::text(503, "too many requests for all records; try again"));
   }

@@ -3,9 +3,8 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <unistd.h>
+#include <sys/time.h>
 
 #include <cstring>
 #include <thread>
@@ -57,7 +56,7 @@ bool is_any(const Address& address) {
 
 base::Result<base::Fd> open_socket(const UdpOptions& options, bool shared) {
   const int family = options.listener.v6 ? AF_INET6 : AF_INET;
-  base::Fd fd(::socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  base::Fd fd(::socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   if (!fd) return base::errno_error("socket", errno);
   const int one = 1;
   if (shared) ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEPORT, &one, sizeof one);
@@ -72,6 +71,9 @@ base::Result<base::Fd> open_socket(const UdpOptions& options, bool shared) {
   if (::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUFFORCE, &kReceiveBuffer, sizeof kReceiveBuffer) != 0) {
     ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &kReceiveBuffer, sizeof kReceiveBuffer);
   }
+  // A thread that waits looks up now and then, so that it does not keep an old zone alive.
+  const timeval patience{1, 0};
+  ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
   sockaddr_storage address;
   const socklen_t size = fill_address(options.listener, options.port, address);
   if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0) {
@@ -173,7 +175,6 @@ struct UdpServer::Impl {
   Forward forward;
   UdpCounters counters;
   std::vector<Worker> workers;
-  base::Fd stop_event{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
   std::atomic<bool> stopping{false};
 
   Impl(const AnswerOptions& a, const ZoneCell& z, RateLimit& l, Forward f)
@@ -201,14 +202,9 @@ struct UdpServer::Impl {
     std::vector<ForwardedRequest> others;
     while (!stopping.load(std::memory_order_relaxed)) {
       prepare(buffers, worker.any);
-      const int count = ::recvmmsg(worker.socket.get(), buffers.received.data(), kBatch, MSG_DONTWAIT, nullptr);
+      const int count = ::recvmmsg(worker.socket.get(), buffers.received.data(), kBatch, MSG_WAITFORONE, nullptr);
       zone.refresh(reader);
-      if (count <= 0) {
-        pollfd wait[2] = {{worker.socket.get(), POLLIN, 0}, {stop_event.get(), POLLIN, 0}};
-        // Now and then, so that an idle thread does not keep an old zone alive.
-        ::poll(wait, 2, 1000);
-        continue;
-      }
+      if (count <= 0) continue;
       counters.queries.fetch_add(static_cast<uint64_t>(count), std::memory_order_relaxed);
       const size_t ready = answer_batch(worker, buffers, static_cast<size_t>(count), answerer, *reader.zone, others);
       send_batch(worker, buffers, ready);
@@ -274,7 +270,7 @@ struct UdpServer::Impl {
     size_t done = 0;
     while (done < ready) {
       const int sent = ::sendmmsg(worker.socket.get(), buffers.sent.data() + done, static_cast<unsigned>(ready - done),
-                                  MSG_NOSIGNAL);
+                                  MSG_NOSIGNAL | MSG_DONTWAIT);
       if (sent > 0) {
         done += static_cast<size_t>(sent);
         counters.answers.fetch_add(static_cast<uint64_t>(sent), std::memory_order_relaxed);
@@ -296,8 +292,8 @@ UdpServer::UdpServer(const AnswerOptions& answers, const ZoneCell& zone, RateLim
 
 UdpServer::~UdpServer() {
   impl_->stopping = true;
-  const uint64_t one = 1;
-  (void)!::write(impl_->stop_event.get(), &one, sizeof one);
+  // Wakes whoever waits on them.
+  for (Impl::Worker& worker : impl_->workers) ::shutdown(worker.socket.get(), SHUT_RDWR);
   for (Impl::Worker& worker : impl_->workers) {
     if (worker.thread.joinable()) worker.thread.join();
   }

@@ -67,7 +67,7 @@ Response hosts(const Zone& zone, std::string_view host) {
   return Response::json(200, std::move(out));
 }
 
-Response services(const Zone& zone, const Config&, std::string_view service) {
+Response services(const Zone& zone, std::string_view service) {
   std::string out;
   base::json::Writer w(out);
   bool any = false;

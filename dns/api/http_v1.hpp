@@ -17,7 +17,7 @@ std::string normal_name(std::string_view asked);
 
 base::http::Response version();
 base::http::Response hosts(const Zone& zone, std::string_view host);
-base::http::Response services(const Zone& zone, const Config& config, std::string_view service);
+base::http::Response services(const Zone& zone, std::string_view service);
 
 /// All records below the domain.
 std::string render_axfr(const Zone& zone, const Config& config);
