@@ -101,6 +101,15 @@ void add_routes(const ClusterPlan& plan, std::vector<std::string>& gateway_argv)
   }
 }
 
+/// The name service answers for virtual addresses when somebody gives them.
+void tell_dns_of_vips(ClusterPlan& plan) {
+  const Daemon* l4lb = plan.find("l4lb");
+  for (Daemon& daemon : plan.daemons) {
+    if (daemon.name == "dns" && l4lb != nullptr)
+      daemon.argv.push_back(fmt::format("--l4lb=http://{}:{}", plan.options.ip, l4lb->port));
+  }
+}
+
 }  // namespace
 
 const Daemon* ClusterPlan::find(const std::string& name) const {
@@ -214,6 +223,7 @@ base::Result<ClusterPlan> plan_cluster(const ClusterOptions& o, const Machine& m
                   o.auth ? "--auth=on" : "--auth=off"};
   if (o.auth) gateway.argv.push_back("--owner_password_file=" + plan.owner_password_file());
   add_routes(plan, gateway.argv);
+  tell_dns_of_vips(plan);
   plan.gateway_url =
       gateway.port == 80 ? "http://" + o.ip : fmt::format("http://{}:{}", o.ip, gateway.port);
   plan.daemons.push_back(std::move(gateway));
