@@ -93,7 +93,8 @@ int main(int argc, char** argv) {
     std::vector<std::string> queries;
     for (int n = 0; n < apps; ++n) {
       const std::string app = "app-" + std::to_string(n * 7919 % apps);
-      queries.push_back(dns::make_query(static_cast<uint16_t>(n), type == dns::kA ? app + ".marathon.mesos" : "_" + app + "._tcp.marathon.mesos", type));
+      const std::string asked = type == dns::kA ? app + ".marathon.mesos" : "_" + app + "._tcp.marathon.mesos";
+      queries.push_back(dns::make_query(static_cast<uint16_t>(n), asked, type));
     }
     bench.rate(name, size, queries.size(), [&] {
       dns::Answerer answerer(options, base::Random(1));
