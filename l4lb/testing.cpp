@@ -133,14 +133,17 @@ void World::run_for(base::Duration duration) {
   now_ = end;
 }
 
-bool World::run_until(const std::function<bool()>& condition, base::Duration limit) {
+bool World::run_until(const std::function<bool()>& condition, base::Duration limit, base::Duration every) {
   const base::Instant end = now_ + limit;
   if (condition()) return true;
+  base::Instant look = now_ + every;
   while (!queue_.empty() && queue_.top().at <= end) {
     const base::Instant before = now_;
     step();
     // Many events share a moment; the condition may be dear.
-    if (now_ != before && condition()) return true;
+    if (now_ == before || now_ < look) continue;
+    look = now_ + every;
+    if (condition()) return true;
   }
   now_ = std::max(now_, end);
   return condition();

@@ -39,8 +39,8 @@ class World {
 
   /// Runs virtual time on.
   void run_for(base::Duration duration);
-  /// Until `condition` holds, looked at after each event; false when `limit` has passed.
-  bool run_until(const std::function<bool()>& condition, base::Duration limit);
+  /// Until `condition` holds, looked at every so often; false when `limit` has passed.
+  bool run_until(const std::function<bool()>& condition, base::Duration limit, base::Duration every = {});
 
   void start(size_t node);  // again after stop(): with what its store has
   void stop(size_t node);   // kill -9
