@@ -10,15 +10,20 @@ namespace installer {
 namespace {
 
 constexpr unsigned kMasterPort = 5050, kLinkPort = 6050, kAgentPort = 5051, kMarathonPort = 8080,
-                   kUniversePort = 7070, kChronosPort = 4400, kDnsHttpPort = 8123, kGatewayPort = 80;
+                   kUniversePort = 7070, kChronosPort = 4400, kDnsHttpPort = 8123, kGatewayPort = 80,
+                   kL4lbPort = 62080, kGossipPort = 62501, kL4lbOffsetPort = 2062;
 constexpr unsigned kAgentsMax = 50;
 
 /// Containers of two clusters on one machine must not share cgroups: the root directory tells them
 /// apart.
-std::string cgroup_root(const std::string& root, unsigned agent) {
+uint32_t root_hash(const std::string& root) {
   uint32_t hash = 2166136261u;  // FNV-1a
   for (char c : root) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619u;
-  return fmt::format("dcos-{:08x}-{}", hash, agent);
+  return hash;
+}
+
+std::string cgroup_root(const std::string& root, unsigned agent) {
+  return fmt::format("dcos-{:08x}-{}", root_hash(root), agent);
 }
 
 /// Agents of all clusters on this machine need port ranges of their own. A cluster has 1,000 ports:
@@ -88,6 +93,39 @@ Daemon agent_daemon(const ClusterOptions& o, const Machine& machine, unsigned in
   return daemon;
 }
 
+/// One for all agents of this machine. Two clusters share neither rules nor addresses: the table is named after the root,
+/// and an offset has a part of the range to itself.
+Daemon l4lb_daemon(const ClusterOptions& o, const ClusterPlan& plan) {
+  Daemon daemon;
+  daemon.name = "l4lb";
+  // The usual ports are so high that an offset leads past the last one.
+  daemon.port = static_cast<uint16_t>(o.port_offset == 0 ? kL4lbPort : kL4lbOffsetPort + o.port_offset);
+  const unsigned gossip = o.port_offset == 0 ? kGossipPort : kL4lbOffsetPort - 1 + o.port_offset;
+  daemon.health_path = "/v1/version";
+  daemon.stop_signal = SIGUSR1;  // removes its rules
+  daemon.stop_order = 3;
+  std::string agents;
+  for (const Daemon& other : plan.daemons)
+    if (other.name.starts_with("agent-"))
+      agents += fmt::format("{}http://{}:{}", agents.empty() ? "" : ",", o.ip, other.port);
+  const unsigned part = o.port_offset / 100;
+  daemon.argv = {o.bin_dir + "/dcos-l4lb",
+                 "--ip=" + o.ip,
+                 "--hostname=" + o.ip,
+                 "--rest_ip=" + o.ip,
+                 fmt::format("--rest_port={}", daemon.port),
+                 fmt::format("--gossip_port={}", gossip),
+                 "--agents=" + agents,
+                 "--cluster_key_file=" + plan.cluster_key_file(),
+                 "--table=" + plan.l4lb_table(),
+                 fmt::format("--data_dir={}/l4lb", o.root)};
+  if (o.port_offset != 0) {
+    daemon.argv.push_back(fmt::format("--min_named_ip=11.{}.0.0", part));
+    daemon.argv.push_back(fmt::format("--max_named_ip=11.{}.255.255", part));
+  }
+  return daemon;
+}
+
 /// Tells the gateway of the daemons that are in the plan and that it routes to by address.
 void add_routes(const ClusterPlan& plan, std::vector<std::string>& gateway_argv) {
   struct Row {
@@ -111,6 +149,10 @@ void tell_dns_of_vips(ClusterPlan& plan) {
 }
 
 }  // namespace
+
+std::string ClusterPlan::l4lb_table() const {
+  return fmt::format("dcos_l4lb_{:08x}", root_hash(options.root));
+}
 
 const Daemon* ClusterPlan::find(const std::string& name) const {
   for (const Daemon& daemon : daemons) {
@@ -208,6 +250,8 @@ base::Result<ClusterPlan> plan_cluster(const ClusterOptions& o, const Machine& m
       "--http_address=" + o.ip,    fmt::format("--http_port={}", chronos.port),
       "--hostname=" + o.ip,        fmt::format("--data_dir={}/chronos", o.root)};
   plan.daemons.push_back(std::move(chronos));
+
+  if (o.l4lb) plan.daemons.push_back(l4lb_daemon(o, plan));
 
   Daemon gateway;
   gateway.name = "gateway";

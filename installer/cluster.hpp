@@ -19,6 +19,7 @@ struct ClusterOptions {
   std::string ip = "127.0.0.1";
   std::string bin_dir;  // where the daemons' binaries are
   bool auth = true;     // the gateway wants a login
+  bool l4lb = true;     // virtual addresses: rules in this machine's kernel
   bool operator==(const ClusterOptions&) const = default;
 };
 
@@ -51,6 +52,10 @@ struct ClusterPlan {
   }
   /// Where the gateway finds the first user's password, once.
   std::string owner_password_file() const { return options.root + "/run/owner-password"; }
+  /// The secret of the load balancers' gossip; made by `up`.
+  std::string cluster_key_file() const { return options.root + "/l4lb/cluster.key"; }
+  /// The table of the kernel's rules.
+  std::string l4lb_table() const;
   std::string socket() const { return options.root + "/run/supervisor.sock"; }
 };
 

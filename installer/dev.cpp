@@ -112,9 +112,10 @@ base::Status start_supervisor(const ClusterPlan& plan) {
     const std::string root = "--root=" + plan.options.root,
                       agents = fmt::format("--agents={}", plan.options.agents),
                       offset = fmt::format("--port-offset={}", plan.options.port_offset),
-                      auth = plan.options.auth ? "--auth=on" : "--auth=off";
+                      auth = plan.options.auth ? "--auth=on" : "--auth=off",
+                      l4lb = plan.options.l4lb ? "--l4lb=on" : "--l4lb=off";
     execl(self.c_str(), "dcos-dev", "supervise", root.c_str(), agents.c_str(), offset.c_str(),
-          auth.c_str(), nullptr);
+          auth.c_str(), l4lb.c_str(), nullptr);
     _exit(127);
   }
   waitpid(child, nullptr, 0);
@@ -129,6 +130,13 @@ bool prepare_owner(const ClusterPlan& plan, Steps& steps) {
   return steps.finish("login", "users of the gateway",
                       {true, *password ? "user admin, password " + **password + " (shown only now)"
                                        : "as before (forgotten? installer/dev password)"});
+}
+
+/// The key is made once and survives `down`.
+bool prepare_key(const ClusterPlan& plan, Steps& steps) {
+  const auto made = make_cluster_key(plan);
+  return steps.finish("key", plan.cluster_key_file(),
+                      made ? Finding{true, "mode 0600"} : Finding{false, made.error().message, ""});
 }
 
 /// The machine is fit and the cluster runs or was started.
@@ -157,6 +165,7 @@ bool raise(const ClusterPlan& plan, Steps& steps) {
                     probe_ports(plan.options.ip, plan.ports()))) {
     return false;
   }
+  if (plan.options.l4lb && !prepare_key(plan, steps)) return false;
   if (plan.options.auth && !prepare_owner(plan, steps)) return false;
   if (auto started = start_supervisor(plan); !started) {
     return steps.finish("supervisor", "start",
@@ -237,6 +246,20 @@ Finding probe_first_app(const ClusterPlan& plan) {
   return {true, "running, " + url + " answers 200"};
 }
 
+/// Table and routes of this cluster's load balancer.
+Finding remove_rules(const ClusterPlan& plan, const std::string& program) {
+  const std::string table = "--table=" + plan.l4lb_table();
+  const pid_t child = fork();
+  if (child < 0) return {false, "cannot fork", ""};
+  if (child == 0) {
+    execl(program.c_str(), "dcos-l4lb", "--cleanup", table.c_str(), nullptr);
+    _exit(127);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  return {status == 0, status == 0 ? "none left" : "could not be removed", program + " --cleanup " + table};
+}
+
 bool run_first_app(const ClusterPlan& plan, Steps& steps) {
   const std::string apps = marathon_url(plan) + "/v2/apps";
   Finding posted{true, "exists"};
@@ -307,6 +330,9 @@ int dev_down(const ClusterPlan& plan) {
   } else {
     steps.finish("stop", plan.socket(), {true, "no supervisor runs"});
   }
+  // Also of a daemon that was killed. Without the binary there was never a rule.
+  const std::string l4lb = plan.options.bin_dir + "/dcos-l4lb";
+  if (base::exists(l4lb) && !steps.finish("rules", plan.l4lb_table(), remove_rules(plan, l4lb))) return 1;
   const Leftovers left = remove_leftovers(plan);
   const Finding finding{
       left.none(),

@@ -43,6 +43,8 @@ int main(int argc, char** argv) {
   flags.add(&auth, "auth",
             "on: the gateway wants a login; `up` shows the first user's password once. off: "
             "everybody on this machine may do everything.");
+  std::string l4lb = "on";
+  flags.add(&l4lb, "l4lb", "on: services have virtual addresses, by rules in this machine's kernel. off: none of it.");
   std::vector<std::string> words;
   const auto read = [](const std::string&) -> base::Result<std::string> {
     return base::unsupported("no file values");
@@ -60,7 +62,12 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "--auth={}: give on or off\n", auth);
     return 2;
   }
+  if (l4lb != "on" && l4lb != "off") {
+    fmt::print(stderr, "--l4lb={}: give on or off\n", l4lb);
+    return 2;
+  }
   options.auth = auth == "on";
+  options.l4lb = l4lb == "on";
   const auto plan =
       parsed ? installer::plan_cluster(options, installer::this_machine()) : parsed.error();
   if (!plan) {

@@ -1,5 +1,6 @@
 #include "installer/owner.hpp"
 
+#include <fmt/format.h>
 #include <sys/random.h>
 
 #include <cerrno>
@@ -35,6 +36,17 @@ base::Result<std::optional<std::string>> first_password(const ClusterPlan& plan)
   ASSIGN_OR_RETURN(std::string password, make_password());
   RETURN_IF_ERROR(hand_over(plan, password));
   return std::optional<std::string>(std::move(password));
+}
+
+base::Status make_cluster_key(const ClusterPlan& plan) {
+  if (base::exists(plan.cluster_key_file())) return {};
+  unsigned char bytes[32];
+  if (::getrandom(bytes, sizeof bytes, 0) != static_cast<ssize_t>(sizeof bytes))
+    return base::errno_error("getrandom", errno);
+  std::string text;
+  for (unsigned char byte : bytes) text += fmt::format("{:02x}", byte);
+  RETURN_IF_ERROR(base::make_directories(plan.options.root + "/l4lb", 0700));
+  return base::write_file_atomic(plan.cluster_key_file(), text + "\n", 0600);
 }
 
 }  // namespace installer

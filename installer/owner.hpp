@@ -21,4 +21,7 @@ base::Result<std::optional<std::string>> first_password(const ClusterPlan& plan)
 /// Writes the file for the gateway, mode 0600.
 base::Status hand_over(const ClusterPlan& plan, const std::string& password);
 
+/// The key of the load balancers' gossip: 32 random bytes in hexadecimal, mode 0600; an existing one stays.
+base::Status make_cluster_key(const ClusterPlan& plan);
+
 }  // namespace installer

@@ -26,8 +26,7 @@ void fill(base::FlagTable& t, Flags& f) {
   t.add(&f.gossip_address, "gossip_address", "Where to listen for datagrams (default: --ip).");
   t.add(&f.gossip_port, "gossip_port", "The UDP port; 0 takes a free one.");
   t.add(&f.peers, "peers", "ip:port of some others, separated by commas; the rest is learned.");
-  t.add(&f.cluster_key_file, "cluster_key_file", "A file with the cluster's key: 64 hexadecimal digits, mode 0600.",
-        {.required = true});
+  t.add(&f.cluster_key_file, "cluster_key_file", "A file with the cluster's key: 64 hexadecimal digits, mode 0600.");
   t.add(&f.probe_interval, "probe_interval", "Between two probes of other machines.");
   t.section("Virtual addresses");
   t.add(&f.min_named_ip, "min_named_ip", "The first address for names.");
@@ -47,6 +46,11 @@ void fill(base::FlagTable& t, Flags& f) {
 }
 
 base::Status check(const Flags& f) {
+  if (!valid_table_name(f.table)) return base::invalid("--table=" + f.table + ": letters, digits and '_', at most 32");
+  if (f.cleanup) return {};
+  if (f.cluster_key_file.empty())
+    return base::invalid(
+        "--cluster_key_file is missing: name a file with 64 hexadecimal digits, the same on all machines of the cluster");
   const auto ip = parse_address(f.ip);
   if (!ip) return base::invalid("--ip=" + f.ip + " is not an address");
   if (!f.gossip_address.empty() && !parse_address(f.gossip_address))
@@ -56,7 +60,6 @@ base::Status check(const Flags& f) {
   if (!last || !last->v4()) return base::invalid("--max_named_ip=" + f.max_named_ip + " is not an IPv4 address");
   if (first->to_v4() + 2 > last->to_v4())
     return base::invalid("--min_named_ip must be below --max_named_ip by at least 2");
-  if (!valid_table_name(f.table)) return base::invalid("--table=" + f.table + ": letters, digits and '_', at most 32");
   if (f.dataplane != "nft" && f.dataplane != "none") return base::invalid("--dataplane must be nft or none");
   if (f.probe_interval < base::milliseconds(50)) return base::invalid("--probe_interval must be at least 50ms");
   for (const auto peer : base::tokenize(f.peers, ','))

@@ -258,6 +258,7 @@ void Driver::change(std::vector<ServiceChange> changes) {
 void Driver::start() {
   if (impl_->started) return;
   impl_->started = true;
+  if (!impl_->options.routes.source6) impl_->options.routes.source6 = own_v6();
   if (auto networks = own_networks()) impl_->plan.set_networks(std::move(*networks));
   impl_->check_timer = impl_->loop.every(impl_->options.reconcile, [raw = impl_.get()] {
     raw->check_due = true;

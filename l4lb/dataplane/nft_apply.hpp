@@ -58,6 +58,9 @@ base::Result<int> sync_routes(const RouteOptions& options, const std::vector<Rou
 /// Networks of this machine's interfaces, loopback left out.
 base::Result<std::vector<std::pair<Address, unsigned>>> own_networks();
 
+/// The first global IPv6 address of an interface other than loopback; none when there is none.
+Address own_v6();
+
 /// Forgets the flows; returns how many there were.
 base::Result<int> delete_flows(const std::vector<StaleFlows>& flows);
 

@@ -136,4 +136,18 @@ base::Result<std::vector<std::pair<Address, unsigned>>> own_networks() {
   return std::vector<std::pair<Address, unsigned>>(out.begin(), out.end());
 }
 
+Address own_v6() {
+  ifaddrs* list = nullptr;
+  if (getifaddrs(&list) != 0) return {};
+  Address out;
+  for (const ifaddrs* each = list; each && !out; each = each->ifa_next) {
+    if (!each->ifa_addr || each->ifa_addr->sa_family != AF_INET6 || (each->ifa_flags & IFF_LOOPBACK)) continue;
+    const auto& in6 = reinterpret_cast<const sockaddr_in6*>(each->ifa_addr)->sin6_addr;
+    if (IN6_IS_ADDR_LINKLOCAL(&in6)) continue;
+    out = from_bytes({reinterpret_cast<const char*>(&in6), 16});
+  }
+  freeifaddrs(list);
+  return out;
+}
+
 }  // namespace l4lb
