@@ -112,7 +112,7 @@ void Swim::set_state(Member& member, const MemberInfo& info, base::Instant now, 
   if (is != was) out.reachable(id, is);
 }
 
-void Swim::take_own(const MemberInfo& info, Out& out) {
+void Swim::take_own(const MemberInfo& info, const Endpoint& from, Out& out) {
   if (info.state == MemberState::Alive && info.incarnation <= self_.incarnation) return;
   if (info.incarnation < self_.incarnation) return;
   // Somebody thinks otherwise, or knows a later life of this machine: say so louder.
@@ -121,11 +121,13 @@ void Swim::take_own(const MemberInfo& info, Out& out) {
   count_in(self_);
   if (info.state == MemberState::Suspect) set_health(health_ + 1);
   out.count("lashup/refutations");
-  if (!leaving_) out.rumour(self_);
+  if (leaving_) return;
+  out.rumour(self_);
+  out.send(from, Gossip{self_});  // who thinks so shall know first
 }
 
-void Swim::take(const MemberInfo& info, bool accuses, base::Instant now, Out& out) {
-  if (info.id == self_.id) return take_own(info, out);
+void Swim::take(const MemberInfo& info, bool accuses, const Endpoint& from, base::Instant now, Out& out) {
+  if (info.id == self_.id) return take_own(info, from, out);
   const auto it = members_.find(info.id);
   if (it == members_.end()) {
     if (info.state == MemberState::Left) return;
@@ -180,6 +182,7 @@ void Swim::suspect(Member& member, const MemberInfo& info, base::Instant now, Ou
   if (member.info.state != MemberState::Suspect || member.info.incarnation != info.incarnation) {
     member.accusers.clear();
     member.suspicion_began = now;
+    member.next_notice = now;
     set_state(member, info, now, out);
     out.count("lashup/suspicions");
   }
@@ -283,10 +286,10 @@ void Swim::on_frame(const Endpoint& from, NodeId sender, const Frame& frame, bas
     out.send(request->at, Ping{sequence, request->target, false});
     return;
   }
-  if (const auto* gossip = std::get_if<Gossip>(&frame)) return take(gossip->member, true, now, out);
+  if (const auto* gossip = std::get_if<Gossip>(&frame)) return take(gossip->member, true, from, now, out);
   if (const auto* sync = std::get_if<Sync>(&frame)) {
     const bool first = alive_.empty();
-    take(sync->member, false, now, out);
+    take(sync->member, false, from, now, out);
     if (first && !alive_.empty()) out.joined(from);
     return;
   }
@@ -322,8 +325,16 @@ void Swim::on_time(base::Instant now, Out& out) {
   if (leaving_) return;
   if (now >= next_join_) contact_seeds(now, out);
   std::vector<NodeId> ended;
-  for (const NodeId id : suspects_)
-    if (now >= members_.at(id).suspicion_ends) ended.push_back(id);
+  for (const NodeId id : suspects_) {
+    Member& member = members_.at(id);
+    if (now >= member.suspicion_ends) {
+      ended.push_back(id);
+    } else if (now >= member.next_notice && member.accusers.contains(self_.id)) {
+      // The accuser tells the suspect itself, again and again: one answer is enough.
+      member.next_notice = now + options_.period / 2;
+      out.send(member.info.at, Gossip{member.info});
+    }
+  }
   for (const NodeId id : ended) declare_dead(members_.at(id), now, out);
   std::vector<Probe> failed;
   for (auto it = probes_.begin(); it != probes_.end();) {
@@ -375,7 +386,11 @@ base::Instant Swim::next_deadline() const {
   if (leaving_) return next + kForever;
   for (const auto& [sequence, probe] : probes_) next = std::min(next, probe.asked ? probe.ends : probe.ask_others);
   for (const auto& [sequence, relay] : relays_) next = std::min(next, relay.nacked ? relay.ends : relay.nack_at);
-  for (const NodeId id : suspects_) next = std::min(next, members_.at(id).suspicion_ends);
+  for (const NodeId id : suspects_) {
+    const Member& member = members_.at(id);
+    next = std::min(next, member.suspicion_ends);
+    if (member.accusers.contains(self_.id)) next = std::min(next, member.next_notice);
+  }
   return next;
 }
 

@@ -37,6 +37,7 @@ struct Member {
   std::set<NodeId> accusers;  // of the running suspicion
   base::Instant suspicion_began{};
   base::Instant suspicion_ends{};
+  base::Instant next_notice{};
   bool reachable() const { return info.state == MemberState::Alive || info.state == MemberState::Suspect; }
 };
 
@@ -92,8 +93,8 @@ class Swim {
     bool nacked = false;
   };
 
-  void take(const MemberInfo& info, bool accuses, base::Instant now, Out& out);
-  void take_own(const MemberInfo& info, Out& out);
+  void take(const MemberInfo& info, bool accuses, const Endpoint& from, base::Instant now, Out& out);
+  void take_own(const MemberInfo& info, const Endpoint& from, Out& out);
   void set_state(Member& member, const MemberInfo& info, base::Instant now, Out& out);
   void add_member(const MemberInfo& info, base::Instant now, Out& out);
   void suspect(Member& member, const MemberInfo& info, base::Instant now, Out& out);
