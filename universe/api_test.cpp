@@ -385,6 +385,12 @@ TEST_F(ApiTest, describes_and_updates_a_service) {
   EXPECT_EQ(field("/resolvedOptions"), R"({"name":"redis","n":2})");
   update(R"("replace":false,"options":{"name":"else"})");
   EXPECT_EQ(type(), "AppIdChanged");
+  // Installed under an id of the user's own: it stays.
+  post("/service/update", R"({"appId":"/mine","replace":false,"options":{"n":3}})");
+  answered(200, R"({"app":)" + app("/mine", "1", R"({"n":1})") + "}");
+  ASSERT_EQ(asked.size(), 1u) << answer.body;
+  EXPECT_EQ(base::json::get_string(base::json::parse(asked[0].body).value(), "/id").value(), "/mine");
+  answered(200, "{}");
   update(R"("replace":true,"packageVersion":"9")");
   EXPECT_EQ(type(), "VersionNotFound");
   update(R"("options":{})");

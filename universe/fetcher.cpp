@@ -64,6 +64,19 @@ FetchOutcome read_local(const std::string& path, const std::string& known_etag, 
   return parsed(*text, etag, limits);
 }
 
+/// An index of the packages that are used.
+std::string index_text(const RepositoryIndex& index) {
+  std::string text;
+  base::json::Writer w(text);
+  w.begin_object();
+  w.key("packages");
+  w.begin_array();
+  for (const auto& package : index.packages) w.raw(package->document);
+  w.end_array();
+  w.end_object();
+  return text;
+}
+
 bool is_json(std::string_view content_type) {
   const auto type = parse_media_type(content_type);
   if (!type || type->type != "application") return false;
@@ -121,10 +134,14 @@ struct Fetcher::Impl {
   }
 
   void fetch_local(const std::string& path, const Fetch& wanted, Done done) {
-    const auto self = weak;
     auto shared = std::make_shared<Done>(std::move(done));
     const bool queued = pool.run_for(
-        [path, etag = wanted.etag, limits = options.limits] { return read_local(path, etag, limits); },
+        [this, path, wanted] {
+          FetchOutcome outcome = read_local(path, wanted.etag, options.limits);
+          const bool own = wanted.uri.starts_with("bundled://");  // always there
+          if (outcome.kind == Kind::Fresh && !own) keep(wanted.uri, outcome.etag, index_text(*outcome.index));
+          return outcome;
+        },
         [shared](FetchOutcome outcome) { (*shared)(std::move(outcome)); });
     if (!queued) loop.post([shared] { (*shared)(failed(Kind::Unreachable, "too many repositories are read at once")); });
   }
@@ -201,7 +218,6 @@ struct Fetcher::Impl {
 
   base::Loop& loop;
   FetcherOptions options;
-  std::weak_ptr<Impl> weak;
   base::http::Client client;
   base::Pool pool;  // last: its jobs use what is above
 };

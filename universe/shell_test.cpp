@@ -228,6 +228,14 @@ TEST_F(FetcherTest, reads_files_and_directories) {
   EXPECT_EQ(fetch(fetcher, "file://" + tree, from_tree.etag).kind, Kind::Unchanged);
   ASSERT_TRUE(base::write_file(folder + "/marathon.json.mustache", "{}"));
   EXPECT_EQ(fetch(fetcher, "file://" + tree, from_tree.etag).kind, Kind::Fresh);
+  // Both are remembered when they are gone.
+  ASSERT_TRUE(base::remove_tree(tree));
+  EXPECT_EQ(fetch(fetcher, "file://" + tree).kind, Kind::Unreachable);
+  const FetchOutcome kept = fetcher.load_kept("file://" + tree);
+  ASSERT_EQ(kept.kind, Kind::Fresh);
+  EXPECT_EQ(kept.index->packages[0]->release, 3);
+  EXPECT_TRUE(kept.index->packages[0]->has_app);
+  EXPECT_EQ(fetcher.load_kept("file://" + file).kind, Kind::Fresh);
 }
 
 TEST_F(Daemon, installs_through_marathon_and_lists_it) {

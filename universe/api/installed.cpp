@@ -240,6 +240,15 @@ Tried<Catalog::Entry> update_target(const State& state, const Installed& install
   return **entry;
 }
 
+/// The id that the template gave to the app when it was installed. An app that was installed under another one keeps
+/// that; new options must not move it.
+std::string first_id(const Installed& installed) {
+  const auto package = package_of(installed);
+  if (!package || !installed.options) return "";
+  const auto app = render_app(*package, installed.uri, *installed.options, std::nullopt);
+  return app ? absolute_app_id(text_of(*app, "/id")) : "";
+}
+
 void put_update(Turn& turn, const Caller& caller, const UpdateRequest& request, const Installed& installed) {
   const auto target = update_target(turn.state, installed, request);
   if (!target) return refuse(turn, caller, target.refusal());
@@ -252,9 +261,11 @@ void put_update(Turn& turn, const Caller& caller, const UpdateRequest& request, 
   const Package& package = *target->package;
   auto app = render_app(package, target->uri, options, std::nullopt);
   if (!app) return refuse(turn, caller, app.refusal());
-  // An app that was installed under another name keeps it; a template that follows the options must not move it.
   const std::string rendered = absolute_app_id(text_of(*app, "/id"));
-  if (rendered != request.app_id) return refuse(turn, caller, app_id_changed(rendered, request.app_id));
+  if (rendered != request.app_id && rendered != first_id(installed)) {
+    return refuse(turn, caller, app_id_changed(rendered, request.app_id));
+  }
+  (*app)["id"] = request.app_id;
   auto resolved = resolve_options(package, options);
   if (!resolved) return refuse(turn, caller, resolved.refusal());
   ask(turn, caller, Upstream::Marathon, "PUT", app_path(request.app_id) + "?force=true&partialUpdate=false",
