@@ -25,7 +25,9 @@ bool equal_in_constant_time(std::string_view a, std::string_view b) {
 base::Result<Credentials> Credentials::parse(std::string_view text) {
   // Errors name the place and never the content: it is secret.
   auto document = base::json::parse(text);
-  if (!document) return base::invalid("the credentials are not JSON: expecting {\"credentials\":[{\"principal\":\"...\",\"secret\":\"...\"}]}");
+  if (!document) {
+    return base::invalid(R"(the credentials are not JSON: expecting {"credentials":[{"principal":"...","secret":"..."}]})");
+  }
   const json::value* list = base::json::find(*document, "/credentials");
   if (list == nullptr || !list->is_array()) return base::invalid("the credentials have no array 'credentials'");
   Credentials out;

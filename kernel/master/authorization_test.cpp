@@ -27,7 +27,8 @@ std::string effects(Policy policy, const std::vector<std::string>& commands) {
 }
 
 TEST(Authorization, refuses_a_role_that_a_principal_may_not_use) {
-  const Policy acls = policy(R"({"permissive":false,"register_frameworks":[{"principals":{"values":["p"]},"roles":{"values":["web/%"]}}]})");
+  const Policy acls = policy(R"({"permissive":false,
+    "register_frameworks":[{"principals":{"values":["p"]},"roles":{"values":["web/%"]}}]})");
   const std::string refused = effects(acls, {"recovered", "subscribe C1 role=web principal=p"});
   EXPECT_NE(refused.find("Not authorized to use role 'web' as principal 'p'"), std::string::npos) << refused;
   EXPECT_NE(effects(acls, {"recovered", "subscribe C1 role=web/a principal=p"}).find("SUBSCRIBED"), std::string::npos);
