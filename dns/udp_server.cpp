@@ -16,7 +16,7 @@
 namespace dns {
 namespace {
 
-constexpr size_t kBatch = 64;
+constexpr size_t kBatch = 32;
 constexpr size_t kRequestBytes = 2048;  // longer ones are no queries
 constexpr size_t kAnswerBytes = 4096;
 constexpr size_t kControlBytes = 64;
