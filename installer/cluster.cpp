@@ -253,8 +253,6 @@ base::Result<ClusterPlan> plan_cluster(const ClusterOptions& o, const Machine& m
 
   if (o.l4lb) {
     Daemon l4lb = l4lb_daemon(o, plan);
-    for (Daemon& daemon : plan.daemons)
-      if (daemon.name == "dns") daemon.argv.push_back(fmt::format("--l4lb=http://{}:{}", o.ip, l4lb.port));
     plan.daemons.push_back(std::move(l4lb));
   }
 

@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -78,12 +79,23 @@ def installed(package, options=None):
     assert dcos("package", "list", package, check=False).returncode == 1
 
 
+def resolve(name):
+    """The address that the cluster's name service gives for a name; "" when it has none."""
+    question = b"".join(bytes([len(part)]) + part.encode() for part in name.split(".")) + b"\0" + struct.pack(">HH", 1, 1)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
+        asker.settimeout(3)
+        asker.sendto(struct.pack(">HHHHHH", 7, 0x100, 1, 0, 0, 0) + question,
+                     (f"127.53.{cluster.offset // 250}.{cluster.offset % 250 + 1}", 53))
+        answer = asker.recv(512)
+    return socket.inet_ntoa(answer[-4:]) if struct.unpack(">HHHHHH", answer[:12])[3] else ""
+
+
 def command_lines():
     return [entry.read_bytes() for entry in Path("/proc").glob("[0-9]*/cmdline") if entry.exists()]
 
 
 def redis():
-    """redis with a password: SET and GET by redis-cli; a wrong password is refused; the password is in no argv."""
+    """redis with a password: SET and GET by redis-cli, by its name too; none without the password, which is in no argv."""
     with installed("redis", {"redis": {"password": "s3cret-42", "appendonly": True}}) as (host, port):
         def cli(*words, password="s3cret-42"):
             return subprocess.run(["redis-cli", "-h", host, "-p", str(port), *words], capture_output=True, text=True, timeout=20,
@@ -95,6 +107,11 @@ def redis():
                                           text=True, timeout=20).stdout
         assert cli("CONFIG", "GET", "maxmemory").split() == ["maxmemory", str(64 << 20)]
         assert not [line for line in command_lines() if b"s3cret-42" in line]
+        if any(d["name"] == "l4lb" for d in cluster.status()["daemons"]):
+            vip = eventually("its name resolves", lambda: resolve("redis.marathon.l4lb.thisdcos.directory"))
+            eventually("it answers at its name", lambda: subprocess.run(
+                ["redis-cli", "-h", vip, "-p", "6379", "GET", "greeting"], capture_output=True, text=True, timeout=20,
+                env={**os.environ, "REDISCLI_AUTH": "s3cret-42"}).stdout.strip() == "hello")
 
 
 def memcached():
