@@ -125,9 +125,15 @@ const kNamed: readonly (readonly [RegExp, string])[] = [
   [/\bname\b/i, "name"],
 ];
 
-/** Chronos answers with one sentence; the field it speaks of, or "". */
+/** Chronos answers with one sentence; the field that it names first, or "". */
 export function fieldOfMessage(message: string): string {
-  return kNamed.find(([pattern]) => pattern.test(message))?.[1] ?? "";
+  let best = "";
+  let bestAt = Infinity;
+  for (const [pattern, field] of kNamed) {
+    const at = pattern.exec(message)?.index ?? Infinity;
+    if (at < bestAt) [best, bestAt] = [field, at];
+  }
+  return best;
 }
 
 /** Why the definition cannot be sent yet, by field. */

@@ -38,6 +38,9 @@ test("a sentence of the server belongs to a field", () => {
     ["would be a circular dependency", "parents"],
     ["the name may have letters", "name"],
     ["epsilon 'soon' is no length of time", "epsilon"],
+    ["parents cannot be given for a job with a schedule; post it to /dependency", "parents"],
+    ["parents: job 'a' depends on 'b', which does not exist", "parents"],
+    ["cpus must be a number, not the text 'many'", "cpus"],
     ["something else", ""],
   ])
     expect(fieldOfMessage(message!), message).toBe(field);

@@ -293,7 +293,7 @@ async function main() {
     await narrow(check);
     if (fixture) await manyJobs(check);
     if (fixture) await connectionLoss(check);
-    if (fixture) await expiry(check, user);
+    await expiry(check, user, Boolean(fixture));
     await pictures(check, Boolean(fixture));
     await destroy(check);
     await step("no script failed and nothing was asked of other hosts", async () => {
