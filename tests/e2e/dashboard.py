@@ -14,7 +14,7 @@ from harness.cluster import BUILD, Cluster, eventually  # noqa: E402
 
 
 def browser():
-    """check.mjs opens the page that the gateway serves, adds a service by the API and watches it come without a reload."""
+    """check.mjs signs in at the page that the gateway serves, and walks through services, the catalog and jobs."""
     if not shutil.which("chromium") or not shutil.which("npm"):
         raise results.Skip("needs chromium and npm")
     if not (BUILD / "dashboard" / "assets").exists():
@@ -26,11 +26,14 @@ def browser():
     if installed.returncode != 0:
         raise results.Skip(f"playwright-core cannot be installed: {installed.stderr.strip().splitlines()[-1:]}")
     screenshots = Path(os.environ.get("SCREENSHOTS", BUILD / "screenshots"))
-    with Cluster() as cluster:
+    with Cluster(auth=True) as cluster:
+        # The package that is installed runs as another user, who must be able to reach its sandbox.
+        os.chmod(cluster.root, 0o711)
         cluster.add_app({"id": "/shop/web", "cmd": "echo serving; python3 -m http.server $PORT", "cpus": 0.2, "mem": 64, "instances": 3})
         cluster.add_app({"id": "/shop/worker", "cmd": "while sleep 5; do date; done", "cpus": 0.5, "mem": 128, "instances": 2})
         eventually("deployments end", lambda: cluster.deployments() == [])
-        done = subprocess.run(["node", "check.mjs", "--url", cluster.url, "--screenshots", str(screenshots)], cwd=folder,
+        done = subprocess.run(["node", "check.mjs", "--url", cluster.url, "--username", "admin", "--password", cluster.password,
+                               "--screenshots", str(screenshots)], cwd=folder,
                               capture_output=True, text=True, timeout=400)
         print(done.stdout[-4000:], flush=True)
         assert done.returncode == 0, (done.stdout + done.stderr)[-800:]

@@ -204,9 +204,9 @@ export function Jobs() {
               <JobGraph jobs={drawn} />
               {all.length > drawn.length && drawn.length > 0 && (
                 <p className="dim">
-                  {plural(all.length - drawn.length, "job")}{" "}
-                  {all.length - drawn.length === 1 ? "stands" : "stand"} alone or{" "}
-                  {all.length - drawn.length === 1 ? "is" : "are"} filtered out.
+                  Not drawn: {plural(all.length - drawn.length, "job")} that{" "}
+                  {text ? "the filter leaves out or that " : ""}nothing depends on, and that{" "}
+                  {all.length - drawn.length === 1 ? "depends" : "depend"} on nothing.
                 </p>
               )}
             </>
