@@ -20,6 +20,7 @@
 #include "kernel/agent/machine.hpp"
 #include "kernel/agent/shell.hpp"
 #include "kernel/containerizer/container_dns.hpp"
+#include "kernel/containerizer/images/images.hpp"
 #include "kernel/containerizer/native.hpp"
 
 namespace agent {
@@ -28,18 +29,20 @@ using base::Result;
 using base::Status;
 
 struct Daemon::Impl {
-  Impl(base::Loop& l, Policy policy) : loop(l), pool(l, kThreads), core(std::move(policy), base::Random::from_os()) {}
+  Impl(base::Loop& l, Policy policy)
+      : loop(l), pool(l, kThreads), image_pool(l, kImageThreads), core(std::move(policy), base::Random::from_os()) {}
 
-  static constexpr unsigned kThreads = 4;
+  static constexpr unsigned kThreads = 4, kImageThreads = 4;
 
   base::Loop& loop;
   base::Fd work_dir_lock;
   std::optional<containerizer::cgroups::RootLock> root_lock;
   base::Metrics metrics;
   std::unique_ptr<base::Store> store;
-  base::Pool pool;
+  base::Pool pool, image_pool;
   Core core;
   std::shared_ptr<containerizer::cgroups::Cgroups> groups;
+  std::shared_ptr<containerizer::images::Images> images;
   std::unique_ptr<containerizer::NativeContainerizer> containers;
   std::unique_ptr<Shell> shell;
   std::unique_ptr<Link> link;
@@ -108,6 +111,62 @@ Result<std::map<std::string, bool>> parse_firewall(const std::optional<std::stri
   return closed;
 }
 
+std::vector<std::string> words(const std::optional<std::string>& text) {
+  std::vector<std::string> out;
+  for (const auto word : base::tokenize(text.value_or(""), ',')) {
+    std::string item(base::trim(word));
+    while (item.size() > 1 && item.ends_with('/')) item.pop_back();
+    out.push_back(std::move(item));
+  }
+  return out;
+}
+
+Result<containerizer::images::ImageOptions> image_options(const Flags& flags) {
+  namespace images = containerizer::images;
+  images::ImageOptions options;
+  options.directory = flags.docker_store_dir.value_or(flags.work_dir + "/store/docker");
+  if (flags.docker_registry.starts_with("http")) {
+    options.registries.default_registry = flags.docker_registry;
+  } else {
+    options.archives = flags.docker_registry.starts_with("file://") ? flags.docker_registry.substr(7) : flags.docker_registry;
+    while (options.archives.size() > 1 && options.archives.ends_with('/')) options.archives.pop_back();
+  }
+  ASSIGN_OR_RETURN(options.registries.mirrors, images::parse_mirrors(flags.docker_registry_mirrors.value_or("")));
+  options.registries.insecure = words(flags.docker_insecure_registries);
+  options.archive_directories = words(flags.docker_archive_directories);
+  if (flags.docker_config) {
+    ASSIGN_OR_RETURN(options.credentials, images::Credentials::parse(*flags.docker_config));
+  }
+  if (flags.image_gc_config) {
+    ASSIGN_OR_RETURN(options.collection, images::CollectionPolicy::parse(*flags.image_gc_config));
+  }
+  options.max_parallel_layers = flags.docker_parallel_downloads;
+  options.stall_timeout = flags.docker_stall_timeout;
+  return options;
+}
+
+/// Images, where containers can have files of their own.
+Status open_images(const Flags& flags, Daemon::Impl& daemon, containerizer::NativeOptions& options) {
+  const bool wanted = !flags.image_providers || !words(flags.image_providers).empty();
+  if (!wanted || !options.isolated) {
+    if (flags.image_providers && wanted)
+      return base::unsupported("--image_providers=" + *flags.image_providers +
+                               " needs root, --launcher=linux and the isolator filesystem/linux");
+    return {};
+  }
+  ASSIGN_OR_RETURN(auto with, image_options(flags));
+  RETURN_IF_ERROR(base::make_directories(options.runtime_directory, 0700));
+  const std::string store = with.directory;
+  ASSIGN_OR_RETURN(auto images, containerizer::images::Images::open(daemon.loop, daemon.image_pool, std::move(with)));
+  ASSIGN_OR_RETURN(options.backend, containerizer::images::choose_backend(flags.image_provisioner_backend.value_or(""), store,
+                                                                         options.runtime_directory));
+  daemon.images = std::move(images);
+  options.images = daemon.images;
+  options.sandbox_directory = flags.sandbox_directory;
+  options.ignore_image_runtime = flags.docker_ignore_runtime;
+  return {};
+}
+
 Status start_containers(const Flags& flags, Daemon::Impl& daemon) {
   RETURN_IF_ERROR(open_groups(flags, daemon));
   containerizer::NativeOptions options;
@@ -128,6 +187,7 @@ Status start_containers(const Flags& flags, Daemon::Impl& daemon) {
   options.limit_cpu = all || has_isolator(flags, "cgroups") || has_isolator(flags, "cgroups/cpu");
   options.limit_memory = all || has_isolator(flags, "cgroups") || has_isolator(flags, "cgroups/mem");
   options.switch_user = geteuid() == 0 && flags.switch_user;
+  RETURN_IF_ERROR(open_images(flags, daemon, options));
   daemon.containers = std::make_unique<containerizer::NativeContainerizer>(daemon.loop, daemon.pool, std::move(options),
                                                                           daemon.groups);
   return {};
@@ -144,6 +204,7 @@ Daemon::~Daemon() {
   impl_->link.reset();
   impl_->shell.reset();
   impl_->containers.reset();
+  impl_->images.reset();
   // Groups of containers that go on keep theirs; an agent without any leaves none.
   if (impl_->groups) impl_->groups->remove_root();
 }

@@ -13,20 +13,13 @@ struct Absent {
 
 // Flags of the original whose functions this build lacks.
 constexpr Absent kAbsentValues[] = {
-    {"image_providers", nullptr},
-    {"image_provisioner_backend", nullptr},
-    {"image_gc_config", nullptr},
-    {"docker_registry", nullptr},
-    {"docker_store_dir", nullptr},
     {"appc_store_dir", nullptr},
-    {"docker_config", nullptr},
     {"docker_volume_checkpoint_dir", "/var/run/mesos/isolators/docker/volume"},
     {"docker", "docker"},
     {"docker_socket", "/var/run/docker.sock"},
     {"docker_remove_delay", "6hrs"},
     {"docker_mesos_image", nullptr},
     {"docker_stop_timeout", "0ns"},
-    {"sandbox_directory", "/mnt/mesos/sandbox"},
     {"default_container_info", nullptr},
     {"executor_reregistration_retry_interval", nullptr},
     {"authentication_backoff_factor", "1secs"},
@@ -89,7 +82,6 @@ struct AbsentSwitch {
 };
 
 constexpr AbsentSwitch kAbsentSwitches[] = {
-    {"docker_ignore_runtime", false},
     {"docker_kill_orphans", true},
     {"authenticate_http_readonly", false},
     {"authenticate_http_readwrite", false},
@@ -160,6 +152,25 @@ Flags::Flags()
   t.add(&cgroups_limit_swap, "cgroups_limit_swap", "Count swap as memory.");
   t.add(&cgroups_destroy_timeout, "cgroups_destroy_timeout", "How long the end of a container may take.");
   t.add(&fetcher_stall_timeout, "fetcher_stall_timeout", "A download without progress for that long fails.");
+  t.section("Images");
+  t.add(&image_providers, "image_providers", "Kinds of images that containers may have: docker (OCI images too); empty: none.");
+  t.add(&image_provisioner_backend, "image_provisioner_backend", "overlay or copy; default: overlay where it can be mounted.");
+  t.add(&docker_registry, "docker_registry",
+        "Registry of images without one in their name; or a directory: images are archives repository:tag.tar in it.");
+  t.add(&docker_store_dir, "docker_store_dir", "Where images are kept; default: below the work directory.");
+  t.add(&docker_config, "docker_config", "Logins of registries, as in docker's config.json.",
+        Options{.from_file = true, .secret = true});
+  t.add(&docker_registry_mirrors, "docker_registry_mirrors",
+        "[registry=]url,... that are asked first; without a registry: for the default one.");
+  t.add(&docker_insecure_registries, "docker_insecure_registries",
+        "host[:port],... whose certificates are not checked and that may speak plain HTTP.");
+  t.add(&docker_archive_directories, "docker_archive_directories", "/dir,... where images named file:///dir/image.tar may be.");
+  t.add(&docker_parallel_downloads, "docker_parallel_downloads", "How many layers are downloaded at a time.");
+  t.add(&docker_stall_timeout, "docker_stall_timeout", "A download of a layer without progress for that long is begun anew.");
+  t.add(&docker_ignore_runtime, "docker_ignore_runtime", "Take no entry point, command, environment and directory from images.");
+  t.add(&image_gc_config, "image_gc_config", R"({"image_disk_headroom":0.1,...}: when unused images are removed.)",
+        Options{.from_file = true});
+  t.add(&sandbox_directory, "sandbox_directory", "Where containers with an image see their sandbox.");
   t.section("Executors");
   t.add(&executor_environment_variables, "executor_environment_variables", "JSON object: variables of every executor.",
         Options{.from_file = true});
@@ -227,11 +238,31 @@ base::Status Flags::check() const {
     constexpr std::string_view kKnown[] = {"posix/cpu", "posix/mem", "process", "cgroups", "cgroups/cpu", "cgroups/mem",
                                            "cgroups/pids", "cgroups/all", "filesystem/posix", "filesystem/linux",
                                            "namespaces/pid", "namespaces/ipc", "posix/rlimits", "volume/host_path",
-                                           "environment_secret"};
+                                           "environment_secret", "docker/runtime", "volume/sandbox_path"};
     bool known = false;
     for (const auto name : kKnown) known = known || name == isolator;
     if (!known) return base::unsupported("Unknown or unsupported isolator '" + std::string(isolator) + "'");
   }
+  return check_images();
+}
+
+base::Status Flags::check_images() const {
+  for (const auto provider : base::tokenize(image_providers.value_or(""), ','))
+    if (provider != "docker" && provider != "oci")
+      return base::unsupported("--image_providers=" + std::string(provider) +
+                               " is not supported by this build; it has docker (OCI images too)");
+  if (!sandbox_directory.starts_with('/') || sandbox_directory == "/")
+    return base::invalid("--sandbox_directory must be an absolute path other than /");
+  for (const auto part : base::tokenize(sandbox_directory, '/'))
+    if (part == "..") return base::invalid("--sandbox_directory may not contain '..'");
+  if (!docker_registry.starts_with('/') && !docker_registry.starts_with("file:///") && !docker_registry.starts_with("https://") &&
+      !docker_registry.starts_with("http://"))
+    return base::invalid("--docker_registry must be http(s)://host[:port] or an absolute directory");
+  for (const auto directory : base::tokenize(docker_archive_directories.value_or(""), ','))
+    if (!directory.starts_with('/')) return base::invalid("--docker_archive_directories must be absolute paths");
+  if (docker_parallel_downloads == 0 || docker_parallel_downloads > 64)
+    return base::invalid("--docker_parallel_downloads must be 1 to 64");
+  if (docker_stall_timeout < base::milliseconds(100)) return base::invalid("--docker_stall_timeout must be at least 100ms");
   return {};
 }
 

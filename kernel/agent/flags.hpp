@@ -24,6 +24,12 @@ struct Flags {
   std::string master, work_dir;
   std::optional<std::string> ip, advertise_ip, ip_discovery_command, hostname, resources, attributes, runtime_dir,
       launcher_dir, frameworks_home, default_container_dns, executor_environment_variables, domain, log_dir, firewall_rules;
+  std::optional<std::string> image_providers, image_provisioner_backend, docker_store_dir, docker_config,
+      docker_registry_mirrors, docker_insecure_registries, docker_archive_directories, image_gc_config;
+  std::string docker_registry = "https://registry-1.docker.io", sandbox_directory = "/mnt/mesos/sandbox";
+  uint32_t docker_parallel_downloads = 3;
+  bool docker_ignore_runtime = false;
+  base::Duration docker_stall_timeout = base::minutes(1);
   std::optional<uint16_t> advertise_port;
   uint16_t port = 5051;
   bool hostname_lookup = true;
@@ -54,6 +60,7 @@ struct Flags {
 
  private:
   base::Status check() const;
+  base::Status check_images() const;
 
   std::map<std::string, std::optional<std::string>> absent_values_;
   std::map<std::string, std::optional<bool>> absent_switches_;

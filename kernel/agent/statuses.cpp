@@ -1,5 +1,6 @@
 // Status updates: made complete, kept, sent, acknowledged.
 
+#include "base/json/writer.hpp"
 #include "kernel/agent/checkpoint.hpp"
 #include "kernel/agent/core.hpp"
 
@@ -18,6 +19,16 @@ void remember(Task& task, const mesos::v1::TaskStatus& status) {
       return;
     }
   if (task.statuses.size() < kMaxStatuses) task.statuses.push_back(std::move(kept));
+}
+
+/// What `docker inspect` would say, as far as schedulers and name servers of old read it.
+std::string docker_inspection(const Executor& executor) {
+  std::string image, id;
+  base::json::append_string(image, executor.info.container().docker().image());
+  base::json::append_string(id, executor.container_id);
+  return R"([{"Id":)" + id + R"(,"Name":"/mesos-)" + id.substr(1) + R"(,"Config":{"Image":)" + image +
+         R"(},"State":{"Running":true,"Pid":)" + std::to_string(executor.pid) +
+         R"(},"HostConfig":{"NetworkMode":"host"},"NetworkSettings":{"IPAddress":"","Networks":{"host":{"IPAddress":""}}}}])";
 }
 
 std::string timer_of(const TaskKey& task) { return "update/" + task.first + "/" + task.second; }
@@ -68,6 +79,9 @@ void Core::update(const std::string& framework_id, Executor* executor, mesos::v1
   if (executor != nullptr) {
     status.mutable_executor_id()->CopyFrom(executor->info.executor_id());
     if (!status.has_container_status()) status.mutable_container_status()->CopyFrom(container_status(*executor));
+    if (status.state() == mesos::v1::TASK_RUNNING && !status.has_data() && executor->info.has_container() &&
+        executor->info.container().type() == mesos::v1::ContainerInfo::DOCKER)
+      status.set_data(docker_inspection(*executor));
     if (state_.drain && !status.has_reason() &&
         (status.state() == mesos::v1::TASK_KILLING || status.state() == mesos::v1::TASK_KILLED))
       status.set_reason(mesos::v1::TaskStatus::REASON_AGENT_DRAINING);

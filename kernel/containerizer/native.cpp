@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -30,25 +31,58 @@ Status make_sandbox(const std::string& path, const std::optional<launch::UserIds
   return {};
 }
 
-/// A mount point that the sandbox lacks is made; one outside must exist.
-Status make_mount_points(const ContainerSpec& spec, const launch::LaunchOrder& order) {
+/// A directory below the sandbox, which is full of what the task's user put there: no link is followed.
+Status make_below(const std::string& sandbox, const std::string& relative) {
+  base::Fd at(open(sandbox.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!at) return base::errno_error(sandbox, errno);
+  for (const auto piece : base::tokenize(relative, '/')) {
+    const std::string part(piece);
+    if (part == ".") continue;
+    if (mkdirat(at.get(), part.c_str(), 0755) != 0 && errno != EEXIST) return base::errno_error("cannot make " + part, errno);
+    base::Fd next(openat(at.get(), part.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    if (!next) return base::errno_error(part, errno);
+    at = std::move(next);
+  }
+  return {};
+}
+
+/// Sources that are to be made are made; the others must be there.
+Status make_sources(const ContainerSpec& spec, launch::LaunchOrder& order) {
+  const std::string prefix = spec.sandbox + "/";
+  std::erase_if(order.mounts, [](const auto& mount) { return mount.optional && !base::exists(mount.source); });
   for (const auto& mount : order.mounts) {
-    const std::string prefix = spec.sandbox + "/";
-    if (mount.source.starts_with(prefix)) RETURN_IF_ERROR(base::make_directories(mount.source));
+    if (mount.type != "bind") continue;
     struct stat source;
+    const bool missing = lstat(mount.source.c_str(), &source) != 0;
+    if (missing && mount.source.starts_with(prefix))
+      RETURN_IF_ERROR(make_below(spec.sandbox, mount.source.substr(prefix.size())));
+    else if (missing && mount.make_source)
+      RETURN_IF_ERROR(base::make_directories(mount.source));
     if (stat(mount.source.c_str(), &source) != 0)
       return base::errno_error("the volume's host path " + mount.source, errno);
+  }
+  return {};
+}
+
+/// Without an image: a mount point that the sandbox lacks is made; one outside must exist.
+Status make_mount_points(const ContainerSpec& spec, const launch::LaunchOrder& order) {
+  const std::string prefix = spec.sandbox + "/";
+  for (const auto& mount : order.mounts) {
+    struct stat source;
+    if (stat(mount.source.c_str(), &source) != 0) return base::errno_error("the volume's host path " + mount.source, errno);
     if (!mount.target.starts_with(prefix)) {
       if (!base::exists(mount.target))
         return base::invalid("the volume's container path " + mount.target +
                              " does not exist on the host, and a container without image shares its files");
       continue;
     }
+    const std::string relative = mount.target.substr(prefix.size());
     if (S_ISDIR(source.st_mode)) {
-      RETURN_IF_ERROR(base::make_directories(mount.target));
+      RETURN_IF_ERROR(make_below(spec.sandbox, relative));
       continue;
     }
-    RETURN_IF_ERROR(base::make_directories(mount.target.substr(0, mount.target.rfind('/'))));
+    const size_t slash = relative.rfind('/');
+    if (slash != std::string::npos) RETURN_IF_ERROR(make_below(spec.sandbox, relative.substr(0, slash)));
     const base::Fd file(open(mount.target.c_str(), O_CREAT | O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0644));
     if (!file) return base::errno_error(mount.target, errno);
   }
@@ -66,11 +100,17 @@ cgroups::Limits enforced(const NativeOptions& options, cgroups::Limits limits) {
 Status add_resolv_conf(const NativeOptions& options, const ContainerSpec& spec, const std::string& runtime,
                        launch::LaunchOrder& order) {
   if (options.resolv_conf.empty() || !order.private_mounts) return {};
-  if (spec.container && (spec.container->mesos().has_image() ||
-                         (spec.container->network_infos_size() > 0 && !spec.container->network_infos(0).name().empty()))) {
+  if (spec.container && spec.container->network_infos_size() > 0 && !spec.container->network_infos(0).name().empty())
+    return {};
+  const std::string path = "/etc/resolv.conf";
+  if (order.root) {
+    // The plan shows the host's file there; that one is exchanged, not one that a volume brings.
+    const std::string file = runtime + "/resolv.conf";
+    RETURN_IF_ERROR(base::write_file(file, options.resolv_conf, 0644));
+    for (auto& mount : order.mounts)
+      if (mount.target == path && mount.source == path) mount.source = file;
     return {};
   }
-  const std::string path = "/etc/resolv.conf";
   char target[PATH_MAX];
   if (realpath(path.c_str(), target) == nullptr) return {};  // a host without one has no place for another
   for (const auto& mount : order.mounts)
@@ -81,6 +121,22 @@ Status add_resolv_conf(const NativeOptions& options, const ContainerSpec& spec, 
   return {};
 }
 
+/// What a private registry's users put among an app's URIs for `docker pull` to find.
+std::string fetched_credentials(const ContainerSpec& spec) {
+  for (const char* name : {"/.docker/config.json", "/.dockercfg"}) {
+    struct open_how how{};
+    how.flags = O_RDONLY | O_NONBLOCK | O_CLOEXEC;
+    how.resolve = RESOLVE_NO_SYMLINKS;
+    const base::Fd file(static_cast<int>(syscall(SYS_openat2, AT_FDCWD, (spec.sandbox + name).c_str(), &how, sizeof how)));
+    struct stat info;
+    if (!file || fstat(file.get(), &info) != 0 || !S_ISREG(info.st_mode) || info.st_size > 1 << 20) continue;
+    std::string text(static_cast<size_t>(info.st_size), '\0');
+    const ssize_t length = read(file.get(), text.data(), text.size());
+    if (length > 0) return text.substr(0, static_cast<size_t>(length));
+  }
+  return "";
+}
+
 struct Launched {
   launch::Helper helper;
   base::Fd oom_events;
@@ -88,12 +144,18 @@ struct Launched {
 
 /// On a pool thread: cgroups, mount points, helper.
 Result<Launched> launch_now(const NativeOptions& options, cgroups::Cgroups* groups, const ContainerSpec& spec,
-                            const std::optional<launch::UserIds>& user, const std::string& runtime) {
-  ASSIGN_OR_RETURN(launch::LaunchOrder order, plan_launch(spec, options.isolated));
-  order.user = user;
+                            const std::optional<launch::UserIds>& user, const std::string& runtime,
+                            const images::ImagePtr& image) {
+  ASSIGN_OR_RETURN(launch::LaunchOrder order, plan_launch(spec, plan_context(options, image.get())));
+  set_user(options, spec, user, order);
   order.status_file = runtime + "/status";
   order.pid_file = runtime + "/pid";
-  RETURN_IF_ERROR(make_mount_points(spec, order));
+  RETURN_IF_ERROR(make_sources(spec, order));
+  if (order.root) {
+    RETURN_IF_ERROR(images::prepare_root(options.backend, *image, runtime, *order.root));
+  } else {
+    RETURN_IF_ERROR(make_mount_points(spec, order));
+  }
   RETURN_IF_ERROR(add_resolv_conf(options, spec, runtime, order));
   Launched launched;
   if (groups != nullptr) {
@@ -127,6 +189,25 @@ std::optional<int> read_status(const std::string& runtime) {
 
 }  // namespace
 
+void set_user(const NativeOptions& options, const ContainerSpec& spec, const std::optional<launch::UserIds>& user,
+              launch::LaunchOrder& order) {
+  const bool docker = spec.container && spec.container->type() == mesos::v1::ContainerInfo::DOCKER;
+  // A user of the image's has nothing to do with one of the machine's that has the same name.
+  const bool images_own = !order.image_user.empty() && order.image_user != spec.user;
+  if (!docker && !images_own) order.user = user;
+  if (!docker && !options.switch_user) order.image_user.clear();
+}
+
+PlanContext plan_context(const NativeOptions& options, const images::Image* image) {
+  PlanContext context;
+  context.isolated = options.isolated;
+  context.images = options.images != nullptr;
+  context.sandbox_directory = options.sandbox_directory;
+  context.ignore_runtime = options.ignore_image_runtime;
+  context.image = image == nullptr ? nullptr : &image->config;
+  return context;
+}
+
 Termination collect_end(const NativeOptions& options, cgroups::Cgroups* groups, const std::string& id,
                         const cgroups::Limits& limits) {
   Termination end;
@@ -134,6 +215,7 @@ Termination collect_end(const NativeOptions& options, cgroups::Cgroups* groups, 
   end.status = read_status(runtime);
   // A helper that was killed before it could write is a task that was killed: all below it died with it.
   if (!end.status && base::exists(runtime + "/pid")) end.status = SIGKILL;
+  if (Status gone = images::remove_root(runtime); !gone) LOG_WARNING("container {}: {}", id, gone.error().message);
   if (groups == nullptr) return end;
   if (groups->oom_kills(id) > 0) {
     end.out_of_memory = true;
@@ -164,10 +246,14 @@ void NativeContainerizer::Impl::prepare(const ContainerPtr& container) {
   const auto work = [self = shared_from_this(), container]() -> Result<Prepared> {
     const ContainerSpec& spec = container->spec;
     Prepared prepared;
+    ASSIGN_OR_RETURN(const auto image, wanted_image(spec));
     if (self->options.switch_user && !spec.user.empty()) {
-      ASSIGN_OR_RETURN(prepared.user, launch::find_user(spec.user));
+      auto found = launch::find_user(spec.user);
+      // An image has users of its own; whether it has this one is seen when it is there.
+      if (!found && !image) return found.error();
+      if (found) prepared.user = std::move(*found);
     }
-    RETURN_IF_ERROR(plan_launch(spec, self->options.isolated));
+    RETURN_IF_ERROR(plan_launch(spec, plan_context(self->options, nullptr)));
     RETURN_IF_ERROR(base::make_directories(self->runtime(spec.id), 0700));
     RETURN_IF_ERROR(make_sandbox(spec.sandbox, prepared.user));
     return prepared;
@@ -178,7 +264,7 @@ void NativeContainerizer::Impl::prepare(const ContainerPtr& container) {
     container->user = prepared->user;
     if (container->destroy_wanted)
       return self->launch_failed(container, Error{base::Code::Cancelled, "destroyed during the launch"});
-    container->spec.command.uris_size() > 0 ? self->fetch(container) : self->start(container);
+    container->spec.command.uris_size() > 0 ? self->fetch(container) : self->pull(container);
   });
   if (!taken) launch_failed(container, base::unavailable("too much work waits on this agent"));
 }
@@ -194,6 +280,28 @@ void NativeContainerizer::Impl::fetch(const ContainerPtr& container) {
   files.fetch(std::move(job), [self = shared_from_this(), container](Status status) {
     if (self->stopped) return;
     if (!status) return self->launch_failed(container, status.error());
+    self->pull(container);
+  });
+}
+
+void NativeContainerizer::Impl::pull(const ContainerPtr& container) {
+  if (container->destroy_wanted)
+    return launch_failed(container, Error{base::Code::Cancelled, "destroyed during the launch"});
+  const auto wish = wanted_image(container->spec);
+  if (!wish) return launch_failed(container, wish.error());
+  if (!*wish || !options.images) return start(container);
+  container->stage = Stage::Pulling;
+  images::PullRequest request{(*wish)->name, container->spec.id, (*wish)->force, (*wish)->credentials};
+  if (request.credentials.empty() && container->spec.container->type() == mesos::v1::ContainerInfo::DOCKER)
+    request.credentials = fetched_credentials(container->spec);
+  options.images->pull(std::move(request), [self = shared_from_this(), container](Result<images::ImagePtr> image) {
+    if (self->stopped) return;
+    if (!image && image.error().code == base::Code::Cancelled)
+      return self->launch_failed(container, Error{base::Code::Cancelled, "destroyed during the launch"});
+    if (!image) return self->launch_failed(container, image.error().with_context("Failed to pull"));
+    container->image = std::move(*image);
+    if (container->destroy_wanted)
+      return self->launch_failed(container, Error{base::Code::Cancelled, "destroyed during the launch"});
     self->start(container);
   });
 }
@@ -203,7 +311,7 @@ void NativeContainerizer::Impl::start(const ContainerPtr& container) {
   const bool taken = pool.run_for(
       [self = shared_from_this(), container] {
         return launch_now(self->options, self->groups.get(), container->spec, container->user,
-                          self->runtime(container->spec.id));
+                          self->runtime(container->spec.id), container->image);
       },
       [self = shared_from_this(), container](Result<Launched> launched) {
         if (self->stopped) return;
@@ -294,6 +402,7 @@ void NativeContainerizer::Impl::launch_failed(const ContainerPtr& container, Err
       [self = shared_from_this(), container, id, error = std::move(error)] {
         if (self->stopped) return;
         self->containers.erase(id);
+        if (self->options.images) self->options.images->release(id);
         if (auto done = std::exchange(container->done, nullptr)) done(error);
       });
 }
@@ -320,6 +429,7 @@ void NativeContainerizer::Impl::ended(const ContainerPtr& container) {
       [self = shared_from_this(), container, id](std::pair<Termination, bool> ended_and_ran) {
         if (self->stopped) return;
         self->containers.erase(id);
+        if (self->options.images) self->options.images->release(id);
         const auto& [end, ran] = ended_and_ran;
         auto done = std::exchange(container->done, nullptr);
         if (ran && done) done(Started{container->pid});
@@ -371,7 +481,10 @@ void NativeContainerizer::launch(ContainerSpec spec, std::function<void(Result<S
 
 void NativeContainerizer::signal(const std::string& id, int number) {
   const auto found = impl_->containers.find(id);
-  if (found != impl_->containers.end()) impl_->send(found->second, number);
+  if (found == impl_->containers.end()) return;
+  const auto& container = found->second;
+  const auto* image = container->image ? &container->image->config : nullptr;
+  impl_->send(container, number == SIGTERM ? stop_signal(container->spec, image) : number);
 }
 
 void NativeContainerizer::destroy(const std::string& id) {
@@ -379,6 +492,7 @@ void NativeContainerizer::destroy(const std::string& id) {
   if (found == impl_->containers.end()) return;
   found->second->destroy_wanted = true;
   if (found->second->stage == Stage::Fetching) impl_->files.cancel(id);
+  if (found->second->stage == Stage::Pulling) impl_->options.images->cancel(id);
   impl_->kill_tree(found->second);
 }
 

@@ -10,6 +10,7 @@
 #include "base/time.hpp"
 #include "kernel/containerizer/cgroups/cgroups.hpp"
 #include "kernel/containerizer/containerizer.hpp"
+#include "kernel/containerizer/images/rootfs.hpp"
 
 namespace containerizer {
 
@@ -23,6 +24,10 @@ struct NativeOptions {
   bool isolated = true;                    // namespaces (needs root)
   bool switch_user = true;                 // run tasks as their user (needs root)
   std::string resolv_conf{};               // of containers on the host's network; empty: the host's own
+  std::shared_ptr<images::Images> images{};  // null: containers with an image are refused
+  images::Backend backend = images::Backend::Overlay;
+  std::string sandbox_directory = "/mnt/mesos/sandbox";  // where they see their sandbox
+  bool ignore_image_runtime = false;       // entry point, command, environment and working directory of images
 };
 
 struct FetcherCounts {

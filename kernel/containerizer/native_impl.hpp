@@ -10,11 +10,13 @@
 #include "kernel/containerizer/fetcher/fetcher.hpp"
 #include "kernel/containerizer/launch/launcher.hpp"
 #include "kernel/containerizer/native.hpp"
+#include "kernel/containerizer/plan.hpp"
 
 namespace containerizer {
 
-/// STARTING: on the pool. FETCHING: URIs on their way. LAUNCHING: the helper sets up. RUNNING. ENDING: cleaned up.
-enum class Stage { Starting, Fetching, Launching, Running, Ending };
+/// STARTING: on the pool. FETCHING: URIs on their way. PULLING: so is its image. LAUNCHING: the helper sets up. RUNNING.
+/// ENDING: cleaned up.
+enum class Stage { Starting, Fetching, Pulling, Launching, Running, Ending };
 
 struct Container {
   ContainerSpec spec;
@@ -23,6 +25,7 @@ struct Container {
   bool out_of_memory = false;
   int64_t pid = 0;
   std::optional<launch::UserIds> user;
+  images::ImagePtr image;                    // held until the container's end
   std::string failure;                       // what the helper could not do
   std::unique_ptr<FdWatch> process, sync, oom;
   base::Loop::TimerId kill_timer = 0;
@@ -38,6 +41,7 @@ struct NativeContainerizer::Impl : std::enable_shared_from_this<NativeContaineri
 
   void prepare(const ContainerPtr& container);
   void fetch(const ContainerPtr& container);
+  void pull(const ContainerPtr& container);
   void start(const ContainerPtr& container);
   void started(const ContainerPtr& container, launch::Helper helper, base::Fd oom_events);
   void read_sync(const ContainerPtr& container);
@@ -63,6 +67,12 @@ struct NativeContainerizer::Impl : std::enable_shared_from_this<NativeContaineri
   Exit exit;
   bool stopped = false;
 };
+
+/// Who runs the program: a user of the image's or of the machine's.
+void set_user(const NativeOptions& options, const ContainerSpec& spec, const std::optional<launch::UserIds>& user,
+              launch::LaunchOrder& order);
+
+PlanContext plan_context(const NativeOptions& options, const images::Image* image);
 
 /// What is known of an ended container, read on a pool thread; removes its groups.
 Termination collect_end(const NativeOptions& options, cgroups::Cgroups* groups, const std::string& id,

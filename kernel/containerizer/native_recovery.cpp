@@ -26,6 +26,7 @@ struct Found {
   launch::ProcessName name;
   base::Fd pidfd;       // of a running one
   base::Fd oom_events;
+  std::string image;    // id; empty: none
 };
 
 void wait_for(const base::Fd& pidfd, base::Duration limit) {
@@ -66,6 +67,7 @@ std::vector<Found> find_all(const NativeOptions& options, cgroups::Cgroups* grou
     if (options.switch_user && !container.user.empty())
       if (auto user = launch::find_user(container.user)) found.user = std::move(*user);
     const std::string runtime = options.runtime_directory + "/" + container.id;
+    found.image = images::read_image_id(runtime).value_or("");
     auto name = launch::read_pid_file(runtime + "/pid");
     if (!name) {
       // Never started, or a helper is at this moment about to: without its directory it will give up.
@@ -79,6 +81,25 @@ std::vector<Found> find_all(const NativeOptions& options, cgroups::Cgroups* grou
     all.push_back(std::move(found));
   }
   return all;
+}
+
+/// As the container's own program was started, but for the program.
+Result<launch::LaunchOrder> plan_inside(const NativeOptions& options, const Container& container,
+                                        const mesos::v1::CommandInfo& command) {
+  ASSIGN_OR_RETURN(const launch::LaunchOrder own, plan_launch(container.spec, plan_context(options, container.image.get())));
+  launch::LaunchOrder order;
+  RETURN_IF_ERROR(plan_program(command, order));
+  ASSIGN_OR_RETURN(order.environment, plan_environment(own.environment, command));
+  order.directory = own.directory;
+  order.image_user = own.image_user;
+  order.image_groups = own.image_groups;
+  order.capabilities = own.capabilities;
+  order.no_new_privileges = own.no_new_privileges;
+  if (own.root)
+    set_user(options, container.spec, container.user, order);
+  else
+    order.user = container.user;
+  return order;
 }
 
 }  // namespace
@@ -101,6 +122,10 @@ void NativeContainerizer::Impl::recovered(std::vector<ContainerSpec> known,
           container->user = std::move(found.user);
           container->stage = Stage::Running;
           self->containers[id] = container;
+          if (self->options.images && !found.image.empty()) {
+            if (auto image = self->options.images->hold(id, found.image)) container->image = std::move(*image);
+            else LOG_WARNING("container {}: {}", id, image.error().message);
+          }
           if (!found.pidfd) {
             over.push_back(container);
             continue;
@@ -110,6 +135,7 @@ void NativeContainerizer::Impl::recovered(std::vector<ContainerSpec> known,
           self->watch_process(container, std::move(found.pidfd));
           if (found.oom_events) self->watch_oom(container, std::move(found.oom_events));
         }
+        if (self->options.images) self->options.images->start_collection();
         done(std::move(running));
         for (const auto& container : over) self->ended(container);
       });
@@ -123,22 +149,12 @@ void NativeContainerizer::run_inside(const std::string& id, const mesos::v1::Com
     return;
   }
   static uint64_t number = 0;
-  const ContainerSpec& spec = found->second->spec;
-  launch::LaunchOrder order;
-  auto environment = plan_environment(spec.environment, spec.command);
-  Status planned = environment ? plan_program(command, order) : Status(environment.error());
-  if (planned) {
-    ContainerSpec inside;
-    auto merged = plan_environment(*environment, command);
-    if (merged) order.environment = std::move(*merged);
-    else planned = merged.error();
-  }
+  auto planned = plan_inside(impl_->options, *found->second, command);
   if (!planned) {
-    impl_->loop.post([done, planned] { done(planned.error()); });
+    impl_->loop.post([done, error = planned.error()] { done(error); });
     return;
   }
-  order.directory = spec.sandbox;
-  order.user = found->second->user;
+  launch::LaunchOrder order = std::move(*planned);
   order.status_file = impl_->runtime(id) + "/check_" + std::to_string(++number);
   if (impl_->options.isolated) order.join = static_cast<pid_t>(found->second->pid);
   if (impl_->groups) order.cgroups = impl_->groups->entry_files(id);

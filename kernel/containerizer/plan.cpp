@@ -52,13 +52,6 @@ Result<std::vector<launch::Limit>> plan_limits(const RLimitInfo& info) {
   return limits;
 }
 
-/// Refuses components that lead out of the sandbox.
-bool stays_below(std::string_view relative) {
-  for (const auto part : base::tokenize(relative, '/'))
-    if (part == "..") return false;
-  return true;
-}
-
 Result<launch::BindMount> plan_volume(const mesos::v1::Volume& volume, const std::string& sandbox) {
   const std::string& target = volume.container_path();
   std::string source = volume.host_path();
@@ -79,10 +72,25 @@ Result<launch::BindMount> plan_volume(const mesos::v1::Volume& volume, const std
                            volume.mode() == mesos::v1::Volume::RO};
 }
 
-Status plan_container(const ContainerInfo& info, const std::string& sandbox, bool isolated,
-                      launch::LaunchOrder& order) {
-  if (info.type() == ContainerInfo::DOCKER || info.mesos().has_image())
-    return base::unsupported("container images are not supported by this build");
+Status plan_volumes(const ContainerInfo& info, const std::string& sandbox, bool isolated, launch::LaunchOrder& order) {
+  for (const auto& volume : info.volumes()) {
+    ASSIGN_OR_RETURN(launch::BindMount mount, plan_volume(volume, sandbox));
+    order.mounts.push_back(std::move(mount));
+  }
+  if (!order.mounts.empty() && !isolated)
+    return base::unsupported("volumes need an agent that runs as root with mount namespaces (filesystem/linux)");
+  return {};
+}
+
+}  // namespace
+
+bool stays_below(std::string_view relative) {
+  for (const auto part : base::tokenize(relative, '/'))
+    if (part == "..") return false;
+  return true;
+}
+
+Status plan_isolation(const ContainerInfo& info, launch::LaunchOrder& order) {
   if (info.network_infos_size() > 0 && !info.network_infos(0).name().empty())
     return base::unsupported("the container network '" + info.network_infos(0).name() +
                              "' is not supported by this build; use the host's network");
@@ -98,16 +106,8 @@ Status plan_container(const ContainerInfo& info, const std::string& sandbox, boo
   if (info.has_rlimit_info()) {
     ASSIGN_OR_RETURN(order.limits, plan_limits(info.rlimit_info()));
   }
-  for (const auto& volume : info.volumes()) {
-    ASSIGN_OR_RETURN(launch::BindMount mount, plan_volume(volume, sandbox));
-    order.mounts.push_back(std::move(mount));
-  }
-  if (!order.mounts.empty() && !isolated)
-    return base::unsupported("volumes need an agent that runs as root with mount namespaces (filesystem/linux)");
   return {};
 }
-
-}  // namespace
 
 Status plan_program(const mesos::v1::CommandInfo& command, launch::LaunchOrder& order) {
   if (command.shell()) {
@@ -139,15 +139,25 @@ Result<std::map<std::string, std::string>> plan_environment(const std::map<std::
 }
 
 Result<launch::LaunchOrder> plan_launch(const ContainerSpec& spec, bool isolated) {
+  return plan_launch(spec, PlanContext{.isolated = isolated});
+}
+
+Result<launch::LaunchOrder> plan_launch(const ContainerSpec& spec, const PlanContext& context) {
   launch::LaunchOrder order;
-  order.private_mounts = order.private_pids = order.private_ipc = isolated;
+  order.private_mounts = order.private_pids = order.private_ipc = context.isolated;
   order.term_first_only = spec.term_first_only;
   order.directory = spec.sandbox;
   order.output = spec.sandbox + "/stdout";
   order.error_output = spec.sandbox + "/stderr";
+  if (spec.container) RETURN_IF_ERROR(plan_isolation(*spec.container, order));
+  ASSIGN_OR_RETURN(const auto image, wanted_image(spec));
+  if (image) {
+    RETURN_IF_ERROR(plan_image(spec, context, order));
+    return order;
+  }
   RETURN_IF_ERROR(plan_program(spec.command, order));
   ASSIGN_OR_RETURN(order.environment, plan_environment(spec.environment, spec.command));
-  if (spec.container) RETURN_IF_ERROR(plan_container(*spec.container, spec.sandbox, isolated, order));
+  if (spec.container) RETURN_IF_ERROR(plan_volumes(*spec.container, spec.sandbox, context.isolated, order));
   return order;
 }
 

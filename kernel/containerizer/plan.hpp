@@ -5,9 +5,35 @@
 
 #include "kernel/containerizer/types.hpp"
 #include "kernel/containerizer/containerizer.hpp"
+#include "kernel/containerizer/images/manifest.hpp"
 #include "kernel/containerizer/launch/launcher.hpp"
 
 namespace containerizer {
+
+/// What of the agent a plan depends on.
+struct PlanContext {
+  bool isolated = false;                // namespaces, so that volumes can be mounted
+  bool images = false;                  // images can be pulled and mounted
+  std::string sandbox_directory = "/mnt/mesos/sandbox";  // where an image's container sees its sandbox
+  bool ignore_runtime = false;          // of images: entry point, command, environment, working directory
+  const images::ImageConfig* image = nullptr;  // the image's, once it is here
+};
+
+/// The image that a container is to be made of.
+struct ImageWish {
+  std::string name;
+  bool force = false;         // ask the registry again
+  std::string credentials{};  // a docker config.json of its own
+};
+
+Result<std::optional<ImageWish>> wanted_image(const ContainerSpec& spec);
+
+/// The signal that asks the container's program to end: the image's, or SIGTERM.
+int stop_signal(const ContainerSpec& spec, const images::ImageConfig* image);
+
+/// As below, for containers with an image too: without `context.image` only what can be refused before it is pulled is
+/// complete. The root's directories are the caller's to add.
+Result<launch::LaunchOrder> plan_launch(const ContainerSpec& spec, const PlanContext& context);
 
 /// The order for everything that follows from the specification alone; files and cgroups are the caller's to add.
 /// `isolated`: the container has namespaces of its own, so that volumes can be mounted.
@@ -19,5 +45,14 @@ Status plan_program(const mesos::v1::CommandInfo& command, launch::LaunchOrder& 
 /// The agent's part, then the command's own variables, then PATH when nobody set it.
 Result<std::map<std::string, std::string>> plan_environment(const std::map<std::string, std::string>& agent,
                                                             const mesos::v1::CommandInfo& command);
+
+/// rlimits, namespaces, and what is not supported of a container of either kind.
+Status plan_isolation(const mesos::v1::ContainerInfo& info, launch::LaunchOrder& order);
+
+/// Refuses components that lead out of the sandbox.
+bool stays_below(std::string_view relative);
+
+/// plan_image.cpp: a container with an image.
+Status plan_image(const ContainerSpec& spec, const PlanContext& context, launch::LaunchOrder& order);
 
 }  // namespace containerizer

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <optional>
 #include <vector>
 
 #include "base/json/value.hpp"
@@ -57,6 +58,25 @@ bool same_image(const std::string& tag, const std::string& name) {
   if (!a || !b) return tag == name;
   return a->repository == b->repository && a->tag == b->tag &&
          (a->registry == b->registry || a->registry.empty() || b->registry.empty());
+}
+
+std::optional<boost::json::value> find_annotated(const boost::json::value& index,
+                                                 const std::string& name) {
+  const auto* entries = base::json::find(index, "/manifests");
+  if (name.empty() || entries == nullptr || !entries->is_array()) return std::nullopt;
+  const std::string tag =
+      name.substr(name.rfind(':') == std::string::npos ? 0 : name.rfind(':') + 1);
+  for (const auto& entry : entries->as_array()) {
+    const auto* annotations = base::json::find(entry, "/annotations");
+    if (annotations == nullptr || !annotations->is_object()) continue;
+    for (const char* key : {"io.containerd.image.name", "org.opencontainers.image.ref.name"}) {
+      const auto* value = annotations->as_object().if_contains(key);
+      if (value == nullptr || !value->is_string()) continue;
+      const std::string given(value->as_string());
+      if (given == name || given == tag || same_image(given, name)) return entry;
+    }
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -235,25 +255,10 @@ Result<Archive::Found> Archive::find_in_layout(const std::string& name, const Pl
   ASSIGN_OR_RETURN(std::string text, read_text("index.json"));
   ASSIGN_OR_RETURN(boost::json::value index, base::json::parse(text));
   // An entry that is annotated with the name is meant; otherwise the platform decides.
-  if (auto* entries = const_cast<boost::json::value*>(base::json::find(index, "/manifests"));
-      entries != nullptr && entries->is_array()) {
-    const std::string tag =
-        name.substr(name.rfind(':') == std::string::npos ? 0 : name.rfind(':') + 1);
-    for (const auto& entry : entries->as_array()) {
-      const auto* annotations = base::json::find(entry, "/annotations");
-      if (annotations == nullptr || !annotations->is_object() || name.empty()) continue;
-      for (const char* key : {"io.containerd.image.name", "org.opencontainers.image.ref.name"}) {
-        const auto* value = annotations->as_object().if_contains(key);
-        if (value == nullptr || !value->is_string()) continue;
-        const std::string given(value->as_string());
-        if (given != name && given != tag && !same_image(given, name)) continue;
-        boost::json::value only = entry;
-        only.as_object().erase("platform");
-        index.as_object()["manifests"] = boost::json::array{only};
-        text = base::json::render(index);
-        break;
-      }
-    }
+  if (auto named = find_annotated(index, name)) {
+    named->as_object().erase("platform");
+    text = base::json::render(boost::json::object{
+        {"schemaVersion", 2}, {"manifests", boost::json::array{std::move(*named)}}});
   }
   std::string media_type = "application/vnd.oci.image.index.v1+json";
   for (int depth = 0; depth < 4; ++depth) {

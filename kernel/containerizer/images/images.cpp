@@ -274,8 +274,7 @@ void Images::Impl::collect(bool all, std::function<void()> done) {
 }
 
 void Images::Impl::schedule_collection() {
-  (void)pool.run([kept = store] { (void)kept->empty_trash(); }, [] {});
-  if (!options.collection.enabled) return;
+  if (!options.collection.enabled || collection_timer != 0) return;
   collection_timer = loop.every(options.collection.interval, [weak = weak_from_this()] {
     if (const auto self = weak.lock()) self->collect(false, nullptr);
   });
@@ -295,6 +294,7 @@ Images::~Images() {
   impl_->tasks.clear();
   impl_->secure.reset();
   impl_->insecure.reset();
+  impl_->store->unlock();
 }
 
 Result<std::unique_ptr<Images>> Images::open(base::Loop& loop, base::Pool& pool,
@@ -315,7 +315,7 @@ Result<std::unique_ptr<Images>> Images::open(base::Loop& loop, base::Pool& pool,
         pulled[name] = record.pulled;
         impl->names[name] = id;
       }
-  impl->schedule_collection();
+  (void)pool.run([kept = impl->store] { (void)kept->empty_trash(); }, [] {});
   return std::unique_ptr<Images>(new Images(std::move(impl)));
 }
 
@@ -409,6 +409,10 @@ void Images::release(const std::string& holder) {
       record != impl_->content.images.end())
     impl_->touch(record->second);
   impl_->holders.erase(found);
+}
+
+void Images::start_collection() {
+  impl_->schedule_collection();
 }
 
 void Images::collect(bool all, std::function<void()> done) {

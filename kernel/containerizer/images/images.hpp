@@ -67,6 +67,10 @@ class Images {
   Result<ImagePtr> hold(const std::string& holder, const std::string& id);
   void release(const std::string& holder);
 
+  /// Containers from before are known now: what nobody uses may be removed from here on, every so
+  /// often.
+  void start_collection();
+
   /// Removes now what the policy allows. `all`: every image that no container uses, whatever its
   /// age.
   void collect(bool all, std::function<void()> done);

@@ -9,7 +9,8 @@ namespace {
 
 constexpr size_t kPauseAt = 8 << 20;
 constexpr size_t kResumeAt = 2 << 20;
-constexpr int kMaxBreaks = 8;  // in a row without a byte of progress between them
+constexpr int kMaxBreaks = 6;  // in a row without a byte of progress between them
+constexpr int kMaxBreaksInAll = 100;
 constexpr base::Duration kBreakDelay = base::milliseconds(200);
 
 /// "bytes 100-199/200" -> 100.
@@ -87,6 +88,14 @@ void LayerJob::on_head(const base::http::Response& head) {
     return fail(Error{base::Code::BadGateway,
                       "the registry sent another part of a layer than it was asked for"});
   }
+  // An answer that is complete and yet of another length is no break but another content.
+  if (const auto length = base::parse_uint(head.headers.get_or("Content-Length", ""));
+      length && start + *length != layer_.size) {
+    registry_->cancel_stream(path_);
+    return fail(Error{base::Code::Corrupt,
+                      "the registry has " + std::to_string(start + *length) + " bytes of layer " +
+                          layer_.digest + ", its manifest says " + std::to_string(layer_.size)});
+  }
   skip_ = received_ - start;
 }
 
@@ -127,7 +136,8 @@ void LayerJob::on_end(Status status) {
   const bool transient = error.code == base::Code::BadGateway ||
                          error.code == base::Code::Timeout ||
                          (error.code == base::Code::Unavailable && received_ > 0);
-  if (!transient || ++breaks_ > kMaxBreaks) return fail(error);
+  if (!transient || ++breaks_ > kMaxBreaks || ++breaks_in_all_ > kMaxBreaksInAll)
+    return fail(error);
   LOG_INFO("layer {}: interrupted at {} of {} bytes ({}), going on from there", layer_.digest,
            received_, layer_.size, error.message);
   timer_ = loop_.after(kBreakDelay * (1 << std::min(breaks_, 6)), [self = shared_from_this()] {

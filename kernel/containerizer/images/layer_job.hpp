@@ -60,7 +60,7 @@ class LayerJob : public std::enable_shared_from_this<LayerJob> {
   uint64_t skip_ = 0;  // of an answer that begins before what is missing
   bool busy_ = false;  // the pool has the writer
   bool paused_ = false, all_here_ = false, ended_ = false, stream_over_ = true;
-  int breaks_ = 0;
+  int breaks_ = 0, breaks_in_all_ = 0;
   base::Loop::TimerId timer_ = 0;
 };
 

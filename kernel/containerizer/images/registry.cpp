@@ -140,7 +140,15 @@ void Registry::answered(const std::shared_ptr<Get>& get, Result<Response> answer
     return;
   }
   if (!answer) return get->done(answer.error());
-  get->done(answer_error(*answer, endpoint_.url));
+  get->done(refusal(*answer));
+}
+
+Error Registry::refusal(const Response& answer) const {
+  Error error = answer_error(answer, endpoint_.url);
+  if ((answer.status == 401 || answer.status == 403) && credential_ && !credential_->user.empty())
+    error.message += "; it refuses the user '" + base::valid_utf8(credential_->user) +
+                     "', or this image to that user";
+  return error;
 }
 
 void Registry::stream(const std::string& path, uint64_t offset,
@@ -178,7 +186,7 @@ void Registry::start_stream(const std::shared_ptr<Streaming>& streaming) {
     const auto refused = std::exchange(streaming->refused, std::nullopt);
     if (!refused) return streaming->callbacks.on_end(std::move(status));
     if (refused->status != 401 || streaming->logged_in)
-      return streaming->callbacks.on_end(answer_error(*refused, self->endpoint_.url));
+      return streaming->callbacks.on_end(self->refusal(*refused));
     streaming->logged_in = true;
     self->log_in(std::string(refused->headers.get_or("WWW-Authenticate", "")), words_of(*refused),
                  [self, streaming](Status ready) {

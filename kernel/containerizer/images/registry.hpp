@@ -49,6 +49,7 @@ class Registry : public std::enable_shared_from_this<Registry> {
   struct Get;
   struct Streaming;
 
+  Error refusal(const base::http::Response& answer) const;
   void attempt(const std::shared_ptr<Get>& get);
   void answered(const std::shared_ptr<Get>& get, Result<base::http::Response> answer);
   void start_stream(const std::shared_ptr<Streaming>& streaming);

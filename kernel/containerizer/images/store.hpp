@@ -47,6 +47,9 @@ class Store {
   /// Takes the lock, sweeps, loads. The sweep renames; empty_trash() does the long work.
   static Result<std::unique_ptr<Store>> open(const std::string& directory, Content& content);
 
+  /// Another agent may have it.
+  void unlock() { lock_.reset(); }
+
   const std::string& directory() const { return directory_; }
 
   /// A new directory with an empty directory fs/ in it.

@@ -24,13 +24,26 @@ enum class Key : char {
   PidFile = 'p',         // gets "<pid> <start time> <boot id>" of the helper
   Cgroup = 'c',          // repeated: a cgroup.procs file to enter
   Limit = 'r',           // repeated: "<resource number> <soft> <hard>", "-" for unlimited
-  Mount = 'm',           // repeated: "<flags> <type> <target>" with flags of MountFlag; type "bind:<fd>" or a file system
-  MountSource = 'M',     // path of the mount source for the Mount entry that follows
+  Mount = 'm',           // repeated: "<ro|rw>[,nofollow] <type> <target>"; type "bind", a file system, or
+                         // "none": the directory is only made
+  MountSource = 'M',     // path of the mount source for the Mount entry that follows, or the file system's options
   Join = 'j',            // pid whose mount, pid and ipc namespaces are entered before anything else
   PrivateMounts = 'n',   // "1": this process has a mount namespace of its own
   PrivatePids = 'P',     // "1": this process is the first of a pid namespace
   PrivateIpc = 'i',      // "1": ipc namespace of its own, with its own /dev/shm
   TermFirstOnly = 't',   // "1": SIGTERM goes to the first process only, not to the whole tree
+  Root = 'R',            // directory that becomes the container's root; targets and directory are seen from there
+  RootLayer = 'L',       // repeated, top first: directories that overlayfs shows at Root; none: Root holds the files itself
+  RootWritable = 'U',    // directory with upper/ and work/ for overlayfs
+  RootReadOnly = 'W',    // "1": the root itself cannot be written to
+  Privileged = 'v',      // "1": all devices, nothing of /proc and /sys masked or read-only
+  ShmSize = 'S',         // bytes of /dev/shm
+  UserName = 'N',        // "user[:group]" in names or numbers of the container's files; User and Group are for names that
+                         // are not found there
+  GroupName = 'A',       // repeated: one more group, in the container's names or numbers
+  Owned = 'O',           // directory that is given to the user
+  Capabilities = 'C',    // hexadecimal mask of those that can be had; absent: all
+  NoNewPrivileges = 'w', // "1": setuid programs have no effect
   End = '.',             // the last entry; a sheet without it is refused
 };
 

@@ -50,6 +50,15 @@ std::string limit_text(const std::optional<uint64_t>& value) {
   return value ? std::to_string(*value) : "-";
 }
 
+void put_root(const RootFiles& root, Sheet& sheet) {
+  sheet.put(Key::Root, root.path);
+  for (const auto& layer : root.layers) sheet.put(Key::RootLayer, layer);
+  sheet.put_path(Key::RootWritable, root.writable);
+  sheet.put_flag(Key::RootReadOnly, root.read_only);
+  sheet.put_flag(Key::Privileged, root.privileged);
+  sheet.put(Key::ShmSize, std::to_string(root.shm_bytes));
+}
+
 Result<Fd> memory_file(const std::string& bytes) {
   Fd file(memfd_create("dcos-launch-order", MFD_CLOEXEC));
   if (!file) return base::errno_error("memfd_create", errno);
@@ -111,13 +120,24 @@ Result<std::string> encode_order(const LaunchOrder& order) {
                               limit_text(limit.hard));
   for (const auto& mount : order.mounts) {
     sheet.put(Key::MountSource, mount.source);
-    sheet.put(Key::Mount, std::string(mount.read_only ? "ro" : "rw") + " bind " + mount.target);
+    const std::string access = std::string(mount.read_only ? "ro" : "rw") + (mount.no_links ? ",nofollow " : " ");
+    sheet.put(Key::Mount, access + mount.type + " " + mount.target);
   }
   if (order.join > 0) sheet.put(Key::Join, std::to_string(order.join));
   sheet.put_flag(Key::PrivateMounts, order.private_mounts);
   sheet.put_flag(Key::PrivatePids, order.private_pids);
   sheet.put_flag(Key::PrivateIpc, order.private_ipc);
   sheet.put_flag(Key::TermFirstOnly, order.term_first_only);
+  if (order.root) put_root(*order.root, sheet);
+  sheet.put_path(Key::UserName, order.image_user);
+  for (const auto& group : order.image_groups) sheet.put(Key::GroupName, group);
+  sheet.put_path(Key::Owned, order.owned);
+  if (order.capabilities) {
+    char text[32];
+    snprintf(text, sizeof text, "%llx", static_cast<unsigned long long>(*order.capabilities));
+    sheet.put(Key::Capabilities, text);
+  }
+  sheet.put_flag(Key::NoNewPrivileges, order.no_new_privileges);
   sheet.put(Key::End, "");
   if (sheet.bad()) return base::invalid("an argument, variable or path contains a NUL character");
   return sheet.take();

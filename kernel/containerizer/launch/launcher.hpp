@@ -33,6 +33,20 @@ struct Limit {
 struct BindMount {
   std::string source, target;
   bool read_only = false;
+  std::string type = "bind";  // or a file system, whose options are `source`; or "none": the directory is only made
+  bool no_links = false;      // the source's path may be the task's own doing
+  bool optional = false;      // left out when there is no source
+  bool make_source = false;   // a directory is made when there is no source
+};
+
+/// The files that a container sees instead of the machine's.
+struct RootFiles {
+  std::string path;                 // where they are mounted, or what they are when there are no layers
+  std::vector<std::string> layers;  // directories, top first
+  std::string writable;             // with upper/ and work/; with layers
+  bool read_only = false;
+  bool privileged = false;
+  uint64_t shm_bytes = 64 << 20;
 };
 
 struct LaunchOrder {
@@ -49,6 +63,12 @@ struct LaunchOrder {
   pid_t join = 0;                    // enter this process's namespaces
   bool private_mounts = false, private_pids = false, private_ipc = false;
   bool term_first_only = false;
+  std::optional<RootFiles> root{};
+  std::string image_user{};              // "user[:group]" in the container's names; `user` stands in when it has none such
+  std::vector<std::string> image_groups{};
+  std::string owned{};                   // directory that is given to the image's user
+  std::optional<uint64_t> capabilities{};  // those that can be had; absent: all
+  bool no_new_privileges = false;
 };
 
 /// The sheet's bytes; an error when a text contains NUL or there is no program.

@@ -45,6 +45,7 @@ void require(const Failure& failure) {
   if (setsid() < 0) fail("cannot start a session", "", errno);
   protect_from_oom_killer(false);
   require(set_limits(order));
+  require(drop_privileges(order));
   require(switch_user(order));
   if (order.directory != nullptr && chdir(order.directory) != 0)
     fail("cannot enter the working directory", order.directory, errno);
@@ -98,7 +99,11 @@ int run() {
   Tree tree{order.private_pids, -1};
   if (!tree.private_pids) tree.proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   require(join_namespaces(order));
-  require(set_up_mounts(order));
+  const int owned = order.owned == nullptr ? -1 : open(order.owned, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  require(order.root == nullptr ? set_up_mounts(order) : set_up_root(order));
+  require(resolve_user(order));
+  require(give_to_user(order, owned));
+  if (owned >= 0) close(owned);
 
   const pid_t task = fork();
   if (task < 0) fail("cannot fork", "", errno);

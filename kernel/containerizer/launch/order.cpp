@@ -67,6 +67,23 @@ const char* take(Key key, char* text, Order& order, Lists& lists) {
       if (!parse_number(text, number)) return "bad pid to join";
       order.join = static_cast<pid_t>(number);
       return nullptr;
+    case Key::Root: order.root = text; return nullptr;
+    case Key::RootWritable: order.writable = text; return nullptr;
+    case Key::RootReadOnly: order.read_only_root = true; return nullptr;
+    case Key::Privileged: order.privileged = true; return nullptr;
+    case Key::ShmSize: order.shm_size = text; return nullptr;
+    case Key::UserName: order.user_name = text; return nullptr;
+    case Key::Owned: order.owned = text; return nullptr;
+    case Key::Capabilities: order.capabilities = text; return nullptr;
+    case Key::NoNewPrivileges: order.no_new_privileges = true; return nullptr;
+    case Key::RootLayer:
+      if (order.layer_count == kMaxLayers) return "too many layers";
+      order.layers[order.layer_count++] = text;
+      return nullptr;
+    case Key::GroupName:
+      if (order.group_name_count == kMaxGroupNames) return "too many groups";
+      order.group_names[order.group_name_count++] = text;
+      return nullptr;
     case Key::End: return nullptr;
   }
   return "unknown key: the helper and the agent are of different builds";
@@ -91,7 +108,7 @@ const char* read_order(int fd, Order& order) {
   }
   if (arguments == 0) return "no program";
   order.arguments = static_cast<char**>(calloc(arguments + 1, sizeof(char*)));
-  order.variables = static_cast<char**>(calloc(variables + 1, sizeof(char*)));
+  order.variables = static_cast<char**>(calloc(variables + 2, sizeof(char*)));  // HOME may come on top
   if (order.arguments == nullptr || order.variables == nullptr) return "no memory";
 
   Lists lists;

@@ -13,10 +13,12 @@ constexpr int kMaxCgroups = 16;
 constexpr int kMaxGroups = 256;
 constexpr int kMaxMounts = 64;
 constexpr int kMaxLimits = 16;
+constexpr int kMaxLayers = 256;
+constexpr int kMaxGroupNames = 32;
 
 struct MountOrder {
   const char* source = nullptr;
-  const char* text = nullptr;  // "<ro|rw> <type> <target>"
+  const char* text = nullptr;  // as in format.hpp
 };
 
 struct Order {
@@ -41,6 +43,18 @@ struct Order {
   size_t group_count = 0;
   pid_t join = 0;
   bool private_mounts = false, private_pids = false, private_ipc = false, term_first_only = false;
+  const char* root = nullptr;
+  const char* layers[kMaxLayers] = {};
+  int layer_count = 0;
+  const char* writable = nullptr;
+  const char* user_name = nullptr;
+  const char* group_names[kMaxGroupNames] = {};
+  int group_name_count = 0;
+  const char* owned = nullptr;
+  const char* capabilities = nullptr;
+  const char* shm_size = nullptr;
+  bool read_only_root = false, privileged = false, no_new_privileges = false;
+  char home[512] = {};  // of the user, once resolved
   void* mapping = nullptr;
   size_t mapping_size = 0;
 };

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -142,8 +143,50 @@ Failure open_status_directory(const Order& order, int* fd) {
 
 namespace {
 
-/// Mounts one "<ro|rw> <type> <target>" with its source.
-Failure set_up_mount(const MountOrder& mount_order) {
+int open_at(const char* path, int flags, unsigned long long resolve, int root, int mode) {
+  struct open_how how = {};
+  how.flags = static_cast<unsigned long long>(flags | O_CLOEXEC);
+  how.mode = static_cast<unsigned long long>(mode);
+  how.resolve = resolve;
+  for (;;) {
+    const int fd = static_cast<int>(syscall(SYS_openat2, root, path, &how, sizeof how));
+    if (fd >= 0 || errno != EAGAIN) return fd;
+  }
+}
+
+/// The target of a mount: in the container's root it may follow links, which lead nowhere else; on the machine none may
+/// be on the way.
+int open_target(const char* target, int root) {
+  if (root >= 0) return open_inside(root, target, O_PATH);
+  return open_at(target, O_PATH, RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS, AT_FDCWD, 0);
+}
+
+/// What was mounted last on `target` cannot be written to from here on.
+bool make_read_only(const char* target, int root) {
+  struct mount_attributes {
+    unsigned long long set, clear, propagation, userns;
+  } attributes = {1 /* MOUNT_ATTR_RDONLY */, 0, 0, 0};
+  const int mounted = open_target(target, root);
+  if (mounted < 0) return false;
+  bool done = syscall(SYS_mount_setattr, mounted, "", AT_EMPTY_PATH | AT_RECURSIVE, &attributes, sizeof attributes) == 0;
+  if (!done) {
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", mounted);
+    done = mount(nullptr, path, nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY, nullptr) == 0;
+  }
+  const int error = errno;
+  close(mounted);
+  errno = error;
+  return done;
+}
+
+}  // namespace
+
+int open_inside(int root, const char* path, int flags, int mode) {
+  return open_at(path, flags, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS, root, mode);
+}
+
+Failure mount_one(const MountOrder& mount_order, int root) {
   char text[8192];
   if (snprintf(text, sizeof text, "%s", mount_order.text) >= static_cast<int>(sizeof text))
     return {"the mount's text is too long", "", 0};
@@ -152,48 +195,35 @@ Failure set_up_mount(const MountOrder& mount_order) {
   const char* type = rest == nullptr ? nullptr : strsep(&rest, " ");
   if (type == nullptr || rest == nullptr) return {"a mount without target", mount_order.text, 0};
   const char* target = rest;
-  if (strcmp(type, "bind") != 0) {
-    if (mount(type, target, type, MS_NOSUID | MS_NODEV, mount_order.source) != 0)
-      return {"cannot mount on", mount_order.text, errno};
-    return {};
-  }
-  if (mount_order.source == nullptr) return {"a bind mount without source", mount_order.text, 0};
   // Both ends are opened first and mounted by descriptor, so that neither can be exchanged for a link meanwhile.
-  const int source = open(mount_order.source, O_PATH | O_CLOEXEC);
-  if (source < 0) return {"cannot open the volume's source", mount_order.source, errno};
-  struct open_how how = {};
-  how.flags = O_PATH | O_CLOEXEC;
-  how.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
-  const int at = static_cast<int>(syscall(SYS_openat2, AT_FDCWD, target, &how, sizeof how));
+  char source_path[64], target_path[64];
+  const bool bind = strcmp(type, "bind") == 0;
+  int source = -1;
+  if (bind) {
+    if (mount_order.source == nullptr) return {"a bind mount without source", mount_order.text, 0};
+    source = strstr(access, "nofollow") != nullptr
+                 ? open_at(mount_order.source, O_PATH, RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS, AT_FDCWD, 0)
+                 : open(mount_order.source, O_PATH | O_CLOEXEC);
+    if (source < 0) return {"cannot open the volume's source", mount_order.source, errno};
+    snprintf(source_path, sizeof source_path, "/proc/self/fd/%d", source);
+  }
+  const int at = open_target(target, root);
   if (at < 0) {
     const int error = errno;
     return {error == ELOOP ? "the volume's path contains a symbolic link" : "cannot open the volume's target",
             mount_order.text, error};
   }
-  char source_path[64], target_path[64];
-  snprintf(source_path, sizeof source_path, "/proc/self/fd/%d", source);
   snprintf(target_path, sizeof target_path, "/proc/self/fd/%d", at);
-  if (mount(source_path, target_path, nullptr, MS_BIND | MS_REC, nullptr) != 0)
+  if (!bind && mount(type, target_path, type, MS_NOSUID | MS_NODEV, mount_order.source) != 0)
+    return {"cannot mount on", mount_order.text, errno};
+  if (bind && mount(source_path, target_path, nullptr, MS_BIND | MS_REC, nullptr) != 0)
     return {"cannot bind the volume", mount_order.text, errno};
-  if (strcmp(access, "ro") == 0) {
-    struct mount_attributes {
-      unsigned long long set, clear, propagation, userns;
-    } attributes = {1 /* MOUNT_ATTR_RDONLY */, 0, 0, 0};
-    const int mounted = open(target, O_PATH | O_CLOEXEC);
-    const long done = mounted < 0 ? -1
-                                  : syscall(SYS_mount_setattr, mounted, "", AT_EMPTY_PATH | AT_RECURSIVE, &attributes,
-                                            sizeof attributes);
-    if (done != 0 &&
-        mount(nullptr, target, nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY, nullptr) != 0)
-      return {"cannot make the volume read-only", mount_order.text, errno};
-    if (mounted >= 0) close(mounted);
-  }
-  close(source);
+  if (strncmp(access, "ro", 2) == 0 && !make_read_only(target, root))
+    return {"cannot make the volume read-only", mount_order.text, errno};
+  if (source >= 0) close(source);
   close(at);
   return {};
 }
-
-}  // namespace
 
 Failure set_up_mounts(const Order& order) {
   if (!order.private_mounts) return {};
@@ -201,7 +231,7 @@ Failure set_up_mounts(const Order& order) {
   if (mount(nullptr, "/", nullptr, MS_SLAVE | MS_REC, nullptr) != 0)
     return {"cannot detach the mount namespace", "", errno};
   for (int i = 0; i < order.mount_count; ++i) {
-    const Failure failure = set_up_mount(order.mounts[i]);
+    const Failure failure = mount_one(order.mounts[i], -1);
     if (failure.step != nullptr) return failure;
   }
   // Last, because bind mounts go by /proc/self/fd.
@@ -237,7 +267,31 @@ Failure switch_user(const Order& order) {
   return {};
 }
 
+Failure drop_privileges(const Order& order) {
+  if (order.capabilities != nullptr) {
+    const unsigned long long kept = strtoull(order.capabilities, nullptr, 16);
+    for (unsigned long capability = 0; capability < 64; ++capability) {
+      if ((kept >> capability & 1) != 0) continue;
+      if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0) continue;
+      if (errno == EINVAL) break;  // the kernel knows no more of them
+      return {"cannot drop a capability", "", errno};
+    }
+  }
+  if (order.no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+    return {"cannot set no_new_privs", "", errno};
+  return {};
+}
+
 Failure execute(const Order& order) {
+  char home[sizeof order.home + 8];
+  if (order.home[0] != '\0') {
+    int count = 0;
+    bool given = false;
+    for (; order.variables[count] != nullptr; ++count)
+      given = given || strncmp(order.variables[count], "HOME=", 5) == 0;
+    snprintf(home, sizeof home, "HOME=%s", order.home);
+    if (!given) order.variables[count] = home;
+  }
   environ = order.variables;
   execvpe(order.program, order.arguments, order.variables);
   return {"cannot run", order.program, errno};

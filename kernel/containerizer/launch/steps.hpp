@@ -29,6 +29,24 @@ Failure join_namespaces(const Order& order);
 Failure open_status_directory(const Order& order, int* fd);
 
 Failure set_up_mounts(const Order& order);
+
+/// Mounts the image's files, what a program expects to find in a root, and the volumes; then makes that the root.
+Failure set_up_root(const Order& order);
+
+/// Opens `path` as if `root` were the root directory, whatever links it has; -1 with errno. Flags as for open().
+int open_inside(int root, const char* path, int flags, int mode = 0);
+
+/// Mounts one entry of the order below `root` (-1: paths are the machine's own).
+Failure mount_one(const MountOrder& mount_order, int root);
+
+/// Names of users and groups into numbers, by /etc/passwd and /etc/group as they are after set_up_root().
+Failure resolve_user(Order& order);
+
+/// The sandbox and the output files to the user that was resolved. `owned`: descriptor, or -1.
+Failure give_to_user(const Order& order, int owned);
+
+/// The bounding set of capabilities and no_new_privs, for the task's own process.
+Failure drop_privileges(const Order& order);
 Failure set_limits(const Order& order);
 Failure switch_user(const Order& order);
 

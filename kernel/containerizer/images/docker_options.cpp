@@ -1,0 +1,335 @@
+#include "kernel/containerizer/images/docker_options.hpp"
+
+#include <sys/resource.h>
+
+#include <functional>
+
+#include "base/numbers.hpp"
+#include "base/strings.hpp"
+
+namespace containerizer::images {
+namespace {
+
+constexpr const char* kCapabilityNames[] = {"CHOWN",
+                                            "DAC_OVERRIDE",
+                                            "DAC_READ_SEARCH",
+                                            "FOWNER",
+                                            "FSETID",
+                                            "KILL",
+                                            "SETGID",
+                                            "SETUID",
+                                            "SETPCAP",
+                                            "LINUX_IMMUTABLE",
+                                            "NET_BIND_SERVICE",
+                                            "NET_BROADCAST",
+                                            "NET_ADMIN",
+                                            "NET_RAW",
+                                            "IPC_LOCK",
+                                            "IPC_OWNER",
+                                            "SYS_MODULE",
+                                            "SYS_RAWIO",
+                                            "SYS_CHROOT",
+                                            "SYS_PTRACE",
+                                            "SYS_PACCT",
+                                            "SYS_ADMIN",
+                                            "SYS_BOOT",
+                                            "SYS_NICE",
+                                            "SYS_RESOURCE",
+                                            "SYS_TIME",
+                                            "SYS_TTY_CONFIG",
+                                            "MKNOD",
+                                            "LEASE",
+                                            "AUDIT_WRITE",
+                                            "AUDIT_CONTROL",
+                                            "SETFCAP",
+                                            "MAC_OVERRIDE",
+                                            "MAC_ADMIN",
+                                            "SYSLOG",
+                                            "WAKE_ALARM",
+                                            "BLOCK_SUSPEND",
+                                            "AUDIT_READ",
+                                            "PERFMON",
+                                            "BPF",
+                                            "CHECKPOINT_RESTORE"};
+
+constexpr uint64_t bit(int number) {
+  return uint64_t{1} << number;
+}
+
+Result<uint64_t> capability(const std::string& text) {
+  std::string name = base::to_upper(text);
+  if (name.starts_with("CAP_")) name = name.substr(4);
+  if (name == "ALL") return ~uint64_t{0};
+  for (size_t i = 0; i < std::size(kCapabilityNames); ++i)
+    if (name == kCapabilityNames[i]) return uint64_t{1} << i;
+  return base::invalid("there is no capability '" + base::valid_utf8(text) + "'");
+}
+
+Result<launch::Limit> ulimit(const std::string& text) {
+  static const std::map<std::string, int> kNames = {
+      {"as", RLIMIT_AS},           {"core", RLIMIT_CORE},         {"cpu", RLIMIT_CPU},
+      {"data", RLIMIT_DATA},       {"fsize", RLIMIT_FSIZE},       {"locks", RLIMIT_LOCKS},
+      {"memlock", RLIMIT_MEMLOCK}, {"msgqueue", RLIMIT_MSGQUEUE}, {"nice", RLIMIT_NICE},
+      {"nofile", RLIMIT_NOFILE},   {"nproc", RLIMIT_NPROC},       {"rss", RLIMIT_RSS},
+      {"rtprio", RLIMIT_RTPRIO},   {"rttime", RLIMIT_RTTIME},     {"sigpending", RLIMIT_SIGPENDING},
+      {"stack", RLIMIT_STACK}};
+  const size_t equals = text.find('=');
+  const auto name = kNames.find(text.substr(0, equals));
+  if (equals == std::string::npos || name == kNames.end())
+    return base::invalid("must be NAME=SOFT[:HARD]");
+  const std::string values = text.substr(equals + 1);
+  const size_t colon = values.find(':');
+  launch::Limit out{name->second, std::nullopt, std::nullopt};
+  const auto take = [](const std::string& value, std::optional<uint64_t>& into) -> Status {
+    if (value == "-1" || value == "unlimited") return {};
+    ASSIGN_OR_RETURN(into, base::parse_uint(value));
+    return {};
+  };
+  RETURN_IF_ERROR(take(values.substr(0, colon), out.soft));
+  RETURN_IF_ERROR(take(colon == std::string::npos ? values : values.substr(colon + 1), out.hard));
+  if (out.hard && (!out.soft || *out.soft > *out.hard))
+    return base::invalid("the soft limit is above the hard limit");
+  return out;
+}
+
+/// "64m": Docker's units are powers of 1024 with one letter.
+Result<uint64_t> size(std::string text) {
+  text = base::to_lower(text);
+  if (text.ends_with('b') && text.size() > 1) text.pop_back();
+  uint64_t factor = 1;
+  if (!text.empty()) switch (text.back()) {
+      case 'k':
+        factor = 1 << 10;
+        break;
+      case 'm':
+        factor = 1 << 20;
+        break;
+      case 'g':
+        factor = 1 << 30;
+        break;
+      default:
+        break;
+    }
+  if (factor > 1) text.pop_back();
+  ASSIGN_OR_RETURN(const uint64_t number, base::parse_uint(text));
+  if (number > (uint64_t{1} << 40) / factor) return base::invalid("it is too large");
+  return number * factor;
+}
+
+Status volume(const std::string& text, DockerOptions& out) {
+  const auto parts = base::split(text, ':');
+  if (parts.size() < 2 || parts.size() > 3)
+    return base::unsupported(
+        "a volume without a host path is not supported by this build; give HOST:CONTAINER[:ro]");
+  DockerOptions::Volume item{std::string(parts[0]), std::string(parts[1])};
+  if (!item.source.starts_with('/'))
+    return base::unsupported(
+        "named volumes need a volume driver, which this build does not have; give an absolute host "
+        "path");
+  if (!item.target.starts_with('/')) return base::invalid("the container path must be absolute");
+  if (parts.size() == 3)
+    for (const auto option : base::split(parts[2], ',')) {
+      if (option == "ro")
+        item.read_only = true;
+      else if (option != "rw" && option != "z" && option != "Z" && option != "rprivate" &&
+               option != "private" && option != "rslave" && option != "slave")
+        return base::unsupported("the volume option '" + std::string(option) +
+                                 "' is not supported by this build");
+    }
+  out.volumes.push_back(std::move(item));
+  return {};
+}
+
+Status device(const std::string& text, DockerOptions& out) {
+  const auto parts = base::split(text, ':');
+  DockerOptions::Volume item{std::string(parts[0]),
+                             std::string(parts.size() > 1 ? parts[1] : parts[0])};
+  if (!item.source.starts_with("/dev/") || !item.target.starts_with('/') || parts.size() > 3)
+    return base::invalid("must be /dev/NAME[:PATH[:rwm]]");
+  out.devices.push_back(std::move(item));
+  return {};
+}
+
+Status security(const std::string& text, DockerOptions& out) {
+  if (text == "no-new-privileges" || text == "no-new-privileges:true" ||
+      text == "no-new-privileges=true") {
+    out.no_new_privileges = true;
+    return {};
+  }
+  for (const char* harmless :
+       {"seccomp=unconfined", "seccomp:unconfined", "apparmor=unconfined", "apparmor:unconfined",
+        "label=disable", "label:disable", "no-new-privileges:false"})
+    if (text == harmless) return {};
+  return base::unsupported("'" + base::valid_utf8(text) + "' is not supported by this build");
+}
+
+Result<bool> boolean(const std::string& text) {
+  if (text.empty() || text == "true" || text == "1") return true;
+  if (text == "false" || text == "0") return false;
+  return base::invalid("must be true or false");
+}
+
+using Take = std::function<Status(const std::string& value, DockerOptions& out)>;
+
+Take flag(bool DockerOptions::*member) {
+  return [member](const std::string& value, DockerOptions& out) -> Status {
+    ASSIGN_OR_RETURN(out.*member, boolean(value));
+    return {};
+  };
+}
+
+Status ignore(const std::string&, DockerOptions&) {
+  return {};
+}
+
+Status only_host(const std::string& value, bool& shared) {
+  if (value != "host") return base::unsupported("only 'host' is supported by this build");
+  shared = true;
+  return {};
+}
+
+Status set_variable(const std::string& value, DockerOptions& out) {
+  const size_t equals = value.find('=');
+  // Without a value Docker passes its own variable on, and there is none to pass on here.
+  if (equals != std::string::npos && equals > 0)
+    out.environment[value.substr(0, equals)] = value.substr(equals + 1);
+  return {};
+}
+
+/// One row per option that has a meaning here.
+const std::map<std::string, Take>& table() {
+  static const Take kGroup = [](const std::string& value, DockerOptions& out) -> Status {
+    if (out.groups.size() >= 32) return base::invalid("more than 32 groups");
+    out.groups.push_back(value);
+    return {};
+  };
+  static const Take kUser = [](const std::string& value, DockerOptions& out) -> Status {
+    out.user = value;
+    return {};
+  };
+  static const Take kDirectory = [](const std::string& value, DockerOptions& out) -> Status {
+    if (!value.starts_with('/')) return base::invalid("must be an absolute path");
+    out.working_directory = value;
+    return {};
+  };
+  static const Take kNetwork = [](const std::string& value, DockerOptions&) -> Status {
+    return value == "host"
+               ? Status()
+               : Status(base::unsupported("the network '" + base::valid_utf8(value) +
+                                          "' is not supported by this build; use the host's"));
+  };
+  static const std::map<std::string, Take> rows = {
+      {"env", set_variable},
+      {"e", set_variable},
+      {"volume", volume},
+      {"v", volume},
+      {"user", kUser},
+      {"u", kUser},
+      {"workdir", kDirectory},
+      {"w", kDirectory},
+      {"entrypoint",
+       [](const std::string& value, DockerOptions& out) -> Status {
+         out.entrypoint = value;
+         return {};
+       }},
+      {"cap-add",
+       [](const std::string& value, DockerOptions& out) -> Status {
+         ASSIGN_OR_RETURN(const uint64_t mask, capability(value));
+         if (out.capabilities) *out.capabilities |= mask;
+         return {};
+       }},
+      {"cap-drop",
+       [](const std::string& value, DockerOptions& out) -> Status {
+         ASSIGN_OR_RETURN(const uint64_t mask, capability(value));
+         if (out.capabilities) *out.capabilities &= ~mask;
+         return {};
+       }},
+      {"ulimit",
+       [](const std::string& value, DockerOptions& out) -> Status {
+         ASSIGN_OR_RETURN(const launch::Limit limit, ulimit(value));
+         out.limits.push_back(limit);
+         return {};
+       }},
+      {"shm-size",
+       [](const std::string& value, DockerOptions& out) -> Status {
+         ASSIGN_OR_RETURN(out.shm_bytes, size(value));
+         return {};
+       }},
+      {"tmpfs",
+       [](const std::string& value, DockerOptions& out) -> Status {
+         const size_t colon = value.find(':');
+         if (!value.starts_with('/')) return base::invalid("must be an absolute path");
+         out.tmpfs.emplace_back(value.substr(0, colon),
+                                colon == std::string::npos ? "" : value.substr(colon + 1));
+         return {};
+       }},
+      {"device", device},
+      {"group-add", kGroup},
+      {"security-opt", security},
+      {"network", kNetwork},
+      {"net", kNetwork},
+      {"pid", [](const std::string& value,
+                 DockerOptions& out) { return only_host(value, out.share_pids); }},
+      {"ipc",
+       [](const std::string& value, DockerOptions& out) {
+         return value == "private" || value == "shareable" ? Status()
+                                                           : only_host(value, out.share_ipc);
+       }},
+      {"privileged", flag(&DockerOptions::privileged)},
+      {"read-only", flag(&DockerOptions::read_only)},
+      // Of no consequence for the task: what labels are for is the scheduler's, restarting too,
+      // output goes to the sandbox, the first process is an init already, and what ends is removed.
+      {"label", ignore},
+      {"l", ignore},
+      {"log-driver", ignore},
+      {"log-opt", ignore},
+      {"restart", ignore},
+      {"rm", ignore},
+      {"init", ignore}};
+  return rows;
+}
+
+}  // namespace
+
+// CHOWN DAC_OVERRIDE FOWNER FSETID KILL SETGID SETUID SETPCAP NET_BIND_SERVICE NET_RAW SYS_CHROOT
+// AUDIT_WRITE SETFCAP
+const uint64_t kDefaultCapabilities = bit(0) | bit(1) | bit(3) | bit(4) | bit(5) | bit(6) | bit(7) |
+                                      bit(8) | bit(10) | bit(13) | bit(18) | bit(29) | bit(31);
+
+Result<DockerOptions> plan_docker_options(const mesos::v1::ContainerInfo::DockerInfo& docker) {
+  DockerOptions out;
+  if (!docker.volume_driver().empty())
+    return base::unsupported("volume drivers are not supported by this build");
+  // In the order that counts: all that is added, then all that is taken away.
+  for (const bool drops : {false, true}) {
+    for (const auto& parameter : docker.parameters()) {
+      std::string key = parameter.key();
+      while (key.starts_with('-')) key.erase(0, 1);
+      if ((key == "cap-drop") != drops) continue;
+      const auto row = table().find(key);
+      if (row == table().end())
+        return base::unsupported("the docker parameter '" + base::valid_utf8(key) +
+                                 "' is not supported by this build");
+      if (Status taken = row->second(parameter.value(), out); !taken)
+        return taken.error().with_context("the docker parameter '" + key + "'");
+    }
+  }
+  bool added = false, all_dropped = false;
+  uint64_t kept = 0;
+  for (const auto& parameter : docker.parameters()) {
+    if (parameter.key() == "cap-drop" && base::to_upper(parameter.value()) == "ALL")
+      all_dropped = true;
+    if (parameter.key() != "cap-add") continue;
+    const auto mask = capability(parameter.value());
+    if (!mask) return mask.error();
+    kept |= *mask;
+    added = true;
+  }
+  // "Drop all, add one" leaves that one, as Docker has it.
+  if (all_dropped && added && out.capabilities) *out.capabilities = kept;
+  if (docker.privileged()) out.privileged = true;
+  if (out.privileged) out.capabilities.reset();
+  return out;
+}
+
+}  // namespace containerizer::images

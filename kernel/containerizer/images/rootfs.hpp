@@ -1,0 +1,35 @@
+#pragma once
+
+// The files of a container from the layers of its image: overlayfs, mounted later in the
+// container's own namespace, or a copy where that is not to be had. Blocking.
+
+#include <string>
+#include <vector>
+
+#include "kernel/containerizer/images/images.hpp"
+#include "kernel/containerizer/launch/launcher.hpp"
+
+namespace containerizer::images {
+
+enum class Backend { Overlay, Copy };
+
+/// `wanted`: "overlay", "copy", or empty for the best that both directories allow. Tries a mount
+/// that nobody sees.
+Result<Backend> choose_backend(const std::string& wanted, const std::string& store,
+                               const std::string& runtime);
+
+/// Makes what is needed below the container's runtime directory and fills the order's paths.
+Status prepare_root(Backend backend, const Image& image, const std::string& runtime,
+                    launch::RootFiles& root);
+
+/// Everything that prepare_root made and the container wrote. What else is in the runtime directory
+/// stays.
+Status remove_root(const std::string& runtime);
+
+/// One layer over what is in `target` already.
+Status copy_layer(const std::string& layer, const std::string& target);
+
+/// Which image the container of a runtime directory was made from; NotFound when from none.
+Result<std::string> read_image_id(const std::string& runtime);
+
+}  // namespace containerizer::images

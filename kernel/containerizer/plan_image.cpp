@@ -1,0 +1,299 @@
+// Containers with an image: what the framework asked, what the image says, and what Docker's
+// options mean, put together.
+
+#include <signal.h>
+
+#include <algorithm>
+
+#include "base/numbers.hpp"
+#include "base/strings.hpp"
+#include "kernel/containerizer/images/docker_options.hpp"
+#include "kernel/containerizer/plan.hpp"
+
+namespace containerizer {
+namespace {
+
+using mesos::v1::ContainerInfo;
+
+/// Whether the program runs, with which arguments, in a container of the MESOS type. An image's own
+/// executable is its entry point, else the first word of its command.
+Status plan_mesos_program(const mesos::v1::CommandInfo& command, const images::ImageConfig& image,
+                          launch::LaunchOrder& order) {
+  if (command.shell()) {
+    if (!command.has_value()) return base::invalid("Shell specified but no command value provided");
+    return plan_program(command, order);
+  }
+  if (!command.value().empty()) return plan_program(command, order);
+  std::vector<std::string> words = image.entrypoint;
+  if (command.arguments_size() == 0) {
+    words.insert(words.end(), image.command.begin(), image.command.end());
+  } else {
+    if (words.empty() && !image.command.empty()) words.push_back(image.command.front());
+    if (!words.empty())
+      words.insert(words.end(), command.arguments().begin(), command.arguments().end());
+  }
+  if (words.empty())
+    return base::invalid("No executable is found: neither the command nor the image has one");
+  order.program = words.front();
+  order.arguments = std::move(words);
+  return {};
+}
+
+/// In a container of the DOCKER type everything that is given becomes arguments of the entry point.
+Status plan_docker_program(const mesos::v1::CommandInfo& command, const images::ImageConfig& image,
+                           const std::optional<std::string>& entrypoint,
+                           launch::LaunchOrder& order) {
+  if (command.shell()) {
+    if (!command.has_value()) return base::invalid("Shell specified but no command value provided");
+    return plan_program(command, order);
+  }
+  std::vector<std::string> words = image.entrypoint, given;
+  if (entrypoint)
+    words =
+        entrypoint->empty() ? std::vector<std::string>() : std::vector<std::string>{*entrypoint};
+  if (command.has_value() && !command.value().empty()) given.push_back(command.value());
+  given.insert(given.end(), command.arguments().begin(), command.arguments().end());
+  // An entry point of one's own makes the image's command meaningless.
+  if (given.empty() && !entrypoint) given = image.command;
+  words.insert(words.end(), given.begin(), given.end());
+  if (words.empty())
+    return base::invalid("No executable is found: neither the command nor the image has one");
+  order.program = words.front();
+  order.arguments = std::move(words);
+  return {};
+}
+
+void add_image_environment(const images::ImageConfig& image,
+                           std::map<std::string, std::string>& out) {
+  for (const auto& variable : image.environment) {
+    const size_t equals = variable.find('=');
+    if (equals != std::string::npos && equals > 0)
+      out[variable.substr(0, equals)] = variable.substr(equals + 1);
+  }
+}
+
+Result<launch::BindMount> plan_image_volume(const mesos::v1::Volume& volume,
+                                            const ContainerSpec& spec, const PlanContext& context,
+                                            bool docker) {
+  const std::string& target = volume.container_path();
+  const std::string where = "volume " + base::valid_utf8(target) + ": ";
+  if (target.empty()) return base::invalid("a volume has no container path");
+  if (volume.has_image())
+    return base::unsupported(where + "image volumes are not supported by this build");
+  std::string source = volume.host_path();
+  bool in_sandbox = false;
+  if (volume.has_source()) {
+    const auto& given = volume.source();
+    if (given.type() == mesos::v1::Volume::Source::HOST_PATH) {
+      source = given.host_path().path();
+    } else if (given.type() == mesos::v1::Volume::Source::SANDBOX_PATH &&
+               given.sandbox_path().type() == mesos::v1::Volume::Source::SandboxPath::SELF) {
+      source = given.sandbox_path().path();
+      if (source.starts_with('/'))
+        return base::invalid(where + "a path in the sandbox must be relative");
+      in_sandbox = true;
+    } else {
+      return base::unsupported(where + "volumes of type " +
+                               mesos::v1::Volume::Source::Type_Name(given.type()) +
+                               " are not supported by this build");
+    }
+  }
+  if (source.empty())
+    return base::unsupported(where + "only volumes with a host path are supported by this build");
+  if (!stays_below(target) || !stays_below(source))
+    return base::invalid(where + "a path may not contain '..'");
+  const bool absolute = target[0] == '/';
+  if (docker && !absolute && source[0] != '/' && !in_sandbox)
+    return base::invalid(where + "the host path and the container path cannot both be relative");
+  launch::BindMount mount;
+  mount.no_links = mount.make_source = source[0] != '/';
+  if (docker) mount.make_source = true;
+  mount.source = source[0] == '/' ? source : spec.sandbox + "/" + source;
+  mount.target = absolute ? target : context.sandbox_directory + "/" + target;
+  mount.read_only = volume.mode() == mesos::v1::Volume::RO;
+  return mount;
+}
+
+Status check_docker_network(const ContainerInfo& info) {
+  const auto& docker = info.docker();
+  if (docker.network() != ContainerInfo::DockerInfo::HOST)
+    return base::unsupported(
+        "the docker network " + ContainerInfo::DockerInfo::Network_Name(docker.network()) +
+        " is not supported by this build, which has no container networks (CNI); use HOST");
+  if (docker.port_mappings_size() > 0)
+    return base::invalid(
+        "port_mappings need a BRIDGE or USER network; on the host's network a task listens on the "
+        "host's ports");
+  if (!info.hostname().empty())
+    return base::invalid("a hostname cannot be set on the host's network");
+  return {};
+}
+
+/// Files of the machine that a container on its network needs to find others.
+void add_network_files(launch::LaunchOrder& order) {
+  for (const char* file : {"/etc/hosts", "/etc/hostname", "/etc/resolv.conf"}) {
+    launch::BindMount mount{file, file, true};
+    mount.optional = true;
+    order.mounts.push_back(std::move(mount));
+  }
+}
+
+void add_image_volumes(const images::ImageConfig& image, bool read_only_root,
+                       launch::LaunchOrder& order) {
+  for (const auto& path : image.volumes) {
+    if (!path.starts_with('/') || !stays_below(path) || order.mounts.size() >= 48) continue;
+    const bool covered = std::any_of(order.mounts.begin(), order.mounts.end(),
+                                     [&path](const auto& mount) { return mount.target == path; });
+    if (covered) continue;
+    launch::BindMount mount{read_only_root ? "mode=755" : "", path};
+    mount.type = read_only_root ? "tmpfs" : "none";
+    order.mounts.push_back(std::move(mount));
+  }
+}
+
+Status add_volumes(const ContainerSpec& spec, const PlanContext& context, bool docker,
+                   launch::LaunchOrder& order) {
+  for (const auto& volume : spec.container->volumes()) {
+    ASSIGN_OR_RETURN(launch::BindMount mount, plan_image_volume(volume, spec, context, docker));
+    order.mounts.push_back(std::move(mount));
+  }
+  return {};
+}
+
+Status add_docker_options(const images::DockerOptions& options, launch::LaunchOrder& order) {
+  for (const auto& volume : options.volumes) {
+    if (!stays_below(volume.source) || !stays_below(volume.target))
+      return base::invalid("a volume's path may not contain '..'");
+    launch::BindMount mount{volume.source, volume.target, volume.read_only};
+    mount.make_source = true;
+    order.mounts.push_back(std::move(mount));
+  }
+  for (const auto& device : options.devices)
+    order.mounts.push_back(launch::BindMount{device.source, device.target});
+  for (const auto& [target, mount_options] : options.tmpfs) {
+    // Docker's own defaults; flags that are options of mount(8) and not of tmpfs are left out.
+    std::string kept;
+    for (const auto option : base::tokenize(mount_options, ',')) {
+      const bool known = option.starts_with("size=") || option.starts_with("mode=") ||
+                         option.starts_with("uid=") || option.starts_with("gid=");
+      const bool implied = option == "rw" || option == "nosuid" || option == "nodev" ||
+                           option == "noexec" || option == "exec";
+      if (!known && !implied)
+        return base::unsupported("the tmpfs option '" + std::string(option) +
+                                 "' is not supported by this build");
+      if (known) kept += (kept.empty() ? "" : ",") + std::string(option);
+    }
+    launch::BindMount mount{kept.empty() ? "mode=1777" : kept, target};
+    mount.type = "tmpfs";
+    order.mounts.push_back(std::move(mount));
+  }
+  order.limits.insert(order.limits.end(), options.limits.begin(), options.limits.end());
+  order.root->read_only = options.read_only;
+  order.root->privileged = options.privileged;
+  order.root->shm_bytes = options.shm_bytes;
+  order.image_groups = options.groups;
+  order.capabilities = options.capabilities;
+  order.no_new_privileges = options.no_new_privileges;
+  if (options.share_pids) order.private_pids = false;
+  if (options.share_ipc) order.private_ipc = false;
+  return {};
+}
+
+}  // namespace
+
+Result<std::optional<ImageWish>> wanted_image(const ContainerSpec& spec) {
+  if (!spec.container) return std::optional<ImageWish>();
+  const ContainerInfo& info = *spec.container;
+  if (info.type() == ContainerInfo::DOCKER) {
+    if (info.docker().image().empty())
+      return base::invalid("a container of type DOCKER needs docker.image");
+    return std::optional(ImageWish{info.docker().image(), info.docker().force_pull_image()});
+  }
+  if (!info.mesos().has_image()) return std::optional<ImageWish>();
+  const auto& image = info.mesos().image();
+  if (image.type() != mesos::v1::Image::DOCKER)
+    return base::unsupported(
+        "images of type " + mesos::v1::Image::Type_Name(image.type()) +
+        " are not supported by this build; use DOCKER, which is also for OCI images");
+  if (!image.has_docker() || image.docker().name().empty())
+    return base::invalid("an image of type DOCKER needs docker.name");
+  ImageWish out{image.docker().name(), !image.cached()};
+  if (image.docker().has_config()) {
+    if (image.docker().config().type() != mesos::v1::Secret::VALUE)
+      return base::unsupported(
+          "the image's docker.config refers to a secret store, and none is configured");
+    out.credentials = image.docker().config().value().data();
+  }
+  return std::optional(out);
+}
+
+int stop_signal(const ContainerSpec& spec, const images::ImageConfig* image) {
+  if (image == nullptr || !spec.container || spec.container->type() != ContainerInfo::DOCKER)
+    return SIGTERM;
+  std::string name = base::to_upper(image->stop_signal);
+  if (const auto number = base::parse_int(name); number && *number > 0 && *number < NSIG)
+    return static_cast<int>(*number);
+  if (name.starts_with("SIG")) name = name.substr(3);
+  for (int number = 1; number < NSIG; ++number)
+    if (const char* abbreviation = sigabbrev_np(number);
+        abbreviation != nullptr && name == abbreviation)
+      return number;
+  if (name.starts_with("RTMIN+"))
+    if (const auto offset = base::parse_int(name.substr(6)); offset && *offset >= 0 && *offset < 30)
+      return SIGRTMIN + static_cast<int>(*offset);
+  return SIGTERM;
+}
+
+Status plan_image(const ContainerSpec& spec, const PlanContext& context,
+                  launch::LaunchOrder& order) {
+  if (!context.isolated || !context.images)
+    return base::unsupported(
+        "container images are not supported by this agent: it needs root, mount namespaces "
+        "(filesystem/linux) and --image_providers=docker");
+  const ContainerInfo& info = *spec.container;
+  const bool docker = info.type() == ContainerInfo::DOCKER;
+  images::ImageConfig image;
+  if (context.image != nullptr) image = *context.image;
+  if (context.ignore_runtime)
+    image = images::ImageConfig{
+        .user = image.user, .stop_signal = image.stop_signal, .diff_ids = image.diff_ids};
+  images::DockerOptions options;
+  if (docker) {
+    RETURN_IF_ERROR(check_docker_network(info));
+    ASSIGN_OR_RETURN(options, images::plan_docker_options(info.docker()));
+  }
+  order.root.emplace();
+  order.owned = spec.sandbox;
+  order.mounts.push_back(launch::BindMount{spec.sandbox, context.sandbox_directory});
+  add_network_files(order);
+  RETURN_IF_ERROR(add_volumes(spec, context, docker, order));
+  if (docker) RETURN_IF_ERROR(add_docker_options(options, order));
+  add_image_volumes(image, order.root->read_only, order);
+
+  const Status program = docker
+                             ? plan_docker_program(spec.command, image, options.entrypoint, order)
+                             : plan_mesos_program(spec.command, image, order);
+  if (!program && (context.image != nullptr || spec.command.shell())) return program;
+  std::map<std::string, std::string> environment = spec.environment;
+  environment["MESOS_SANDBOX"] = context.sandbox_directory;
+  if (docker) environment["MESOS_CONTAINER_NAME"] = "mesos-" + spec.id;
+  add_image_environment(image, environment);
+  for (const auto& [name, value] : options.environment) environment[name] = value;
+  ASSIGN_OR_RETURN(order.environment, plan_environment(environment, spec.command));
+
+  order.directory = docker ? "/" : context.sandbox_directory;
+  if (!image.working_directory.empty())
+    order.directory =
+        image.working_directory[0] == '/' ? image.working_directory : "/" + image.working_directory;
+  if (options.working_directory) order.directory = *options.working_directory;
+  // Docker's word for the user counts inside; the kernel's kind of container runs as the
+  // framework's user unless the image has one and the command does not.
+  if (docker)
+    order.image_user = options.user ? *options.user : image.user.empty() ? "0" : image.user;
+  else
+    order.image_user = spec.command.has_user() || image.user.empty() ? spec.user : image.user;
+  if (docker) order.term_first_only = true;  // as `docker stop` does it
+  return {};
+}
+
+}  // namespace containerizer
