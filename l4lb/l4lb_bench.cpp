@@ -104,7 +104,23 @@ void bench_update(Bench& bench, int count) {
     updates.push_back(now_ms() - began);
     plans.push_back(planned - began);
   }
+  // What is done every second, and after somebody else changed any table.
+  std::vector<double> watches, compares;
+  for (int i = 0; i < 11; ++i) {
+    const double began = now_ms();
+    CHECK(nft.elements("bench", "failed4", false).has_value());
+    watches.push_back(now_ms() - began);
+  }
+  for (int i = 0; i < 3; ++i) {
+    const double began = now_ms();
+    const auto found = nft.elements("bench", "b16v4", true);
+    CHECK(found.has_value());
+    CHECK(plan.repair("b16v4", *found).empty());
+    compares.push_back(now_ms() - began);
+  }
   const std::map<std::string, std::string> parameters = {{"services", std::to_string(count)}, {"slots", "16"}};
+  bench.report(name + "/watch", parameters, "ms", watches);
+  bench.report(name + "/compare", parameters, "ms", compares);
   bench.report(name + "/load", parameters, "ms", loads);
   bench.report(name, parameters, "ms", updates);
   bench.report(name + "/plan", parameters, "ms", plans);

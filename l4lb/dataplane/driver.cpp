@@ -122,8 +122,10 @@ struct Driver::Impl : std::enable_shared_from_this<Driver::Impl> {
   /// Has anybody changed something? The kernel counts changes of all tables: usually that is the answer already.
   void check() {
     check_due = false;
+    // A hundred thousand elements take seconds to read: never more than a fiftieth of the time.
+    const bool deep = loop.now().instant >= next_deep;
     submit([table = options.nft.table, wanted = routes(), route_options = options.routes, known = generation,
-            expected = structure](Nft& kernel) {
+            expected = structure, deep](Nft& kernel) {
       Outcome out;
       out.generation = kernel.generation().value_or(0);
       if (const auto networks = own_networks()) out.networks = *networks;
@@ -133,6 +135,10 @@ struct Driver::Impl : std::enable_shared_from_this<Driver::Impl> {
       const auto now = kernel.structure(table);
       if (!now || *now != expected) {
         out.structure_differs = true;
+        return out;
+      }
+      if (!deep) {
+        out.generation = known;  // looked at the next time
         return out;
       }
       for (const char* name : kSlotMaps)
@@ -170,6 +176,7 @@ struct Driver::Impl : std::enable_shared_from_this<Driver::Impl> {
 
   void done(Outcome outcome, base::Instant began) {
     busy = false;
+    if (!outcome.elements.empty()) next_deep = loop.now().instant + (loop.now().instant - began) * 50;
     metrics.timer("l4lb/vips_duration_seconds").record(loop.now().instant - began);
     if (outcome.routes > 0)
       metrics.counter("l4lb/reconciled_routes_total").increment(static_cast<uint64_t>(outcome.routes));
@@ -234,7 +241,7 @@ struct Driver::Impl : std::enable_shared_from_this<Driver::Impl> {
   uint32_t generation = 0;
   bool busy = false, started = false, stopping = false, need_full = true, check_due = false, watch_due = false;
   base::Duration retry = kFirstRetry;
-  base::Instant retry_at{};
+  base::Instant retry_at{}, next_deep{};
   base::Loop::TimerId check_timer = 0, watch_timer = 0;
 };
 

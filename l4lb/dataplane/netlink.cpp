@@ -2,23 +2,28 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 
 namespace l4lb {
 
-std::vector<std::pair<uint16_t, std::string_view>> attributes(const nlmsghdr& header, size_t fixed) {
+std::vector<std::pair<uint16_t, std::string_view>> attributes(std::string_view bytes) {
   std::vector<std::pair<uint16_t, std::string_view>> out;
-  const char* at = reinterpret_cast<const char*>(&header) + NLMSG_HDRLEN + NLMSG_ALIGN(fixed);
-  const char* end = reinterpret_cast<const char*>(&header) + header.nlmsg_len;
-  while (end - at >= static_cast<std::ptrdiff_t>(sizeof(nlattr))) {
+  while (bytes.size() >= sizeof(nlattr)) {
     nlattr attribute;
-    std::memcpy(&attribute, at, sizeof attribute);
-    if (attribute.nla_len < sizeof attribute || attribute.nla_len > end - at) break;
+    std::memcpy(&attribute, bytes.data(), sizeof attribute);
+    if (attribute.nla_len < sizeof attribute || attribute.nla_len > bytes.size()) break;
     out.emplace_back(static_cast<uint16_t>(attribute.nla_type & NLA_TYPE_MASK),
-                     std::string_view(at + sizeof attribute, attribute.nla_len - sizeof attribute));
-    at += NLA_ALIGN(attribute.nla_len);
+                     bytes.substr(sizeof attribute, attribute.nla_len - sizeof attribute));
+    bytes.remove_prefix(std::min<size_t>(NLA_ALIGN(attribute.nla_len), bytes.size()));
   }
   return out;
+}
+
+std::vector<std::pair<uint16_t, std::string_view>> attributes(const nlmsghdr& header, size_t fixed) {
+  const size_t skip = NLMSG_HDRLEN + NLMSG_ALIGN(fixed);
+  if (header.nlmsg_len < skip) return {};
+  return attributes(std::string_view(reinterpret_cast<const char*>(&header) + skip, header.nlmsg_len - skip));
 }
 
 base::Result<Netlink> Netlink::open(int protocol) {

@@ -54,6 +54,9 @@ class NetlinkMessage {
   std::string bytes_;
 };
 
+/// Type and content of the attributes in `bytes`, such as the content of a nested one.
+std::vector<std::pair<uint16_t, std::string_view>> attributes(std::string_view bytes);
+
 /// Type and content of the attributes that follow a fixed part of `fixed` bytes.
 std::vector<std::pair<uint16_t, std::string_view>> attributes(const nlmsghdr& header, size_t fixed);
 

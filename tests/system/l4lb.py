@@ -5,13 +5,14 @@ through virtual addresses. Everything is in namespaces of its own, made and remo
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from harness.cluster import BIN, eventually  # noqa: E402
+from harness.cluster import BIN, Cluster, call, eventually  # noqa: E402
 from harness import results  # noqa: E402
 
 TAG = f"l4{os.getpid() % 100000}"
@@ -551,7 +552,56 @@ def watch(world):
         reader.wait()
 
 
-TESTS = [traffic, refusal, draining, udp, forwarded, ipv6, loopback, failures, repair, kill_9, partition, hostile, watch]
+def cluster(_):
+    """The development cluster: an app's label becomes a name and an address that answers; nothing is left after down."""
+    with Cluster() as dev:
+        dev.add_app({"id": "/web", "cmd": "exec python3 -m http.server $PORT0 --bind 127.0.0.1", "cpus": 0.1, "mem": 64,
+                     "instances": 2,
+                     "portDefinitions": [{"port": 0, "protocol": "tcp", "name": "http", "labels": {"VIP_0": "/web:80"}}]})
+        name = f"web.{ZONE}"
+        records = eventually("the name has an address", lambda: [
+            r for r in call(dev.port("l4lb"), "GET", "/v1/records").json() if r["name"] == name])
+        vip = records[0]["host"]
+        eventually("the address answers", lambda: call(80, "GET", "/", host=vip).status == 200)
+        dns = f"127.53.{dev.offset // 250}.{dev.offset % 250 + 1}"
+        eventually("the name service answers", lambda: resolve(dns, name) == vip)
+        # From a task, by name.
+        dev.add_app({"id": "/client", "cmd": f"until curl -fs http://{name}/ >page; do sleep 0.1; done; exec sleep 1000",
+                     "cpus": 0.1, "mem": 32, "instances": 1})
+        sandbox = Path(dev.root)
+        eventually("a task reaches it by name", lambda: any(p.stat().st_size > 0 for p in sandbox.glob(
+            "agent-*/slaves/*/frameworks/*/executors/client*/runs/*/page")))
+        assert name in call(dev.port("gateway"), "GET", "/net/v1/vips").body.decode()
+        offset = dev.offset // 100
+        dev.dev("down")
+        assert f"11.{offset}." not in sh("ip route show table local"), "routes are left"
+        table = sh("nft list tables")
+        root_table = call_table(dev)
+        assert root_table not in table, table
+        dev.dev("up")
+
+
+def call_table(dev):
+    """The cluster's table: as the installer names it, after its root."""
+    value = 2166136261
+    for byte in dev.root.encode():
+        value = (value ^ byte) * 16777619 & 0xFFFFFFFF
+    return f"dcos_l4lb_{value:08x}"
+
+
+def resolve(server, name):
+    """The first A record that `server` has for `name`."""
+    question = b"".join(bytes([len(part)]) + part.encode() for part in name.split(".")) + b"\0\0\1\0\1"
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp_socket:
+        udp_socket.settimeout(2)
+        udp_socket.sendto(b"\x12\x34\1\0\0\1\0\0\0\0\0\0" + question, (server, 53))
+        answer = udp_socket.recv(1500)
+    if answer[6:8] == b"\0\0":
+        return None
+    return socket.inet_ntoa(answer[12 + len(question) + 12:][:4])
+
+
+TESTS = [traffic, refusal, draining, udp, forwarded, ipv6, loopback, failures, repair, kill_9, partition, hostile, watch, cluster]
 
 
 def main():
