@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from harness import results  # noqa: E402
 from harness.cluster import Cluster, call, eventually  # noqa: E402
 
-DAEMONS = ("master", "agent-1", "marathon", "universe", "gateway")
+DAEMONS = ("master", "agent-1", "marathon", "universe", "dns", "gateway")
 JSON = {"Content-Type": "application/json"}
 PROTOBUF = {"Content-Type": "application/x-protobuf"}
 
