@@ -250,6 +250,21 @@ TEST(Chronos, a_launch_that_is_lost_is_made_again_with_a_number_of_its_own) {
   EXPECT_EQ(world.job("a").counters.successes, 1);
 }
 
+TEST(Chronos, a_launch_that_waits_for_its_record_is_not_asked_about) {
+  World world;
+  world.runs_for = base::seconds(30);
+  world.subscribe();
+  world.schedule("{'name':'a','command':'x','schedule':'R1/2024-01-10T12:00:00Z/P1D'}");
+  world.schedule("{'name':'b','command':'x','schedule':'R1/2024-01-10T12:00:04Z/P1D'}");
+  world.advance(base::seconds(3));
+  world.store_answers = false;
+  world.advance(base::seconds(20));
+  world.store_answers = true;
+  world.release_store();
+  world.advance(base::seconds(60));
+  EXPECT_EQ(world.tasks_of("b"), (std::vector<std::string>{"ct:1704888004000:0:b:"}));
+}
+
 TEST(Chronos, a_crash_around_a_launch_neither_loses_nor_doubles_a_run) {
   for (const bool arrived : {false, true}) {
     World world;

@@ -112,6 +112,7 @@ void accept(Turn& turn, const OfferUse& use) {
       finish(turn, launch.task, Outcome::Killed, "killed before its launch");
       continue;
     }
+    it->second.sent = true;
     build_task(launch.job, it->second, launch.placement, use.offer, *operation.mutable_launch()->add_task_infos());
   }
   const auto count = static_cast<uint64_t>(operation.launch().task_infos_size());
@@ -120,8 +121,19 @@ void accept(Turn& turn, const OfferUse& use) {
   // What is left over may serve the next run at once.
   call->mutable_accept()->mutable_filters()->set_refuse_seconds(0);
   turn.out.send(std::move(call));
-  turn.out.set_timer("confirm", turn.now.instant + turn.policy.confirm_interval);
+  expect_confirmation(turn);
   turn.count("runs.launched", count);
+}
+
+/// A slot that was due until the clock was set back.
+bool is_early(Turn& turn, const JobState& job, uint64_t sequence) {
+  for (const Pending& p : job.pending) {
+    if (p.sequence != sequence || p.trigger != Trigger::Slot) continue;
+    if (time_of_milliseconds(p.due_ms) <= turn.now.time) return false;
+    turn.state.touched.insert(job.job.name);
+    return true;
+  }
+  return false;
 }
 
 /// Goes through the queue; a run that fits nowhere holds up no other.
@@ -132,6 +144,7 @@ void place_all(Turn& turn, std::vector<OfferUse>& uses) {
   for (const auto& [place, name] : queue) {
     JobState* job = find_job(turn.state, name);
     if (!job) continue;
+    if (is_early(turn, *job, place.second)) continue;
     const Demand demand = demand_of(job->job);
     if (std::any_of(too_large.begin(), too_large.end(), [&](const Demand& d) { return demand.covers(d); })) continue;
     bool placed = false;
@@ -177,7 +190,7 @@ void on_subscribed(Turn& turn, const pb::scheduler::Event_Subscribed& subscribed
   }
   reconcile(turn, true);
   repeat_kills(turn);
-  turn.out.set_timer("confirm", turn.now.instant + turn.policy.confirm_interval);
+  expect_confirmation(turn);
   if (state.queue.empty()) turn.out.set_timer("suppress", turn.now.instant + kIdleBeforeSuppress);
 }
 
@@ -201,6 +214,8 @@ void on_error(Turn& turn, const std::string& message) {
 void on_offers(Turn& turn, const pb::scheduler::Event_Offers& message) {
   std::vector<OfferUse> uses;
   for (const pb::Offer& offer : message.offers()) uses.push_back({decode_offer(offer), {}});
+  // The clock may have passed over the end of what waits, and nobody have said so yet.
+  on_due(turn);
   if (!turn.state.queue.empty() && !uses.empty()) place_all(turn, uses);
   std::vector<std::string> unused;
   auto used = std::make_shared<std::vector<OfferUse>>();

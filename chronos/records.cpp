@@ -209,6 +209,7 @@ base::Result<Run> decode_run(const std::string& text) {
   if (const auto started = get_int(root, "/started")) run.started = time_of_milliseconds(*started);
   ASSIGN_OR_RETURN(const std::string stage, get_string(root, "/stage"));
   if (!from_name(stage, kStages, run.stage)) return base::invalid("unknown stage " + stage);
+  run.sent = true;
   run.killing = get_bool(root, "/killing").value_or(false);
   run.epoch = base::json::get_uint(root, "/epoch").value_or(0);
   run.elements = get_int(root, "/elements").value_or(0);

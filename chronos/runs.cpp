@@ -295,7 +295,8 @@ void reconcile(Turn& turn, bool all) {
   auto known = std::make_shared<Call>();
   known->set_type(Call::RECONCILE);
   for (const auto& [id, run] : turn.state.runs) {
-    if (run.stage == RunStage::Awaiting) continue;
+    // Of a launch that waits for its record the master knows nothing yet.
+    if (run.stage == RunStage::Awaiting || !run.sent) continue;
     auto& task = *known->mutable_reconcile()->add_tasks();
     task.mutable_task_id()->set_value(id);
     task.mutable_agent_id()->set_value(run.agent_id);
@@ -309,18 +310,27 @@ void reconcile(Turn& turn, bool all) {
   turn.out.send(std::move(rest));
 }
 
+void expect_confirmation(Turn& turn) {
+  if (turn.state.confirming) return;
+  turn.state.confirming = true;
+  turn.out.set_timer("confirm", turn.now.instant + turn.policy.confirm_interval);
+}
+
 void confirm_launches(Turn& turn) {
+  turn.state.confirming = false;
+  bool any = false;
   auto call = std::make_shared<Call>();
   call->set_type(Call::RECONCILE);
   for (const auto& [id, run] : turn.state.runs) {
     if (run.stage != RunStage::Launching) continue;
+    any = true;
+    if (!run.sent) continue;
     auto& task = *call->mutable_reconcile()->add_tasks();
     task.mutable_task_id()->set_value(id);
     task.mutable_agent_id()->set_value(run.agent_id);
   }
-  if (call->reconcile().tasks_size() == 0) return;
-  if (turn.state.subscribed) turn.out.send(std::move(call));
-  turn.out.set_timer("confirm", turn.now.instant + turn.policy.confirm_interval);
+  if (turn.state.subscribed && call->reconcile().tasks_size() > 0) turn.out.send(std::move(call));
+  if (any) expect_confirmation(turn);
 }
 
 void notify_owners(Turn& turn, const JobState& state, const std::string& what, const std::string& message) {

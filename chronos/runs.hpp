@@ -41,6 +41,9 @@ void repeat_kills(Turn& turn);
 /// Asks the master about every run; `all`: and about what it knows of us.
 void reconcile(Turn& turn, bool all);
 
+/// Sets timer "confirm" unless it is set.
+void expect_confirmation(Turn& turn);
+
 /// Timer "confirm": launches that nothing was heard of are asked about.
 void confirm_launches(Turn& turn);
 

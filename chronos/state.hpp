@@ -66,6 +66,7 @@ struct Run {
   base::Time launched;
   std::optional<base::Time> started;
   RunStage stage = RunStage::Launching;
+  bool sent = false;        // its launch has been sent; not stored: what the store holds may have been
   bool killing = false;
   uint64_t epoch = 0;       // of the process that launched it
   int64_t elements = 0;     // that a data processing job has reported
@@ -117,6 +118,7 @@ struct State {
   std::string framework_id;
   bool framework_id_stored = false;
   bool subscribed = false, suppressed = false, filters_set = false;
+  bool confirming = false;  // timer "confirm" is set
   bool demand = false;      // something began to wait for an offer in this turn
   std::string master;
   uint64_t epoch = 0;       // grows with each start of the process

@@ -35,6 +35,7 @@ void PlacementChecker::container_started(const std::string& agent, const std::st
 void PlacementChecker::container_ended(const std::string& agent, const std::string& task) {
   if (const auto it = running_.find(task); it != running_.end() && it->second == agent)
     running_.erase(it);
+  if (on_end) on_end(task);
 }
 
 void UpdateChecker::update(const mesos::v1::TaskStatus& status) {

@@ -29,6 +29,9 @@ class PlacementChecker {
   /// Called after each start, for further checks.
   std::function<void(const std::string& task)> on_start;
 
+  /// Called after each end.
+  std::function<void(const std::string& task)> on_end;
+
  private:
   World& world_;
   std::map<std::string, std::string> started_, running_;

@@ -9,6 +9,7 @@ const std::vector<Scenario>& scenarios() {
       {"l4lb", "3 to 30 load balancers: loss, partition, death; tasks come and go", run_l4lb, 1},
       {"l4lb-100", "100 of them", run_l4lb_100, 0},
       {"l4lb-1000", "1,000 of them: by hand", run_l4lb_1000, 0},
+      {"chronos", "the job scheduler, whose clock jumps; every slot is accounted for", run_chronos, 1},
       {"kernel-10000", "10,000 agents, 20,000 tasks, crashes", run_kernel_scale, 0},
   };
   return all;

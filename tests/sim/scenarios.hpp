@@ -32,5 +32,6 @@ Outcome run_marathon(uint64_t seed, bool print);
 Outcome run_l4lb(uint64_t seed, bool print);
 Outcome run_l4lb_100(uint64_t seed, bool print);
 Outcome run_l4lb_1000(uint64_t seed, bool print);
+Outcome run_chronos(uint64_t seed, bool print);
 
 }  // namespace sim
