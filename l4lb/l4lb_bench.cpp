@@ -64,6 +64,26 @@ void bench_converge(Bench& bench, size_t nodes, double loss, int changes) {
   bench.report(name, parameters, "ms", samples, world.hash());
 }
 
+/// A machine dies: until no other one holds it for reachable.
+void bench_death(Bench& bench, size_t nodes, int deaths) {
+  if (!bench.wants("l4lb/death")) return;
+  World world({.seed = 4, .nodes = nodes});
+  world.run_until([&] { return world.membership_is_true(); }, base::seconds(60), base::milliseconds(100));
+  world.run_for(base::seconds(3));
+  std::vector<double> samples;
+  for (int i = 0; i < deaths; ++i) {
+    const size_t victim = static_cast<size_t>(i * 7 + 4) % nodes;
+    world.stop(victim);
+    const base::Instant began = world.now();
+    world.run_until([&] { return world.membership_is_true(); }, base::seconds(60), base::milliseconds(20));
+    samples.push_back(std::chrono::duration<double>(world.now() - began).count());
+    world.start(victim);
+    world.run_until([&] { return world.membership_is_true(); }, base::seconds(60), base::milliseconds(100));
+    world.run_for(base::seconds(2));
+  }
+  bench.report("l4lb/death", {{"nodes", std::to_string(nodes)}, {"time", "virtual"}}, "s", samples, world.hash());
+}
+
 std::vector<l4lb::ServiceChange> services(int count) {
   std::vector<l4lb::ServiceChange> out;
   for (int i = 0; i < count; ++i) {
@@ -132,6 +152,8 @@ int main(int argc, char** argv) {
   Bench bench(argc, argv);
   bench_converge(bench, bench.small() ? 20 : 100, 0, bench.small() ? 2 : 20);
   if (!bench.small()) bench_converge(bench, 100, 0.05, 20);
+  bench_death(bench, bench.small() ? 10 : 100, bench.small() ? 1 : 20);
+  if (!bench.small()) bench_death(bench, 3, 20);
   bench_update(bench, bench.small() ? 100 : 10'000);
   return 0;
 }

@@ -174,8 +174,10 @@ void Swim::set_suspicion_end(Member& member) {
   const double least = static_cast<double>(suspicion_min().count());
   const double most = needed < 1 ? least : least * options_.suspicion_max;
   const double share = needed < 1 ? 1 : std::min(1.0, std::log(confirmed + 1) / std::log(needed + 1));
-  member.suspicion_ends =
-      member.suspicion_began + base::Duration(static_cast<int64_t>(std::max(least, most - share * (most - least))));
+  double length = std::max(least, most - share * (most - least));
+  // Several that could not reach it have each told it again and again: no need to wait for rumours to spread.
+  if (needed >= 1 && share >= 1) length = options_.suspicion * static_cast<double>(options_.period.count());
+  member.suspicion_ends = member.suspicion_began + base::Duration(static_cast<int64_t>(length));
 }
 
 void Swim::suspect(Member& member, const MemberInfo& info, base::Instant now, Out& out) {

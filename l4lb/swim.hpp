@@ -19,7 +19,7 @@ struct SwimOptions {
   base::Duration period = base::milliseconds(500);
   base::Duration timeout = base::milliseconds(200);  // for a direct answer; then others are asked
   int indirect = 3;
-  double suspicion = 3;      // periods per power of ten of machines: the least time to refute
+  double suspicion = 2;      // periods per power of ten of machines: the least time to refute
   double suspicion_max = 4;  // times as long while nobody else agrees
   int confirmations = 3;     // that bring the time from the longest to the least
   double checkers = 6;       // so many machines of all look themselves when they hear a suspicion
