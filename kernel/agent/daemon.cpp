@@ -113,7 +113,8 @@ Result<std::map<std::string, bool>> parse_firewall(const std::optional<std::stri
 
 std::vector<std::string> words(const std::optional<std::string>& text) {
   std::vector<std::string> out;
-  for (const auto word : base::tokenize(text.value_or(""), ',')) {
+  const std::string all = text.value_or("");
+  for (const auto word : base::tokenize(all, ',')) {
     std::string item(base::trim(word));
     while (item.size() > 1 && item.ends_with('/')) item.pop_back();
     out.push_back(std::move(item));

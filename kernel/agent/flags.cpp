@@ -247,7 +247,8 @@ base::Status Flags::check() const {
 }
 
 base::Status Flags::check_images() const {
-  for (const auto provider : base::tokenize(image_providers.value_or(""), ','))
+  const std::string providers = image_providers.value_or(""), directories = docker_archive_directories.value_or("");
+  for (const auto provider : base::tokenize(providers, ','))
     if (provider != "docker" && provider != "oci")
       return base::unsupported("--image_providers=" + std::string(provider) +
                                " is not supported by this build; it has docker (OCI images too)");
@@ -258,7 +259,7 @@ base::Status Flags::check_images() const {
   if (!docker_registry.starts_with('/') && !docker_registry.starts_with("file:///") && !docker_registry.starts_with("https://") &&
       !docker_registry.starts_with("http://"))
     return base::invalid("--docker_registry must be http(s)://host[:port] or an absolute directory");
-  for (const auto directory : base::tokenize(docker_archive_directories.value_or(""), ','))
+  for (const auto directory : base::tokenize(directories, ','))
     if (!directory.starts_with('/')) return base::invalid("--docker_archive_directories must be absolute paths");
   if (docker_parallel_downloads == 0 || docker_parallel_downloads > 64)
     return base::invalid("--docker_parallel_downloads must be 1 to 64");

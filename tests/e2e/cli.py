@@ -11,6 +11,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from harness import results  # noqa: E402
 from harness.cluster import BIN, Cluster, call, eventually  # noqa: E402
+from harness.images import Registry, layer  # noqa: E402
 
 HELLO = {"id": "Hello", "cmd": "python3 -m http.server $PORT", "cpus": 0.1, "mem": 64, "instances": 1, "uris": []}
 UBUNTU = {"container": {"type": "DOCKER", "docker": {"image": "libmesos/ubuntu"},
@@ -115,16 +116,26 @@ def follow_log():
 
 
 def image_form():
-    """The image form of 2015: accepted, stored and placed; its task fails with a clear reason and the app backs off."""
-    with Cluster(agents=1) as cluster:
-        answer = cluster.marathon("POST", "/v2/apps", UBUNTU)
-        assert answer.status == 201, answer
-        stored = cluster.marathon("GET", "/v2/apps/ubuntu").json()["app"]
-        assert stored["container"]["docker"]["image"] == "libmesos/ubuntu"
-        failure = eventually("its failure is told", lambda: cluster.marathon("GET", "/v2/apps/ubuntu?embed=app.lastTaskFailure").json()["app"].get("lastTaskFailure"))
-        assert failure["state"] == "TASK_FAILED" and "image" in failure["message"], failure
-        queue = eventually("it backs off", lambda: [q for q in cluster.marathon("GET", "/v2/queue").json()["queue"] if q["delay"]["timeLeftSeconds"] > 0])
-        assert queue[0]["app"]["id"] == "/ubuntu", queue
+    """The image form of 2015, as it was written then: with its registry away a clear reason, with the registry it runs."""
+    with Registry() as registry:
+        registry.push("libmesos/ubuntu:latest", [layer(base=True, links=[("bin/date", "busybox")])], {})
+        registry.stop()
+        os.environ["MESOS_DOCKER_REGISTRY"] = f"http://{registry.host}"
+        try:
+            with Cluster(agents=1) as cluster:
+                app = json.loads(json.dumps(UBUNTU).replace("/var/data", cluster.root))
+                answer = cluster.marathon("POST", "/v2/apps", app)
+                assert answer.status == 201, answer
+                stored = cluster.marathon("GET", "/v2/apps/ubuntu").json()["app"]
+                assert stored["container"]["docker"]["image"] == "libmesos/ubuntu"
+                failure = eventually("its failure is told", lambda: cluster.marathon("GET", "/v2/apps/ubuntu?embed=app.lastTaskFailure").json()["app"].get("lastTaskFailure"))
+                assert failure["state"] == "TASK_FAILED" and "libmesos/ubuntu" in failure["message"] and registry.host in failure["message"], failure
+                queue = eventually("it backs off", lambda: [q for q in cluster.marathon("GET", "/v2/queue").json()["queue"] if q["delay"]["timeLeftSeconds"] > 0])
+                assert queue[0]["app"]["id"] == "/ubuntu", queue
+                registry.start()
+                eventually("it runs", lambda: len(cluster.running("ubuntu")) == 1, limit=60)
+        finally:
+            del os.environ["MESOS_DOCKER_REGISTRY"]
 
 
 def errors_say_what_to_do():
