@@ -189,6 +189,7 @@ base::Result<ClusterPlan> plan_cluster(const ClusterOptions& o, const Machine& m
   }
   ClusterPlan plan;
   plan.options = o;
+  plan.dns_address = dns_address(o);
   const auto port = [&](unsigned base_port) {
     return static_cast<uint16_t>(base_port + o.port_offset);
   };

@@ -44,6 +44,7 @@ struct ClusterPlan {
   ClusterOptions options;
   std::vector<Daemon> daemons;  // in start order
   std::string gateway_url;
+  std::string dns_address;  // where its names are asked for, port 53
 
   const Daemon* find(const std::string& name) const;
   std::vector<uint16_t> ports() const;

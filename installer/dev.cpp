@@ -310,9 +310,9 @@ int dev_up(const ClusterPlan& plan) {
   fmt::print(
       "\nThe cluster is up: {} ({:.1f} s to all daemons healthy). Try:\n\n  {} cluster setup "
       "{}{}\n  "
-      "{} marathon app list\n  {} task log hello\n\n",
+      "{} marathon app list\n  {} task log hello\n\nNames: dig @{} hello.marathon.mesos\n\n",
       plan.gateway_url, ready, dcos, plan.gateway_url, plan.options.auth ? " --username=admin" : "",
-      dcos, dcos);
+      dcos, dcos, plan.dns_address);
   return 0;
 }
 

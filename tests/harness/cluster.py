@@ -101,6 +101,7 @@ class Cluster:
         self.password = None  # of the user admin, once the cluster has been up
         self._token = None
         self.root = root or tempfile.mkdtemp(prefix="dcos-test-")
+        os.chmod(self.root, 0o711)  # tasks of other users reach their sandboxes below it
         self.offset = free_offset()
 
     def dev(self, *words, check=True, timeout=120):
@@ -146,6 +147,15 @@ class Cluster:
 
     def daemon(self, name):
         return next(d for d in self.status()["daemons"] if d["name"] == name)
+
+    def kill(self, *names):
+        """kill -9 of these daemons; waits until each of them runs again and all of the cluster is healthy."""
+        before = {name: self.daemon(name)["pid"] for name in names}
+        for pid in before.values():
+            os.kill(pid, signal.SIGKILL)
+        eventually(f"{', '.join(names)} run again",
+                   lambda: all(self.daemon(name)["pid"] not in (0, pid) for name, pid in before.items())
+                   and self.dev("status", check=False).returncode == 0, limit=60)
 
     def log_in(self, uid="admin", password=None):
         """The answer to a login."""
