@@ -224,7 +224,7 @@ Result<std::unique_ptr<Daemon>> Daemon::start(base::Loop& loop, const Flags& fla
   impl->shell = std::make_unique<Shell>(loop, impl->pool, impl->core, *impl->store, *impl->containers, impl->metrics);
   auto* raw = impl.get();
   impl->link = std::make_unique<Link>(
-      loop, flags.master, base::Random::from_os(),
+      loop, flags.master, flags.zk_session_timeout, base::Random::from_os(),
       Link::Callbacks{
           .connected = [raw] { raw->shell->tell(LinkConnected{}); },
           .received = [raw](auto message) { raw->shell->tell(MasterSaid{std::move(message)}); },

@@ -1,6 +1,7 @@
 #include "kernel/agent/flags.hpp"
 
 #include "base/strings.hpp"
+#include "base/zk/url.hpp"
 #include "kernel/containerizer/container_dns.hpp"
 
 namespace agent {
@@ -73,7 +74,6 @@ constexpr Absent kAbsentValues[] = {
     {"secret_resolver", nullptr},
     {"master_detector", nullptr},
     {"agent_features", nullptr},
-    {"zk_session_timeout", "10secs"},
 };
 
 struct AbsentSwitch {
@@ -115,7 +115,9 @@ Flags::Flags()
   using Options = base::FlagTable::Options;
   auto& t = *table_;
   t.section("Cluster");
-  t.add(&master, "master", "Where the master is: host:port, or file:///path of a file with that.", Options{.required = true});
+  t.add(&master, "master", "Where the master is: host:port, zk://host:port,.../path (the leader of several), or file:///path of a file with that.",
+        Options{.required = true});
+  t.add(&zk_session_timeout, "zk_session_timeout", "How long ZooKeeper may be silent before the leading master counts as unknown.");
   t.add(&ip, "ip", "Address to listen on; default: the one that the host name stands for.");
   t.add(&port, "port", "Port to listen on.");
   t.add(&advertise_ip, "advertise_ip", "Address that others reach this agent at, when it is not --ip.");
@@ -214,9 +216,10 @@ base::Status Flags::check() const {
     if (value && *value != flag.default_value && !harmless(flag.name))
       return base::unsupported("--" + std::string(*value ? "" : "no-") + flag.name + " is not supported by this build");
   }
-  if (master.starts_with("zk://"))
-    return base::unsupported("--master=" + master +
-                             ": finding the master through ZooKeeper is not supported by this build; give host:port");
+  if (base::zk::is_url(master)) {
+    if (auto url = base::zk::parse_url(master); !url) return std::move(url).error().with_context("--master");
+  }
+  if (zk_session_timeout < base::milliseconds(500)) return base::invalid("--zk_session_timeout must be at least 500ms");
   if (containerizers != "mesos")
     return base::unsupported("--containerizers=" + containerizers + ": this build has the mesos containerizer only");
   if (recover != "reconnect" && recover != "cleanup") return base::invalid("--recover must be reconnect or cleanup");
@@ -267,6 +270,10 @@ base::Status Flags::check_images() const {
   return {};
 }
 
-std::map<std::string, std::string> Flags::effective() const { return table_->effective(); }
+std::map<std::string, std::string> Flags::effective() const {
+  auto out = table_->effective();
+  if (const auto url = base::zk::parse_url(master)) out["master"] = url->redacted();
+  return out;
+}
 
 }  // namespace agent

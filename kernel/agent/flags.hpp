@@ -22,6 +22,7 @@ struct Flags {
                      const base::FlagTable::FileReader& read);
 
   std::string master, work_dir;
+  base::Duration zk_session_timeout = base::seconds(10);
   std::optional<std::string> ip, advertise_ip, ip_discovery_command, hostname, resources, attributes, runtime_dir,
       launcher_dir, frameworks_home, default_container_dns, executor_environment_variables, domain, log_dir, firewall_rules;
   std::optional<std::string> image_providers, image_provisioner_backend, docker_store_dir, docker_config,

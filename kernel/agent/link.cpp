@@ -13,6 +13,7 @@
 #include "base/log.hpp"
 #include "base/strings.hpp"
 #include "kernel/api/internal/agent_link_service.grpc.pb.h"
+#include "kernel/client/detector.hpp"
 
 namespace agent {
 namespace {
@@ -149,13 +150,35 @@ struct Link::Impl : std::enable_shared_from_this<Link::Impl> {
 
   void attempt_later(const std::string& why) {
     if (stopped) return;
-    if (failures++ % 12 == 0) LOG_INFO("Looking for the leading master ({}): {}", flag, why);
+    if (failures++ % 12 == 0) LOG_INFO("Looking for the leading master ({}): {}", shown, why);
     const base::Duration wait = delay / 2 + random.jitter(delay / 2);
     delay = std::min(delay * 2, kLongestDelay);
     timer = loop.after(wait, [self = shared_from_this()] { self->attempt(); });
   }
 
+  /// A new leader is gone to at once. While nobody is known to lead, the link that we have may go on: a master that does
+  /// not lead any more ends it by itself.
+  void detect(const base::zk::Url& url) {
+    detector = std::make_unique<client::Detector>(loop, url, [this](const std::optional<std::string>& found) {
+      if (!found) return LOG_INFO("ZooKeeper knows of no leading master");
+      if (leader == found && stream) return;
+      leader = *found;
+      LOG_INFO("The leading master is {}", *leader);
+      delay = kFirstDelay;
+      ++attempts;  // what is under way does not count
+      if (stream) {
+        stream->cancel();
+        stream.reset();
+        callbacks.disconnected("another master leads");
+      }
+      loop.cancel(timer);
+      attempt();
+    }, zk_session_timeout);
+    detector->start();
+  }
+
   std::string where() const {
+    if (detector) return leader.value_or("");
     if (!flag.starts_with("file://")) return flag;
     const auto text = base::read_file(flag.substr(7), 4096);
     return text ? std::string(base::trim(*text)) : "";
@@ -164,7 +187,7 @@ struct Link::Impl : std::enable_shared_from_this<Link::Impl> {
   void attempt() {
     if (stopped) return;
     const std::string address = where();
-    if (address.empty()) return attempt_later("the file names no master");
+    if (address.empty()) return attempt_later(detector ? "no master leads" : "the file names no master");
     base::http::ClientRequest request;
     auto url = base::http::Url::parse("http://" + address + "/agent-link");
     if (!url) return attempt_later(url.error().message);
@@ -216,7 +239,10 @@ struct Link::Impl : std::enable_shared_from_this<Link::Impl> {
 
   base::Loop& loop;
   std::shared_ptr<Gate> gate = std::make_shared<Gate>(loop);
-  std::string flag, master;
+  std::string flag, shown = flag, master;
+  base::Duration zk_session_timeout = base::seconds(10);
+  std::unique_ptr<client::Detector> detector;
+  std::optional<std::string> leader;  // as ZooKeeper has it
   base::Random random;
   Callbacks callbacks;
   base::http::Client client;
@@ -227,18 +253,33 @@ struct Link::Impl : std::enable_shared_from_this<Link::Impl> {
   bool stopped = false;
 };
 
-Link::Link(base::Loop& loop, std::string master, base::Random random, Callbacks callbacks)
-    : impl_(std::make_shared<Impl>(loop, std::move(master), random, std::move(callbacks))) {}
+Link::Link(base::Loop& loop, std::string master, base::Duration zk_session_timeout, base::Random random,
+           Callbacks callbacks)
+    : impl_(std::make_shared<Impl>(loop, std::move(master), random, std::move(callbacks))) {
+  impl_->zk_session_timeout = zk_session_timeout;
+}
 
 Link::~Link() {
   impl_->stopped = true;
+  impl_->detector.reset();
   impl_->loop.cancel(impl_->timer);
   if (impl_->stream) impl_->stream->cancel();
   impl_->stream.reset();
   impl_->gate->shut();
 }
 
-void Link::start() { impl_->attempt(); }
+void Link::start() {
+  // A file may hold a URL as well.
+  const std::string place = impl_->where();
+  if (!base::zk::is_url(place)) return impl_->attempt();
+  auto url = base::zk::parse_url(place);
+  if (!url) {
+    LOG_ERROR("--master: {}", url.error().message);
+    return impl_->attempt();
+  }
+  impl_->shown = url->redacted();
+  impl_->detect(*url);
+}
 
 void Link::send(AgentMessage message) {
   if (impl_->stream && !impl_->stream->send(std::move(message))) reconnect("the master does not read");

@@ -21,8 +21,9 @@ class Link {
     std::function<void(const std::string& why)> disconnected;
   };
 
-  /// `master` is host:port, or file:///path of a file that holds it (read before each attempt).
-  Link(base::Loop& loop, std::string master, base::Random random, Callbacks callbacks);
+  /// `master` is host:port, file:///path of a file that holds it (read before each attempt), or zk://...: the leader as
+  /// ZooKeeper has it.
+  Link(base::Loop& loop, std::string master, base::Duration zk_session_timeout, base::Random random, Callbacks callbacks);
   ~Link();
 
   void start();

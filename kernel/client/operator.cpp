@@ -1,7 +1,9 @@
 #include "kernel/client/operator.hpp"
 
 #include "base/http/client.hpp"
+#include "base/check.hpp"
 #include "base/log.hpp"
+#include "kernel/client/detector.hpp"
 
 namespace client {
 namespace {
@@ -16,6 +18,7 @@ struct Overloaded : Functions... {
 struct Operator::Impl : std::enable_shared_from_this<Operator::Impl> {
   Impl(base::Loop& l, OperatorOptions o, Callbacks c)
       : loop(l),
+        zookeeper(!o.masters.empty() && base::zk::is_url(o.masters.front()) ? o.masters.front() : ""),
         https(o.https),
         http(l, {.max_connections_per_host = 4, .max_idle_per_host = 1, .ca_file = o.ca_file}),
         protocol(std::move(o), base::Random::from_os()),
@@ -102,7 +105,20 @@ struct Operator::Impl : std::enable_shared_from_this<Operator::Impl> {
     });
   }
 
+  /// With "zk://..." for masters: who leads is looked for as long as this lives.
+  void detect() {
+    auto url = base::zk::parse_url(zookeeper);
+    CHECK(url.has_value());  // parse_masters has read it
+    detector = std::make_unique<Detector>(loop, *url, [this](const std::optional<std::string>& master) {
+      OperatorEffects out;
+      protocol.on_leader(master, loop.now().instant, out);
+      perform(std::move(out));
+    });
+    detector->start();
+  }
+
   base::Loop& loop;
+  std::string zookeeper{};  // the URL; empty: masters are named
   bool https;
   base::http::Client http;
   OperatorProtocol protocol;
@@ -110,12 +126,14 @@ struct Operator::Impl : std::enable_shared_from_this<Operator::Impl> {
   base::http::ClientCall stream;
   uint64_t stream_number = 0;
   base::Loop::TimerId timer = 0;
+  std::unique_ptr<Detector> detector{};
 };
 
 Operator::Operator(base::Loop& loop, OperatorOptions options, Callbacks callbacks)
     : impl_(std::make_shared<Impl>(loop, std::move(options), std::move(callbacks))) {}
 
 Operator::~Operator() {
+  impl_->detector.reset();
   impl_->loop.cancel(impl_->timer);
   impl_->close();
 }
@@ -124,6 +142,7 @@ void Operator::start() {
   OperatorEffects out;
   impl_->protocol.start(impl_->loop.now().instant, out);
   impl_->perform(std::move(out));
+  if (!impl_->zookeeper.empty()) impl_->detect();
 }
 
 bool Operator::subscribed() const { return impl_->protocol.subscribed(); }

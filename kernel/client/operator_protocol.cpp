@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.hpp"
+#include "base/zk/url.hpp"
 #include "kernel/client/protocol.hpp"
 
 namespace client {
@@ -16,7 +17,25 @@ OperatorProtocol::OperatorProtocol(OperatorOptions options, base::Random random)
 
 void OperatorProtocol::start(base::Instant now, OperatorEffects& out) {
   if (state_ != State::Idle) return;
+  if (detecting()) {
+    state_ = State::Waiting;
+    if (leader_) on_leader(leader_, now, out);
+    return;
+  }
   master_ = options_.masters[next_master_];
+  connect(now, out);
+}
+
+bool OperatorProtocol::detecting() const { return base::zk::is_url(options_.masters.front()); }
+
+void OperatorProtocol::on_leader(const std::optional<std::string>& master, base::Instant now, OperatorEffects& out) {
+  leader_ = master;
+  if (!leader_ || state_ == State::Idle) return;
+  if (master_ == *leader_ && state_ != State::Waiting) return;
+  failures_ = 0;
+  if (state_ != State::Waiting) lose("another master leads: " + *leader_, now, out);
+  master_ = *leader_;
+  redirects_ = 0;
   connect(now, out);
 }
 
@@ -47,8 +66,12 @@ void OperatorProtocol::lose(const std::string& reason, base::Instant now, Operat
     out.push_back(operator_effects::Note{"no event stream from " + master_ + ": " + reason});
   }
   state_ = State::Waiting;
-  next_master_ = (next_master_ + 1) % options_.masters.size();
-  master_ = options_.masters[next_master_];
+  if (detecting()) {
+    if (leader_) master_ = *leader_;
+  } else {
+    next_master_ = (next_master_ + 1) % options_.masters.size();
+    master_ = options_.masters[next_master_];
+  }
   redirects_ = 0;
   base::Duration wait = options_.first_backoff;
   for (int i = 0; i < failures_ && wait < options_.longest_backoff; ++i) wait *= 2;
@@ -121,7 +144,9 @@ void OperatorProtocol::on_end(const std::string& error, base::Instant now, Opera
 
 void OperatorProtocol::on_timer(base::Instant now, OperatorEffects& out) {
   switch (state_) {
-    case State::Waiting: return connect(now, out);
+    case State::Waiting:
+      if (!master_.empty()) connect(now, out);
+      return;
     case State::Connecting: return lose("no answer", now, out);
     case State::Streaming: return lose(subscribed_ ? "no heartbeat" : "no snapshot", now, out);
     case State::Idle: return;

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -25,7 +26,7 @@
 namespace client {
 
 struct OperatorOptions {
-  std::vector<std::string> masters;  // "host:port", tried in turn
+  std::vector<std::string> masters;  // "host:port", tried in turn; or one "zk://...": whoever on_leader names
   std::string path = "/api/v1";
   api::ContentType content = api::ContentType::Protobuf;
   base::Duration first_backoff = base::milliseconds(100);
@@ -98,6 +99,9 @@ class OperatorProtocol {
 
   void on_timer(base::Instant now, OperatorEffects& out);
 
+  /// ZooKeeper says who leads; as of Protocol.
+  void on_leader(const std::optional<std::string>& master, base::Instant now, OperatorEffects& out);
+
   /// A snapshot was delivered and its stream still runs.
   bool subscribed() const { return state_ == State::Streaming && subscribed_; }
   const std::string& master() const { return master_; }
@@ -106,6 +110,7 @@ class OperatorProtocol {
   enum class State { Idle, Connecting, Streaming, Waiting };
 
   void connect(base::Instant now, OperatorEffects& out);
+  bool detecting() const;
   void lose(const std::string& reason, base::Instant now, OperatorEffects& out);
   void on_record(const std::string& record, base::Instant now, OperatorEffects& out);
 
@@ -115,6 +120,7 @@ class OperatorProtocol {
   bool subscribed_ = false;
   std::string master_;
   size_t next_master_ = 0;
+  std::optional<std::string> leader_{};  // as ZooKeeper has it
   int redirects_ = 0;
   int failures_ = 0;
   std::map<std::string, std::string> last_trouble_;  // by master

@@ -4,6 +4,7 @@
 
 #include "base/numbers.hpp"
 #include "base/strings.hpp"
+#include "base/zk/url.hpp"
 
 namespace client {
 namespace {
@@ -38,6 +39,10 @@ std::optional<std::string> leader_of_location(std::string_view location) {
 
 base::Result<std::vector<std::string>> parse_masters(std::string_view text) {
   std::vector<std::string> masters;
+  if (base::zk::is_url(text)) {
+    if (auto url = base::zk::parse_url(text); !url) return std::move(url).error();
+    return std::vector<std::string>{std::string(base::trim(text))};
+  }
   for (std::string_view piece : base::tokenize(text, ',')) {
     piece = base::trim(piece);
     if (piece.starts_with("http://")) piece.remove_prefix(7);
@@ -63,8 +68,33 @@ Protocol::Protocol(ProtocolOptions options, mesos::v1::FrameworkInfo framework, 
 
 void Protocol::start(base::Instant now, Effects& out) {
   if (state_ != State::Idle) return;
+  if (detecting()) {
+    state_ = State::Waiting;
+    if (leader_) on_leader(leader_, now, out);
+    return;
+  }
   master_ = options_.masters[next_master_];
   connect(now, out);
+}
+
+bool Protocol::detecting() const { return base::zk::is_url(options_.masters.front()); }
+
+/// After a failure.
+const std::string& Protocol::next_master() {
+  if (detecting()) return leader_ ? *leader_ : master_;
+  next_master_ = (next_master_ + 1) % options_.masters.size();
+  return options_.masters[next_master_];
+}
+
+void Protocol::on_leader(const std::optional<std::string>& master, base::Instant now, Effects& out) {
+  leader_ = master;
+  if (!leader_ || state_ == State::Idle || state_ == State::Stopped) return;
+  if (master_ == *leader_ && state_ != State::Waiting) return;
+  failures_ = 0;
+  redirects_ = 0;
+  master_ = *leader_;
+  if (state_ == State::Waiting) return connect(now, out);
+  lose("another master leads: " + master_, true, now, out);
 }
 
 base::http::Headers Protocol::headers() const {
@@ -108,8 +138,7 @@ void Protocol::lose(const std::string& reason, bool at_once, base::Instant now, 
   }
   if (at_once) return connect(now, out);
   state_ = State::Waiting;
-  next_master_ = (next_master_ + 1) % options_.masters.size();
-  master_ = options_.masters[next_master_];
+  master_ = next_master();
   redirects_ = 0;
   base::Duration wait = options_.first_backoff;
   for (int i = 0; i < failures_ && wait < options_.longest_backoff; ++i) wait *= 2;
@@ -194,7 +223,9 @@ void Protocol::on_end(const std::string& error, base::Instant now, Effects& out)
 
 void Protocol::on_timer(base::Instant now, Effects& out) {
   switch (state_) {
-    case State::Waiting: return connect(now, out);
+    case State::Waiting:
+      if (!master_.empty()) connect(now, out);
+      return;
     case State::Connecting: return lose("no answer", false, now, out);
     case State::Streaming: return lose("no heartbeat", false, now, out);
     case State::Idle:

@@ -23,7 +23,7 @@
 namespace client {
 
 struct ProtocolOptions {
-  std::vector<std::string> masters;  // "host:port", tried in turn
+  std::vector<std::string> masters;  // "host:port", tried in turn; or one "zk://...": whoever on_leader names
   std::string path = "/api/v1/scheduler";
   api::ContentType content = api::ContentType::Protobuf;
   base::Duration first_backoff = base::milliseconds(100);
@@ -96,6 +96,10 @@ class Protocol {
 
   void on_timer(base::Instant now, Effects& out);
 
+  /// ZooKeeper says who leads: a subscription elsewhere ends, and a pause in between too. Nothing: nobody is known, what
+  /// we have may go on.
+  void on_leader(const std::optional<std::string>& master, base::Instant now, Effects& out);
+
   /// Queues a call; the framework id is filled in. False when not subscribed, or when the queue is full: the call is
   /// dropped, as it would be by a master that failed over, and reconciliation finds out.
   bool send(mesos::v1::scheduler::Call call, Effects& out);
@@ -114,6 +118,8 @@ class Protocol {
   };
 
   void connect(base::Instant now, Effects& out);
+  bool detecting() const;
+  const std::string& next_master();
   void lose(const std::string& reason, bool at_once, base::Instant now, Effects& out);
   void on_event(std::shared_ptr<const mesos::v1::scheduler::Event> event, base::Instant now, Effects& out);
   void pump(Lane& lane, bool acknowledgements, Effects& out);
@@ -127,6 +133,7 @@ class Protocol {
   bool subscribed_ = false;
   std::string master_;
   size_t next_master_ = 0;
+  std::optional<std::string> leader_{};  // as ZooKeeper has it
   int redirects_ = 0;
   int failures_ = 0;
   std::string stream_id_;
@@ -144,7 +151,8 @@ class Protocol {
 /// The "host:port" of a Location header such as "//host:5050/api/v1/scheduler" or "http://host:5050/...".
 std::optional<std::string> leader_of_location(std::string_view location);
 
-/// "host:port", "http://host:port/" and lists of these become "host:port" entries; port 5050 when left out.
+/// "host:port", "http://host:port/" and lists of these become "host:port" entries; port 5050 when left out. A
+/// "zk://..." URL is kept as the only entry; errors do not repeat it, it may hold a password.
 base::Result<std::vector<std::string>> parse_masters(std::string_view text);
 
 }  // namespace client

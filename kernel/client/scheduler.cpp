@@ -1,7 +1,9 @@
 #include "kernel/client/scheduler.hpp"
 
 #include "base/http/client.hpp"
+#include "base/check.hpp"
 #include "base/log.hpp"
+#include "kernel/client/detector.hpp"
 
 namespace client {
 namespace {
@@ -122,6 +124,18 @@ struct Scheduler::Impl : std::enable_shared_from_this<Scheduler::Impl> {
     });
   }
 
+  /// With "zk://..." for masters: who leads is looked for as long as this lives.
+  void detect(const std::string& masters) {
+    auto url = base::zk::parse_url(masters);
+    CHECK(url.has_value());  // parse_masters has read it
+    detector = std::make_unique<Detector>(loop, *url, [this](const std::optional<std::string>& master) {
+      Effects out;
+      protocol.on_leader(master, loop.now().instant, out);
+      perform(std::move(out));
+    });
+    detector->start();
+  }
+
   base::Loop& loop;
   base::http::Client http;
   Protocol protocol;
@@ -129,13 +143,19 @@ struct Scheduler::Impl : std::enable_shared_from_this<Scheduler::Impl> {
   base::http::ClientCall stream;
   uint64_t stream_number = 0;
   base::Loop::TimerId timer = 0;
+  std::string zookeeper{};  // the URL; empty: masters are named
+  std::unique_ptr<Detector> detector{};
 };
 
 Scheduler::Scheduler(base::Loop& loop, ProtocolOptions options, mesos::v1::FrameworkInfo framework,
-                     Callbacks callbacks)
-    : impl_(std::make_shared<Impl>(loop, std::move(options), std::move(framework), std::move(callbacks))) {}
+                     Callbacks callbacks) {
+  const std::string masters = options.masters.empty() ? "" : options.masters.front();
+  impl_ = std::make_shared<Impl>(loop, std::move(options), std::move(framework), std::move(callbacks));
+  if (base::zk::is_url(masters)) impl_->zookeeper = masters;
+}
 
 Scheduler::~Scheduler() {
+  impl_->detector.reset();
   impl_->loop.cancel(impl_->timer);
   impl_->close();
 }
@@ -144,6 +164,7 @@ void Scheduler::start() {
   Effects out;
   impl_->protocol.start(impl_->loop.now().instant, out);
   impl_->perform(std::move(out));
+  if (!impl_->zookeeper.empty()) impl_->detect(impl_->zookeeper);
 }
 
 bool Scheduler::send(const mesos::v1::scheduler::Call& call) {

@@ -3,11 +3,13 @@
 // Everything that can happen to the master. Data is owned; nothing refers to the shell.
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
 #include "base/result.hpp"
+#include "base/time.hpp"
 #include "kernel/api/internal/agent_link.pb.h"
 #include "kernel/api/mesos/v1/master/master.pb.h"
 #include "kernel/api/mesos/v1/scheduler/scheduler.pb.h"
@@ -15,13 +17,14 @@
 
 namespace master {
 
-/// The registry as it was found; the first event of a process.
+/// The registry as it was found; the first event of a process. With it the leadership begins.
 struct Recovered {
   struct Entry {
     std::string key;
     std::string value;
   };
   std::vector<Entry> entries;
+  std::optional<base::Time> started{};  // the process, which may have waited for its election
 };
 
 /// A message from an agent. `ip` is the peer's address.

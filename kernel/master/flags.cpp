@@ -11,9 +11,10 @@ namespace {
 
 constexpr char kSummary[] =
     "Leads a cluster: agents register with it, schedulers get offers from it and launch tasks.\n\n"
-    "  dcos-master --ip=127.0.0.1 --port=5050 --work_dir=/var/lib/dcos/master\n\n"
+    "  dcos-master --ip=127.0.0.1 --port=5050 --work_dir=/var/lib/dcos/master\n"
+    "  dcos-master --ip=10.0.0.1 --zk=zk://10.0.0.1:2181,10.0.0.2:2181,10.0.0.3:2181/mesos\n\n"
     "Agents find the link port by GET /agent-link on the HTTP port; both must be reachable for them. What must survive a "
-    "restart is in <work_dir>/registry.db. See /help on the HTTP port for the endpoints.";
+    "restart is in <work_dir>/registry.db, or in ZooKeeper. See /help on the HTTP port for the endpoints.";
 
 using Options = base::FlagTable::Options;
 
@@ -39,6 +40,7 @@ base::Result<std::pair<uint32_t, base::Duration>> parse_rate(std::string_view te
 Flags::Flags() : table("dcos-master", kSummary, "MESOS_") {
   add_address_flags();
   add_registry_flags();
+  add_election_flags();
   add_policy_flags();
   add_allocation_flags();
   add_access_flags();
@@ -61,12 +63,36 @@ void Flags::add_address_flags() {
 void Flags::add_registry_flags() {
   table.section("Registry");
   table.add(&work_dir, "work_dir", "directory for what must survive a restart");
-  table.add(&registry, "registry", "'replicated_log' keeps the registry in work_dir (SQLite), 'in_memory' forgets it");
-  table.add(&registry_fetch_timeout_, "registry_fetch_timeout", "accepted; reading the registry is local and not limited");
+  table.add(&registry, "registry", "'replicated_log' keeps the registry: in work_dir (SQLite), with --zk in ZooKeeper; 'in_memory' forgets it");
+  table.add(&registry_fetch_timeout, "registry_fetch_timeout",
+            "a leader that has not read the registry from ZooKeeper by then lets another lead");
   table.add(&registry_store_timeout_, "registry_store_timeout", "accepted; a write that fails is reported and tried again");
   table.add(&policy.registry_gc_interval, "registry_gc_interval", "how often old unreachable and gone agents are forgotten");
   table.add(&policy.registry_max_agent_age, "registry_max_agent_age", "how long unreachable and gone agents are remembered");
   table.add(&registry_max_agent_count_, "registry_max_agent_count", "how many unreachable and gone agents are remembered");
+}
+
+void Flags::add_election_flags() {
+  table.section("Several masters");
+  Options url;
+  url.from_file = true;
+  url.secret = true;  // it may hold a password; /flags shows it without
+  table.add(&zk_, "zk", "ZooKeeper, by which several masters elect one: zk://[user:password@]host:port,.../path, or a file with it", url);
+  table.add(&zk_session_timeout, "zk_session_timeout",
+            "how long ZooKeeper waits for a master that is silent before another leads; at least two of its ticks");
+  table.add(&quorum_, "quorum", "accepted; how many copies make the registry durable is the ZooKeeper ensemble's matter");
+}
+
+base::Status Flags::check_election() {
+  if (!zk_) return {};
+  auto parsed = base::zk::parse_url(*zk_);
+  if (!parsed) return std::move(parsed).error().with_context("--zk");
+  zk = std::move(*parsed);
+  if (zk_session_timeout < base::milliseconds(500) || zk_session_timeout > base::minutes(5)) {
+    return base::invalid("--zk_session_timeout must be between 500ms and 5mins");
+  }
+  if (quorum_ && *quorum_ == 0) return base::invalid("--quorum must be at least 1");
+  return {};
 }
 
 void Flags::add_policy_flags() {
@@ -177,9 +203,6 @@ void Flags::absent_switch(std::string name, bool default_value, std::string sent
 
 void Flags::add_absent_flags() {
   table.section("Known, not supported: accepted at their defaults");
-  table.add(&zk_, "zk", "not supported: this master stands alone");
-  absent("zk_session_timeout", "10secs", "this master stands alone");
-  absent("quorum", std::nullopt, "the registry has one copy, in work_dir");
   absent("authorizers", "local", "access control lists are the only authorizer");
   absent_switch("authenticate_agents", false, "there is no authentication of agents", {"authenticate_slaves"});
   absent_switch("authenticate_frameworks", false, "there is no authentication of frameworks", {"authenticate"});
@@ -202,8 +225,8 @@ void Flags::add_absent_flags() {
   absent("hooks", std::nullopt, "modules cannot be loaded");
   absent("modules", std::nullopt, "modules cannot be loaded");
   absent("modules_dir", std::nullopt, "modules cannot be loaded");
-  absent("master_contender", std::nullopt, "this master stands alone");
-  absent("master_detector", std::nullopt, "this master stands alone");
+  absent("master_contender", std::nullopt, "modules cannot be loaded; see --zk");
+  absent("master_detector", std::nullopt, "modules cannot be loaded; see --zk");
   absent("webui_dir", "/usr/local/share/mesos/webui", "pages are served by the gateway");
   absent_switch("memory_profiling", false, "use a profiler from outside");
   absent_switch("initialize_driver_logging", true, "there are no drivers in this process");
@@ -222,15 +245,12 @@ base::Status Flags::parse(int argc, const char* const* argv, const base::FlagTab
 }
 
 base::Status Flags::check() {
-  if (zk_) {
-    return base::unsupported("--zk is not supported: this master stands alone and cannot take part in an election. Leave "
-                             "the flag out, and give agents --master=<ip>:" + std::to_string(port));
-  }
+  RETURN_IF_ERROR(check_election());
   RETURN_IF_ERROR(check_absent());
   if (registry != "replicated_log" && registry != "in_memory") {
     return base::invalid("--registry must be 'replicated_log' or 'in_memory', not '" + registry + "'");
   }
-  if (!in_memory() && !work_dir) {
+  if (!in_memory() && !work_dir && !zk) {
     return base::invalid("--work_dir is needed: the registry lives there (or use --registry=in_memory to forget it at exit)");
   }
   if (policy.agent_reregister_timeout < base::minutes(10)) {
@@ -297,7 +317,7 @@ base::Status Flags::check_absent() {
                          : flag->optional ? flag->optional_text.has_value()
                                           : flag->text != flag->default_text;
     // A flag that asks for what is the case anyway may stay in old command lines.
-    if (changed && flag->name != "webui_dir" && flag->name != "quorum" && flag->name != "logbufsecs") {
+    if (changed && flag->name != "webui_dir" && flag->name != "logbufsecs") {
       return base::unsupported("--" + flag->name + " is not supported: " + flag->sentence);
     }
   }

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/flags.hpp"
+#include "base/zk/url.hpp"
 #include "kernel/allocator/allocator.hpp"
 #include "kernel/master/api/authentication.hpp"
 #include "kernel/master/policy.hpp"
@@ -33,6 +34,9 @@ struct Flags {
   std::optional<uint16_t> agent_link_port;
   std::optional<std::string> work_dir;
   std::string registry = "replicated_log";
+  base::Duration registry_fetch_timeout = base::minutes(1);
+  std::optional<base::zk::Url> zk;
+  base::Duration zk_session_timeout = base::seconds(10);
   std::optional<std::string> cluster;
   std::optional<std::string> log_dir;
   std::optional<std::string> external_log_file;
@@ -53,11 +57,13 @@ struct Flags {
   void add_policy_flags();
   void add_allocation_flags();
   void add_registry_flags();
+  void add_election_flags();
   void add_access_flags();
   void add_log_flags();
   void add_absent_flags();
   base::Status check();
   base::Status check_absent();
+  base::Status check_election();
   base::Status read_access();
   base::Status read_weights();
 
@@ -68,7 +74,8 @@ struct Flags {
   std::string role_sorter_ = "drf", framework_sorter_ = "drf", min_allocatable_ = "cpus:0.01|mem:32";
   uint64_t max_completed_frameworks_ = 50, max_completed_tasks_ = 1000, max_unreachable_tasks_ = 1000;
   uint64_t registry_max_agent_count_ = 102'400;
-  base::Duration registry_fetch_timeout_ = base::minutes(1), registry_store_timeout_ = base::seconds(20);
+  std::optional<uint64_t> quorum_;
+  base::Duration registry_store_timeout_ = base::seconds(20);
 
   /// A flag that is known and does nothing: its default as text, and what the operator should know.
   struct Absent {

@@ -57,7 +57,7 @@ int main(int argc, char** argv) {
 
   base::Loop loop;
   std::unique_ptr<base::Store> store;
-  if (!flags.in_memory()) {
+  if (!flags.in_memory() && !flags.zk) {
     auto opened = base::open_store(loop, "sqlite:" + *flags.work_dir + "/registry.db");
     if (!opened) return fail("the registry cannot be opened: " + opened.error().message);
     store = std::move(*opened);

@@ -99,8 +99,10 @@ void Shell::add_gauges() {
   for (size_t i = 0; i < static_cast<size_t>(Metric::Count); ++i) {
     metrics_.gauge(metric_name(static_cast<Metric>(i)), [&state, i] { return static_cast<double>(state.counters[i]); });
   }
-  metrics_.gauge("master/uptime_secs", [this, &state] { return std::chrono::duration<double>(loop_.now().time - state.started).count(); });
-  metrics_.gauge("master/elected", [] { return 1.0; });
+  metrics_.gauge("master/uptime_secs", [this, begun = loop_.now().time] {
+    return std::chrono::duration<double>(loop_.now().time - begun).count();
+  });
+  metrics_.gauge("master/elected", [this] { return leading() ? 1.0 : 0.0; });
   metrics_.gauge("master/outstanding_offers", [&state] { return static_cast<double>(state.offers.size()); });
   metrics_.gauge("master/slaves_unreachable", [&state] { return static_cast<double>(state.unreachable_agents.size()); });
   metrics_.gauge("master/operator_event_stream_subscribers", [this] { return static_cast<double>(subscribers_.size()); });

@@ -98,7 +98,8 @@ void Core::recover_entry(const Recovered::Entry& entry) {
 }
 
 void Core::handle(Recovered& event) {
-  state_.started = now_.time;
+  state_.elected = now_.time;
+  state_.started = event.started.value_or(now_.time);
   for (const Recovered::Entry& entry : event.entries) recover_entry(entry);
   std::vector<Write> writes{write_master()};
   if (state_.weights.empty() && !policy_.weights.empty()) {

@@ -1,10 +1,12 @@
 #include "kernel/master/shell.hpp"
 
 #include <arpa/inet.h>
+#include <netdb.h>
 #include <unistd.h>
 
 #include "base/log.hpp"
 #include "base/version.hpp"
+#include "base/zk/real.hpp"
 #include "kernel/master/api/routes.hpp"
 #include "kernel/master/render.hpp"
 
@@ -20,6 +22,22 @@ std::string host_name() {
   return gethostname(name, sizeof(name) - 1) == 0 && name[0] != 0 ? name : "localhost";
 }
 
+/// What the host's name stands for, other than loopback.
+std::optional<std::string> own_address() {
+  addrinfo hints{}, *found = nullptr;
+  hints.ai_family = AF_INET;
+  hints.ai_socktype = SOCK_STREAM;
+  if (getaddrinfo(host_name().c_str(), nullptr, &hints, &found) != 0) return std::nullopt;
+  std::optional<std::string> address;
+  for (const addrinfo* each = found; each != nullptr && !address; each = each->ai_next) {
+    const in_addr& ip = reinterpret_cast<const sockaddr_in*>(each->ai_addr)->sin_addr;
+    char text[INET_ADDRSTRLEN] = {};
+    if ((ntohl(ip.s_addr) >> 24) != 127 && inet_ntop(AF_INET, &ip, text, sizeof(text))) address = text;
+  }
+  freeaddrinfo(found);
+  return address;
+}
+
 /// The address as the API has it: the four bytes in network order, read as an integer of this machine.
 uint32_t ip_number(const std::string& ip) {
   in_addr address{};
@@ -30,6 +48,10 @@ uint32_t ip_number(const std::string& ip) {
 
 mesos::v1::MasterInfo Shell::make_master_info() {
   std::string ip = flags_.advertise_ip.value_or(flags_.ip);
+  if (flags_.zk && ip == "0.0.0.0") {
+    ip = own_address().value_or(ip);
+    if (ip == "0.0.0.0") LOG_WARNING("others will not find this master: give --ip or --advertise_ip");
+  }
   const uint16_t port = flags_.advertise_port.value_or(http_port_);
   std::string hostname = ip;
   if (flags_.hostname) {
@@ -57,7 +79,9 @@ mesos::v1::MasterInfo Shell::make_master_info() {
 
 Shell::Shell(base::Loop& loop, const Flags& flags, std::unique_ptr<base::Store> store)
     : loop_(loop), flags_(flags), store_(std::move(store)), random_(base::Random::from_os()), pool_(loop, 2) {
+  started_ = loop.now().time;
   facts_.flags = flags.table.effective();
+  if (flags.zk) facts_.flags["zk"] = flags.zk->redacted();
   facts_.cluster = flags.cluster;
   facts_.log_dir = flags.log_dir;
   facts_.external_log_file = flags.external_log_file;
@@ -90,30 +114,87 @@ base::Status Shell::start() {
   if (!flags_.agent_link_port && http_port_ <= 64'535) link_port = static_cast<uint16_t>(http_port_ + 1000);
   ASSIGN_OR_RETURN(link_port_, links_->listen(flags_.ip, link_port));
 
-  Recovered recovered;
-  if (store_) {
-    ASSIGN_OR_RETURN(auto entries, store_->scan(""));
-    for (base::StoreEntry& entry : entries) recovered.entries.push_back({std::move(entry.key), std::move(entry.value)});
-  }
   const mesos::v1::MasterInfo& master = core_->state().master;
-  LOG_INFO("master {} of version {} serves http://{}:{} and agents on port {}; registry: {}", master.id(),
-           base::kMesosVersion, flags_.ip, http_port_, link_port_,
-           store_ ? *flags_.work_dir + "/registry.db" : std::string("in memory"));
-  on(std::move(recovered));
+  LOG_INFO("master {} of version {} serves http://{}:{} and agents on port {}", master.id(), base::kMesosVersion, flags_.ip,
+           http_port_, link_port_);
+  if (flags_.zk) return contend();
+  std::vector<base::StoreEntry> entries;
+  if (store_) {
+    ASSIGN_OR_RETURN(entries, store_->scan(""));
+  }
+  LOG_INFO("registry: {}", store_ ? *flags_.work_dir + "/registry.db" : std::string("in memory"));
+  serve(std::move(store_), std::move(entries));
   return {};
+}
+
+/// From here on this master leads.
+void Shell::serve(std::unique_ptr<base::Store> store, std::vector<base::StoreEntry> entries) {
+  store_ = std::move(store);
+  acting_ = true;
+  Recovered recovered;
+  recovered.started = started_;
+  for (base::StoreEntry& entry : entries) recovered.entries.push_back({std::move(entry.key), std::move(entry.value)});
+  on(std::move(recovered));
+}
+
+base::Status Shell::contend() {
+  if (!zookeeper_) zookeeper_ = base::zk::real_host(loop_, *flags_.zk);
+  Leadership::Options options;
+  options.url = *flags_.zk;
+  options.session_timeout = flags_.zk_session_timeout;
+  options.fetch_timeout = flags_.registry_fetch_timeout;
+  options.in_memory = flags_.in_memory();
+  Leadership::Callbacks callbacks;
+  callbacks.on_leading = [this](std::unique_ptr<base::Store> registry) {
+    std::vector<base::StoreEntry> entries;
+    if (registry) entries = registry->scan("").value_or({});  // from memory
+    LOG_INFO("registry: {}", registry ? flags_.zk->redacted() + "/registry" : std::string("in memory"));
+    serve(std::move(registry), std::move(entries));
+  };
+  callbacks.on_lost = [this](const std::string& why) { stop_acting(why); };
+  leadership_ = std::make_unique<Leadership>(*zookeeper_, std::move(options), core_->state().master, std::move(callbacks));
+  LOG_INFO("contending at {}", flags_.zk->redacted());
+  leadership_->start();
+  return {};
+}
+
+std::optional<mesos::v1::MasterInfo> Shell::leader() const {
+  if (!leadership_) return core_->state().master;
+  return leadership_->leader();
+}
+
+/// Nothing enters or leaves the core any more; then the process ends, so that nothing of this leadership is left over.
+void Shell::stop_acting(const std::string& why) {
+  if (stopped_) return;
+  stopped_ = true;
+  acting_ = false;
+  LOG_ERROR("this master has lost the leadership and ends: {}", why);
+  loop_.stop(1);
 }
 
 void Shell::drain(std::function<void()> done) {
   for (auto& [id, stream] : scheduler_streams_) stream.stream.close();
   for (auto& [id, subscriber] : subscribers_) subscriber.stream.close();
+  if (leadership_) {
+    // The next master need not wait for the session to end.
+    stopped_ = true;
+    acting_ = false;
+    store_.reset();
+    leadership_.reset();
+  }
   server_->drain(base::seconds(2), std::move(done));
 }
 
 void Shell::on(Event event) {
+  if (!acting_) return;
   events_.push_back(std::move(event));
   if (busy_) return;
   busy_ = true;
   while (!events_.empty()) {
+    if (!leading()) {
+      stop_acting("ZooKeeper has not confirmed the session in time");
+      break;
+    }
     Event next = std::move(events_.front());
     events_.pop_front();
     ++version_;

@@ -20,19 +20,24 @@
 #include "kernel/master/api/state_json.hpp"
 #include "kernel/master/core.hpp"
 #include "kernel/master/flags.hpp"
+#include "kernel/master/leadership.hpp"
 #include "kernel/master/visibility.hpp"
 
 namespace master {
 
 class Shell {
  public:
-  /// `store` is null for a registry that is forgotten.
+  /// `store` is null for a registry that is forgotten, and where ZooKeeper keeps it (--zk).
   Shell(base::Loop& loop, const Flags& flags, std::unique_ptr<base::Store> store);
+
+  /// Instead of the ZooKeeper that --zk names; before start().
+  void set_zookeeper(base::zk::Host host) { zookeeper_ = std::move(host); }
   ~Shell();
   Shell(const Shell&) = delete;
   Shell& operator=(const Shell&) = delete;
 
-  /// Listens, recovers the registry and serves.
+  /// Listens and serves: at once when alone, when elected among several (--zk). A master that has lost the leadership
+  /// stops the loop with exit code 1.
   base::Status start();
 
   /// Ends open requests and streams; `done` when the sockets are closed.
@@ -50,6 +55,12 @@ class Shell {
   base::Loop& loop() { return loop_; }
   base::Random& random() { return random_; }
   bool recovered() const { return core_->state().recovered; }
+
+  /// False: answers of this master would be somebody else's matter, or out of date.
+  bool leading() const { return acting_ && (!leadership_ || leadership_->may_act()); }
+
+  /// The leading master, which may be this one; nothing when none is known.
+  std::optional<mesos::v1::MasterInfo> leader() const;
 
   void on(Event event);
 
@@ -115,6 +126,9 @@ class Shell {
   void perform(WantTurnEnd& effect);
   void perform(Trace& effect);
 
+  void serve(std::unique_ptr<base::Store> store, std::vector<base::StoreEntry> entries);
+  base::Status contend();
+  void stop_acting(const std::string& why);
   void start_rendering(const std::string& key);
   std::shared_ptr<const Snapshot> snapshot();
   void send_to_subscriber(uint64_t id, std::string record);
@@ -133,6 +147,10 @@ class Shell {
   base::Pool pool_;
   std::unique_ptr<base::http::Server> server_;
   std::unique_ptr<AgentLinks> links_;
+  std::optional<base::zk::Host> zookeeper_;
+  std::unique_ptr<Leadership> leadership_;  // null: this master is alone
+  bool acting_ = false, stopped_ = false;
+  base::Time started_{};
   uint16_t http_port_ = 0, link_port_ = 0;
 
   std::deque<Event> events_;

@@ -63,6 +63,7 @@ std::shared_ptr<const Snapshot> Core::snapshot(base::Now now) const {
   auto out = std::make_shared<Snapshot>();
   out->master = std::make_shared<const mesos::v1::MasterInfo>(state_.master);
   out->started = state_.started;
+  out->elected = state_.elected;
   out->taken = now.time;
   std::map<FrameworkId, size_t> position;
   out->frameworks.reserve(state_.frameworks.size());

@@ -48,7 +48,7 @@ struct FrameworkView {
 
 struct Snapshot {
   std::shared_ptr<const mesos::v1::MasterInfo> master;
-  base::Time started{};
+  base::Time started{}, elected{};
   base::Time taken{};
   std::vector<AgentView> agents;
   std::vector<std::shared_ptr<const AgentInfo>> recovered_agents;

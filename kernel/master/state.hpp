@@ -217,7 +217,7 @@ const char* metric_name(Metric metric);
 
 struct State {
   mesos::v1::MasterInfo master;
-  base::Time started{};
+  base::Time started{}, elected{};
   bool recovered = false;  // the registry was read; before that every message is dropped
 
   std::map<AgentId, std::unique_ptr<Agent>> agents;

@@ -84,6 +84,10 @@ void Network::deliver(StreamId id, int to_side, const std::function<void()>& cal
   Side& to = found->second.side[to_side];
   if (!to.node->alive || to.node->epoch != to.epoch || to.told) return;
   ++delivered_;
+  if (to.node->frozen_until > world_.now().instant) {
+    world_.after(*to.node, to.node->frozen_until - world_.now().instant, call);  // it lies in the socket
+    return;
+  }
   call();
 }
 
@@ -111,8 +115,14 @@ void Network::tell(StreamId id, int side, base::Duration delay) {
     to.told = true;
     found->second.broken = true;
     auto closed = std::move(to.closed);
+    Node& node = *to.node;
     if (found->second.side[0].told && found->second.side[1].told) streams_.erase(found);
-    if (tell_it && closed) closed();
+    if (!tell_it || !closed) return;
+    if (node.frozen_until > world_.now().instant) {
+      world_.after(node, node.frozen_until - world_.now().instant, closed);
+    } else {
+      closed();
+    }
   });
 }
 

@@ -3,6 +3,7 @@
 // A daemon of the simulated cluster: a node whose core is made anew at each boot and thrown away at
 // each crash. What survives is its disk.
 
+#include <functional>
 #include <string>
 
 #include "tests/sim/disk.hpp"
@@ -36,7 +37,9 @@ class Process : public Node {
   void boot() {
     if (alive) return;
     alive = true;
+    frozen_until = {};
     context_.world.trace(name, "boots");
+    if (before_boot) before_boot();
     on_boot();
   }
 
@@ -49,6 +52,7 @@ class Process : public Node {
     ++epoch;
     disk_.node_crashed();
     context_.network.node_crashed(*this);
+    if (before_crash) before_crash();
     on_crash();
     context_.world.after(context_.world.random().jitter(context_.crashes.restart_max),
                          [this] { boot(); });
@@ -56,6 +60,9 @@ class Process : public Node {
 
   Disk& disk() { return disk_; }
   uint64_t crashes() const { return crashes_; }
+
+  // What stands beside the core, such as a session with ZooKeeper.
+  std::function<void()> before_boot, before_crash;
 
   double crash_factor = 1;  // of this process beside the run's chance to crash before an effect
 

@@ -5,6 +5,7 @@ namespace sim {
 const std::vector<Scenario>& scenarios() {
   static const std::vector<Scenario> all = {
       {"kernel", "master, agents and schedulers; every kind of fault", run_kernel, 1},
+      {"ha", "three masters, ZooKeeper, and every way to lose a leader", run_ha, 1},
       {"marathon", "marathon beside them, and a client that changes apps", run_marathon, 1},
       {"l4lb", "3 to 30 load balancers: loss, partition, death; tasks come and go", run_l4lb, 1},
       {"l4lb-100", "100 of them", run_l4lb_100, 0},

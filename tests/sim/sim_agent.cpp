@@ -34,7 +34,12 @@ std::string task_of(const containerizer::ContainerSpec& spec,
 
 SimAgent::SimAgent(Context& context, std::string process_name, unsigned index, SimMaster& master,
                    PlacementChecker& placement, const std::string& resources_text)
-    : Process(context, std::move(process_name)), master_(master), placement_(placement) {
+    : SimAgent(context, std::move(process_name), index, [&master] { return &master; }, placement,
+               resources_text) {}
+
+SimAgent::SimAgent(Context& context, std::string process_name, unsigned index, FindMaster find,
+                   PlacementChecker& placement, const std::string& resources_text)
+    : Process(context, std::move(process_name)), find_(std::move(find)), placement_(placement) {
   policy_.info.set_hostname(name);
   policy_.info.set_port(static_cast<int>(5051 + index));
   resources::to_proto(resources::must_parse(resources_text), resources::Format::Post,
@@ -82,21 +87,27 @@ void SimAgent::handle(agent::Event event) {
 void SimAgent::dial() {
   World& world = context_.world;
   if (!alive) return;
+  const uint64_t dialing = ++dialing_;
   // The real one looks for the leading master first: a round trip.
-  world.after(*this, base::milliseconds(1) + world.random().jitter(base::milliseconds(20)), [this] {
-    if (!master_.alive || context_.network.blocked(*this, master_)) {
+  world.after(*this, base::milliseconds(1) + world.random().jitter(base::milliseconds(20)), [this, dialing] {
+    if (dialing != dialing_) return;
+    SimMaster* found = find_();
+    if (found == nullptr || !found->serves() || context_.network.blocked(*this, *found)) {
       context_.world.after(
           *this, base::milliseconds(200) + context_.world.random().jitter(base::seconds(1)),
-          [this] { dial(); });
+          [this, dialing] {
+            if (dialing == dialing_) dial();
+          });
       return;
     }
-    const StreamId opened = master_.dial_agent(
+    master_ = found;
+    const StreamId opened = master_->dial_agent(
         *this,
-        [this](const dcos::internal::v1::MasterMessage& message) {
-          handle(agent::MasterSaid{message});
+        [this, dialing](const dcos::internal::v1::MasterMessage& message) {
+          if (dialing == dialing_) handle(agent::MasterSaid{message});
         },
-        [this, id = next_] {
-          (void)id;
+        [this, dialing] {
+          if (dialing != dialing_) return;
           stream_ = 0;
           handle(agent::LinkDisconnected{"the stream broke"});
           dial();
@@ -106,10 +117,20 @@ void SimAgent::dial() {
   });
 }
 
+void SimAgent::leader_changed() {
+  if (!core_ || find_() == master_) return;
+  if (stream_ == 0) return dial();
+  context_.network.close(stream_, 0);
+  stream_ = 0;
+  ++dialing_;
+  handle(agent::LinkDisconnected{"another master leads"});
+  dial();
+}
+
 void SimAgent::perform(agent::Effect& effect) {
   World& world = context_.world;
   if (auto* send = std::get_if<agent::SendToMaster>(&effect)) {
-    if (stream_ != 0) master_.send_from_agent(stream_, std::move(send->message));
+    if (stream_ != 0) master_->send_from_agent(stream_, std::move(send->message));
   } else if (std::holds_alternative<agent::Reconnect>(effect)) {
     if (stream_ != 0) context_.network.close(stream_, 0);
     stream_ = 0;

@@ -19,6 +19,13 @@ class SimAgent : public Process {
   SimAgent(Context& context, std::string process_name, unsigned index, SimMaster& master,
            PlacementChecker& placement, const std::string& resources_text);
 
+  /// One of several masters.
+  SimAgent(Context& context, std::string process_name, unsigned index, FindMaster find,
+           PlacementChecker& placement, const std::string& resources_text);
+
+  /// Another master leads: what it says now is what counts.
+  void leader_changed();
+
   const agent::Core* core() const { return core_.get(); }
   size_t running_containers() const;
 
@@ -47,7 +54,9 @@ class SimAgent : public Process {
   void end_container(const std::string& id, base::Duration delay, int wait_status);
   void ended(const std::string& id, int wait_status);
 
-  SimMaster& master_;
+  FindMaster find_;
+  SimMaster* master_ = nullptr;  // of the present stream
+  uint64_t dialing_ = 0;         // counts attempts: callbacks of an earlier one are void
   PlacementChecker& placement_;
   agent::Policy policy_;
   std::unique_ptr<agent::Core> core_;

@@ -7,7 +7,7 @@ namespace sim {
 SimMaster::SimMaster(Context& context, std::string process_name, master::Policy policy)
     : Process(context, std::move(process_name)), policy_(std::move(policy)) {}
 
-void SimMaster::on_boot() {
+void SimMaster::make_core() {
   dead_ = false;
   auto& random = context_.world.random();
   mesos::v1::MasterInfo info;
@@ -20,6 +20,10 @@ void SimMaster::on_boot() {
       std::make_unique<allocator::Allocator>(allocator::Options{}, base::Random(random.next()));
   core_ = std::make_unique<master::Core>(info, policy_, std::move(allocator),
                                          base::Random(random.next()));
+}
+
+void SimMaster::on_boot() {
+  make_core();
   master::Recovered recovered;
   for (const auto& [key, value] : disk_.durable()) recovered.entries.push_back({key, value});
   handle(std::move(recovered));
@@ -79,11 +83,7 @@ void SimMaster::perform(master::Effect& effect) {
     calls_.erase(found);
     answer(reply->status, reply->body);
   } else if (auto* persist = std::get_if<master::Persist>(&effect)) {
-    Disk::Writes writes;
-    for (auto& write : persist->writes) writes.emplace_back(write.key, write.value);
-    disk_.commit(std::move(writes), [this, ticket = persist->ticket](base::Status status) {
-      handle(master::Persisted{ticket, std::move(status)});
-    });
+    this->persist(*persist);
   } else if (auto* timer = std::get_if<master::SetTimer>(&effect)) {
     const uint64_t generation = next_++;
     timers_[timer->timer] = generation;
@@ -101,6 +101,14 @@ void SimMaster::perform(master::Effect& effect) {
   } else if (auto* trace = std::get_if<master::Trace>(&effect)) {
     world.trace(name, trace->text);
   }
+}
+
+void SimMaster::persist(master::Persist& effect) {
+  Disk::Writes writes;
+  for (auto& write : effect.writes) writes.emplace_back(write.key, write.value);
+  disk_.commit(std::move(writes), [this, ticket = effect.ticket](base::Status status) {
+    handle(master::Persisted{ticket, std::move(status)});
+  });
 }
 
 StreamId SimMaster::dial_agent(

@@ -40,6 +40,9 @@ class SimMaster : public Process {
             std::function<void(int status, const std::string& text)> answered);
   StreamId dial_calls(Node& scheduler, std::function<void()> closed);
 
+  /// Answers programs, rather than sending them elsewhere.
+  virtual bool serves() const { return alive; }
+
   bool up() const { return core_ != nullptr; }
   const master::Core& core() const { return *core_; }
 
@@ -50,8 +53,16 @@ class SimMaster : public Process {
   void on_boot() override;
   void on_crash() override;
 
+  /// The core, knowing nothing yet.
+  void make_core();
+  virtual void handle(master::Event event);
+  virtual void persist(master::Persist& effect);
+
+  std::map<master::CallId, std::function<void(int, const std::string&)>> calls_;
+  uint64_t next_ = 1;
+  bool dead_ = false;  // a crash was decided between two effects
+
  private:
-  void handle(master::Event event);
   void perform(master::Effect& effect);
 
   master::Policy policy_;
@@ -67,10 +78,11 @@ class SimMaster : public Process {
   std::map<master::LinkId, AgentLink> links_;
   std::map<StreamId, master::LinkId> link_of_stream_;
   std::map<master::ConnectionId, Connection> connections_;
-  std::map<master::CallId, std::function<void(int, const std::string&)>> calls_;
   std::map<master::TimerId, uint64_t> timers_;  // to the generation that is valid
-  uint64_t next_ = 1;
-  bool dead_ = false;  // a crash was decided between two effects
 };
+
+/// Where a program finds the leading master; nothing: nowhere, for now.
+using FindMaster = std::function<SimMaster*()>;
+
 
 }  // namespace sim

@@ -48,8 +48,13 @@ bool over(mesos::v1::TaskState state) {
 
 SimScheduler::SimScheduler(Context& context, std::string process_name, SimMaster& master,
                            UpdateChecker& updates, Workload workload)
+    : SimScheduler(context, std::move(process_name), [&master] { return &master; }, updates,
+                   workload) {}
+
+SimScheduler::SimScheduler(Context& context, std::string process_name, FindMaster find,
+                           UpdateChecker& updates, Workload workload)
     : Process(context, std::move(process_name)),
-      master_(master),
+      find_(std::move(find)),
       updates_(updates),
       workload_(workload) {}
 
@@ -69,7 +74,8 @@ std::string SimScheduler::progress() const {
 void SimScheduler::connect() {
   const uint64_t connection = ++connection_;
   last_event_ = context_.world.now().instant;
-  if (!master_.alive) {
+  master_ = find_();
+  if (master_ == nullptr || !master_->serves()) {
     context_.world.after(*this,
                          base::milliseconds(500) + context_.world.random().jitter(base::seconds(1)),
                          [this, connection] {
@@ -94,7 +100,7 @@ void SimScheduler::connect() {
   const auto closed = [this, connection] {
     if (connection == connection_) disconnect();
   };
-  const auto subscription = master_.subscribe(
+  const auto subscription = master_->subscribe(
       *this, call,
       [this, connection](const Event& event) {
         if (connection == connection_) on_event(event);
@@ -102,7 +108,7 @@ void SimScheduler::connect() {
       closed);
   events_ = subscription.stream;
   stream_id_ = subscription.stream_id;
-  calls_ = master_.dial_calls(*this, closed);
+  calls_ = master_->dial_calls(*this, closed);
   // Without heartbeats the connection is given up, as the API's documentation says.
   context_.world.after(*this, base::seconds(50), [this, connection] {
     if (connection == connection_ && context_.world.now().instant - last_event_ > base::seconds(45))
@@ -121,9 +127,13 @@ void SimScheduler::disconnect() {
                        });
 }
 
+void SimScheduler::leader_changed() {
+  if (alive && find_() != master_) disconnect();
+}
+
 void SimScheduler::send(Call call) {
   call.mutable_framework_id()->set_value(framework_id_);
-  master_.call(calls_, stream_id_, call, [this, connection = connection_](int status, const std::string&) {
+  master_->call(calls_, stream_id_, call, [this, connection = connection_](int status, const std::string&) {
     // 400 and 403: the master does not know this stream any more.
     if (connection == connection_ && status >= 300) disconnect();
   });

@@ -25,6 +25,13 @@ class SimScheduler : public Process {
   SimScheduler(Context& context, std::string process_name, SimMaster& master,
                UpdateChecker& updates, Workload workload);
 
+  /// One of several masters.
+  SimScheduler(Context& context, std::string process_name, FindMaster find, UpdateChecker& updates,
+               Workload workload);
+
+  /// Another master leads.
+  void leader_changed();
+
   bool done() const { return ended_ == workload_.tasks; }
   std::string progress() const;
   const std::string& framework_id() const { return framework_id_; }
@@ -53,7 +60,8 @@ class SimScheduler : public Process {
   bool wants_more() const { return live_ + ended_ < workload_.tasks; }
   void relaunch();
 
-  SimMaster& master_;
+  FindMaster find_;
+  SimMaster* master_ = nullptr;  // of the present subscription
   UpdateChecker& updates_;
   Workload workload_;
   std::string framework_id_, stream_id_;

@@ -33,6 +33,12 @@ bool World::step() {
   queue_.pop();
   CHECK(next.at >= instant_);
   instant_ = next.at;
+  if (next.node != nullptr && next.node->frozen_until > instant_) {
+    next.at = next.node->frozen_until;
+    next.sequence = sequence_++;
+    queue_.push(std::move(next));
+    return true;
+  }
   ++events_;
   if (next.node == nullptr || (next.node->alive && next.node->epoch == next.epoch)) next.call();
   return true;

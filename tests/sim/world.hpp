@@ -22,6 +22,7 @@ struct Node {
   std::string name;
   bool alive = false;
   uint64_t epoch = 0;
+  base::Instant frozen_until{};  // SIGSTOP: what is scheduled for it waits until then
 };
 
 class World {

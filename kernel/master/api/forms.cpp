@@ -103,7 +103,7 @@ base::Result<Call> make_call(const std::string& what, const Request& request) {
 }  // namespace
 
 void handle_form(Shell& shell, const std::string& what, Request request, Responder responder) {
-  if (refuse_before_recovery(shell, responder)) return;
+  if (refuse_before_recovery(shell, request, responder)) return;
   if (refuse_method(request, responder, what == "weights" ? "PUT" : what == "remove-quota" ? "DELETE" : "POST")) return;
   auto call = make_call(what, request);
   if (!call) return responder.reply(Response::text(400, call.error().message));

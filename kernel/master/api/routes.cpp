@@ -11,6 +11,7 @@
 #include "base/json/writer.hpp"
 #include "base/numbers.hpp"
 #include "base/strings.hpp"
+#include "kernel/api/master_info.hpp"
 #include "kernel/api/names.hpp"
 #include "kernel/master/render.hpp"
 #include "kernel/master/shell.hpp"
@@ -37,8 +38,26 @@ base::http::Response json_answer(const Request& request, std::string json) {
   return response;
 }
 
-bool refuse_before_recovery(const Shell& shell, const Responder& responder) {
-  if (shell.recovered()) return false;
+namespace {
+
+/// 307 without a scheme, so that what is between us and the client may choose it; 503 when nobody is known to lead.
+Response redirect(const std::optional<mesos::v1::MasterInfo>& leader, const std::string& target) {
+  if (!leader) return Response::text(503, "No leader elected");
+  Response response;
+  response.status = 307;
+  response.headers.set("Location", "//" + api::master_name(*leader) + target);
+  return response;
+}
+
+}  // namespace
+
+bool refuse_before_recovery(const Shell& shell, const Request& request, const Responder& responder) {
+  const auto leader = shell.leader();
+  if (!leader || leader->id() != shell.core().state().master.id()) {
+    responder.reply(redirect(leader, request.target));
+    return true;
+  }
+  if (shell.leading() && shell.recovered()) return false;
   responder.reply(Response::text(503, "Master has not finished recovery"));
   return true;
 }
@@ -63,7 +82,7 @@ struct Rendered {
 
 Handler rendered(Shell& shell, std::function<base::Result<Rendered>(const Request&)> make) {
   return [&shell, make](Request request, Responder responder) {
-    if (refuse_before_recovery(shell, responder)) return;
+    if (refuse_before_recovery(shell, request, responder)) return;
     auto job = make(request);
     if (!job) return responder.reply(Response::from(job.error()));
     shell.render(request.principal, job->key, std::move(job->render), [request, responder](std::shared_ptr<const std::string> text) {
@@ -125,14 +144,6 @@ Response metrics_answer(Shell& shell, const Request& request) {
     }
   }
   return json_answer(request, metrics_json(shell));
-}
-
-void answer_redirect(Shell& shell, const Responder& responder) {
-  const auto& master = shell.core().state().master;
-  Response response;
-  response.status = 307;
-  response.headers.set("Location", "//" + master.hostname() + ":" + std::to_string(master.port()));
-  responder.reply(std::move(response));
 }
 
 std::string agent_link_json(Shell& shell) {
@@ -259,8 +270,9 @@ class Table {
       responder.reply(json_answer(request, flags_json(shell.facts())));
     }, true);
     add("/redirect", "307 to the leading master",
-        [&shell](Request, Responder responder) { answer_redirect(shell, responder); });
+        [&shell](Request, Responder responder) { responder.reply(redirect(shell.leader(), "")); });
     add("/agent-link", "where agents connect", [&shell](Request request, Responder responder) {
+      if (refuse_before_recovery(shell, request, responder)) return;
       responder.reply(json_answer(request, agent_link_json(shell)));
     });
     const Handler snapshot = [&shell](Request request, Responder responder) {
@@ -313,7 +325,8 @@ class Table {
       if (request.method == "GET") return weights(std::move(request), std::move(responder));
       handle_form(shell, "weights", std::move(request), std::move(responder));
     });
-    const Handler unsupported = [](Request, Responder responder) {
+    const Handler unsupported = [&shell](Request request, Responder responder) {
+      if (refuse_before_recovery(shell, request, responder)) return;
       responder.reply(Response::text(501, "This endpoint is not supported; use the calls of POST /api/v1"));
     };
     const Handler quota = rendered(shell_, [](const Request&) -> base::Result<Rendered> {
@@ -328,7 +341,7 @@ class Table {
     add("/quota/{rest...}", "DELETE removes the quota of a role", quota_form);
     // No machine is ever in maintenance here, so the two reads are answered truthfully.
     const Handler maintenance = [&shell, unsupported](Request request, Responder responder) {
-      if (refuse_before_recovery(shell, responder)) return;
+      if (refuse_before_recovery(shell, request, responder)) return;
       if (request.method != "GET") return unsupported(std::move(request), std::move(responder));
       responder.reply(json_answer(request, "{}"));
     };
@@ -338,7 +351,7 @@ class Table {
     add("/machine/up", "not supported", unsupported);
     add("/allocator/explain", "why a framework has or has no offers; ?framework=",
         [&shell](Request request, Responder responder) {
-          if (refuse_before_recovery(shell, responder)) return;
+          if (refuse_before_recovery(shell, request, responder)) return;
           const auto framework = request.query().get("framework");
           if (!framework) return responder.reply(Response::text(400, "Expecting 'framework=value' in query."));
           std::string json = explain_json(shell, *framework);

@@ -27,8 +27,8 @@ void handle_form(Shell& shell, const std::string& what, base::http::Request requ
 /// A JSON answer, wrapped when the request asks for jsonp.
 base::http::Response json_answer(const base::http::Request& request, std::string json);
 
-/// Before recovery: 503. True: answered.
-bool refuse_before_recovery(const Shell& shell, const base::http::Responder& responder);
+/// When another master leads: 307 to it; when none is known, and before recovery: 503. True: answered.
+bool refuse_before_recovery(const Shell& shell, const base::http::Request& request, const base::http::Responder& responder);
 
 /// Wrong method: 405 with Allow. True: answered.
 bool refuse_method(const base::http::Request& request, const base::http::Responder& responder, const std::string& allowed);

@@ -87,7 +87,7 @@ std::string state_json(const Snapshot& snapshot, const ServerFacts& facts) {
   out.begin_object();
   write_version(out, facts);
   out.field("start_time", snapshot.started.seconds());
-  out.field("elected_time", snapshot.started.seconds());
+  out.field("elected_time", snapshot.elected.seconds());
   out.field("id", snapshot.master->id());
   out.field("pid", master_pid(snapshot));
   out.field("hostname", snapshot.master->hostname());

@@ -53,7 +53,7 @@ const Read kReads[] = {
      [](const Snapshot& s, OperatorResponse& r) {
        *r.mutable_get_master()->mutable_master_info() = *s.master;
        r.mutable_get_master()->set_start_time(s.started.seconds());
-       r.mutable_get_master()->set_elected_time(s.started.seconds());
+       r.mutable_get_master()->set_elected_time(s.elected.seconds());
      }},
     {Call::GET_QUOTA, [](const Snapshot& s, OperatorResponse& r) { render_quota(s, r.mutable_get_quota()); }},
     {Call::GET_MAINTENANCE_STATUS,
@@ -138,7 +138,7 @@ void answer_file_call(Shell& shell, const Call& call, api::ContentType type, con
 }  // namespace
 
 void handle_operator_call(Shell& shell, Request request, Responder responder) {
-  if (refuse_before_recovery(shell, responder)) return;
+  if (refuse_before_recovery(shell, request, responder)) return;
   if (refuse_method(request, responder, "POST")) return;
   Call call;
   if (auto rejection = api::decode_request(request.headers.get("Content-Type"), request.body, call)) {

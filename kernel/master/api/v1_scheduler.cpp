@@ -13,7 +13,7 @@ using base::http::Response;
 using mesos::v1::scheduler::Call;
 
 void handle_scheduler_call(Shell& shell, Request request, Responder responder) {
-  if (refuse_before_recovery(shell, responder)) return;
+  if (refuse_before_recovery(shell, request, responder)) return;
   if (refuse_method(request, responder, "POST")) return;
   Call call;
   if (auto rejection = api::decode_request(request.headers.get("Content-Type"), request.body, call)) {
