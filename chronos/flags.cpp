@@ -36,7 +36,7 @@ std::string own_hostname() {
 
 void add_cluster(base::FlagTable& t, Flags& f) {
   t.section("Cluster");
-  t.add(&f.master, "master", "The masters, host:port, several separated by commas.", {.required = true});
+  t.add(&f.master, "master", "The masters: host:port, several separated by commas, or zk://host:port,.../path.", {.required = true});
   t.add(&f.mesos_framework_name, "mesos_framework_name", "The name under which this scheduler registers.");
   t.add(&f.mesos_role, "mesos_role", "The role in which resources are asked for.");
   t.add(&f.failover_timeout, "failover_timeout", "Seconds for which the cluster keeps the tasks when this scheduler is away.");
@@ -100,10 +100,7 @@ base::Status check(const Flags& flags) {
   if (flags.https_port) {
     return base::unsupported("--https_port is not supported: put the gateway in front of it for TLS. Leave the flag out");
   }
-  if (flags.master.starts_with("zk://")) {
-    return base::unsupported("--master=zk://... is not supported: name the masters as --master=host:port, several "
-                             "separated by commas");
-  }
+  if (auto masters = client::parse_masters(flags.master); !masters) return std::move(masters).error().with_context("--master");
   if (flags.task_epsilon) {
     if (auto length = parse_epsilon(*flags.task_epsilon); !length) return length.error().with_context("--task_epsilon");
   }

@@ -9,6 +9,7 @@
 #include "base/file.hpp"
 #include "base/json/writer.hpp"
 #include "base/strings.hpp"
+#include "base/zk/url.hpp"
 
 namespace marathon {
 namespace {
@@ -18,9 +19,6 @@ constexpr const char* kApiVersion = "1.11.24";  // the release whose behaviour c
 constexpr const char* kNoZookeeper =
     "--zk is not supported: this scheduler keeps its state in its own store. Leave the flag out, and choose a place "
     "with --data_dir=DIR or --store=sqlite:/path/file.db";
-
-constexpr const char* kNoZookeeperMaster =
-    "--master=zk://... is not supported: name the masters as --master=host:port, several separated by commas";
 
 /// Flags of the original whose work is done otherwise, or is no choice any more: accepted, without effect.
 constexpr const char* kIgnored[] = {
@@ -56,7 +54,7 @@ base::Result<std::string> authorization(const Flags& flags) {
 
 void add_cluster(base::FlagTable& t, Flags& f) {
   t.section("Cluster");
-  t.add(&f.master, "master", "The masters, host:port, several separated by commas.", {.required = true});
+  t.add(&f.master, "master", "The masters: host:port, several separated by commas, or zk://host:port,.../path.", {.required = true});
   t.add(&f.framework_name, "framework_name", "The name under which this scheduler registers.");
   t.add(&f.failover_timeout, "failover_timeout",
         "Seconds for which the cluster keeps the tasks when this scheduler is away.");
@@ -167,7 +165,7 @@ base::Result<Flags> Flags::parse(int argc, const char* const* argv,
   if (wants_help) return flags;
   if (!parsed) return parsed.error();
   if (flags.zk) return base::unsupported(kNoZookeeper);
-  if (flags.master.starts_with("zk://")) return base::unsupported(kNoZookeeperMaster);
+  if (auto masters = client::parse_masters(flags.master); !masters) return std::move(masters).error().with_context("--master");
   if (flags.local_port_min < 1 || flags.local_port_max > 65535 || flags.local_port_min > flags.local_port_max) {
     return base::invalid("--local_port_min and --local_port_max must be a range within 1 to 65535");
   }
@@ -261,7 +259,8 @@ Identity Flags::identity(uint16_t port) const {
   w.field("local_port_max", local_port_max);
   w.field("local_port_min", local_port_min);
   w.field("maintenance_mode", maintenance_mode);
-  w.field("master", master);
+  const auto zookeeper = base::zk::parse_url(master);
+  w.field("master", zookeeper ? zookeeper->redacted() : master);
   w.field("max_instances_per_offer", max_instances_per_offer);
   w.field("mesos_bridge_name", mesos_bridge_name);
   w.field("mesos_heartbeat_failure_threshold", mesos_heartbeat_failure_threshold);

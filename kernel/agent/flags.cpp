@@ -115,7 +115,8 @@ Flags::Flags()
   using Options = base::FlagTable::Options;
   auto& t = *table_;
   t.section("Cluster");
-  t.add(&master, "master", "Where the master is: host:port, zk://host:port,.../path (the leader of several), or file:///path of a file with that.",
+  t.add(&master, "master",
+        "Where the master is: host:port, zk://host:port,.../path (the one that leads), or file:///path of a file with it.",
         Options{.required = true});
   t.add(&zk_session_timeout, "zk_session_timeout", "How long ZooKeeper may be silent before the leading master counts as unknown.");
   t.add(&ip, "ip", "Address to listen on; default: the one that the host name stands for.");

@@ -194,7 +194,53 @@ TEST(Masters, are_read_in_every_spelling) {
   const auto masters = parse_masters("a,http://b:1/, c:2");
   ASSERT_TRUE(masters);
   EXPECT_EQ(*masters, (std::vector<std::string>{"a:5050", "b:1", "c:2"}));
-  for (const char* bad : {"", "a:b", "a:0", "a:70000", "zk://h:2181/mesos"}) EXPECT_FALSE(parse_masters(bad)) << bad;
+  for (const char* bad : {"", "a:b", "a:0", "a:70000", "zk://h:2181", "zk://h:x/mesos"}) {
+    EXPECT_FALSE(parse_masters(bad)) << bad;
+  }
+  const std::string zookeeper = "zk://user:secret@h:2181,i:2181/mesos";
+  EXPECT_EQ(parse_masters(zookeeper).value(), std::vector<std::string>{zookeeper});
+}
+
+class DetectingTest : public ProtocolTest {
+ protected:
+  DetectingTest() : ProtocolTest(zookeeper()) {}
+  static ProtocolOptions zookeeper() {
+    ProtocolOptions o;
+    o.masters = {"zk://h:2181/mesos"};
+    return o;
+  }
+};
+
+TEST_F(DetectingTest, waits_for_a_leader_and_follows_it) {
+  protocol.start(now, out);
+  EXPECT_EQ(count<OpenStream>(), 0U);
+  protocol.on_timer(now, out);
+  EXPECT_EQ(count<OpenStream>(), 0U) << "nobody is known";
+  protocol.on_leader("a:5050", now, out);
+  ASSERT_EQ(count<OpenStream>(), 1U);
+  EXPECT_EQ(last<OpenStream>()->master, "a:5050");
+  subscribe();
+  out.clear();
+  protocol.on_leader("a:5050", now, out);
+  protocol.on_leader(std::nullopt, now, out);
+  EXPECT_TRUE(protocol.subscribed()) << "ZooKeeper is away, the master is not";
+  EXPECT_EQ(count<CloseStream>(), 0U);
+  protocol.on_leader("b:5050", now, out);
+  EXPECT_EQ(count<Disconnected>(), 1U);
+  EXPECT_EQ(last<OpenStream>()->master, "b:5050") << "at once";
+}
+
+TEST_F(DetectingTest, tries_the_leader_again_until_there_is_another) {
+  protocol.start(now, out);
+  protocol.on_leader("a:5050", now, out);
+  for (int i = 0; i < 3; ++i) {
+    protocol.on_end("connection refused", now, out);
+    protocol.on_timer(now, out);
+    EXPECT_EQ(last<OpenStream>()->master, "a:5050");
+  }
+  protocol.on_end("connection refused", now, out);
+  protocol.on_leader("b:5050", now, out);  // in the middle of the pause
+  EXPECT_EQ(last<OpenStream>()->master, "b:5050");
 }
 
 TEST(Masters, location_headers) {

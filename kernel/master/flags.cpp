@@ -63,7 +63,8 @@ void Flags::add_address_flags() {
 void Flags::add_registry_flags() {
   table.section("Registry");
   table.add(&work_dir, "work_dir", "directory for what must survive a restart");
-  table.add(&registry, "registry", "'replicated_log' keeps the registry: in work_dir (SQLite), with --zk in ZooKeeper; 'in_memory' forgets it");
+  table.add(&registry, "registry",
+            "'replicated_log' keeps the registry: in work_dir (SQLite), with --zk in ZooKeeper; 'in_memory' forgets it");
   table.add(&registry_fetch_timeout, "registry_fetch_timeout",
             "a leader that has not read the registry from ZooKeeper by then lets another lead");
   table.add(&registry_store_timeout_, "registry_store_timeout", "accepted; a write that fails is reported and tried again");
