@@ -18,7 +18,8 @@ void HaMaster::on_boot() {
     registry_ = std::move(registry);
     leading_ = true;
     master::Recovered recovered;
-    for (auto& entry : registry_->scan("").value()) recovered.entries.push_back({entry.key, entry.value});
+    const auto entries = registry_->scan("").value();
+    for (const auto& entry : entries) recovered.entries.push_back({entry.key, entry.value});
     handle(std::move(recovered));
   };
   callbacks.on_lost = [this](const std::string& why) { end(why); };
