@@ -4,6 +4,7 @@
 
 #include "base/zk/real.hpp"
 
+#include <sys/ioctl.h>
 #include <zookeeper/zookeeper.h>
 
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -22,6 +23,7 @@ namespace {
 constexpr Duration kShortestWait = milliseconds(1);
 constexpr Duration kRetryWait = milliseconds(20);  // after a server could not be reached
 constexpr Duration kLongestWait = seconds(1);
+constexpr int kMostAnswers = 1000;  // in one turn of the loop
 
 Rc to_rc(int code) {
   switch (code) {
@@ -261,9 +263,18 @@ class RealClient : public std::enable_shared_from_this<RealClient> {
   void process(int events) {
     if (closed_ || !handle_) return;
     const auto self = shared_from_this();
-    const int rc = zookeeper_process(handle_, events);
+    int rc = zookeeper_process(handle_, events);
+    // The library takes one answer at a time; what else has arrived goes with it.
+    for (int i = 0; i < kMostAnswers && (events & ZOOKEEPER_READ) != 0 && (rc == ZOK || rc == ZNOTHING) && readable(); ++i) {
+      rc = zookeeper_process(handle_, ZOOKEEPER_READ);
+    }
     watch_socket(rc != ZOK && rc != ZNOTHING);
     pass_on();
+  }
+
+  bool readable() const {
+    int bytes = 0;
+    return watched_ >= 0 && ::ioctl(watched_, FIONREAD, &bytes) == 0 && bytes > 0;
   }
 
   /// Runs what the library said. Each call may end this client.
