@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/json/value.hpp"
 #include "base/json/writer.hpp"
 #include "base/result.hpp"
 #include "base/time.hpp"
@@ -116,6 +117,7 @@ struct JobBody {
 /// Reads a body tolerantly: unknown keys and nulls are passed over, numbers and booleans may be strings, `name` may be a
 /// number. The error names the field.
 base::Result<JobBody> parse_job(std::string_view text, const JobDefaults& defaults);
+base::Result<JobBody> read_job(const base::json::Value& value, const JobDefaults& defaults);
 
 /// Rules that hold for every job, whatever it is triggered by.
 base::Status validate_job(const JobBody& body);

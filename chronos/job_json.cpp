@@ -450,6 +450,10 @@ base::Result<base::Duration> parse_epsilon(std::string_view text) {
 
 base::Result<JobBody> parse_job(std::string_view text, const JobDefaults& defaults) {
   ASSIGN_OR_RETURN(const json::value root, base::json::parse(text, {.max_bytes = 1 << 20, .max_depth = 32}));
+  return read_job(root, defaults);
+}
+
+base::Result<JobBody> read_job(const json::value& root, const JobDefaults& defaults) {
   if (!root.is_object()) {
     return base::invalid(fmt::format("the body must be a JSON object, not {}", base::json::kind_name(root)));
   }

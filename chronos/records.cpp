@@ -157,7 +157,7 @@ base::Result<JobState> decode_job(const std::string& text, const TimeZones& zone
   ASSIGN_OR_RETURN(const json::value root, base::json::parse(text));
   const json::value* definition = find(root, "/job");
   if (!definition) return base::invalid("/job is missing");
-  ASSIGN_OR_RETURN(JobBody body, parse_job(base::json::render(*definition), {}));
+  ASSIGN_OR_RETURN(JobBody body, read_job(*definition, {}));
   RETURN_IF_ERROR(validate_job(body));
   JobState state;
   state.job = std::move(body.job);
@@ -239,6 +239,7 @@ void recover(Turn& turn, const std::vector<std::pair<std::string, std::string>>&
         continue;
       }
       for (Pending& p : job->pending) p.sequence = state.next_sequence++;
+      index_text(*job);
       const JobName name = job->job.name;
       for (const JobName& parent : job->job.parents) state.children[parent].insert(name);
       state.jobs.insert_or_assign(name, std::move(*job));

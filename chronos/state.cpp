@@ -1,5 +1,6 @@
 #include "chronos/state.hpp"
 
+#include "base/strings.hpp"
 #include "chronos/records.hpp"
 
 namespace chronos {
@@ -67,6 +68,11 @@ void touch(Turn& turn, const JobName& name) {
   turn.state.touched.insert(name);
 }
 
+void index_text(JobState& job) {
+  job.lower_name = base::to_lower(job.job.name);
+  job.lower_command = base::to_lower(job.job.command);
+}
+
 void put_job(Turn& turn, const JobName& name, std::optional<JobState> job) {
   State& state = turn.state;
   if (JobState* old = find_job(state, name)) {
@@ -83,6 +89,7 @@ void put_job(Turn& turn, const JobName& name, std::optional<JobState> job) {
   touch(turn, name);
   turn.dirty.histories.insert(name);
   if (!job) return;
+  index_text(*job);
   job->wake.reset();
   job->queued.clear();
   for (const JobName& parent : job->job.parents) state.children[parent].insert(name);

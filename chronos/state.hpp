@@ -83,6 +83,7 @@ struct JobState {
   size_t held = 0;          // changes of the definition that are not durable yet: nothing is launched until then
   int64_t last_due_ms = 0;  // newest due time that is no slot: no two runs share one
   std::optional<base::Time> wake;  // its entry in State::due
+  std::string lower_name, lower_command;  // for search; filled where it is put into the state
   std::vector<std::pair<int, uint64_t>> queued;  // its entries in State::queue
 };
 
@@ -151,6 +152,9 @@ ParentsOf parents_in(const State& state);
 
 /// Marks the job's record as changed, and the job to be looked at before the turn ends.
 void touch(Turn& turn, const JobName& name);
+
+/// Fills what is derived from the definition.
+void index_text(JobState& job);
 
 /// Puts a job into the state, replaces it, or takes it out; indexes follow. Runs and their records stay.
 void put_job(Turn& turn, const JobName& name, std::optional<JobState> job);

@@ -76,6 +76,7 @@ void World::release_store() {
     Persist commit = std::move(commits_.front());
     commits_.pop_front();
     base::Status status;
+    if (on_commit) on_commit(commit.writes);
     if (store_works) {
       for (const Write& write : commit.writes) {
         if (write.value) {

@@ -88,6 +88,7 @@ class World {
   bool store_works = true;
   bool store_answers = true;  // false: commits stay under way until release_store()
   void release_store();
+  std::function<void(const std::vector<Write>&)> on_commit;  // told of each commit, before it counts as done
 
   // What it has seen.
   std::unique_ptr<Core> core;

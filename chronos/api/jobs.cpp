@@ -19,14 +19,6 @@ void write_full(base::json::Writer& w, const JobState& job, bool mirror) {
   write_job(w, job.job, job.counters, {.schedule = schedule, .mirror_uris = mirror});
 }
 
-/// Does `text` contain `wanted`, which is in lower case?
-bool contains(std::string_view text, std::string_view wanted) {
-  if (wanted.empty()) return true;
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
-  return std::search(text.begin(), text.end(), wanted.begin(), wanted.end(),
-                     [&](char a, char b) { return lower(a) == b; }) != text.end();
-}
-
 /// A number of the query. False after an answer 400.
 bool query_number(Turn& turn, const Request& request, const base::http::Query& query, const char* name, uint64_t& out) {
   const auto text = query.get(name);
@@ -111,6 +103,7 @@ void search_jobs(Turn& turn, const Request& request) {
   const std::string any = base::to_lower(query.get("any").value_or(""));
   uint64_t limit = 10, offset = 0;
   if (!query_number(turn, request, query, "limit", limit) || !query_number(turn, request, query, "offset", offset)) return;
+  const auto contains = [](const std::string& text, const std::string& wanted) { return text.find(wanted) != std::string::npos; };
   const bool by_parts = !name.empty() || !command.empty();
   std::string body;
   base::json::Writer w(body);
@@ -118,8 +111,8 @@ void search_jobs(Turn& turn, const Request& request) {
   uint64_t found = 0;
   for (const auto& [key, job] : turn.state.jobs) {
     if (found >= offset && found - offset >= limit) break;
-    const bool both = by_parts && contains(key, name) && contains(job.job.command, command);
-    const bool either = !any.empty() && (contains(key, any) || contains(job.job.command, any));
+    const bool both = by_parts && contains(job.lower_name, name) && contains(job.lower_command, command);
+    const bool either = !any.empty() && (contains(job.lower_name, any) || contains(job.lower_command, any));
     if ((by_parts || !any.empty()) && !both && !either) continue;
     if (found++ >= offset) write_full(w, job, false);
   }
