@@ -12,8 +12,11 @@
 #include "base/file.hpp"
 #include "base/strings.hpp"
 #include "base/testing/bench.hpp"
+#include "base/testing/temporary_directory.hpp"
 #include "kernel/agent/testing/agent_process.hpp"
 #include "kernel/agent/testing/fake_master.hpp"
+#include "kernel/containerizer/images/testing/fake_registry.hpp"
+#include "kernel/containerizer/images/testing/tar_writer.hpp"
 
 namespace {
 
@@ -108,6 +111,46 @@ void one_at_a_time(base::testing::Bench& bench) {
   bench.report("agent/running-to-finished", {{"tasks", std::to_string(count)}}, "ms", to_update);
 }
 
+/// Containers from an image that is in the store: the agent reads it from an archive for the first one.
+void from_image(base::testing::Bench& bench) {
+  const auto busybox = base::read_file("/bin/busybox");
+  if (!busybox) return (void)fputs("agent/image-launch needs busybox-static\n", stderr);
+  const base::testing::TemporaryDirectory archives;
+  // As many layers as images in the wild have.
+  containerizer::images::testing::FakeImage image;
+  for (int layer = 0; layer < 10; ++layer) {
+    containerizer::images::testing::TarWriter tar;
+    tar.file("layer" + std::to_string(layer), "x");
+    if (layer == 0) tar.file("bin/busybox", *busybox, 0755).symlink("bin/sh", "busybox").symlink("bin/true", "busybox");
+    image.layers.push_back(tar.finish());
+  }
+  const std::string archive = containerizer::images::testing::FakeRegistry::archive(image, "bench:1");
+  if (!base::write_file(archives / "bench:1.tar", archive)) return;
+  FakeMaster master;
+  Observed observed;
+  master.set_observer([&](const auto& status) { observed.take(status); });
+  AgentProcess agent(master.address(), {"--docker_registry=" + archives.path()});
+  agent.start();
+  if (!master.wait_for_agent()) return;
+  const int count = bench.small() ? 10 : 200;
+  std::vector<double> to_running, to_update;
+  for (int i = 0; i <= count; ++i) {
+    const std::string id = "t" + std::to_string(i);
+    auto message = run_of(id, "true");
+    auto* container = message.mutable_run_task()->mutable_task()->mutable_container();
+    container->set_type(mesos::v1::ContainerInfo::DOCKER);
+    container->mutable_docker()->set_image("bench:1");
+    const auto sent = Clock::now();
+    master.send(message);
+    if (!observed.wait_ended(i + 1)) return;
+    if (i == 0) continue;  // read the archive
+    to_running.push_back(milliseconds(observed.time(id, mesos::v1::TASK_RUNNING) - sent));
+    to_update.push_back(milliseconds(observed.time(id, mesos::v1::TASK_FINISHED) - observed.time(id, mesos::v1::TASK_RUNNING)));
+  }
+  bench.report("agent/image-launch", {{"tasks", std::to_string(count)}, {"layers", "10"}}, "ms", to_running);
+  bench.report("agent/image-to-finished", {{"tasks", std::to_string(count)}, {"layers", "10"}}, "ms", to_update);
+}
+
 void many(base::testing::Bench& bench) {
   FakeMaster master;
   Observed observed;
@@ -155,6 +198,7 @@ int main(int argc, char** argv) {
   }
   base::testing::Bench bench(argc, argv);
   if (bench.wants("agent/launch")) one_at_a_time(bench);
+  if (bench.wants("agent/image-launch")) from_image(bench);
   if (bench.wants("agent/launch-rate")) many(bench);
   if (bench.wants("agent/executor-rss") || bench.wants("agent/rss") || bench.wants("agent/recovery-500")) live(bench);
 }

@@ -12,8 +12,11 @@
 #include "base/http/sse.hpp"
 #include "base/loop.hpp"
 #include "base/strings.hpp"
+#include "base/testing/temporary_directory.hpp"
 #include "kernel/agent/testing/agent_process.hpp"
 #include "kernel/agent/testing/fake_master.hpp"
+#include "kernel/containerizer/images/testing/fake_registry.hpp"
+#include "kernel/containerizer/images/testing/tar_writer.hpp"
 
 namespace agent {
 namespace {
@@ -87,8 +90,9 @@ class Agent : public ::testing::Test {
     return agent.work_dir() + "/slaves/agent-1/frameworks/framework-1/executors/" + task + "/runs/latest";
   }
 
+  base::testing::TemporaryDirectory archives;  // for images
   FakeMaster master;
-  AgentProcess agent{master.address()};
+  AgentProcess agent{master.address(), {"--docker_registry=" + archives.path()}};
 };
 
 TEST_F(Agent, runs_a_command_and_tells_its_life) {
@@ -211,7 +215,7 @@ TEST_F(Agent, tells_that_a_task_ran_out_of_memory) {
 TEST_F(Agent, says_why_a_container_could_not_be_launched) {
   auto image = make_task("image", "true");
   image.mutable_container()->set_type(mesos::v1::ContainerInfo::DOCKER);
-  image.mutable_container()->mutable_docker()->set_image("127.0.0.1:1/libmesos/ubuntu");
+  image.mutable_container()->mutable_docker()->set_image("libmesos/ubuntu");
   master.send(run(image));
   auto missing = make_task("missing", "/no/such/program");
   missing.mutable_command()->set_shell(false);
@@ -380,6 +384,85 @@ TEST_F(Agent, goes_on_checking_after_a_restart) {
   ASSERT_TRUE(master.wait_for_agent(2));
   ASSERT_TRUE(base::write_file(sandbox("t1") + "/healthy", ""));
   EXPECT_TRUE(master.wait([&] { return master.updates("t1").back().healthy(); })) << log();
+}
+
+/// An agent whose images are archives in a directory of the test's.
+class AgentWithImages : public Agent {
+ protected:
+  void SetUp() override {
+    if (geteuid() != 0) GTEST_SKIP() << "images need root";
+    const auto busybox = base::read_file("/bin/busybox");
+    if (!busybox) GTEST_SKIP() << "needs busybox-static";
+    namespace fakes = containerizer::images::testing;
+    fakes::TarWriter tar;
+    tar.file("bin/busybox", *busybox, 0755).file("etc/passwd", "app:x:77:78::/:/bin/sh\n");
+    for (const char* name : {"sh", "sleep", "id", "test", "echo"}) tar.symlink(std::string("bin/") + name, "busybox");
+    const fakes::FakeImage image{.layers = {tar.finish()},
+                                 .config = R"({"Entrypoint":["/bin/sh","-c"],"Cmd":["id -u; echo $A $MESOS_TASK; exec sleep 1000"],"Env":["A=b"],"User":"app"})"};
+    ASSERT_TRUE(base::write_file(archives / "app:1.tar", fakes::FakeRegistry::archive(image, "app:1")));
+    Agent::SetUp();
+  }
+
+  void TearDown() override {
+    if (!IsSkipped()) Agent::TearDown();
+  }
+
+  static mesos::v1::TaskInfo image_task(const std::string& id) {
+    auto task = make_task(id, "");
+    task.mutable_command()->Clear();
+    task.mutable_command()->set_shell(false);
+    task.mutable_container()->set_type(mesos::v1::ContainerInfo::DOCKER);
+    task.mutable_container()->mutable_docker()->set_image("app:1");
+    return task;
+  }
+
+};
+
+TEST_F(AgentWithImages, runs_a_docker_container_through_a_restart) {
+  auto task = image_task("t1");
+  auto* check = task.mutable_health_check();
+  check->set_type(mesos::v1::HealthCheck::COMMAND);
+  check->mutable_command()->set_value("test $(id -u) = 77 && test $A = b");
+  check->set_delay_seconds(0);
+  check->set_interval_seconds(0.1);
+  master.send(run(task));
+  ASSERT_TRUE(master.wait_for("t1", mesos::v1::TASK_RUNNING)) << log();
+  const auto running = master.update("t1", mesos::v1::TASK_RUNNING);
+  EXPECT_TRUE(running.data().starts_with(R"([{"Id":")")) << running.data();
+  EXPECT_NE(running.data().find(R"("Image":"app:1")"), std::string::npos);
+  EXPECT_EQ(running.container_status().network_infos(0).ip_addresses(0).ip_address(), "127.0.0.1");
+  EXPECT_TRUE(master.wait([&] { return master.updates("t1").back().healthy(); })) << log();
+  EXPECT_EQ(base::read_file(sandbox("t1") + "/stdout").value_or(""), "77\nb\n");
+  agent.kill_hard();
+  agent.start();
+  ASSERT_TRUE(master.wait_for_agent(2)) << log();
+  const size_t before = master.updates("t1").size();
+  EXPECT_TRUE(master.wait([&] { return master.updates("t1").size() > before && master.updates("t1").back().healthy(); })) << log();
+  master.send(kill_of("t1"));
+  ASSERT_TRUE(master.wait_for("t1", mesos::v1::TASK_KILLED)) << log();
+}
+
+TEST_F(AgentWithImages, refuses_what_it_cannot_do_in_words) {
+  auto bridge = image_task("bridge");
+  bridge.mutable_container()->mutable_docker()->set_network(mesos::v1::ContainerInfo::DockerInfo::BRIDGE);
+  auto appc = image_task("appc");
+  appc.mutable_container()->set_type(mesos::v1::ContainerInfo::MESOS);
+  appc.mutable_container()->clear_docker();
+  appc.mutable_container()->mutable_mesos()->mutable_image()->set_type(mesos::v1::Image::APPC);
+  auto option = image_task("option");
+  auto* parameter = option.mutable_container()->mutable_docker()->add_parameters();
+  parameter->set_key("blkio-weight");
+  parameter->set_value("5");
+  auto missing = image_task("missing");
+  missing.mutable_container()->mutable_docker()->set_image("app:2");
+  for (const auto& [task, words] : {std::pair{bridge, "BRIDGE"}, {appc, "APPC"}, {option, "blkio-weight"}, {missing, "app:2.tar"}}) {
+    const std::string id = task.task_id().value();
+    master.send(run(task));
+    ASSERT_TRUE(master.wait_for(id, mesos::v1::TASK_FAILED)) << id << log();
+    const auto status = master.update(id, mesos::v1::TASK_FAILED);
+    EXPECT_EQ(status.reason(), mesos::v1::TaskStatus::REASON_CONTAINER_LAUNCH_FAILED);
+    EXPECT_NE(status.message().find(words), std::string::npos) << status.message();
+  }
 }
 
 }  // namespace

@@ -215,7 +215,7 @@ Termination collect_end(const NativeOptions& options, cgroups::Cgroups* groups, 
   end.status = read_status(runtime);
   // A helper that was killed before it could write is a task that was killed: all below it died with it.
   if (!end.status && base::exists(runtime + "/pid")) end.status = SIGKILL;
-  if (Status gone = images::remove_root(runtime); !gone) LOG_WARNING("container {}: {}", id, gone.error().message);
+  if (Status gone = images::discard_root(runtime, root_trash(options)); !gone) LOG_WARNING("container {}: {}", id, gone.error().message);
   if (groups == nullptr) return end;
   if (groups->oom_kills(id) > 0) {
     end.out_of_memory = true;
@@ -430,6 +430,7 @@ void NativeContainerizer::Impl::ended(const ContainerPtr& container) {
         if (self->stopped) return;
         self->containers.erase(id);
         if (self->options.images) self->options.images->release(id);
+        if (container->image) self->empty_trash();
         const auto& [end, ran] = ended_and_ran;
         auto done = std::exchange(container->done, nullptr);
         if (ran && done) done(Started{container->pid});
@@ -443,6 +444,14 @@ void NativeContainerizer::Impl::ended(const ContainerPtr& container) {
         if (self->exit) self->exit(id, end);
       });
   if (!taken) LOG_ERROR("container {}: its end cannot be handled, too much work waits", id);
+}
+
+void NativeContainerizer::Impl::empty_trash() {
+  (void)pool.run(
+      [trash = root_trash(options)] {
+        if (Status gone = images::empty_root_trash(trash); !gone) LOG_WARNING("{}: {}", trash, gone.error().message);
+      },
+      [] {});
 }
 
 // --- the interface ---

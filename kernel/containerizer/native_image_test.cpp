@@ -125,6 +125,8 @@ class NativeImages : public ::testing::TestWithParam<images::Backend> {
     EXPECT_FALSE(base::exists(top / ("run/" + id + "/root")));
     EXPECT_FALSE(base::exists(top / ("run/" + id + "/writable")));
     runtime->forget(id);
+    loop.after(base::milliseconds(1), [this] { loop.stop(); });
+    run_loop();
     return base::read_file(top / (id + "/stdout")).value_or("?") +
            base::read_file(top / (id + "/stderr")).value_or("?");
   }
@@ -371,6 +373,15 @@ TEST_P(NativeImages, says_why_an_image_cannot_be_used) {
                 ": the registry answered 404 Not Found (MANIFEST_UNKNOWN: manifest unknown)");
   image.config = R"({"Entrypoint":["/no/such/program"]})";
   EXPECT_EQ(run(spec("b", "")), "failed: cannot run '/no/such/program': No such file or directory");
+}
+
+TEST_P(NativeImages, leaves_no_files_behind) {
+  EXPECT_EQ(run_docker("mkdir -p /a/b; touch /a/b/c"), "");
+  const auto guard = loop.every(base::milliseconds(5), [this] {
+    if (!base::exists(top / "run.trash") && base::list_directory(top / "run")->empty()) loop.stop();
+  });
+  run_loop();
+  loop.cancel(guard);
 }
 
 INSTANTIATE_TEST_SUITE_P(Backend, NativeImages,

@@ -56,6 +56,9 @@ struct NativeContainerizer::Impl : std::enable_shared_from_this<NativeContaineri
   /// The first process has ended: kill the rest, remove the groups, tell.
   void ended(const ContainerPtr& container);
 
+  /// Files of ended containers; may take long.
+  void empty_trash();
+
   void recovered(std::vector<ContainerSpec> known, std::function<void(std::map<std::string, Started>)> done);
 
   base::Loop& loop;
@@ -67,6 +70,9 @@ struct NativeContainerizer::Impl : std::enable_shared_from_this<NativeContaineri
   Exit exit;
   bool stopped = false;
 };
+
+/// Where files of ended containers wait for their removal, beside the containers' directories.
+inline std::string root_trash(const NativeOptions& options) { return options.runtime_directory + ".trash"; }
 
 /// Who runs the program: a user of the image's or of the machine's.
 void set_user(const NativeOptions& options, const ContainerSpec& spec, const std::optional<launch::UserIds>& user,

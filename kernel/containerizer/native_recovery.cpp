@@ -136,6 +136,7 @@ void NativeContainerizer::Impl::recovered(std::vector<ContainerSpec> known,
           if (found.oom_events) self->watch_oom(container, std::move(found.oom_events));
         }
         if (self->options.images) self->options.images->start_collection();
+        self->empty_trash();
         done(std::move(running));
         for (const auto& container : over) self->ended(container);
       });

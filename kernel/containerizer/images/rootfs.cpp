@@ -200,11 +200,20 @@ Status prepare_root(Backend backend, const Image& image, const std::string& runt
   return make_writable(root.writable, top.st_mode & 07777);
 }
 
-Status remove_root(const std::string& runtime) {
-  RETURN_IF_ERROR(base::remove_tree(runtime + "/root"));
-  RETURN_IF_ERROR(base::remove_tree(runtime + "/writable"));
+Status discard_root(const std::string& runtime, const std::string& trash) {
+  const std::string id = runtime.substr(runtime.rfind('/') + 1);
+  for (const char* part : {"root", "writable"}) {
+    const std::string path = runtime + "/" + part;
+    if (!base::exists(path)) continue;
+    RETURN_IF_ERROR(base::make_directories(trash, 0700));
+    const std::string target = trash + "/" + id + "-" + part;
+    // The name is only taken when an agent was killed between the two; then it is rubbish as well.
+    if (rename(path.c_str(), target.c_str()) != 0) RETURN_IF_ERROR(base::remove_tree(path));
+  }
   return {};
 }
+
+Status empty_root_trash(const std::string& trash) { return base::remove_tree(trash); }
 
 Status copy_layer(const std::string& layer, const std::string& target) {
   const base::Fd from(open(layer.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));

@@ -22,9 +22,10 @@ Result<Backend> choose_backend(const std::string& wanted, const std::string& sto
 Status prepare_root(Backend backend, const Image& image, const std::string& runtime,
                     launch::RootFiles& root);
 
-/// Everything that prepare_root made and the container wrote. What else is in the runtime directory
-/// stays.
-Status remove_root(const std::string& runtime);
+/// Puts away everything that prepare_root made and the container wrote; what else is in the runtime
+/// directory stays. The space comes back with empty_root_trash(), which nobody has to wait for.
+Status discard_root(const std::string& runtime, const std::string& trash);
+Status empty_root_trash(const std::string& trash);
 
 /// One layer over what is in `target` already.
 Status copy_layer(const std::string& layer, const std::string& target);

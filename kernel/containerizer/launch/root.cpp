@@ -288,15 +288,18 @@ Failure set_up_root(const Order& order) {
   Failure failure;
   if (order.layer_count > 0)
     failure = mount_layers(order);
-  else if (mount(order.root, order.root, nullptr, MS_BIND, nullptr) != 0)
+  else if (mount(order.root, order.root, nullptr, MS_BIND, nullptr) != 0 ||
+           mount(nullptr, order.root, nullptr, MS_REMOUNT | MS_BIND | MS_NODEV, nullptr) != 0)
     failure = {"cannot bind the image", order.root, errno};
   if (failure.step != nullptr) return failure;
   const int root = open(order.root, O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (root < 0) return {"cannot open the root", order.root, errno};
   failure = set_up_kernel_files(order, root);
   if (failure.step == nullptr) failure = set_up_dev(order, root);
-  // Who shares the machine's processes sees all of them anyway.
-  if (failure.step == nullptr && !order.privileged && order.private_pids) failure = protect(root);
+  // A container of the kernel's kind that shares the machine's processes sees all of /proc;
+  // Docker's kind never does.
+  const bool open_proc = !order.private_pids && order.capabilities == nullptr;
+  if (failure.step == nullptr && !order.privileged && !open_proc) failure = protect(root);
   if (failure.step == nullptr) failure = mount_volumes(order, root);
   if (failure.step != nullptr) return failure;
   if (order.directory != nullptr) {
