@@ -148,6 +148,14 @@ struct ResourceLimits {
   bool operator==(const ResourceLimits&) const = default;
 };
 
+/// How a deployment of the app is watched. Ours: absent from the original's API, and without effect at the defaults.
+struct DeploymentRules {
+  int64_t progress_deadline_seconds = 0;  // without progress for so long it fails; 0: --deployment_progress_deadline
+  bool auto_revert = false;               // and then the former definition comes back
+  int64_t min_healthy_seconds = 0;        // an instance counts when it has been ready for so long
+  bool operator==(const DeploymentRules&) const = default;
+};
+
 struct App {
   PathId id;
   std::optional<std::string> cmd;
@@ -181,6 +189,7 @@ struct App {
   UnreachableStrategy unreachable_strategy;
   std::optional<bool> tty;
   std::optional<ResourceLimits> resource_limits;
+  DeploymentRules deployment;
 
   Version version;
   Version last_scaling_at;

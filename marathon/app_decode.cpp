@@ -388,6 +388,11 @@ App decode_app(const json::object& body, const AppDefaults& defaults, Violations
   bool tty = false;
   if (fields.get("tty", tty)) app.tty = tty;
   read_resource_limits(fields, app);
+  fields.get_object("deployment", [&](const Fields& item) {
+    item.get_int("progressDeadlineSeconds", app.deployment.progress_deadline_seconds);
+    item.get("autoRevert", app.deployment.auto_revert);
+    item.get_int("minHealthySeconds", app.deployment.min_healthy_seconds);
+  });
   read_versions(fields, app);
   refuse_unsupported(fields, rules);
   return app;

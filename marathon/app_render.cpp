@@ -250,6 +250,14 @@ std::string render_app_open(const App& app) {
   if (app.container) write_container(w, *app.container, host);
   write_number_field(w, "cpus", app.cpus);
   if (!app.dependencies.empty()) write_strings(w, "dependencies", app.dependencies);
+  if (app.deployment != DeploymentRules()) {
+    w.key("deployment");
+    w.begin_object();
+    w.field("autoRevert", app.deployment.auto_revert);
+    w.field("minHealthySeconds", app.deployment.min_healthy_seconds);
+    w.field("progressDeadlineSeconds", app.deployment.progress_deadline_seconds);
+    w.end_object();
+  }
   write_number_field(w, "disk", app.disk);
   if (!app.env.empty()) write_labels(w, "env", app.env);
   w.field("executor", app.executor);

@@ -8,6 +8,7 @@
 #include "marathon/health.hpp"
 #include "marathon/instances.hpp"
 #include "marathon/launching.hpp"
+#include "marathon/progress.hpp"
 #include "marathon/rollout.hpp"
 
 namespace marathon {
@@ -57,6 +58,12 @@ void on_timer(Turn& turn, const TimerName& name) {
     flush_lazy_writes(turn);
   } else if (timer.kind == "suppress") {
     suppress_when_idle(turn);
+  } else if (timer.kind == "deadline") {
+    on_deadline(turn, timer.app);
+  } else if (timer.kind == "settle") {
+    touch(turn, timer.app);
+  } else if (timer.kind == "stalled") {
+    tell_stalled(turn);
   } else if (timer.kind == "scale-apps") {
     check_all_counts(turn);
   }
@@ -100,6 +107,7 @@ void Core::on(const Event& event, base::Now now, Effects& out) {
           [&](const Recovered& e) {
             recover(turn, e);
             check_all_counts(turn);
+            tell_stalled(turn);
           },
           [&](const HttpRequested& e) { on_request(turn, identity_, e); },
           [&](const MasterEvent& e) { on_master_event(turn, *e.event); },
@@ -112,6 +120,7 @@ void Core::on(const Event& event, base::Now now, Effects& out) {
           [&](const Probed& e) { on_probed(turn, e); },
           [&](const StreamOpened& e) {
             ++state_.streams;
+            state_.any_stream = true;
             publish_stream(turn, "event_stream_attached", e.remote_address);
           },
           [&](const StreamClosed& e) {

@@ -8,6 +8,7 @@
 #include "marathon/events_out.hpp"
 #include "marathon/health.hpp"
 #include "marathon/instances.hpp"
+#include "marathon/progress.hpp"
 #include "marathon/records.hpp"
 #include "marathon/rollout.hpp"
 
@@ -35,6 +36,7 @@ void drop_deployment(Turn& turn, const std::string& id) {
     if (run && run->deployment == id) run->deployment.clear();
     touch(turn, change.id);
   }
+  turn.out.cancel_timer("deadline/" + id);
   state.deployment_order.erase(it->second.sequence);
   state.deployments.erase(it);
   // Taken up again after a restart, it would find everything done.
@@ -147,12 +149,21 @@ void revert(Turn& turn, const Submitted& submitted) {
   }
 }
 
+void remember_end(Turn& turn, const Deployment& deployment, bool success, const std::string& reason) {
+  EndedDeployment ended{deployment.id, deployment.version, {}, success, reason, turn.now.time};
+  for (const AppChange& change : deployment.changes) ended.apps.push_back(change.id);
+  auto& list = turn.state.ended_deployments;
+  list.push_back(std::move(ended));
+  if (list.size() > kMaxEndedDeployments) list.pop_front();
+}
+
 void finish(Turn& turn, const std::string& id) {
   const auto it = turn.state.deployments.find(id);
   const Deployment deployment = it->second;
   drop_deployment(turn, id);
   turn.count("deployments.counter");
   publish_deployment_end(turn, deployment, true, {});
+  remember_end(turn, deployment, true, {});
   for (const AppChange& change : deployment.changes) {
     AppRun* run = find_run(turn.state, change.id);
     if (!run) continue;
@@ -176,7 +187,7 @@ void finish(Turn& turn, const std::string& id) {
 void advance(Turn& turn, const std::string& id) {
   while (true) {
     const auto it = turn.state.deployments.find(id);
-    if (it == turn.state.deployments.end() || !it->second.running) return;
+    if (it == turn.state.deployments.end() || !it->second.running || it->second.paused) return;
     Deployment& deployment = it->second;
     if (deployment.current >= deployment.steps.size()) return finish(turn, id);
     bool done = true;
@@ -184,6 +195,7 @@ void advance(Turn& turn, const std::string& id) {
       if (!action.done) action.done = run_action(turn, deployment, action);
       done &= action.done;
     }
+    note_progress(turn, deployment);
     if (!done) return;
     publish_step(turn, deployment, deployment.current);
     ++deployment.current;
@@ -255,6 +267,8 @@ std::optional<ApiError> submit(Turn& turn, ChangeRequest request) {
   Deployment deployment;
   deployment.id = turn.random.uuid();
   deployment.version = request.version;
+  deployment.rollback = request.rollback;
+  deployment.progress_at = turn.now.time;
   deployment.changes = std::move(request.apps);
   deployment.groups = std::move(request.groups);
   for (const AppChange& change : deployment.changes) install_target(turn, change.id, change.to);
@@ -303,7 +317,7 @@ std::optional<ApiError> submit(Turn& turn, ChangeRequest request) {
 ChangeRequest inverse(Turn& turn, const Deployment& deployment) {
   ChangeRequest request;
   request.version = next_version(turn);
-  request.force = true;
+  request.force = request.rollback = true;
   for (const AppChange& change : deployment.changes) {
     const AppRun* run = find_app(turn.state, change.id);
     const AppPtr present = run ? run->target : nullptr;
@@ -342,12 +356,25 @@ void cancel(Turn& turn, std::string id, const std::string& reason) {
   drop_deployment(turn, id);
   turn.count("deployments.dismissed.counter");
   publish_deployment_end(turn, deployment, false, reason);
+  remember_end(turn, deployment, false, reason);
+}
+
+void set_paused(Turn& turn, const std::string& id, bool paused) {
+  const auto it = turn.state.deployments.find(id);
+  if (it == turn.state.deployments.end() || it->second.paused == paused) return;
+  Deployment& deployment = it->second;
+  deployment.paused = paused;
+  deployment.progress = 0;  // the deadline starts anew
+  commit(turn, {{deployment_key(id), encode_deployment(deployment)}});
+  if (paused) turn.out.cancel_timer("deadline/" + id);
+  for (const AppChange& change : deployment.changes) touch(turn, change.id);
 }
 
 bool is_being_replaced(const State& state, const AppRun& run, const Instance& instance) {
   if (run.deployment.empty() || !run.target || instance.version == run.target->version) return false;
   const auto it = state.deployments.find(run.deployment);
-  if (it == state.deployments.end()) return false;
+  // While it is paused, what ends is replaced in its place: the number of tasks stays.
+  if (it == state.deployments.end() || it->second.paused) return false;
   for (const Step& step : it->second.steps) {
     for (const Action& action : step) {
       if (action.app == run.target->id && action.kind == ActionKind::Restart) {
@@ -429,6 +456,7 @@ void resume(Turn& turn, Deployment deployment) {
   deployment.steps = plan_steps(turn.state, deployment);
   lock(turn, deployment);
   deployment.running = true;
+  deployment.progress_at = turn.now.time;
   for (const AppChange& change : deployment.changes) touch(turn, change.id);
   turn.state.deployments.emplace(id, std::move(deployment));
 }

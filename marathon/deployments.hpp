@@ -16,6 +16,7 @@ namespace marathon {
 struct ChangeRequest {
   CallId call = 0;  // 0: nobody waits for an answer
   bool force = false;
+  bool rollback = false;  // undoes another deployment
   Version version;
   std::vector<AppChange> apps;
   std::vector<GroupChange> groups;
@@ -39,6 +40,9 @@ ChangeRequest inverse(Turn& turn, const Deployment& deployment);
 
 /// Ends a deployment without finishing it.
 void cancel(Turn& turn, std::string id, const std::string& reason);
+
+/// Holds the deployment where it is, or lets it go on; durable with the turn's commit.
+void set_paused(Turn& turn, const std::string& id, bool paused);
 
 /// End of a turn: for each app whose instances changed, moves its deployment on or restores its count.
 void settle(Turn& turn);

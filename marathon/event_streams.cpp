@@ -2,17 +2,22 @@
 
 #include <vector>
 
+#include "base/json/writer.hpp"
+#include "base/numbers.hpp"
+#include "base/strings.hpp"
 #include "marathon/errors.hpp"
 
 namespace marathon {
 namespace {
 
 constexpr base::Duration kKeepAlive = base::seconds(10);
+constexpr size_t kMaxPast = 10'000;
+constexpr size_t kMaxPastBytes = 8 << 20;
 
 }  // namespace
 
-EventStreams::EventStreams(base::Loop& loop, size_t max_outstanding, Callbacks callbacks)
-    : loop_(loop), max_outstanding_(max_outstanding), callbacks_(std::move(callbacks)) {
+EventStreams::EventStreams(base::Loop& loop, size_t max_outstanding, std::string run, Callbacks callbacks)
+    : loop_(loop), max_outstanding_(max_outstanding), callbacks_(std::move(callbacks)), run_(std::move(run)) {
   timer_ = loop_.every(kKeepAlive, [this] { keep_alive(); });
 }
 
@@ -42,16 +47,57 @@ void EventStreams::handle(const base::http::Request& request, const base::http::
     if (const auto it = streams_.find(id); it != streams_.end()) it->second.outstanding = 0;
   });
   const std::string remote = subscriber.remote;
+  if (const auto last = request.headers.get("Last-Event-ID")) replay(subscriber, *last);
   streams_.emplace(id, std::move(subscriber));
   callbacks_.on_open(remote);
 }
 
-void EventStreams::publish(const std::string& type, const std::string& data) {
-  if (streams_.empty()) return;
-  const std::string frame = "event: " + type + "\r\ndata: " + data + "\r\n\r\n";
+bool EventStreams::wants(const Subscriber& subscriber, const std::string& type, bool on_request) {
+  return subscriber.types.contains(type) || (subscriber.types.empty() && !on_request);
+}
+
+void EventStreams::replay(Subscriber& subscriber, std::string_view last_id) {
+  const std::string prefix = run_ + "-";
+  std::optional<uint64_t> number;
+  if (last_id.starts_with(prefix)) {
+    if (const auto parsed = base::parse_uint(last_id.substr(prefix.size()))) number = *parsed;
+  }
+  const uint64_t oldest = past_.empty() ? next_event_ : past_.front().number;
+  if (!number || *number + 1 < oldest || *number >= next_event_) {
+    // Something may be missing: whoever keeps a picture of the cluster must read it anew.
+    std::string data;
+    base::json::Writer w(data);
+    w.begin_object();
+    w.field("eventType", "event_stream_gap");
+    w.field("lastEventId", base::valid_utf8(last_id.substr(0, 100)));
+    w.field("timestamp", base::render_iso8601(loop_.now().time));
+    w.end_object();
+    subscriber.stream.write("event: event_stream_gap\r\ndata: " + data + "\r\n\r\n");
+  }
+  // Of another run: everything that this one has is news.
+  const uint64_t after = number && *number < next_event_ ? *number : 0;
+  for (const Past& past : past_) {
+    if (past.number > after && wants(subscriber, past.type, past.on_request)) subscriber.stream.write(past.frame);
+  }
+}
+
+void EventStreams::remember(Past past) {
+  past_bytes_ += past.frame.size();
+  past_.push_back(std::move(past));
+  while (past_.size() > kMaxPast || past_bytes_ > kMaxPastBytes) {
+    past_bytes_ -= past_.front().frame.size();
+    past_.pop_front();
+  }
+}
+
+void EventStreams::publish(const std::string& type, const std::string& data, bool on_request) {
+  const uint64_t number = next_event_++;
+  const std::string frame =
+      "event: " + type + "\r\nid: " + run_ + "-" + std::to_string(number) + "\r\ndata: " + data + "\r\n\r\n";
+  remember({number, type, frame, on_request});
   std::vector<uint64_t> slow;
   for (auto& [id, subscriber] : streams_) {
-    if (!subscriber.types.empty() && !subscriber.types.contains(type)) continue;
+    if (!wants(subscriber, type, on_request)) continue;
     if (++subscriber.outstanding > max_outstanding_) {
       slow.push_back(id);
     } else {

@@ -1,6 +1,7 @@
 #pragma once
 
-// The open connections of /v2/events: who wants which types, keep-alive, and cutting off who cannot follow.
+// The open connections of /v2/events: who wants which types, keep-alive, cutting off who cannot follow, and the last
+// events for those who come back with Last-Event-ID.
 
 #include <cstdint>
 #include <deque>
@@ -20,14 +21,16 @@ class EventStreams {
     std::function<void(const std::string& remote_address)> on_open, on_close;
   };
 
-  EventStreams(base::Loop& loop, size_t max_outstanding, Callbacks callbacks);
+  /// `run` names this process in the ids of events, so that ids of an earlier one are told from ours.
+  EventStreams(base::Loop& loop, size_t max_outstanding, std::string run, Callbacks callbacks);
   ~EventStreams();
 
   /// Answers a request for the stream: 405 unless it accepts text/event-stream.
   void handle(const base::http::Request& request, const base::http::Responder& responder,
               const base::http::Headers& common);
 
-  void publish(const std::string& type, const std::string& data);
+  /// `on_request`: goes to those who named the type only.
+  void publish(const std::string& type, const std::string& data, bool on_request = false);
 
   size_t size() const { return streams_.size(); }
 
@@ -39,6 +42,15 @@ class EventStreams {
     size_t outstanding = 0;       // events since the queue was last empty
   };
 
+  struct Past {
+    uint64_t number = 0;
+    std::string type, frame;
+    bool on_request = false;
+  };
+
+  static bool wants(const Subscriber& subscriber, const std::string& type, bool on_request);
+  void replay(Subscriber& subscriber, std::string_view last_id);
+  void remember(Past past);
   void remove(uint64_t id);
   void keep_alive();
 
@@ -47,6 +59,10 @@ class EventStreams {
   Callbacks callbacks_;
   std::map<uint64_t, Subscriber> streams_;
   uint64_t next_ = 1;
+  std::string run_;
+  uint64_t next_event_ = 1;
+  std::deque<Past> past_;  // newest last, within the two limits
+  size_t past_bytes_ = 0;
   base::Loop::TimerId timer_ = 0;
 };
 

@@ -44,8 +44,10 @@ void write_current_step(Writer& w, const Deployment& deployment, size_t step) {
 
 }  // namespace
 
-void publish(Turn& turn, std::string type, const std::function<void(Writer&)>& fill) {
-  if (turn.state.streams == 0) return;  // nobody listens
+namespace {
+
+void publish_as(Turn& turn, std::string type, bool on_request, const std::function<void(Writer&)>& fill) {
+  if (!turn.state.any_stream) return;  // nobody has ever listened: nobody can ask for what was missed
   std::string text;
   Writer w(text);
   w.begin_object();
@@ -53,7 +55,32 @@ void publish(Turn& turn, std::string type, const std::function<void(Writer&)>& f
   w.field("eventType", type);
   w.field("timestamp", iso(turn.now.time));
   w.end_object();
-  turn.out.publish(std::move(type), std::move(text));
+  turn.out.publish(std::move(type), std::move(text), on_request);
+}
+
+}  // namespace
+
+void publish(Turn& turn, std::string type, const std::function<void(Writer&)>& fill) {
+  publish_as(turn, std::move(type), false, fill);
+}
+
+void publish_app_waiting(Turn& turn, const AppRun& run, const std::string& reason) {
+  publish_as(turn, "app_waiting_event", true, [&](Writer& w) {
+    w.field("appId", run.target->id);
+    w.field("count", run.scheduled);
+    w.field("since", iso(run.queued_since));
+    w.field("reason", reason);
+  });
+}
+
+void publish_deployment_waiting(Turn& turn, const Deployment& deployment, const std::string& reason) {
+  publish_as(turn, "deployment_waiting_event", true, [&](Writer& w) {
+    w.field("id", deployment.id);
+    write_plan(w, deployment);
+    write_current_step(w, deployment, deployment.current);
+    w.field("since", iso(deployment.progress_at));
+    w.field("reason", reason);
+  });
 }
 
 void publish_api_post(Turn& turn, const std::string& client, const std::string& uri, const App& app) {

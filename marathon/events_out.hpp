@@ -17,6 +17,10 @@ namespace marathon {
 void publish(Turn& turn, std::string type,
              const std::function<void(base::json::Writer&)>& fill = [](base::json::Writer&) {});
 
+/// Events of ours, for those who name their type: clients of the original refuse types that they do not know.
+void publish_app_waiting(Turn& turn, const AppRun& run, const std::string& reason);
+void publish_deployment_waiting(Turn& turn, const Deployment& deployment, const std::string& reason);
+
 void publish_api_post(Turn& turn, const std::string& client, const std::string& uri, const App& app);
 void publish_status_update(Turn& turn, const Instance& instance, const std::string& message);
 void publish_instance_changed(Turn& turn, const Instance& instance);

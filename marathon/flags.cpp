@@ -103,6 +103,8 @@ void add_tasks(base::FlagTable& t, Flags& f) {
   t.add(&f.kill_chunk_size, "kill_chunk_size", "The most kills under way at once.");
   t.add(&f.kill_retry_timeout, "kill_retry_timeout", "Milliseconds until a kill is repeated.");
   t.add(&f.max_running_deployments, "max_running_deployments", "The most deployments at once.");
+  t.add(&f.deployment_progress_deadline, "deployment_progress_deadline",
+        "Seconds without progress after which a deployment fails, for apps that name none; 0: never.");
   t.add(&f.max_concurrent_marathon_health_checks, "max_concurrent_marathon_health_checks",
         "The most health checks under way at once.");
   t.add(&f.maintenance_mode, "maintenance_mode", "Place nothing on agents in maintenance.");
@@ -200,6 +202,7 @@ Policy Flags::policy() const {
   p.task_launch = milliseconds(task_launch_timeout);
   p.reconciliation_interval = milliseconds(reconciliation_interval);
   p.scale_apps_interval = milliseconds(scale_apps_interval);
+  p.progress_deadline = base::seconds(static_cast<int64_t>(deployment_progress_deadline));
   p.suppress_offers = suppress_offers;
   p.env_vars_prefix = env_vars_prefix;
   return p;

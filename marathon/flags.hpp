@@ -63,6 +63,7 @@ struct Flags {
   uint32_t kill_chunk_size = 100;
   uint64_t kill_retry_timeout = 30'000;
   uint32_t max_running_deployments = 10'000;
+  uint64_t deployment_progress_deadline = 0;  // seconds
   std::optional<std::string> default_network_name;
   std::string mesos_bridge_name = "mesos-bridge";
   uint32_t event_stream_max_outstanding_messages = 1024;

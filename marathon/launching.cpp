@@ -55,15 +55,9 @@ std::vector<Candidate> candidates(Turn& turn, size_t offers) {
     for (auto& [key, instance] : run.instances) {
       if (instance.condition == Condition::Scheduled) {
         if (instance.goal == Goal::Running) candidate.waiting.push_back(key);
-      } else if (is_active(instance.condition) && !run.target->constraints.empty()) {
-        const auto version = run.versions.find(instance.version);
-        // Instances of an older configuration do not count.
-        if (version != run.versions.end() &&
-            version->second->last_config_change_at >= run.target->last_config_change_at) {
-          candidate.placed.push_back(&instance);
-        }
       }
     }
+    if (!run.target->constraints.empty()) candidate.placed = counted_instances(run);
     std::reverse(candidate.waiting.begin(), candidate.waiting.end());
     if (!candidate.waiting.empty()) list.push_back(std::move(candidate));
   }
@@ -214,6 +208,19 @@ void abandon(Turn& turn, const std::vector<OfferUse>& uses) {
 }
 
 }  // namespace
+
+std::vector<const Instance*> counted_instances(const AppRun& run) {
+  std::vector<const Instance*> list;
+  for (const auto& [id, instance] : run.instances) {
+    if (!is_active(instance.condition)) continue;
+    const auto version = run.versions.find(instance.version);
+    if (version != run.versions.end() && run.target &&
+        version->second->last_config_change_at >= run.target->last_config_change_at) {
+      list.push_back(&instance);
+    }
+  }
+  return list;
+}
 
 void on_offers(Turn& turn, const pb::scheduler::Event_Offers& message) {
   turn.count("mesos.offers.incoming", static_cast<uint64_t>(message.offers_size()));

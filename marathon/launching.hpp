@@ -13,6 +13,9 @@ class Event_Offers;
 
 namespace marathon {
 
+/// The instances that constraints count: active ones that run the current configuration.
+std::vector<const Instance*> counted_instances(const AppRun& run);
+
 /// Places as many waiting instances as fit, evenly over the offers; declines the rest.
 void on_offers(Turn& turn, const mesos::v1::scheduler::Event_Offers& offers);
 

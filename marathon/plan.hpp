@@ -3,6 +3,8 @@
 // The planner: a pure function from what changes to the steps that bring it about.
 
 #include <functional>
+#include <limits>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -33,6 +35,9 @@ struct Action {
   int64_t kill_now = 0;      // Restart: old instances that may go before a new one is ready
   int64_t max_capacity = 0;  // Restart
   int64_t killed = 0;        // Restart: old instances stopped so far
+  int64_t most_ready = -1;   // what counts as progress: more ready instances, or fewer to be stopped, than ever
+  int64_t least_left = std::numeric_limits<int64_t>::max();
+  std::map<InstanceId, base::Time> ready_since;  // with a minimum time of health
 };
 
 using Step = std::vector<Action>;

@@ -31,6 +31,7 @@ struct Policy {
   base::Duration overdue_interval = base::seconds(5);
   base::Duration reconciliation_interval = base::seconds(600);
   base::Duration scale_apps_interval = base::seconds(300);
+  base::Duration progress_deadline{0};  // of deployments whose apps name none; 0: they may take for ever
   bool suppress_offers = true;
   std::string env_vars_prefix;
   bool force_app_delete = true;  // an app's own deployment never blocks its deletion

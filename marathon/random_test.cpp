@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "base/json/value.hpp"
+#include "marathon/explain.hpp"
 #include "marathon/testing.hpp"
 
 namespace marathon {
@@ -20,7 +21,7 @@ class History {
   }
 
   void step() {
-    switch (random_.below(16)) {
+    switch (random_.below(18)) {
       case 0:
       case 1: world.post_app(body(pick_id())); break;
       case 2: world.request("PUT", "/v2/apps" + pick_id() + force(), fmt::format(R"({{"instances":{}}})", random_.below(6))); break;
@@ -45,6 +46,8 @@ class History {
           world.subscribe();
         }
         world.store_works = random_.chance(0.8); break;
+      case 16: hold(random_.chance(0.5)); break;
+      case 17: world.probe_status = random_.chance(0.7) ? 200 : 500; break;
       case 15: world.auto_kill = random_.chance(0.8); break;
     }
     check_always();
@@ -53,6 +56,10 @@ class History {
   /// Lets everything come to rest.
   void settle() {
     world.store_works = world.auto_kill = world.auto_run = true;
+    world.probe_status = 200;
+    for (const auto& [sequence, id] : std::map(world.state().deployment_order)) {
+      world.request("POST", "/v2/deployments/" + id + "/resume");
+    }
     for (auto& [id, task] : world.tasks) {
       if (task.state == "TASK_STAGING") world.update(std::string(id), "TASK_RUNNING");
     }
@@ -73,6 +80,11 @@ class History {
       ASSERT_EQ(run.scheduled, scheduled) << id;
       ASSERT_EQ(run.target && scheduled > 0, state.launchable.contains(id)) << id;
       ASSERT_TRUE(run.deployment.empty() || state.deployments.contains(run.deployment)) << id;
+    }
+    // Nothing hangs without a word.
+    for (const auto& [id, deployment] : state.deployments) {
+      ASSERT_NE(explain_deployment(state, world.core->policy(), deployment, world.now.time), "") << id << describe();
+      ASSERT_TRUE(!deployment.paused || deployment.running || !state.pending.empty()) << id;
     }
     size_t known = 0;
     for (const auto& [task, key] : state.tasks) {
@@ -139,9 +151,21 @@ class History {
 
   std::string body(const std::string& id) {
     return fmt::format(R"({{"id":"{}","cmd":"sleep 1","cpus":0.1,"mem":16,"instances":{},"upgradeStrategy":)"
-                       R"({{"minimumHealthCapacity":{},"maximumOverCapacity":{}}},"backoffSeconds":{}}})",
+                       R"({{"minimumHealthCapacity":{},"maximumOverCapacity":{}}},"backoffSeconds":{}{}{}}})",
                        id, random_.below(5), random_.chance(0.5) ? 1.0 : 0.5, random_.chance(0.5) ? 1.0 : 0.0,
-                       random_.below(3));
+                       random_.below(3), random_.chance(0.5) ? rules() : "",
+                       random_.chance(0.3) ? R"(,"healthChecks":[{"protocol":"HTTP","intervalSeconds":3}])" : "");
+  }
+
+  std::string rules() {
+    return fmt::format(R"(,"deployment":{{"progressDeadlineSeconds":{},"autoRevert":{},"minHealthySeconds":{}}})",
+                       random_.below(20), random_.chance(0.5), random_.below(6));
+  }
+
+  void hold(bool paused) {
+    if (world.state().deployment_order.empty()) return;
+    const std::string id = world.state().deployment_order.begin()->second;
+    world.request("POST", "/v2/deployments/" + id + (paused ? "/pause" : "/resume"));
   }
 
   void update(const std::string& state) {

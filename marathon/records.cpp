@@ -177,6 +177,8 @@ std::string encode_deployment(const Deployment& deployment) {
   w.begin_object();
   w.field("id", deployment.id);
   w.field("version", iso(deployment.version));
+  if (deployment.paused) w.field("paused", true);
+  if (deployment.rollback) w.field("rollback", true);
   w.key("changes");
   w.begin_array();
   for (const AppChange& change : deployment.changes) {
@@ -207,6 +209,8 @@ base::Result<StoredDeployment> decode_deployment(const std::string& text) {
       text, "the deployment", [](const Fields& fields, StoredDeployment& out) {
         if (!fields.get("id", out.deployment.id)) fields.fail("id", "missing");
         read_time(fields, "version", out.deployment.version);
+        fields.get("paused", out.deployment.paused);
+        fields.get("rollback", out.deployment.rollback);
         fields.get_objects("changes", [&](const Fields& item) {
           StoredChange change;
           item.get("id", change.id);

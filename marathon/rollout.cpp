@@ -35,6 +35,34 @@ const AppChange* change_of(const Deployment& deployment, const PathId& app) {
   return nullptr;
 }
 
+/// Counts instances that are ready, and have been for the app's minimum time.
+class ReadyCount {
+ public:
+  ReadyCount(Turn& turn, const AppRun& run, Action& action)
+      : turn_(turn), run_(run), action_(action), least_(base::seconds(run.target->deployment.min_healthy_seconds)) {}
+
+  void add(const Instance& instance) {
+    if (!is_ready(run_, instance)) return void(action_.ready_since.erase(instance.id));
+    if (least_.count() == 0) return void(++count_);
+    const base::Time at = action_.ready_since.emplace(instance.id, turn_.now.time).first->second + least_;
+    if (turn_.now.time >= at) return void(++count_);
+    if (!next_ || at < *next_) next_ = at;
+  }
+
+  int64_t finish() {
+    if (next_) turn_.out.set_timer("settle/" + action_.app, turn_.now.instant + (*next_ - turn_.now.time));
+    return count_;
+  }
+
+ private:
+  Turn& turn_;
+  const AppRun& run_;
+  Action& action_;
+  base::Duration least_;
+  int64_t count_ = 0;
+  std::optional<base::Time> next_;
+};
+
 bool stop(Turn& turn, AppRun& run, Action& action) {
   if (!action.started) {
     action.started = true;
@@ -54,9 +82,9 @@ bool scale(Turn& turn, AppRun& run, const AppChange& change, Action& action) {
   if (any_decommissioned(run)) return false;
   const bool grows = wanted > (change.from ? change.from->instances : 0);
   if (!grows) return true;
-  int64_t ready = 0;
-  for (const auto& [id, instance] : run.instances) ready += is_ready(run, instance) ? 1 : 0;
-  return ready >= wanted;
+  ReadyCount ready(turn, run, action);
+  for (const auto& [id, instance] : run.instances) ready.add(instance);
+  return ready.finish() >= wanted;
 }
 
 /// Old instances in the order in which they go: what does not run well first, then the oldest.
@@ -103,7 +131,8 @@ void get_unstuck(Turn& turn, AppRun& run, const Instance& next, Action& action) 
 bool replace(Turn& turn, AppRun& run, Action& action) {
   const int64_t wanted = run.target->instances;
   if (!action.started) start_replacing(turn, run, action);
-  int64_t fresh = 0, ready = 0, old_alive = 0;
+  int64_t fresh = 0, old_alive = 0;
+  ReadyCount settled(turn, run, action);
   for (auto& [id, instance] : run.instances) {
     if (instance.condition == Condition::Scheduled && instance.goal == Goal::Running) {
       instance.version = run.target->version;
@@ -112,9 +141,10 @@ bool replace(Turn& turn, AppRun& run, Action& action) {
       ++old_alive;  // until it is confirmed to have ended
     } else if (counts(instance)) {
       ++fresh;
-      if (is_ready(run, instance)) ++ready;
+      settled.add(instance);
     }
   }
+  const int64_t ready = settled.finish();
   // Each new instance that is ready lets one old one go.
   const std::vector<const Instance*> old = replaceable(run);
   int64_t may_go = std::min<int64_t>(action.kill_now + ready - action.killed,

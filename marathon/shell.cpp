@@ -39,7 +39,7 @@ struct Shell::Impl {
         store(s),
         flags(f),
         core(f.policy(), f.identity(f.http_port), base::Random::from_os()),
-        streams(l, f.event_stream_max_outstanding_messages,
+        streams(l, f.event_stream_max_outstanding_messages, base::Random::from_os().uuid().substr(0, 8),
                 {.on_open = [this](const std::string& remote) { dispatch(StreamOpened{remote}); },
                  .on_close = [this](const std::string& remote) { dispatch(StreamClosed{remote}); }}),
         prober(l, [this](Probed result) { dispatch(std::move(result)); }),
@@ -82,7 +82,7 @@ struct Shell::Impl {
                    },
                    [&](SetTimer& e) { set_timer(e); },
                    [&](CancelTimer& e) { cancel_timer(e.timer); },
-                   [&](Publish& e) { streams.publish(e.type, e.data); },
+                   [&](Publish& e) { streams.publish(e.type, e.data, e.on_request); },
                    [&](Probe& e) { prober.probe(e); },
                    [&](Exit& e) {
                      LOG_ERROR("leaving: {}", e.reason);

@@ -209,12 +209,50 @@ TEST_F(ShellTest, event_streams_carry_what_was_asked_for) {
   auto call = client.stream(std::move(r), {.on_head = [&](const base::http::Response& head) { status = head.status; },
                                            .on_data = [&](std::string_view data) { received += data; },
                                            .on_end = [](base::Status) {}});
-  run_until([&] { return received.find("event: event_stream_attached\r\ndata: {") != std::string::npos; });
+  run_until([&] { return received.find("event: event_stream_attached\r\nid: ") != std::string::npos; });
   EXPECT_EQ(status, 200);
   request("POST", "/v2/apps", R"({"id":"a","cmd":"sleep 1","cpus":0.1,"mem":32})");
-  run_until([&] { return received.find("event: deployment_success\r\ndata: {") != std::string::npos; });
+  run_until([&] { return received.find("event: deployment_success\r\nid: ") != std::string::npos; });
   EXPECT_EQ(received.find("status_update_event"), std::string::npos);
   call.cancel();
+}
+
+TEST_F(ShellTest, whoever_comes_back_gets_the_events_it_missed) {
+  const auto listen = [&](const std::string& last, std::string& received) {
+    base::http::ClientRequest r;
+    r.url.host = "127.0.0.1";
+    r.url.port = port;
+    r.url.target = "/v2/events?event_type=api_post_event&event_type=event_stream_attached";
+    r.headers = {{"Accept", "text/event-stream"}};
+    if (!last.empty()) r.headers.set("Last-Event-ID", last);
+    return client.stream(std::move(r), {.on_head = [](const base::http::Response&) {},
+                                        .on_data = [&received](std::string_view data) { received += data; },
+                                        .on_end = [](base::Status) {}});
+  };
+  std::string first;
+  auto call = listen("", first);
+  run_until([&] { return first.find("\r\n\r\n") != std::string::npos; });
+  EXPECT_EQ(first.find("event_stream_gap"), std::string::npos);
+  const size_t id = first.find("id: ") + 4;
+  const std::string last = first.substr(id, first.find("\r\n", id) - id);
+  call.cancel();
+  request("POST", "/v2/apps", R"({"id":"missed","cmd":"sleep 1","cpus":0.1,"mem":32})");
+  std::string second;
+  call = listen(last, second);
+  run_until([&] { return second.find("event_stream_attached") != std::string::npos; });
+  const size_t missed = second.find("event: api_post_event");
+  ASSERT_NE(missed, std::string::npos) << second;
+  EXPECT_LT(missed, second.find("event: event_stream_attached")) << "the past comes first";
+  EXPECT_EQ(second.find("event_stream_gap"), std::string::npos);
+  call.cancel();
+  for (const char* strange : {"12345678-7", "", "nonsense", "-1", "99999999999999999999"}) {
+    std::string third;
+    if (*strange == '\0') continue;
+    call = listen(strange, third);
+    run_until([&] { return third.find("event_stream_attached") != std::string::npos; });
+    EXPECT_TRUE(third.starts_with("event: event_stream_gap\r\ndata: {")) << third;
+    call.cancel();
+  }
 }
 
 TEST(MarathonFlags, refuse_what_they_cannot_do) {

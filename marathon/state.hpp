@@ -65,6 +65,8 @@ struct OfferStatistics {
   std::map<std::string, LastOffer> last_by_agent;
 };
 
+inline constexpr size_t kMaxEndedDeployments = 1000;
+
 struct AppRun {
   AppPtr target;                       // null: removed, instances are being stopped
   AppPtr stored;                       // the last target known to be durable: what a failed commit goes back to
@@ -92,6 +94,23 @@ struct Deployment {
   size_t current = 0;      // index of the step under way; steps.size(): finished
   bool running = false;    // durable: its actions may begin
   bool rebased = false;    // the change it was built upon could not be stored: its record is written again
+  bool paused = false;     // by a user: nothing is begun
+  bool rollback = false;   // undoes another: is not undone itself when it fails
+
+  // Progress: a step done, or more instances ready or gone than ever before in this step.
+  int64_t progress = 0;    // number of the step that was looked at last
+  base::Time progress_at;
+  std::string told;        // why it waits, as last told; empty: not yet since the last progress
+};
+
+/// What became of a deployment, kept for a while for those who come to look.
+struct EndedDeployment {
+  std::string id;
+  Version version;
+  std::vector<PathId> apps;
+  bool success = false;
+  std::string reason;  // why not
+  base::Time at;
 };
 
 /// One probe of a health or readiness check under way.
@@ -113,6 +132,7 @@ struct State {
   std::map<std::string, Deployment> deployments;
   std::map<uint64_t, std::string> deployment_order;  // oldest first
   uint64_t next_deployment = 1;
+  std::deque<EndedDeployment> ended_deployments;     // newest last, at most kMaxEndedDeployments
   std::unordered_map<TaskId, std::pair<PathId, InstanceId>> tasks;
   std::set<PathId> launchable;  // apps with scheduled instances
   std::set<PathId> dirty;       // apps whose instances changed in this turn
@@ -145,6 +165,7 @@ struct State {
 
   base::Time started;
   uint64_t streams = 0;
+  bool any_stream = false;  // since the start: whoever is cut off may ask for what it missed
   std::map<std::string, uint64_t> counters;  // by metric name
 };
 

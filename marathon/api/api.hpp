@@ -62,7 +62,8 @@ Embed parse_embed(const base::http::Query& query);
 
 void write_app(base::json::Writer& w, const Turn& turn, const AppRun& run, const Embed& embed);
 void write_task(base::json::Writer& w, const AppRun& run, const Instance& instance, bool service_ports);
-void write_deployment(base::json::Writer& w, const Turn& turn, const Deployment& deployment);
+/// `explain`: with members of ours that say what its actions wait for.
+void write_deployment(base::json::Writer& w, const Turn& turn, const Deployment& deployment, bool explain = false);
 void write_failure(base::json::Writer& w, const TaskFailure& failure);
 
 /// Instances that the API shows as tasks: those that were launched, of apps that exist, in order.

@@ -1,5 +1,7 @@
 #include "marathon/deployments.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "base/json/writer.hpp"
@@ -10,15 +12,56 @@ namespace {
 
 using base::json::Writer;
 
+// Clients of the original refuse members that they do not know: ours are told to those who ask.
+bool wants_explanation(const Request& request) {
+  const auto embeds = request.query.all("embed");
+  return std::find(embeds.begin(), embeds.end(), "explanation") != embeds.end();
+}
+
 void list(const Request& request) {
+  const bool explain = wants_explanation(request);
   std::string body;
   Writer w(body);
   w.begin_array();
   for (const auto& [sequence, id] : request.state().deployment_order) {
-    write_deployment(w, request.turn, request.state().deployments.at(id));
+    write_deployment(w, request.turn, request.state().deployments.at(id), explain);
   }
   w.end_array();
   request.reply_json(200, std::move(body));
+}
+
+/// One deployment, under way or ended not long ago.
+void show(const Request& request, const std::string& id) {
+  std::string body;
+  Writer w(body);
+  if (const auto it = request.state().deployments.find(id); it != request.state().deployments.end()) {
+    write_deployment(w, request.turn, it->second, true);
+    return request.reply_json(200, std::move(body));
+  }
+  const auto& ended = request.state().ended_deployments;
+  const auto it = std::find_if(ended.rbegin(), ended.rend(), [&](const EndedDeployment& d) { return d.id == id; });
+  if (it == ended.rend()) return request.refuse(404, fmt::format("DeploymentPlan {} does not exist", id));
+  w.begin_object();
+  w.field("id", it->id);
+  w.field("version", base::render_iso8601(it->version));
+  w.key("affectedApps");
+  w.begin_array();
+  for (const PathId& app : it->apps) w.value(app);
+  w.end_array();
+  w.field("state", it->success ? "successful" : "failed");
+  if (!it->success) w.field("reason", it->reason);
+  w.field("endedAt", base::render_iso8601(it->at));
+  w.end_object();
+  request.reply_json(200, std::move(body));
+}
+
+void pause(const Request& request, const std::string& id, bool paused) {
+  set_paused(request.turn, id, paused);
+  auto response = deployment_result(request.state().deployments.at(id));
+  commit(request.turn, {}, [call = request.call, response, id, paused](Turn& turn, const base::Status& status) {
+    if (!status) set_paused(turn, id, !paused);
+    turn.out.reply(call, status ? response : render(marathon::refuse(503, status.error().message)));
+  });
 }
 
 void stop(const Request& request, const std::string& id) {
@@ -46,12 +89,18 @@ void handle_deployments(const Request& request) {
   if (request.rest.empty()) {
     return method == "GET" || method == "HEAD" ? list(request) : method_not_allowed(request, "GET");
   }
-  if (request.rest.size() != 1) return request.refuse(404, "URI not found: " + request.path);
-  if (method != "DELETE") return method_not_allowed(request, "DELETE");
+  const std::string verb = request.rest.size() == 2 ? request.rest[1] : "";
+  if (request.rest.size() > 2 || (request.rest.size() == 2 && verb != "pause" && verb != "resume")) {
+    return request.refuse(404, "URI not found: " + request.path);
+  }
   const std::string& id = request.rest[0];
+  if (verb.empty() && (method == "GET" || method == "HEAD")) return show(request, id);
+  if (verb.empty() && method != "DELETE") return method_not_allowed(request, "GET, DELETE");
+  if (!verb.empty() && method != "POST") return method_not_allowed(request, "POST");
   if (!request.state().deployments.contains(id)) {
     return request.refuse(404, fmt::format("DeploymentPlan {} does not exist", id));
   }
+  if (!verb.empty()) return pause(request, id, verb == "pause");
   if (request.flag("force", false)) return stop(request, id);
   roll_back(request, id);
 }

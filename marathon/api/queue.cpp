@@ -6,6 +6,7 @@
 #include "kernel/api/mesos/v1/offers.pb.h"
 #include "marathon/api/api.hpp"
 #include "marathon/app_json.hpp"
+#include "marathon/explain.hpp"
 #include "marathon/instances.hpp"
 
 namespace marathon::api {
@@ -120,8 +121,11 @@ void write_last_offers(Writer& w, const OfferStatistics& offers) {
 }
 
 void list(const Request& request) {
-  bool last_offers = false;
-  for (const std::string& value : request.query.all("embed")) last_offers |= value == "lastUnusedOffers";
+  bool last_offers = false, explanation = false;
+  for (const std::string& value : request.query.all("embed")) {
+    last_offers |= value == "lastUnusedOffers";
+    explanation |= value == "explanation";
+  }
   std::string body;
   Writer w(body);
   w.begin_object();
@@ -146,6 +150,11 @@ void list(const Request& request) {
     w.field("since", iso(run->queued_since));
     write_summary(w, run->offers);
     if (last_offers) write_last_offers(w, run->offers);
+    if (explanation) {
+      w.key("explanation");
+      write_explanation(w, explain_placement(request.state(), request.turn.policy, *run, request.turn.now.time),
+                        "agents");
+    }
     w.end_object();
   }
   w.end_array();

@@ -5,6 +5,7 @@
 #include "marathon/api/api.hpp"
 #include "marathon/app_json.hpp"
 #include "marathon/events_out.hpp"
+#include "marathon/explain.hpp"
 #include "marathon/rollout.hpp"
 
 namespace marathon::api {
@@ -273,7 +274,7 @@ void write_app(Writer& w, const Turn& turn, const AppRun& run, const Embed& embe
   w.raw(text);
 }
 
-void write_deployment(Writer& w, const Turn& turn, const Deployment& deployment) {
+void write_deployment(Writer& w, const Turn& turn, const Deployment& deployment, bool explain) {
   w.begin_object();
   w.field("id", deployment.id);
   w.field("version", iso(deployment.version));
@@ -300,10 +301,19 @@ void write_deployment(Writer& w, const Turn& turn, const Deployment& deployment)
         w.begin_array();
         w.end_array();
       }
+      if (explain) {
+        w.key("explanation");
+        write_explanation(w, explain_action(turn.state, turn.policy, deployment, action, turn.now.time), "instances");
+      }
       w.end_object();
     }
   }
   w.end_array();
+  if (deployment.paused) w.field("paused", true);
+  if (explain) {
+    w.field("state", deployment.paused ? "paused" : "running");
+    w.field("lastProgressAt", iso(deployment.progress_at));
+  }
   w.field("currentStep", deployment.running ? std::min(deployment.current + 1, deployment.steps.size()) : 0);
   w.field("totalSteps", deployment.steps.size());
   w.end_object();
