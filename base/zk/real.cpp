@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 #include <deque>
 #include <map>
 
@@ -51,6 +52,13 @@ void wipe(std::string& secret) {
   volatile char* bytes = secret.data();
   for (size_t i = 0; i < secret.size(); ++i) bytes[i] = 0;
   secret.clear();
+}
+
+/// The machine's time with what it slept: a leader that wakes up with its machine must find its lease over.
+Instant now_with_sleep() {
+  timespec now{};
+  ::clock_gettime(CLOCK_BOOTTIME, &now);
+  return Instant{seconds(now.tv_sec) + nanoseconds(now.tv_nsec)};
 }
 
 class RealClient;
@@ -458,7 +466,7 @@ Host real_host(Loop& loop, Url url) {
     client->start();
     return std::make_unique<Handle>(client);
   };
-  host.now = [&loop] { return loop.now().instant; };
+  host.now = now_with_sleep;
   host.after = [&loop](Duration delay, std::function<void()> call) { return loop.after(delay, std::move(call)); };
   host.cancel = [&loop](uint64_t timer) { loop.cancel(timer); };
   return host;

@@ -71,5 +71,9 @@ int main(int argc, char** argv) {
   };
   loop.on_signal(SIGTERM, stop);
   loop.on_signal(SIGINT, stop);
-  return loop.run();
+  const int code = loop.run();
+  if (code == 0) return 0;
+  // The leadership is lost: nobody waits for connections of that time to come to their end.
+  std::fflush(nullptr);
+  _exit(code);
 }

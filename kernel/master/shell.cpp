@@ -169,7 +169,13 @@ void Shell::stop_acting(const std::string& why) {
   stopped_ = true;
   acting_ = false;
   LOG_ERROR("this master has lost the leadership and ends: {}", why);
-  loop_.stop(1);
+  // Later, because this may be called by what is taken down here. The session's end lets the next master begin.
+  loop_.post([this, alive = std::weak_ptr<bool>(alive_)] {
+    if (alive.expired()) return;
+    store_.reset();
+    leadership_.reset();
+    loop_.stop(1);
+  });
 }
 
 void Shell::drain(std::function<void()> done) {

@@ -307,6 +307,13 @@ def lose_a_zookeeper_server(story, leader):
     return after
 
 
+def client_library(story, leader):
+    """A scheduler in C++ with --master=zk://... finds the leader by itself."""
+    done = subprocess.run([str(BIN / "dcos-run-tasks"), f"--master=zk://{story.cluster.ensemble.servers}/mesos", "--tasks=4",
+                           "--command=true"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def ask_to_stop(story, leader):
     """SIGTERM gives the leadership up at once: nobody waits for the session."""
     os.kill(leader.process.pid, signal.SIGTERM)
@@ -330,7 +337,7 @@ def inside():
             test.__name__, test.__doc__ = action.__name__, action.__doc__ or action.__name__.replace("_", " ")
             return test
 
-        steps = [followers_redirect, kill, stand_still, cut_from_zookeeper, cut_from_agents, lose_a_zookeeper_server, ask_to_stop]
+        steps = [followers_redirect, client_library, kill, stand_still, cut_from_zookeeper, cut_from_agents, lose_a_zookeeper_server, ask_to_stop]
         results.run("system/ha", [step(action) for action in steps])
 
 
