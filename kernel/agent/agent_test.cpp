@@ -398,7 +398,8 @@ class AgentWithImages : public Agent {
     tar.file("bin/busybox", *busybox, 0755).file("etc/passwd", "app:x:77:78::/:/bin/sh\n");
     for (const char* name : {"sh", "sleep", "id", "test", "echo"}) tar.symlink(std::string("bin/") + name, "busybox");
     const fakes::FakeImage image{.layers = {tar.finish()},
-                                 .config = R"({"Entrypoint":["/bin/sh","-c"],"Cmd":["id -u; echo $A $MESOS_TASK; exec sleep 1000"],"Env":["A=b"],"User":"app"})"};
+                                 .config = R"({"Entrypoint":["/bin/sh","-c"],"Cmd":["id -u; echo $A; exec sleep 1000"],)"
+                                           R"("Env":["A=b"],"User":"app"})"};
     ASSERT_TRUE(base::write_file(archives / "app:1.tar", fakes::FakeRegistry::archive(image, "app:1")));
     Agent::SetUp();
   }
