@@ -351,7 +351,7 @@ TEST_P(NativeImages, live_on_through_a_restart_and_keep_their_image) {
 }
 
 TEST_P(NativeImages, a_container_destroyed_during_the_pull_leaves_nothing) {
-  registry.hold_blobs = true;
+  registry.hold_layers = true;
   Result<Started> result = Started{1};
   runtime->launch(spec("a", "true"), [&](Result<Started> started) {
     result = std::move(started);

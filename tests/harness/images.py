@@ -12,6 +12,7 @@ import os
 import shutil
 import socket
 import socketserver
+import ssl
 import subprocess
 import tarfile
 import tempfile
@@ -82,10 +83,11 @@ def docker_archive(path, tag, layers, config):
 
 
 class Registry:
-    """with Registry() as registry: ...   `users`: {name: password}; then everything needs a login."""
+    """with Registry() as registry: ...   `users`: {name: password}; then everything needs a login. `tls`: with a certificate of its own."""
 
-    def __init__(self, users=None):
+    def __init__(self, users=None, tls=False):
         need_tools()
+        self.tls = tls
         self.users = users or {}
         self.root = tempfile.mkdtemp(prefix="dcos-registry-")
         self.port = 0
@@ -105,6 +107,11 @@ class Registry:
     def start(self):
         config = {"version": "0.1", "log": {"level": "error"}, "http": {"addr": self.host},
                   "storage": {"filesystem": {"rootdirectory": f"{self.root}/data"}, "delete": {"enabled": True}}}
+        if self.tls:
+            key, certificate = f"{self.root}/key.pem", f"{self.root}/certificate.pem"
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate, "-days", "2",
+                            "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
+            config["http"]["tls"] = {"certificate": certificate, "key": key}
         if self.users:
             lines = [f"{name}:{crypt.crypt(password, crypt.mksalt(crypt.METHOD_BLOWFISH, rounds=32))}" for name, password in self.users.items()]
             Path(self.root, "htpasswd").write_text("\n".join(lines) + "\n")
@@ -128,7 +135,10 @@ class Registry:
         headers = dict(headers or {})
         for name, password in self.users.items():
             headers["Authorization"] = "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        if self.tls:
+            connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=30, context=ssl._create_unverified_context())
+        else:
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
             connection.request(method, path, body=body, headers=headers)
             answer = connection.getresponse()

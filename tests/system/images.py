@@ -77,7 +77,7 @@ def images_run():
             cluster.add_app(app_of("/kernels", "libmesos/ubuntu", kind="MESOS", args=["id -un; pwd; ls /mnt/mesos/sandbox; sleep 1000"]))
             eventually("its output", lambda: sandbox_file(cluster, "/kernels") == "app\n/srv\nstderr\nstdout\n")
             cluster.add_app(app_of("/health", "libmesos/ubuntu", "sleep 1000",
-                                   healthChecks=[{"protocol": "COMMAND", "command": {"value": "test -e /greeting && test $(id -un) = app"}, "intervalSeconds": 1}]))
+                                   healthChecks=[{"protocol": "COMMAND", "command": {"value": "test -e /greeting && test $(id -un) = app"}, "intervalSeconds": 1, "delaySeconds": 0}]))
             eventually("its health", lambda: cluster.marathon("GET", "/v2/apps/health").json()["app"]["tasksHealthy"] == 1)
             # One pull for all of them, and nothing of them in the machine's mounts.
             log = Path(cluster.root, "log/agent-1.log").read_text()
@@ -132,6 +132,19 @@ def private_registry():
             cluster.add_app(app_of("/agents", f"{registry.host}/secret:1"))
             flags = call(cluster.port("agent-1"), "GET", "/flags").body
             assert b"wonder" not in flags, "a password is shown"
+
+
+def encrypted_registry():
+    """TLS with a certificate that nobody vouches for: refused, and accepted when the operator says so."""
+    with Registry(tls=True) as registry:
+        registry.push("app:1", LAYERS, CONFIG)
+        with cluster_with(docker_registry=f"https://{registry.host}") as cluster:
+            cluster.marathon("POST", "/v2/apps", app_of("/doubtful", "app:1"))
+            message = failure_of(cluster, "/doubtful")["message"]
+            assert "certificate" in message, message
+        with cluster_with(docker_registry=f"https://{registry.host}", docker_insecure_registries=registry.host) as cluster:
+            cluster.add_app(app_of("/trusted", "app:1"))
+            cluster.add_app(app_of("/named", f"{registry.host}/app:1"))
 
 
 def archive_directory():
@@ -233,5 +246,5 @@ def unused_images_go():
 
 
 if __name__ == "__main__":
-    results.run("system/images", [images_run, other_tools_images, private_registry, archive_directory, bad_registries, agent_killed_during_a_pull,
+    results.run("system/images", [images_run, other_tools_images, private_registry, encrypted_registry, archive_directory, bad_registries, agent_killed_during_a_pull,
                                   unused_images_go])

@@ -218,6 +218,18 @@ TEST_F(Pulling, goes_on_where_a_connection_broke) {
   }
 }
 
+TEST_F(Pulling, gives_up_a_registry_that_falls_silent) {
+  registry.add("app", "t", two_layers());
+  options.stall_timeout = base::milliseconds(20);
+  open();
+  registry.hold_layers = true;
+  const auto got = pull(registry.host() + "/app:t");
+  ASSERT_FALSE(got);
+  EXPECT_EQ(got.error().code, base::Code::Timeout) << got.error().message;
+  registry.let_go();
+  run([&] { return staged().empty(); });
+}
+
 TEST_F(Pulling, refuses_content_with_a_wrong_digest) {
   const std::string tar = TarWriter().file("a", "1").finish();
   const std::string packed = testing::gzip(tar);
@@ -241,7 +253,7 @@ TEST_F(Pulling, is_done_once_for_all_who_want_it) {
   auto longer = two_layers();
   longer.layers.push_back(TarWriter().file("more", "x").finish());
   registry.add("app", "longer", longer);
-  registry.hold_blobs = true;
+  registry.hold_layers = true;
   int done = 0, cancelled = 0;
   const auto take = [&](Result<ImagePtr> got) {
     ++done;
@@ -250,7 +262,7 @@ TEST_F(Pulling, is_done_once_for_all_who_want_it) {
   for (const char* holder : {"1", "2", "3"})
     images->pull({registry.host() + "/app:t", holder}, take);
   images->pull({registry.host() + "/app:longer", "4"}, take);
-  run([&] { return count("/blobs/") >= 2; });
+  run([&] { return count("/blobs/") >= 4; });
   images->cancel("2");
   run([&] { return done == 1; });
   EXPECT_EQ(cancelled, 1);
@@ -283,7 +295,7 @@ TEST_F(Pulling, one_pulls_failure_is_not_anothers) {
   broken.add("app", "t", two_layers());
   for (const auto& layer : two_layers().layers)
     broken.lies[sha256_of(testing::gzip(layer))] = "nonsense";
-  broken.hold_blobs = registry.hold_blobs = false;
+  broken.hold_layers = registry.hold_layers = false;
   std::optional<bool> bad, good;
   images->pull({broken.host() + "/app:t", "1"},
                [&](Result<ImagePtr> got) { bad = got.has_value(); });

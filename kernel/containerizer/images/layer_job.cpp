@@ -9,9 +9,9 @@ namespace {
 
 constexpr size_t kPauseAt = 8 << 20;
 constexpr size_t kResumeAt = 2 << 20;
-constexpr int kMaxBreaks = 6;  // in a row without a byte of progress between them
+constexpr int kMaxBreaks = 4;  // in a row without a byte of progress between them
 constexpr int kMaxBreaksInAll = 100;
-constexpr base::Duration kBreakDelay = base::milliseconds(200);
+constexpr base::Duration kBreakDelay = base::milliseconds(100);
 
 /// "bytes 100-199/200" -> 100.
 std::optional<uint64_t> range_start(std::string_view text) {

@@ -140,7 +140,8 @@ void FakeRegistry::handle(base::http::Request request, base::http::Responder res
                                          request.path.substr(request.path.rfind('/') + 1));
     return responder.reply(std::move(response));
   }
-  if (hold_blobs) {
+  const auto blob = blobs_.find(request.path.substr(request.path.rfind('/') + 1));
+  if (hold_layers && blob != blobs_.end() && !blob->second.starts_with('{')) {
     held_.push_back([this, request, responder] { send_blob(request, responder); });
     return;
   }
@@ -148,7 +149,7 @@ void FakeRegistry::handle(base::http::Request request, base::http::Responder res
 }
 
 void FakeRegistry::let_go() {
-  hold_blobs = false;
+  hold_layers = false;
   for (auto& held : std::exchange(held_, {})) held();
 }
 

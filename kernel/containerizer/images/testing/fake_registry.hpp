@@ -38,7 +38,7 @@ class FakeRegistry {
   size_t cut_after = 0;            // blobs break off after that many bytes of each answer
   int cuts = 0;                    // that many times
   bool ranges = true;
-  bool hold_blobs = false;                    // answers to blobs come only after let_go()
+  bool hold_layers = false;                   // answers to layers come only after let_go()
   std::string blobs_at{};                     // blobs are redirected there
   std::map<std::string, std::string> lies{};  // digest -> what comes instead
   int overloaded = 0;                         // that many requests are answered 503
