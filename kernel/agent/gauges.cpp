@@ -68,6 +68,16 @@ void add_gauges(base::Metrics& metrics, const Core& core, const containerizer::N
                 [&containers] { return static_cast<double>(containers.fetcher_counts().succeeded); });
   metrics.gauge("containerizer/fetcher/task_fetches_failed",
                 [&containers] { return static_cast<double>(containers.fetcher_counts().failed); });
+  using Counts = containerizer::images::ImageCounts;
+  const auto image_gauge = [&metrics, &containers](const char* name, uint64_t Counts::*member) {
+    metrics.gauge(name, [&containers, member] { return static_cast<double>(containers.image_counts().*member); });
+  };
+  image_gauge("containerizer/images/pulls_succeeded", &Counts::pulled);
+  image_gauge("containerizer/images/pulls_failed", &Counts::failed);
+  image_gauge("containerizer/images/found_in_store", &Counts::cached);
+  image_gauge("containerizer/images/bytes_pulled", &Counts::bytes);
+  image_gauge("containerizer/images/images", &Counts::images);
+  image_gauge("containerizer/images/layers", &Counts::layers);
   // Counters exist from the start, so that nobody takes an absent one for an old agent.
   for (const char* name :
        {"slave/tasks_finished", "slave/tasks_failed", "slave/tasks_killed", "slave/tasks_lost", "slave/tasks_gone",

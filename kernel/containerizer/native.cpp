@@ -547,6 +547,10 @@ void NativeContainerizer::usage(std::function<void(Statistics)> done) {
   if (!taken) impl_->loop.post([done] { done({}); });
 }
 
+images::ImageCounts NativeContainerizer::image_counts() const {
+  return impl_->options.images ? impl_->options.images->counts() : images::ImageCounts();
+}
+
 FetcherCounts NativeContainerizer::fetcher_counts() const {
   return {impl_->files.succeeded(), impl_->files.failed()};
 }

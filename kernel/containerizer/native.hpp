@@ -54,6 +54,7 @@ class NativeContainerizer final : public Containerizer {
                   std::function<void(Result<int>)> done) override;
 
   FetcherCounts fetcher_counts() const;
+  images::ImageCounts image_counts() const;
 
   struct Impl;
 

@@ -375,6 +375,29 @@ TEST_P(NativeImages, says_why_an_image_cannot_be_used) {
   EXPECT_EQ(run(spec("b", "")), "failed: cannot run '/no/such/program': No such file or directory");
 }
 
+TEST_P(NativeImages, the_kernels_files_are_where_they_belong_or_nothing_runs) {
+  for (const char* name : {"proc", "sys", "dev"}) {
+    image.layers = {busybox_layer(), TarWriter().symlink(name, "tmp").directory("tmp").finish()};
+    EXPECT_EQ(
+        run_docker("echo ran"),
+        std::string("failed: the image has no directory but something else at '") + name + "'");
+  }
+  image.layers = {busybox_layer()};
+  // What the first process has open of the machine's can be counted, not used.
+  EXPECT_EQ(run_docker("for fd in $(ls /proc/1/fd); do ls /proc/1/fd/$fd/ 2>/dev/null; cat "
+                       "/proc/1/fd/$fd 2>/dev/null; done; ls /proc/1/root/"),
+            "ls: /proc/1/root/: Permission denied\n");
+  for (const char* target : {"/", "/./", "/proc", "//proc/self", "/./proc/x"}) {
+    ContainerSpec wanted = spec("v" + std::to_string(++number), "true");
+    auto* volume = wanted.container->add_volumes();
+    volume->set_host_path(top.path());
+    volume->set_container_path(target);
+    volume->set_mode(mesos::v1::Volume::RW);
+    EXPECT_NE(run(std::move(wanted)).find("nothing can be mounted there"), std::string::npos)
+        << target;
+  }
+}
+
 TEST_P(NativeImages, leaves_no_files_behind) {
   EXPECT_EQ(run_docker("mkdir -p /a/b; touch /a/b/c"), "");
   const auto guard = loop.every(base::milliseconds(5), [this] {

@@ -114,6 +114,18 @@ Result<launch::BindMount> plan_image_volume(const mesos::v1::Volume& volume,
   return mount;
 }
 
+/// Nothing may lie over the root or the kernel's view of processes, which other steps depend on.
+Status check_targets(const launch::LaunchOrder& order) {
+  for (const auto& mount : order.mounts) {
+    const auto parts = base::tokenize(mount.target, '/');
+    size_t first = 0;
+    while (first < parts.size() && parts[first] == ".") ++first;
+    if (first == parts.size() || parts[first] == "proc")
+      return base::invalid("volume " + base::valid_utf8(mount.target) + ": nothing can be mounted there");
+  }
+  return {};
+}
+
 Status check_docker_network(const ContainerInfo& info) {
   const auto& docker = info.docker();
   if (docker.network() != ContainerInfo::DockerInfo::HOST)
@@ -270,6 +282,7 @@ Status plan_image(const ContainerSpec& spec, const PlanContext& context,
   if (docker) RETURN_IF_ERROR(add_docker_options(options, order));
   add_image_volumes(image, order.root->read_only, order);
 
+  RETURN_IF_ERROR(check_targets(order));
   const Status program = docker
                              ? plan_docker_program(spec.command, image, options.entrypoint, order)
                              : plan_mesos_program(spec.command, image, order);

@@ -101,6 +101,8 @@ int run() {
   require(join_namespaces(order));
   const int owned = order.owned == nullptr ? -1 : open(order.owned, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   require(order.root == nullptr ? set_up_mounts(order) : set_up_root(order));
+  // This process keeps a directory of the machine's open: /proc/1/fd is not for those whom it starts.
+  if (order.root != nullptr) prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   require(resolve_user(order));
   require(give_to_user(order, owned));
   if (owned >= 0) close(owned);

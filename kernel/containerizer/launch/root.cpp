@@ -94,6 +94,17 @@ Failure mount_inside(int root, const char* target, const char* source, const cha
   return failure;
 }
 
+/// A link of the image's in place of one of these would put the kernel's files, and what hides parts of them, elsewhere.
+Failure refuse_links(int root) {
+  constexpr const char* kPaths[] = {"proc", "sys", "dev"};
+  for (const char* path : kPaths) {
+    struct stat info;
+    if (fstatat(root, path, &info, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISDIR(info.st_mode))
+      return {"the image has no directory but something else at", path, 0};
+  }
+  return {};
+}
+
 /// Overlay options name every directory by descriptor: short, and free of characters that separate
 /// options.
 Failure mount_layers(const Order& order) {
@@ -294,7 +305,8 @@ Failure set_up_root(const Order& order) {
   if (failure.step != nullptr) return failure;
   const int root = open(order.root, O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (root < 0) return {"cannot open the root", order.root, errno};
-  failure = set_up_kernel_files(order, root);
+  failure = refuse_links(root);
+  if (failure.step == nullptr) failure = set_up_kernel_files(order, root);
   if (failure.step == nullptr) failure = set_up_dev(order, root);
   // A container of the kernel's kind that shares the machine's processes sees all of /proc;
   // Docker's kind never does.
