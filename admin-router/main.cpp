@@ -17,6 +17,7 @@
 #include "admin-router/login/login.hpp"
 #include "admin-router/proxy.hpp"
 #include "admin-router/sources.hpp"
+#include "base/environment.hpp"
 #include "base/file.hpp"
 #include "base/log.hpp"
 #include "base/random.hpp"
@@ -160,13 +161,7 @@ int main(int argc, char** argv) {
                         "and the dashboard.",
                         "ADMINROUTER_");
   flags.declare(table);
-  base::FlagTable::Environment environment;
-  for (char** entry = environ; *entry != nullptr; ++entry) {
-    std::string_view text(*entry);
-    size_t equal = text.find('=');
-    if (equal != std::string_view::npos)
-      environment[std::string(text.substr(0, equal))] = text.substr(equal + 1);
-  }
+  base::FlagTable::Environment environment = base::process_environment();
   // The original's switch: nothing but this one word turns the login off.
   if (environment["ADMINROUTER_ACTIVATE_AUTH_MODULE"] == "false") flags.auth = "off";
   auto read = [](const std::string& path) { return base::read_file(path); };

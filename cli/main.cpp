@@ -6,6 +6,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "base/environment.hpp"
 #include "base/file.hpp"
 #include "base/log.hpp"
 #include "cli/run.hpp"
@@ -67,13 +68,7 @@ void write_all(int fd, std::string_view text) {
 int main(int argc, char** argv) {
   ::signal(SIGPIPE, SIG_IGN);
   base::log::set_level(base::log::Level::Error);
-  cli::Environment environment;
-  for (char** entry = environ; *entry != nullptr; ++entry) {
-    std::string_view text(*entry);
-    size_t equal = text.find('=');
-    if (equal != std::string_view::npos)
-      environment[std::string(text.substr(0, equal))] = text.substr(equal + 1);
-  }
+  cli::Environment environment = base::process_environment();
   cli::Io io;
   io.out = [](std::string_view text) { write_all(STDOUT_FILENO, text); };
   io.err = [](std::string_view text) { write_all(STDERR_FILENO, text); };

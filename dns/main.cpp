@@ -5,29 +5,17 @@
 #include <csignal>
 #include <cstdio>
 
+#include "base/environment.hpp"
 #include "base/file.hpp"
 #include "base/log.hpp"
 #include "base/version.hpp"
 #include "dns/flags.hpp"
 #include "dns/shell.hpp"
 
-extern char** environ;
-
 namespace {
 
 constexpr int kBadFlag = 112;
 constexpr int kCannotBind = 111;
-
-base::FlagTable::Environment environment() {
-  base::FlagTable::Environment variables;
-  for (char** entry = environ; *entry; ++entry) {
-    const std::string_view text = *entry;
-    if (const size_t equals = text.find('='); equals != std::string_view::npos) {
-      variables.emplace(text.substr(0, equals), text.substr(equals + 1));
-    }
-  }
-  return variables;
-}
 
 base::log::Level level_of(const std::string& name) {
   if (name == "debug") return base::log::Level::Debug;
@@ -41,7 +29,7 @@ base::log::Level level_of(const std::string& name) {
 int main(int argc, char** argv) {
   dns::Flags::Outcome outcome;
   const auto flags = dns::Flags::parse(
-      argc, argv, environment(), [](const std::string& path) { return base::read_file(path, 1 << 20); }, outcome);
+      argc, argv, base::process_environment(), [](const std::string& path) { return base::read_file(path, 1 << 20); }, outcome);
   if (outcome.wants_help) return std::puts(outcome.help.c_str()), 0;
   if (outcome.wants_version) return std::printf("%s\n", base::kVersion), 0;
   if (!flags) {

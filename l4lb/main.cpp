@@ -3,23 +3,12 @@
 #include <csignal>
 #include <cstdio>
 
+#include "base/environment.hpp"
 #include "base/log.hpp"
 #include "l4lb/dataplane/driver.hpp"
 #include "l4lb/shell.hpp"
 
-extern char** environ;
-
 namespace {
-
-base::FlagTable::Environment environment() {
-  base::FlagTable::Environment variables;
-  for (char** entry = environ; *entry; ++entry) {
-    const std::string_view text = *entry;
-    if (const size_t equals = text.find('='); equals != std::string_view::npos)
-      variables.emplace(text.substr(0, equals), text.substr(equals + 1));
-  }
-  return variables;
-}
 
 base::log::Level level_of(const std::string& name) {
   if (name == "debug") return base::log::Level::Debug;
@@ -38,7 +27,7 @@ int fail(const base::Error& error) {
 int main(int argc, char** argv) {
   std::string help;
   bool wants_help = false;
-  const auto flags = l4lb::Flags::parse(argc, argv, environment(), help, wants_help);
+  const auto flags = l4lb::Flags::parse(argc, argv, base::process_environment(), help, wants_help);
   if (wants_help) return std::puts(help.c_str()), 0;
   if (!flags) {
     std::fprintf(stderr, "dcos-l4lb: %s\nTry 'dcos-l4lb --help'.\n", flags.error().message.c_str());

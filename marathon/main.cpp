@@ -3,29 +3,16 @@
 #include <csignal>
 #include <cstdio>
 
+#include "base/environment.hpp"
 #include "base/log.hpp"
 #include "marathon/flags.hpp"
 #include "marathon/shell.hpp"
-
-extern char** environ;
 
 namespace {
 
 constexpr int kBadFlag = 112;
 constexpr int kCannotBind = 111;
 constexpr int kCannotStore = 100;
-
-base::FlagTable::Environment environment() {
-  base::FlagTable::Environment variables;
-  for (char** entry = environ; *entry; ++entry) {
-    const std::string_view text = *entry;
-    const size_t equals = text.find('=');
-    if (equals != std::string_view::npos) {
-      variables.emplace(text.substr(0, equals), text.substr(equals + 1));
-    }
-  }
-  return variables;
-}
 
 base::log::Level level_of(const std::string& name) {
   if (name == "debug" || name == "trace") return base::log::Level::Debug;
@@ -39,7 +26,7 @@ base::log::Level level_of(const std::string& name) {
 int main(int argc, char** argv) {
   std::string help;
   bool wants_help = false;
-  const auto flags = marathon::Flags::parse(argc, argv, environment(), help, wants_help);
+  const auto flags = marathon::Flags::parse(argc, argv, base::process_environment(), help, wants_help);
   if (wants_help) return std::puts(help.c_str()), 0;
   if (!flags) {
     std::fprintf(stderr, "dcos-marathon: %s\nTry 'dcos-marathon --help'.\n", flags.error().message.c_str());

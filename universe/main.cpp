@@ -4,29 +4,16 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "base/environment.hpp"
 #include "base/log.hpp"
 #include "universe/flags.hpp"
 #include "universe/shell.hpp"
-
-extern char** environ;
 
 namespace {
 
 constexpr int kBadFlag = 112;
 constexpr int kCannotBind = 111;
 constexpr int kCannotStore = 100;
-
-base::FlagTable::Environment environment() {
-  base::FlagTable::Environment variables;
-  for (char** entry = environ; *entry; ++entry) {
-    const std::string_view text = *entry;
-    const size_t equals = text.find('=');
-    if (equals != std::string_view::npos) {
-      variables.emplace(text.substr(0, equals), text.substr(equals + 1));
-    }
-  }
-  return variables;
-}
 
 base::log::Level level_of(const std::string& name) {
   if (name == "debug" || name == "trace") return base::log::Level::Debug;
@@ -47,7 +34,7 @@ std::string default_catalog() {
 int main(int argc, char** argv) {
   std::string help;
   bool wants_help = false;
-  auto flags = universe::Flags::parse(argc, argv, environment(), help, wants_help);
+  auto flags = universe::Flags::parse(argc, argv, base::process_environment(), help, wants_help);
   if (wants_help) return std::puts(help.c_str()), 0;
   if (!flags) {
     std::fprintf(stderr, "dcos-universe: %s\nTry 'dcos-universe --help'.\n", flags.error().message.c_str());

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/environment.hpp"
 #include "base/file.hpp"
 #include "base/log.hpp"
 #include "base/loop.hpp"
@@ -12,19 +13,9 @@
 
 namespace {
 
-base::FlagTable::Environment environment() {
-  base::FlagTable::Environment out;
-  for (char** entry = environ; *entry != nullptr; ++entry) {
-    const std::string text = *entry;
-    if (const size_t equals = text.find('='); equals != std::string::npos)
-      out[text.substr(0, equals)] = text.substr(equals + 1);
-  }
-  return out;
-}
-
 int run(int argc, char** argv) {
   agent::Flags flags;
-  const auto parsed = flags.parse(argc, argv, environment(),
+  const auto parsed = flags.parse(argc, argv, base::process_environment(),
                                   [](const std::string& path) { return base::read_file(path, 16 << 20); });
   if (flags.help_requested()) {
     fputs(flags.help().c_str(), stdout);

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <string>
 
+#include "base/environment.hpp"
 #include "base/log.hpp"
 #include "base/loop.hpp"
 #include "base/store/store.hpp"
@@ -13,19 +14,7 @@
 #include "kernel/master/flags.hpp"
 #include "kernel/master/shell.hpp"
 
-extern char** environ;
-
 namespace {
-
-base::FlagTable::Environment environment() {
-  base::FlagTable::Environment out;
-  for (char** entry = environ; *entry != nullptr; ++entry) {
-    const std::string text = *entry;
-    const size_t equals = text.find('=');
-    if (equals != std::string::npos) out[text.substr(0, equals)] = text.substr(equals + 1);
-  }
-  return out;
-}
 
 void set_log_level(const master::Flags& flags) {
   using base::log::Level;
@@ -47,7 +36,7 @@ int fail(const std::string& message) {
 
 int main(int argc, char** argv) {
   master::Flags flags;
-  if (auto parsed = flags.parse(argc, argv, environment()); !parsed) {
+  if (auto parsed = flags.parse(argc, argv, base::process_environment()); !parsed) {
     return fail(parsed.error().message + "\nSee dcos-master --help.");
   }
   if (flags.table.help_requested()) return std::fputs(flags.table.help().c_str(), stdout) < 0;
