@@ -3,6 +3,8 @@
 #include <fmt/core.h>
 
 #include "kernel/agent/core.hpp"
+#include "kernel/resources/operations.hpp"
+#include "kernel/resources/proto.hpp"
 
 namespace agent {
 
@@ -17,6 +19,12 @@ std::string update_key(const TaskKey& task, uint64_t number) {
   return fmt::format("update/{}/{}/{:012}", task.first, task.second, number);
 }
 std::string gc_key(const std::string& path) { return "gc/" + path; }
+std::string resources_key() { return "resources"; }
+std::string operation_key(const std::string& uuid) {
+  std::string key = "operation/";
+  for (const char byte : uuid) key += fmt::format("{:02x}", static_cast<unsigned char>(byte));
+  return key;
+}
 
 namespace {
 
@@ -40,6 +48,8 @@ bool decode_entry(const base::StoreEntry& entry, Loaded& loaded) {
   if (key.starts_with("executor/")) return decode(entry, loaded.executors);
   if (key.starts_with("task/")) return decode(entry, loaded.tasks);
   if (key.starts_with("update/")) return decode(entry, loaded.updates);
+  if (key.starts_with("operation/")) return decode(entry, loaded.operations);
+  if (key == "resources") return loaded.resources.ParseFromString(entry.value);
   if (key.starts_with("gc/")) {
     dcos::agent::v1::GcRecord record;
     if (!record.ParseFromString(entry.value)) return false;
@@ -88,7 +98,18 @@ void Core::save(const Executor& executor) {
   record.set_ended(executor.state == ExecutorState::Terminated);
   record.set_shutting_down(executor.state == ExecutorState::Terminating);
   record.mutable_started()->set_nanoseconds(executor.started.nanos());
+  for (const auto& volume : executor.volumes) record.add_volumes()->CopyFrom(volume);
   journal_.put(executor_key(executor.framework_id, executor.id()), record.SerializeAsString());
+}
+
+void Core::save(const Operation& operation) {
+  journal_.put(operation_key(operation.proto.uuid().value()), operation.proto.SerializeAsString());
+}
+
+void Core::save_resources() {
+  dcos::agent::v1::ResourcesRecord record;
+  resources::to_proto(resources::checkpointed_of(state_.total), resources::Format::Post, record.mutable_checkpointed());
+  journal_.put(resources_key(), record.SerializeAsString());
 }
 
 void Core::save(const Executor& executor, const Task& task) {

@@ -16,6 +16,8 @@ std::string executor_key(const std::string& framework, const std::string& execut
 std::string task_key(const TaskKey& task);
 std::string update_key(const TaskKey& task, uint64_t number);
 std::string gc_key(const std::string& path);
+std::string resources_key();
+std::string operation_key(const std::string& uuid);
 
 /// Sorts the store's entries into records; what does not decode is counted and left out.
 Loaded decode_store(const std::vector<base::StoreEntry>& entries);

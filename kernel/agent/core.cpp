@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/strings.hpp"
+#include "kernel/resources/proto.hpp"
 
 namespace agent {
 
@@ -22,6 +23,8 @@ double scalar_of(const google::protobuf::RepeatedPtrField<mesos::v1::Resource>& 
 Core::Core(Policy policy, base::Random random)
     : policy_(std::move(policy)), random_(random), garbage_(policy_.gc_delay, policy_.gc_disk_headroom) {
   state_.info = policy_.info;
+  state_.total = resources::from_proto(policy_.info.resources()).value_or(resources::Resources());
+  state_.resource_version = random_.uuid_bytes();
 }
 
 void Core::on(Event event, base::Now now, Effects& out) {
@@ -45,6 +48,7 @@ void Core::handle(MasterSaid event) {
     case Message::kReregistered:
       registered(message.reregistered().agent_id().value(), message.reregistered().total_ping_timeout_seconds(), true);
       for (const auto& tasks : message.reregistered().reconcile_tasks()) reconcile(tasks);
+      for (const auto& reference : message.reregistered().reconcile_operations()) drop_unknown(reference);
       return;
     case Message::kRefused: return refused(message.refused());
     case Message::kPing: return pinged(message.ping());
@@ -76,6 +80,11 @@ void Core::handle(MasterSaid event) {
       return;
     }
     case Message::kReconcileTasks: return reconcile(message.reconcile_tasks());
+    case Message::kApplyOperation: return apply_operation(message.apply_operation());
+    case Message::kAcknowledgeOperationStatus: return acknowledge(message.acknowledge_operation_status());
+    case Message::kReconcileOperations:
+      for (const auto& reference : message.reconcile_operations().operations()) drop_unknown(reference);
+      return;
     case Message::kDrain: return drain(message.drain().config());
     case Message::kShutdown:
       return leave(message.shutdown().message().empty() ? "The master asked this agent to end"
@@ -96,6 +105,7 @@ void Core::handle(TimerFired event) {
     if (state_.link_up) out_->add(Reconnect{"No pings from master received within " + base::render_duration(ping_timeout_)});
     return;
   }
+  if (kind == "operation") return retry_operation(timer);
   if (kind == "update" && parts.size() == 3) return retry_update({std::string(parts[1]), std::string(parts[2])});
   if (parts.size() < 2) return;
   const Found found = find_container(std::string(parts.back()));

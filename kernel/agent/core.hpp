@@ -1,7 +1,8 @@
 #pragma once
 
 // The agent: registration, launches, status updates, recovery. Deterministic: told events, asks for effects. core.cpp
-// dispatches; registration.cpp, tasks.cpp, executors.cpp, statuses.cpp, recovery.cpp and garbage.cpp hold the rules.
+// dispatches; registration.cpp, tasks.cpp, executors.cpp, statuses.cpp, operations.cpp, recovery.cpp and garbage.cpp hold
+// the rules.
 
 #include <map>
 #include <string>
@@ -53,6 +54,7 @@ class Core {
   void handle(ExecutorCalled event);
   void handle(ExecutorDisconnected event);
   void handle(PathRemoved event);
+  void handle(VolumesChanged event);
   void handle(DiskMeasured event);
   void handle(LeaveAsked event);
   Found find_container(const std::string& container);
@@ -110,6 +112,22 @@ class Core {
   void forward(const TaskKey& task, const Updates::Record& record);
   mesos::v1::ContainerStatus container_status(const Executor& executor) const;
 
+  // operations.cpp
+  void apply_operation(const dcos::internal::v1::ApplyOperation& message);
+  base::Status try_operation(Operation& operation);
+  void end_operation(Operation& operation, mesos::v1::OperationState state, const std::string& message);
+  void tell_operation(Operation& operation);
+  void tell_operations();
+  void retry_operation(const std::string& key);
+  void acknowledge(const dcos::internal::v1::AcknowledgeOperationStatus& message);
+  void drop_unknown(const dcos::internal::v1::OperationReference& reference);
+  void change_volumes(const Operation& operation);
+  void tell_total();
+  bool restore_resources(Loaded& event);
+  bool removing(const VolumePlace& place) const;
+  bool in_use(const resources::Kind& volume) const;
+  std::optional<std::string> find_missing(const mesos::v1::TaskInfo& task) const;
+
   // recovery.cpp
   void restore_executor(dcos::agent::v1::ExecutorRecord record);
   void restore_task(dcos::agent::v1::TaskRecord record);
@@ -120,6 +138,8 @@ class Core {
   void save_agent();
   void save(const Framework& framework);
   void save(const Executor& executor);
+  void save(const Operation& operation);
+  void save_resources();
   void save(const Executor& executor, const Task& task);
 
   Policy policy_;
@@ -141,6 +161,9 @@ class Core {
 
 /// Both may be file names.
 bool valid_ids(const std::string& framework, const std::string& task);
+
+/// Its container is to have those of `resources` that are persistent volumes.
+void add_volumes(Executor& executor, const google::protobuf::RepeatedPtrField<mesos::v1::Resource>& resources);
 
 /// The v1 view of a task.
 mesos::v1::Task make_task(const Framework& framework, const Executor& executor, const Task& task,

@@ -10,6 +10,7 @@
 #include "base/store/store.hpp"
 #include "base/time.hpp"
 #include "kernel/agent/events.hpp"
+#include "kernel/agent/volumes.hpp"
 #include "kernel/api/internal/agent_link.pb.h"
 #include "kernel/api/mesos/v1/executor/executor.pb.h"
 #include "kernel/containerizer/containerizer.hpp"
@@ -87,6 +88,16 @@ struct LinkSandbox {
 struct RemovePath {
   std::string path;
 };
+/// Directories of the volumes that operation `operation` (its uuid) creates or destroys; answered by VolumesChanged.
+/// They are made before any later effect, so that a task that follows finds them.
+struct MakeVolumes {
+  std::string operation;
+  std::vector<VolumePlace> volumes;
+};
+struct RemoveVolumes {
+  std::string operation;
+  std::vector<VolumePlace> volumes;
+};
 struct Exit {
   int code = 0;
   std::string message;
@@ -104,8 +115,8 @@ struct Count {
 
 using Effect = std::variant<SendToMaster, Reconnect, Persist, SetTimer, CancelTimer, RecoverContainers, LaunchContainer,
                             TerminateContainer, DestroyContainer, UpdateContainer, ForgetContainer, StartProbe,
-                            SendToExecutor, CloseExecutor, AnswerExecutor, RememberAgent, LinkSandbox, RemovePath, Exit,
-                            Trace, Count>;
+                            SendToExecutor, CloseExecutor, AnswerExecutor, RememberAgent, LinkSandbox, RemovePath,
+                            MakeVolumes, RemoveVolumes, Exit, Trace, Count>;
 
 class Effects {
  public:

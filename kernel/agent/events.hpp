@@ -12,6 +12,7 @@
 #include "kernel/agent/records.pb.h"
 #include "kernel/api/internal/agent_link.pb.h"
 #include "kernel/api/mesos/v1/executor/executor.pb.h"
+#include "kernel/api/mesos/v1/operations.pb.h"
 #include "kernel/containerizer/containerizer.hpp"
 #include "kernel/executor/command_executor.hpp"
 
@@ -28,6 +29,8 @@ struct Loaded {
   std::vector<dcos::agent::v1::TaskRecord> tasks;
   std::vector<dcos::agent::v1::UpdateRecord> updates;
   std::vector<std::pair<std::string, dcos::agent::v1::GcRecord>> gc;  // path, record
+  dcos::agent::v1::ResourcesRecord resources;
+  std::vector<mesos::v1::Operation> operations;
   uint64_t damaged = 0;  // records set aside because they do not decode
 };
 
@@ -89,6 +92,11 @@ struct PathRemoved {
   std::string path;
   base::Status status;
 };
+/// The answer to MakeVolumes and RemoveVolumes.
+struct VolumesChanged {
+  std::string operation;
+  base::Status status;
+};
 struct DiskMeasured {
   double used_fraction = 0;
 };
@@ -98,7 +106,7 @@ struct LeaveAsked {};
 
 using Event = std::variant<Loaded, ContainersRecovered, LinkConnected, LinkDisconnected, MasterSaid, Persisted,
                            TimerFired, ContainerStarted, ContainerLaunchFailed, ContainerExited, Probed,
-                           ExecutorSubscribed, ExecutorCalled, ExecutorDisconnected, PathRemoved, DiskMeasured,
-                           LeaveAsked>;
+                           ExecutorSubscribed, ExecutorCalled, ExecutorDisconnected, PathRemoved, VolumesChanged,
+                           DiskMeasured, LeaveAsked>;
 
 }  // namespace agent

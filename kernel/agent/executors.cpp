@@ -37,6 +37,9 @@ containerizer::ContainerSpec Core::spec_of(const Framework& framework, const Exe
   spec.user = spec.command.has_user() ? spec.command.user() : framework.info.user();
   if (spec.user.empty()) spec.user = policy_.default_user;
   spec.term_first_only = !executor.command;
+  // A volume that has no place was refused when its operation came.
+  for (const auto& volume : executor.volumes)
+    if (auto mount = volume_mount(policy_.work_dir, volume)) spec.volumes.push_back(std::move(*mount));
   return spec;
 }
 

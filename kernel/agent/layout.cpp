@@ -1,13 +1,16 @@
 #include "kernel/agent/layout.hpp"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
 
 #include "base/file.hpp"
+#include "base/strings.hpp"
 
 namespace agent {
 
@@ -42,6 +45,50 @@ base::Status remove_sandbox(const std::string& path) {
   }
   while (!parent.ends_with("/frameworks") && parent.size() > 1 && rmdir(parent.c_str()) == 0)
     parent = parent.substr(0, parent.rfind('/'));
+  return {};
+}
+
+namespace {
+
+base::Status sync_directory(const std::string& path) {
+  const base::Fd directory(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory || fsync(directory.get()) != 0) return base::errno_error("cannot sync " + path, errno);
+  return {};
+}
+
+}  // namespace
+
+base::Status make_volume(const VolumePlace& place) {
+  struct stat info {};
+  if (stat(place.root.c_str(), &info) != 0 || !S_ISDIR(info.st_mode))
+    return base::errno_error("the volume's disk " + place.root, errno != 0 ? errno : ENOTDIR);
+  if (place.whole_disk) return {};
+  // Below a root that is somebody else's directory by now a link could lead anywhere.
+  std::string made = place.root;
+  for (const auto name : base::tokenize(std::string_view(place.path).substr(place.root.size()), '/')) {
+    const std::string parent = made;
+    made += "/" + std::string(name);
+    if (mkdir(made.c_str(), 0755) == 0) {
+      RETURN_IF_ERROR(sync_directory(parent));
+    } else if (errno != EEXIST || lstat(made.c_str(), &info) != 0 || !S_ISDIR(info.st_mode)) {
+      return base::errno_error("cannot make the volume's directory " + made, errno == EEXIST ? ENOTDIR : errno);
+    }
+  }
+  return {};
+}
+
+base::Status remove_volume(const VolumePlace& place) {
+  if (place.whole_disk) {
+    ASSIGN_OR_RETURN(const auto names, base::list_directory(place.path));
+    for (const std::string& name : names) RETURN_IF_ERROR(base::remove_tree(place.path + "/" + name));
+    return {};
+  }
+  RETURN_IF_ERROR(base::remove_tree(place.path));
+  // A volume that is made in these directories meanwhile keeps them: they are not empty then.
+  for (std::string parent = place.path; parent.size() > place.root.size();) {
+    parent = parent.substr(0, parent.rfind('/'));
+    if (parent == place.root || rmdir(parent.c_str()) != 0) break;
+  }
   return {};
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/result.hpp"
+#include "kernel/agent/volumes.hpp"
 
 namespace agent {
 
@@ -16,6 +17,13 @@ base::Status link_run(const std::string& directory);
 
 /// Removes a sandbox and the directories above it that became empty, up to "frameworks".
 base::Status remove_sandbox(const std::string& path);
+
+/// Makes a volume's directory, durably; one that exists is left as it is. The disk it lies on must be there.
+base::Status make_volume(const VolumePlace& place);
+
+/// Removes a volume's data (of a whole disk its contents), then the directories above that became empty. Follows no link
+/// and crosses no mount: what is mounted inside is an error.
+base::Status remove_volume(const VolumePlace& place);
 
 /// How much of the file system is used, 0 to 1, by blocks or by inodes, whichever is more.
 double used_fraction(const std::string& path);

@@ -37,6 +37,7 @@ void Core::restore_executor(dcos::agent::v1::ExecutorRecord record) {
   executor.command = record.command();
   executor.launched = record.launched();
   executor.recovered = true;
+  executor.volumes.assign(record.volumes().begin(), record.volumes().end());
   executor.started = base::Time{base::Duration(record.started().nanoseconds())};
   executor.state = record.ended()           ? ExecutorState::Terminated
                    : record.shutting_down() ? ExecutorState::Terminating
@@ -76,6 +77,7 @@ void Core::handle(Loaded event) {
       return;
     }
   }
+  if (!restore_resources(event)) return;
   if (event.agent && event.agent->has_drain_config() && state_.info.has_id()) {
     state_.drain = event.agent->drain_config();
     state_.drain_start = base::Time{base::Duration(event.agent->drain_start().nanoseconds())};
@@ -171,6 +173,7 @@ void Core::recovered() {
   std::vector<std::string> ids;
   for (const auto& [id, framework] : state_.frameworks) ids.push_back(id);
   for (const auto& id : ids) remove_finished(id);
+  for (const auto& [uuid, operation] : state_.operations) change_volumes(operation);
   if (policy_.cleanup) return leave("Started with --recover=cleanup");
   register_backoff_ = policy_.registration_backoff;
   if (state_.link_up) register_now();

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "kernel/agent/core.hpp"
+#include "kernel/resources/operations.hpp"
+#include "kernel/resources/proto.hpp"
 
 namespace agent {
 namespace {
@@ -13,11 +15,19 @@ constexpr base::Duration kLongestRegisterBackoff = base::minutes(1);
 constexpr double kDefaultPingTimeout = 75;
 
 template <class Message>
+void add_resources(Message& message, const State& state) {
+  resources::to_proto(resources::checkpointed_of(state.total), resources::Format::Post,
+                      message.mutable_checkpointed_resources());
+  message.mutable_resource_version_uuid()->set_value(state.resource_version);
+}
+
+template <class Message>
 void add_capabilities(Message& message) {
   for (const auto type :
        {AgentInfo::Capability::MULTI_ROLE, AgentInfo::Capability::HIERARCHICAL_ROLE,
         AgentInfo::Capability::RESERVATION_REFINEMENT, AgentInfo::Capability::AGENT_DRAINING,
-        AgentInfo::Capability::TASK_RESOURCE_LIMITS})
+        AgentInfo::Capability::TASK_RESOURCE_LIMITS, AgentInfo::Capability::RESIZE_VOLUME,
+        AgentInfo::Capability::RESOURCE_PROVIDER, AgentInfo::Capability::AGENT_OPERATION_FEEDBACK})
     message.add_capabilities()->set_type(type);
 }
 
@@ -52,6 +62,7 @@ void Core::register_now() {
     message->mutable_agent_info()->CopyFrom(state_.info);
     message->set_version(policy_.version);
     add_capabilities(*message);
+    add_resources(*message, state_);
   }
   journal_.then(std::move(effect));
   set_timer("register", random_.jitter(register_backoff_) + base::milliseconds(100));
@@ -63,6 +74,8 @@ dcos::internal::v1::Reregister Core::make_reregister() const {
   message.mutable_agent_info()->CopyFrom(state_.info);
   message.set_version(policy_.version);
   add_capabilities(message);
+  add_resources(message, state_);
+  for (const auto& [uuid, operation] : state_.operations) message.add_operations()->CopyFrom(operation.proto);
   if (state_.drain) message.mutable_drain_config()->CopyFrom(*state_.drain);
   for (const auto& [framework_id, framework] : state_.frameworks) {
     message.add_frameworks()->CopyFrom(framework.info);
@@ -111,6 +124,7 @@ void Core::registered(const std::string& agent_id, double ping_timeout, bool aga
   }
   if (!was_registered) out_->info((again ? "Reregistered with the master as " : "Registered with the master as ") + agent_id);
   for (const TaskKey& task : updates_.start_over()) send_updates(task);
+  tell_operations();
 }
 
 void Core::refused(const dcos::internal::v1::Refused& message) {

@@ -207,6 +207,28 @@ void Shell::perform_one(RemovePath& effect) {
                       });
 }
 
+void Shell::perform_one(MakeVolumes& effect) {
+  // At once and not on the pool: the launch that may follow must find them. A few system calls, once in a volume's life.
+  base::Status made;
+  for (const VolumePlace& place : effect.volumes)
+    if (made) made = make_volume(place);
+  tell(VolumesChanged{effect.operation, std::move(made)});
+}
+
+void Shell::perform_one(RemoveVolumes& effect) {
+  const bool taken = pool_.run_for(
+      [volumes = effect.volumes] {
+        base::Status removed;
+        for (const VolumePlace& place : volumes)
+          if (removed) removed = remove_volume(place);
+        return removed;
+      },
+      [this, alive = alive_, operation = effect.operation](base::Status status) {
+        if (*alive) tell(VolumesChanged{operation, std::move(status)});
+      });
+  if (!taken) tell(VolumesChanged{effect.operation, base::unavailable("too much work waits on this agent")});
+}
+
 void Shell::measure_disk() {
   (void)pool_.run_for([path = core_.policy().work_dir] { return used_fraction(path); },
                       [this, alive = alive_](double used) {

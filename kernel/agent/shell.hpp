@@ -72,6 +72,8 @@ class Shell {
   void perform_one(RememberAgent& effect);
   void perform_one(LinkSandbox& effect);
   void perform_one(RemovePath& effect);
+  void perform_one(MakeVolumes& effect);
+  void perform_one(RemoveVolumes& effect);
   void perform_one(Exit& effect);
   void perform_one(Trace& effect);
   void perform_one(Count& effect);

@@ -16,6 +16,7 @@
 #include "kernel/api/mesos/v1/frameworks.pb.h"
 #include "kernel/api/mesos/v1/tasks.pb.h"
 #include "kernel/executor/command_executor.hpp"
+#include "kernel/resources/resources.hpp"
 
 namespace agent {
 
@@ -45,6 +46,7 @@ struct Executor {
   std::optional<executor::CommandExecutor> machine;  // of a command executor
   std::optional<ConnectionId> connection;            // of a custom one
   std::map<std::string, Task> tasks;                 // not ended, or ended and not acknowledged
+  std::vector<mesos::v1::Resource> volumes;          // persistent ones that its container has
   std::vector<std::string> queued;                   // ids of tasks that wait for the subscription, in order
   std::deque<Task> completed_tasks;
   // Why it is being ended, for the updates of its tasks.
@@ -66,6 +68,12 @@ struct Framework {
 
 enum class Phase { Recovering, Disconnected, Registering, Registered, Terminating };
 
+/// An operation that its master has not acknowledged to the end.
+struct Operation {
+  mesos::v1::Operation proto;
+  base::Duration backoff{0};  // until its status is sent again
+};
+
 struct State {
   mesos::v1::AgentInfo info;                     // with id once registered
   Phase phase = Phase::Recovering;
@@ -75,6 +83,9 @@ struct State {
   std::map<std::string, Framework> frameworks;
   std::deque<Framework> completed_frameworks;
   std::map<std::string, std::pair<std::string, std::string>> containers;  // id -> framework, executor
+  resources::Resources total;                            // with reservations and volumes
+  std::string resource_version;                          // new when the master's idea of `total` was wrong
+  std::map<std::string, Operation> operations;           // by uuid
   uint64_t recovery_errors = 0;
   base::Time started{};
 };

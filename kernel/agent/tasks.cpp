@@ -50,11 +50,23 @@ mesos::v1::ExecutorInfo command_executor_info(const std::string& framework_id, c
 
 uint64_t megabytes(double amount) { return static_cast<uint64_t>(std::max(amount, 0.0) * (1 << 20)); }
 
+bool has_volume(const Executor& executor, const mesos::v1::Resource& volume) {
+  return std::any_of(executor.volumes.begin(), executor.volumes.end(), [&](const auto& mounted) {
+    return mounted.disk().persistence().id() == volume.disk().persistence().id() &&
+           mounted.disk().volume().container_path() == volume.disk().volume().container_path();
+  });
+}
+
 std::string timer_of(executor::TimerKind kind, const std::string& container) {
   return "command/" + std::to_string(static_cast<int>(kind)) + "/" + container;
 }
 
 }  // namespace
+
+void add_volumes(Executor& executor, const google::protobuf::RepeatedPtrField<mesos::v1::Resource>& resources) {
+  for (const auto& resource : resources)
+    if (resource.disk().has_persistence()) executor.volumes.push_back(resource);
+}
 
 bool valid_ids(const std::string& framework, const std::string& task) {
   return valid_id(framework) && valid_id(task);
@@ -144,6 +156,11 @@ void Core::run_task(dcos::internal::v1::RunTask message) {
   if (const auto known = state_.frameworks.find(framework_id);
       known != state_.frameworks.end() && known->second.shutting_down)
     return drop(probe, task, TaskStatus::REASON_FRAMEWORK_REMOVED, "The framework is being removed");
+  for (const auto& version : message.resource_versions())
+    if (!version.has_resource_provider_id() && version.uuid().value() != state_.resource_version)
+      return drop(probe, task, TaskStatus::REASON_INVALID_OFFERS,
+                  "The task was launched on resources that the agent has told to be otherwise since");
+  if (const auto why = find_missing(task)) return drop(probe, task, TaskStatus::REASON_RESOURCES_UNKNOWN, *why);
   if (task.has_executor()) {
     if (!valid_id(task.executor().executor_id().value()))
       return refuse(probe, task, mesos::v1::TASK_ERROR, TaskStatus::REASON_TASK_INVALID,
@@ -176,6 +193,7 @@ void Core::launch_command(Framework& framework, mesos::v1::TaskInfo task) {
     return drop(framework, task, TaskStatus::REASON_EXECUTOR_TERMINATED,
                 "An executor of the framework with the task's id still exists on this agent");
   Executor& executor = make_executor(framework, command_executor_info(framework.id(), task), true);
+  add_volumes(executor, task.resources());
   executor.machine.emplace(
       task, executor::CommandExecutorOptions{
                 .reports_killing = framework.has(mesos::v1::FrameworkInfo::Capability::TASK_KILLING_STATE),
@@ -202,7 +220,16 @@ void Core::launch_custom(Framework& framework, mesos::v1::TaskInfo task, bool ma
     return drop(framework, task, TaskStatus::REASON_EXECUTOR_TERMINATED, "The executor is ending");
 
   const bool fresh = existing == framework.executors.end();
+  for (const auto& resource : task.resources())
+    if (!fresh && resource.disk().has_persistence() && !has_volume(existing->second, resource))
+      return drop(framework, task, TaskStatus::REASON_INVALID_OFFERS,
+                  "The persistent volume " + resource.disk().persistence().id() +
+                      " is not mounted in the running executor; this build mounts volumes when an executor starts");
   Executor& executor = fresh ? make_executor(framework, task.executor(), false) : existing->second;
+  if (fresh) {
+    add_volumes(executor, executor.info.resources());
+    add_volumes(executor, task.resources());
+  }
   const std::string id = task.task_id().value();
   Task& entry = executor.tasks[id];
   entry.info = std::move(task);

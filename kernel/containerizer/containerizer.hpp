@@ -20,12 +20,21 @@
 
 namespace containerizer {
 
+/// A persistent volume: a directory of the agent's that outlives the container.
+struct VolumeMount {
+  std::string source;           // exists, else the launch fails
+  std::string container_path;   // relative: in the sandbox
+  bool read_only = false;
+  bool shared = false;          // with other containers: its owner is left as it is
+};
+
 struct ContainerSpec {
   std::string id;                                    // a file name
   mesos::v1::CommandInfo command;
   std::optional<mesos::v1::ContainerInfo> container;
   std::map<std::string, std::string> environment;    // the agent's part; the command's own variables win
   cgroups::Limits limits;
+  std::vector<VolumeMount> volumes{};
   std::string sandbox;                               // host path; made when missing
   std::string user;                                  // empty: the agent's own
   bool term_first_only = false;                      // SIGTERM goes to the first process alone (executors)

@@ -46,6 +46,21 @@ Status make_below(const std::string& sandbox, const std::string& relative) {
   return {};
 }
 
+/// Persistent volumes belong to the task's user, their directory itself, not what is in it. One whose directory is gone is
+/// an error: an empty one in its place would hide that data was lost.
+Status own_volumes(const ContainerSpec& spec, const std::optional<launch::UserIds>& user) {
+  for (const VolumeMount& volume : spec.volumes) {
+    const base::Fd directory(open(volume.source.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!directory) return base::errno_error("the persistent volume's directory " + volume.source, errno);
+    struct stat info {};
+    if (!user || volume.shared || fstat(directory.get(), &info) != 0) continue;
+    if (info.st_uid == user->uid && info.st_gid == user->gid) continue;
+    if (fchown(directory.get(), user->uid, user->gid) != 0)
+      return base::errno_error("cannot give the persistent volume " + volume.source + " to the task's user", errno);
+  }
+  return {};
+}
+
 /// Sources that are to be made are made; the others must be there.
 Status make_sources(const ContainerSpec& spec, launch::LaunchOrder& order) {
   const std::string prefix = spec.sandbox + "/";
@@ -150,6 +165,7 @@ Result<Launched> launch_now(const NativeOptions& options, cgroups::Cgroups* grou
   set_user(options, spec, user, order);
   order.status_file = runtime + "/status";
   order.pid_file = runtime + "/pid";
+  RETURN_IF_ERROR(own_volumes(spec, user));
   RETURN_IF_ERROR(make_sources(spec, order));
   if (order.root) {
     RETURN_IF_ERROR(images::prepare_root(options.backend, *image, runtime, *order.root));

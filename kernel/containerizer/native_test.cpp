@@ -136,6 +136,34 @@ TEST_P(Native, hands_nothing_of_the_agent_on) {
   unsetenv("LEAK");
 }
 
+TEST_P(Native, mounts_persistent_volumes_that_outlive_the_container) {
+  const std::string data = top + "/volumes/roles/web/v#data#1";
+  ContainerSpec first = spec("a", "echo kept > data/file");
+  first.volumes.push_back({data, "data"});
+  if (!GetParam()) {
+    const auto refused = launch(std::move(first));
+    ASSERT_FALSE(refused);
+    EXPECT_NE(refused.error().message.find("volumes need an agent that runs as root"), std::string::npos);
+    return;
+  }
+  // An empty directory in its place would hide that the data is lost.
+  const auto lost = launch(first);
+  ASSERT_FALSE(lost);
+  EXPECT_NE(lost.error().message.find("the persistent volume's directory"), std::string::npos) << lost.error().message;
+  ASSERT_TRUE(base::make_directories(data));
+  ASSERT_TRUE(launch(first));
+  EXPECT_EQ(wait_end("a").status, 0);
+  EXPECT_EQ(base::read_file(data + "/file").value_or(""), "kept\n");
+  // The sandbox itself holds an empty mount point: removing it does not reach the data.
+  ASSERT_TRUE(base::remove_tree(top + "/a"));
+  ContainerSpec second = spec("b", "cat other/file; echo x > other/file");
+  second.volumes.push_back({data, "other", /*read_only=*/true});
+  ASSERT_TRUE(launch(second));
+  EXPECT_NE(wait_end("b").status, 0);
+  EXPECT_EQ(output("b"), "kept\n");
+  EXPECT_EQ(base::read_file(data + "/file").value_or(""), "kept\n");
+}
+
 TEST_P(Native, gives_containers_a_resolv_conf_and_leaves_the_hosts_alone) {
   const auto hosts = base::read_file("/etc/resolv.conf");
   if (!hosts) GTEST_SKIP() << "this machine has no resolv.conf";

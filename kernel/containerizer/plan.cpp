@@ -90,6 +90,19 @@ bool stays_below(std::string_view relative) {
   return true;
 }
 
+Status plan_persistent_volumes(const ContainerSpec& spec, const std::string& sandbox, bool isolated,
+                               launch::LaunchOrder& order) {
+  for (const VolumeMount& volume : spec.volumes) {
+    const std::string& target = volume.container_path;
+    if (target.empty()) return base::invalid("a persistent volume has no container path");
+    if (!stays_below(target)) return base::invalid("volume " + target + ": a path may not contain '..'");
+    if (!isolated)
+      return base::unsupported("volumes need an agent that runs as root with mount namespaces (filesystem/linux)");
+    order.mounts.push_back({volume.source, target[0] == '/' ? target : sandbox + "/" + target, volume.read_only});
+  }
+  return {};
+}
+
 Status plan_isolation(const ContainerInfo& info, launch::LaunchOrder& order) {
   if (info.network_infos_size() > 0 && !info.network_infos(0).name().empty())
     return base::unsupported("the container network '" + info.network_infos(0).name() +
@@ -157,6 +170,7 @@ Result<launch::LaunchOrder> plan_launch(const ContainerSpec& spec, const PlanCon
   }
   RETURN_IF_ERROR(plan_program(spec.command, order));
   ASSIGN_OR_RETURN(order.environment, plan_environment(spec.environment, spec.command));
+  RETURN_IF_ERROR(plan_persistent_volumes(spec, spec.sandbox, context.isolated, order));
   if (spec.container) RETURN_IF_ERROR(plan_volumes(*spec.container, spec.sandbox, context.isolated, order));
   return order;
 }

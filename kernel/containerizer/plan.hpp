@@ -39,6 +39,10 @@ Result<launch::LaunchOrder> plan_launch(const ContainerSpec& spec, const PlanCon
 /// `isolated`: the container has namespaces of its own, so that volumes can be mounted.
 Result<launch::LaunchOrder> plan_launch(const ContainerSpec& spec, bool isolated);
 
+/// Persistent volumes; `sandbox` is where relative container paths begin inside the container.
+Status plan_persistent_volumes(const ContainerSpec& spec, const std::string& sandbox, bool isolated,
+                               launch::LaunchOrder& order);
+
 /// Program and arguments of a command: `/bin/sh -c value`, or the argument vector as given.
 Status plan_program(const mesos::v1::CommandInfo& command, launch::LaunchOrder& order);
 

@@ -277,6 +277,7 @@ Status plan_image(const ContainerSpec& spec, const PlanContext& context,
   order.root.emplace();
   order.owned = spec.sandbox;
   order.mounts.push_back(launch::BindMount{spec.sandbox, context.sandbox_directory});
+  RETURN_IF_ERROR(plan_persistent_volumes(spec, context.sandbox_directory, true, order));
   add_network_files(order);
   RETURN_IF_ERROR(add_volumes(spec, context, docker, order));
   if (docker) RETURN_IF_ERROR(add_docker_options(options, order));

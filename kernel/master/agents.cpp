@@ -19,23 +19,9 @@ namespace master {
 std::string agent_address(const std::string& ip, const AgentInfo& info) { return ip + ":" + std::to_string(info.port()); }
 
 base::Result<Resources> agent_total(const AgentInfo& info, const resources::ProtoResources& checkpointed) {
-  ASSIGN_OR_RETURN(Resources total, resources::from_proto(info.resources()));
+  ASSIGN_OR_RETURN(const Resources total, resources::from_proto(info.resources()));
   ASSIGN_OR_RETURN(const Resources kept, resources::from_proto(checkpointed));
-  for (resources::Resource resource : kept) {
-    resource.copies = 1;
-    resources::Resource plain = resource;
-    // What was there before the framework's operations: no volume, and no reservation but a static one.
-    plain.kind = plain.kind.without_volume();
-    while (plain.kind.dynamically_reserved()) plain.kind = plain.kind.popped();
-    RETURN_IF_ERROR([&]() -> base::Status {
-      if (total.contains(plain)) return {};
-      return base::invalid("checkpointed resource " + resources::text(resource) +
-                           " is not part of the agent's resources " + total.text());
-    }());
-    total.subtract(plain);
-    total.add(std::move(resource));
-  }
-  return total;
+  return resources::with_checkpointed(total, kept);
 }
 
 Agent* Core::find_agent(const AgentId& id) {

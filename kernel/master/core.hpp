@@ -75,6 +75,7 @@ class Core {
   void reregister_agent(LinkId link, const std::string& ip, std::shared_ptr<link::Reregister> message);
   void reregister_known(Agent& agent, LinkId link, const std::string& ip, std::shared_ptr<link::Reregister> message);
   void reconcile_known(Agent& agent, const link::Reregister& message);
+  void restore_operations(Agent& agent, link::Reregister& message);
   void adopt_tasks(Agent& agent, const link::Reregister& message);
   void readmit(LinkId link, const std::string& ip, link::Reregister& message, bool recovered);
   void restore_tasks(Agent& agent, link::Reregister& message, bool recovered);

@@ -87,6 +87,7 @@ void Core::restore_tasks(Agent& agent, link::Reregister& message, bool recovered
     used[framework_id] += task.resources;
     returned.push_back(&task);
   }
+  restore_operations(agent, message);
   restore_completed(message);
   allocator_->add_agent(agent.id, agent_config(agent), agent.total, used);
 
@@ -98,6 +99,23 @@ void Core::restore_tasks(Agent& agent, link::Reregister& message, bool recovered
     status.mutable_agent_id()->set_value(agent.id);
     if (task->proto->has_executor_id()) *status.mutable_executor_id() = task->proto->executor_id();
     send_status(*task->framework, std::move(status));
+  }
+}
+
+/// Operations that the agent has not heard the last of: their news go to whoever asked for them.
+void Core::restore_operations(Agent& agent, link::Reregister& message) {
+  for (auto& proto : *message.mutable_operations()) {
+    const std::string uuid = proto.uuid().value();
+    if (uuid.empty() || agent.operations.count(uuid)) continue;
+    Framework* framework = proto.has_framework_id() ? find_framework(proto.framework_id().value()) : nullptr;
+    if (framework != nullptr && proto.info().has_id() && framework->operations.count(proto.info().id().value())) continue;
+    auto operation = std::make_unique<Operation>();
+    operation->uuid = uuid;
+    operation->agent = &agent;
+    operation->framework = framework;
+    if (framework != nullptr && proto.info().has_id()) framework->operations[proto.info().id().value()] = operation.get();
+    operation->proto = Cow<mesos::v1::Operation>(std::move(proto));
+    agent.operations[uuid] = std::move(operation);
   }
 }
 

@@ -110,6 +110,30 @@ Result<Conversions> conversions(const Operation& operation) {
   }
 }
 
+Result<Resources> with_checkpointed(const Resources& configured, const Resources& kept) {
+  Resources total = configured;
+  for (Resource resource : kept) {
+    resource.copies = 1;
+    Resource plain = resource;
+    // What was there before the operations: no volume, and no reservation but a static one.
+    plain.kind = plain.kind.without_volume();
+    while (plain.kind.dynamically_reserved()) plain.kind = plain.kind.popped();
+    if (!total.contains(plain)) {
+      return invalid("checkpointed resource " + text(resource) + " is not part of the agent's resources " + total.text());
+    }
+    total.subtract(plain);
+    total.add(std::move(resource));
+  }
+  return total;
+}
+
+Resources checkpointed_of(const Resources& total) {
+  Resources kept =
+      total.filter([](const Resource& r) { return r.kind.dynamically_reserved() || r.kind.persistent_volume(); });
+  kept.unallocate();
+  return kept;
+}
+
 Result<Resources> apply(const Resources& resources, const Conversion& conversion) {
   if (!resources.contains(conversion.consumed)) {
     return base::conflict("'" + resources.text() + "' does not contain '" + conversion.consumed.text() + "'");

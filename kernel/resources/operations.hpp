@@ -27,6 +27,13 @@ struct Conversion {
 /// validated.
 base::Result<std::vector<Conversion>> conversions(const mesos::v1::Offer_Operation& operation);
 
+/// A machine's configured resources in the form that operations gave them: `kept` are the reserved ones and the volumes.
+/// An error names what is kept and no longer part of `configured`.
+base::Result<Resources> with_checkpointed(const Resources& configured, const Resources& kept);
+
+/// What with_checkpointed() needs of a total: dynamically reserved resources and volumes, not allocated.
+Resources checkpointed_of(const Resources& total);
+
 /// `resources` after one conversion; an error when they do not contain what it consumes.
 base::Result<Resources> apply(const Resources& resources, const Conversion& conversion);
 base::Result<Resources> apply(const Resources& resources, const std::vector<Conversion>& conversions);

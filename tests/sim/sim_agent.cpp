@@ -160,6 +160,16 @@ void SimAgent::perform(agent::Effect& effect) {
     world.after(*this, base::milliseconds(1), [this, path = remove->path] {
       handle(agent::PathRemoved{path, {}});
     });
+  } else if (auto* make = std::get_if<agent::MakeVolumes>(&effect)) {
+    for (const auto& place : make->volumes) volumes_.insert(place.path);
+    world.after(*this, base::Duration::zero(), [this, operation = make->operation] {
+      handle(agent::VolumesChanged{operation, {}});
+    });
+  } else if (auto* removal = std::get_if<agent::RemoveVolumes>(&effect)) {
+    world.after(*this, world.random().jitter(base::milliseconds(50)), [this, done = *removal] {
+      for (const auto& place : done.volumes) volumes_.erase(place.path);
+      handle(agent::VolumesChanged{done.operation, {}});
+    });
   } else if (auto* exit = std::get_if<agent::Exit>(&effect)) {
     world.trace(name, "exits: " + exit->message);
     dead_ = true;

@@ -6,6 +6,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "kernel/agent/core.hpp"
@@ -61,6 +62,7 @@ class SimAgent : public Process {
   agent::Policy policy_;
   std::unique_ptr<agent::Core> core_;
   std::map<std::string, Container> containers_;
+  std::set<std::string> volumes_;  // directories with data; they outlive the agent
   std::map<std::string, uint64_t> timers_;
   StreamId stream_ = 0;
   uint64_t next_ = 1;

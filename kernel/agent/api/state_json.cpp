@@ -175,7 +175,7 @@ void write_framework(Writer& out, const Api& api, const Framework& framework) {
 }
 
 void write_resources(Writer& out, const Api& api) {
-  const Resources total = of(api.state().info.resources());
+  const Resources& total = api.state().total;
   Resources used;
   for (const auto& [id, framework] : api.state().frameworks)
     for (const auto& [executor_id, executor] : framework.executors)

@@ -1,0 +1,53 @@
+#include "kernel/agent/volumes.hpp"
+
+#include <algorithm>
+
+#include "kernel/resources/proto.hpp"
+
+namespace agent {
+namespace {
+
+constexpr size_t kMaxName = 255;  // of a file
+
+bool is_file_name(const std::string& name) {
+  return !name.empty() && name.size() <= kMaxName && name != "." && name != ".." &&
+         name.find_first_of(std::string("/\0", 2)) == std::string::npos;
+}
+
+}  // namespace
+
+base::Result<VolumePlace> volume_place(const std::string& work_dir, const resources::Kind& volume) {
+  const auto& disk = volume.data().disk;
+  if (!disk || !disk->persistence_id) return base::invalid("a volume without persistence id");
+  VolumePlace place;
+  place.root = work_dir;
+  if (disk->source) {
+    const auto& source = *disk->source;
+    if (source.type != resources::DiskSource::Type::Path && source.type != resources::DiskSource::Type::Mount)
+      return base::unsupported("volumes on BLOCK and RAW disks are not supported by this build");
+    place.whole_disk = source.type == resources::DiskSource::Type::Mount;
+    const auto& root = place.whole_disk ? source.mount : source.path;
+    if (!root || !root->root || root->root->empty()) return base::invalid("the volume's disk names no root directory");
+    place.root = root->root->front() == '/' ? *root->root : work_dir + "/" + *root->root;
+  }
+  if (place.whole_disk) {
+    place.path = place.root;
+    return place;
+  }
+  std::string role = volume.reservation_role();
+  std::replace(role.begin(), role.end(), '/', ' ');
+  if (!is_file_name(*disk->persistence_id) || !is_file_name(role))
+    return base::invalid("the persistence id '" + *disk->persistence_id + "' of role '" + role + "' cannot be a file name");
+  place.path = place.root + "/volumes/roles/" + role + "/" + *disk->persistence_id;
+  return place;
+}
+
+base::Result<containerizer::VolumeMount> volume_mount(const std::string& work_dir, const mesos::v1::Resource& volume) {
+  ASSIGN_OR_RETURN(const resources::Resource parsed, resources::from_proto(volume));
+  ASSIGN_OR_RETURN(const VolumePlace place, volume_place(work_dir, parsed.kind));
+  const auto& use = volume.disk().volume();
+  return containerizer::VolumeMount{place.path, use.container_path(), use.mode() == mesos::v1::Volume::RO,
+                                    parsed.kind.shared()};
+}
+
+}  // namespace agent
