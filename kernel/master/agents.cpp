@@ -80,6 +80,7 @@ void Core::register_agent(LinkId link, const std::string& ip, link::Register& me
   count(Metric::MessagesRegisterSlave);
   if (registering_.count(link)) return;  // its first request is being written
   if (auto why = validate_agent(message.agent_info(), message.version())) return refuse(link, *why, false);
+  if (machine_is_down(message.agent_info().hostname(), ip)) return refuse(link, "Machine is `DOWN`", true);
   if (auto total = agent_total(message.agent_info(), message.checkpointed_resources()); !total) {
     return refuse(link, total.error().message, false);
   }
@@ -157,6 +158,7 @@ void Core::attach(Agent& agent, LinkId link, const std::string& ip) {
   agent.ping_answered = true;
   state_.agents_by_link[link] = &agent;
   agents_by_address_[agent_address(ip, *agent.info)] = &agent;
+  apply_maintenance(agent);
   stop_timer(agent.reregister_timer);
   if (agent.ping_timer == 0) {
     agent.ping_timer = start_timer(policy_.agent_ping_timeout, [this, id = agent.id] { ping(id); });
@@ -176,6 +178,7 @@ void Core::reregister_agent(LinkId link, const std::string& ip, std::shared_ptr<
   const AgentId id = message->agent_info().id().value();
   if (id.empty() || reregistering_.count(id)) return;
   if (state_.gone_agents.count(id)) return refuse(link, "Agent has been marked gone", true);
+  if (machine_is_down(message->agent_info().hostname(), ip)) return refuse(link, "Machine is `DOWN`", true);
   if (auto why = validate_agent(message->agent_info(), message->version())) return refuse(link, *why, false);
   if (auto why = validate_reregistration(*message)) return refuse(link, *why, false);
   if (auto total = agent_total(message->agent_info(), message->checkpointed_resources()); !total) {

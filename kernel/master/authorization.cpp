@@ -19,6 +19,8 @@ std::string named(const std::string& principal) {
   return principal.empty() ? "A framework without principal" : "Principal '" + principal + "'";
 }
 
+const std::string& machine_name(const mesos::v1::MachineID& id) { return id.hostname().empty() ? id.ip() : id.hostname(); }
+
 }  // namespace
 
 bool Core::allowed(Action action, const std::string& principal, const std::optional<std::string>& object) const {
@@ -109,6 +111,23 @@ bool Core::forbids(const Call& call, const std::string& principal) const {
       return false;
     case Call::SET_QUOTA: return refuses(Action::UpdateQuotas, call.set_quota().quota_request().role());
     case Call::REMOVE_QUOTA: return refuses(Action::UpdateQuotas, call.remove_quota().role());
+    case Call::UPDATE_MAINTENANCE_SCHEDULE:
+      for (const auto& window : call.update_maintenance_schedule().schedule().windows()) {
+        for (const auto& id : window.machine_ids()) {
+          if (refuses(Action::UpdateMaintenanceSchedules, machine_name(id))) return true;
+        }
+      }
+      return false;
+    case Call::START_MAINTENANCE:
+      for (const auto& id : call.start_maintenance().machines()) {
+        if (refuses(Action::StartMaintenances, machine_name(id))) return true;
+      }
+      return false;
+    case Call::STOP_MAINTENANCE:
+      for (const auto& id : call.stop_maintenance().machines()) {
+        if (refuses(Action::StopMaintenances, machine_name(id))) return true;
+      }
+      return false;
     default: return false;  // operations on resources are asked about in forbid_operation
   }
 }

@@ -134,6 +134,8 @@ class Core {
   void suppress(Framework& framework, const mesos::v1::scheduler::Call::Suppress& call);
   bool roles_are_own(const Framework& framework, const google::protobuf::RepeatedPtrField<std::string>& roles,
                      std::set<std::string>& out) const;
+  static mesos::v1::URL agent_url(const Agent& agent);
+  static std::optional<base::Duration> filter_duration(const mesos::v1::Filters* filters);
   void recover_resources(const Framework& framework, const Agent& agent, const Resources& resources,
                          const mesos::v1::Filters* filters);
 
@@ -188,6 +190,21 @@ class Core {
   void set_deactivated(CallId call, const AgentId& id, bool deactivated);
   void drain(CallId call, const mesos::v1::master::Call::DrainAgent& request);
 
+  // maintenance_calls.cpp
+  void store_maintenance(CallId call, mesos::v1::maintenance::Schedule schedule, Machines machines, std::vector<AgentId> leaving);
+  void update_schedule(CallId call, const mesos::v1::maintenance::Schedule& schedule);
+  void start_maintenance(CallId call, const mesos::v1::master::Call::StartMaintenance& request);
+  void stop_maintenance(CallId call, const mesos::v1::master::Call::StopMaintenance& request);
+  bool machine_is_down(const std::string& hostname, const std::string& ip) const;
+  void apply_maintenance(Agent& agent);
+  void make_inverse_offers();
+  void rescind_inverse(Framework& framework, Agent& agent);
+  void forget_inverse(const Framework& framework);
+  void answer_inverse(Framework& framework, const google::protobuf::RepeatedPtrField<mesos::v1::OfferID>& ids, bool accepted,
+                      const mesos::v1::Filters& filters);
+  void revive_inverse(const Framework& framework);
+  mesos::v1::maintenance::ClusterStatus maintenance_status() const;
+
   // authorization.cpp: absent or false means that nothing speaks against it
   bool allowed(auth::Action action, const std::string& principal, const std::optional<std::string>& object) const;
   std::optional<std::string> forbid_roles(const FrameworkInfo& info) const;
@@ -223,6 +240,7 @@ class Core {
   std::map<std::string, Agent*> agents_by_address_;  // "ip:port"
   bool allocation_wanted_ = false;
   TimerId allocation_timer_ = 0;
+  TimerId inverse_timer_ = 0;
   std::deque<base::Instant> removals_;  // when the last permits of the removal rate limit were taken
 };
 

@@ -116,6 +116,8 @@ void Core::remove_agent(Agent& agent, Departure departure, const std::string& wh
   stop_timer(agent.removal_timer);
   allocator_->deactivate_agent(agent.id);
   rescind_all(agent);
+  for (const auto& [id, framework] : state_.frameworks) rescind_inverse(*framework, agent);
+  state_.planned_agents.erase(agent.id);
 
   while (!agent.tasks.empty()) {
     Task& task = *agent.tasks.begin()->second.begin()->second;

@@ -364,7 +364,13 @@ void Core::dispatch_call(Framework& framework, SchedulerCallReceived& event) {
     case Call::RECONCILE_OPERATIONS: reconcile_operations(framework, call.reconcile_operations()); break;
     case Call::MESSAGE: framework_message(framework, *call.mutable_message()); break;
     case Call::REQUEST: count(Metric::MessagesResourceRequest); break;
-    default: break;  // inverse offers: none are ever made, so none can be answered
+    case Call::ACCEPT_INVERSE_OFFERS:
+      answer_inverse(framework, call.accept_inverse_offers().inverse_offer_ids(), true, call.accept_inverse_offers().filters());
+      break;
+    case Call::DECLINE_INVERSE_OFFERS:
+      answer_inverse(framework, call.decline_inverse_offers().inverse_offer_ids(), false, call.decline_inverse_offers().filters());
+      break;
+    default: break;
   }
 }
 

@@ -17,8 +17,10 @@ using mesos::v1::scheduler::Call;
 constexpr double kDefaultRefuseSeconds = 5.0;
 constexpr double kMostRefuseSeconds = 365.0 * 24 * 3600;
 
+}  // namespace
+
 /// How long what was refused is not to be offered again; nothing for zero.
-std::optional<base::Duration> filter_duration(const mesos::v1::Filters* filters) {
+std::optional<base::Duration> Core::filter_duration(const mesos::v1::Filters* filters) {
   if (filters == nullptr) return std::nullopt;
   double seconds = filters->refuse_seconds();
   if (!(seconds >= 0) || std::isinf(seconds)) seconds = std::isinf(seconds) && seconds > 0 ? kMostRefuseSeconds : kDefaultRefuseSeconds;
@@ -27,7 +29,15 @@ std::optional<base::Duration> filter_duration(const mesos::v1::Filters* filters)
   return base::Duration(static_cast<int64_t>(seconds * 1e9));
 }
 
-}  // namespace
+mesos::v1::URL Core::agent_url(const Agent& agent) {
+  mesos::v1::URL url;
+  url.set_scheme("http");
+  url.mutable_address()->set_hostname(agent.info->hostname());
+  url.mutable_address()->set_ip(agent.ip);
+  url.mutable_address()->set_port(agent.info->port());
+  url.set_path("/slave(1)");
+  return url;
+}
 
 void Core::recover_resources(const Framework& framework, const Agent& agent, const Resources& resources,
                              const mesos::v1::Filters* filters) {
@@ -71,12 +81,8 @@ void Core::make_offers() {
     proto->mutable_framework_id()->set_value(framework->id);
     proto->mutable_agent_id()->set_value(agent->id);
     proto->set_hostname(agent->info->hostname());
-    mesos::v1::URL& url = *proto->mutable_url();
-    url.set_scheme("http");
-    url.mutable_address()->set_hostname(agent->info->hostname());
-    url.mutable_address()->set_ip(agent->ip);
-    url.mutable_address()->set_port(agent->info->port());
-    url.set_path("/slave(1)");
+    *proto->mutable_url() = agent_url(*agent);
+    if (agent->unavailability) *proto->mutable_unavailability() = *agent->unavailability;
     if (agent->info->has_domain()) *proto->mutable_domain() = agent->info->domain();
     *proto->mutable_attributes() = agent->info->attributes();
     const auto executors = agent->executors.find(framework->id);
@@ -110,6 +116,7 @@ void Core::make_offers() {
     framework->offers[offer->id] = std::move(offer);
   }
   for (auto& [id, event] : events) send_event(*find_framework(id), std::move(event));
+  make_inverse_offers();
 
   stop_timer(allocation_timer_);
   if (const auto wake = allocator_->next_wakeup()) {
@@ -146,6 +153,7 @@ void Core::rescind_all(Agent& agent) {
 }
 
 void Core::discard_all(Framework& framework, bool tell) {
+  forget_inverse(framework);
   while (!framework.offers.empty()) rescind(*framework.offers.begin()->second, tell);
 }
 
@@ -183,6 +191,7 @@ void Core::revive(Framework& framework, const Call::Revive& call) {
     for (const std::string& role : roles) framework.suppressed_roles.erase(role);
   }
   allocator_->revive(framework.id, roles);
+  revive_inverse(framework);
   want_allocation();
 }
 

@@ -55,6 +55,9 @@ void Core::handle(OperatorCallReceived& event) {
       *operation.mutable_shrink_volume()->mutable_volume() = call.shrink_volume().volume();
       *operation.mutable_shrink_volume()->mutable_subtract() = call.shrink_volume().subtract();
       return convert_as_operator(event, call.shrink_volume().agent_id().value(), std::move(operation));
+    case Call::UPDATE_MAINTENANCE_SCHEDULE: return update_schedule(id, call.update_maintenance_schedule().schedule());
+    case Call::START_MAINTENANCE: return start_maintenance(id, call.start_maintenance());
+    case Call::STOP_MAINTENANCE: return stop_maintenance(id, call.stop_maintenance());
     default: break;
   }
   out_->reply(id, 501, fmt::format("The call {} is not supported", Call::Type_Name(call.type())));
@@ -274,6 +277,7 @@ void Core::drain(CallId call, const Call::DrainAgent& request) {
   Agent* agent = find_agent(request.agent_id().value());
   if (agent == nullptr) return out_->reply(call, 400, "No agent found with specified ID, or it is not registered now");
   if (agent->marking_gone) return out_->reply(call, 409, "Agent is currently being marked gone");
+  if (agent->unavailability) return out_->reply(call, 400, "Agent's machine is part of a maintenance schedule");
   if (!agent->capabilities.draining) {
     return out_->reply(call, 400, "Agent does not have the AGENT_DRAINING capability");
   }

@@ -14,7 +14,8 @@ namespace master {
 namespace {
 
 constexpr std::string_view kAgents = "agents/", kUnreachable = "unreachable/", kGone = "gone/", kWeights = "weights/",
-                           kQuotas = "quotas/", kMaster = "master";
+                           kQuotas = "quotas/", kMachines = "machines/", kSchedule = "maintenance/schedule",
+                           kMaster = "master";
 
 /// The key without its prefix; nothing when the key has another.
 std::optional<std::string> after(std::string_view key, std::string_view prefix) {
@@ -87,6 +88,14 @@ void Core::recover_entry(const Recovered::Entry& entry) {
     link::RegistryQuota record;
     good = record.ParseFromString(entry.value) && parse_quota(record.config()).has_value();
     if (good) state_.quotas[*quota_role] = record.config();
+  } else if (const auto machine = after(entry.key, kMachines)) {
+    link::RegistryMachine record;
+    good = record.ParseFromString(entry.value) && machine_key(record.info().id()) == *machine;
+    if (good) state_.machines[*machine] = record.info();
+  } else if (entry.key == kSchedule) {
+    link::RegistrySchedule record;
+    good = record.ParseFromString(entry.value);
+    if (good) state_.schedule = record.schedule();
   } else {
     good = entry.key == kMaster;
   }

@@ -252,7 +252,7 @@ TEST(OperatorApi, answers_every_read_and_refuses_what_it_cannot_do) {
     EXPECT_NE(answer.body.find(std::string(R"({"type":")") + type + "\""), std::string::npos) << answer.body;
   }
   EXPECT_EQ(master.post("/api/v1/operator", R"({"type":"GET_WEIGHTS"})").body, R"({"type":"GET_WEIGHTS"})");
-  EXPECT_EQ(master.post("/api/v1", R"({"type":"START_MAINTENANCE","start_maintenance":{}})").status, 501);
+  EXPECT_EQ(master.post("/api/v1", R"({"type":"START_MAINTENANCE","start_maintenance":{}})").status, 400);
   EXPECT_EQ(master.post("/api/v1", R"({"type":"REMOVE_QUOTA","remove_quota":{"role":"r"}})").status, 400);
   EXPECT_EQ(master.post("/api/v1", R"({"type":"TEARDOWN","teardown":{"framework_id":{"value":"x"}}})").status, 400);
   EXPECT_EQ(master.request("POST", "/api/v1", {{"Content-Type", "application/json"}, {"Accept", "text/html"}},
@@ -298,7 +298,28 @@ TEST(Endpoints, set_and_remove_quota_and_weights) {
   EXPECT_EQ(master.request("DELETE", "/quota/web", {}, "").status, 200);
   EXPECT_EQ(master.request("DELETE", "/quota/web", {}, "").status, 400);
   EXPECT_EQ(master.get("/maintenance/schedule").body, "{}");
-  EXPECT_EQ(master.request("POST", "/maintenance/schedule", {}, "{}").status, 501);
+}
+
+TEST(Endpoints, plan_and_end_maintenance) {
+  const Master master;
+  const std::string schedule =
+      R"({"windows":[{"machine_ids":[{"hostname":"h1","ip":"10.0.0.1"}],"unavailability":{"start":{"nanoseconds":5000000000}}}]})";
+  EXPECT_EQ(master.request("POST", "/maintenance/schedule", {}, schedule).status, 200);
+  EXPECT_EQ(master.get("/maintenance/schedule").body, schedule);
+  EXPECT_EQ(master.get("/maintenance/status").body, R"({"draining_machines":[{"id":{"hostname":"h1","ip":"10.0.0.1"}}]})");
+  const std::string machine = R"([{"hostname":"H1","ip":"10.0.0.1"}])";
+  EXPECT_EQ(master.request("POST", "/machine/up", {}, machine).status, 400);
+  EXPECT_EQ(master.request("POST", "/machine/down", {}, machine).status, 200);
+  EXPECT_EQ(master.request("POST", "/master/machine/down", {}, machine).status, 400);
+  EXPECT_EQ(master.get("/maintenance/status").body, R"({"down_machines":[{"hostname":"h1","ip":"10.0.0.1"}]})");
+  EXPECT_NE(master.post("/api/v1", R"({"type":"GET_MAINTENANCE_SCHEDULE"})").body.find("\"h1\""), std::string::npos);
+  EXPECT_EQ(master.request("POST", "/machine/up", {}, machine).status, 200);
+  EXPECT_EQ(master.get("/maintenance/schedule").body, "{}");
+  EXPECT_EQ(master.get("/maintenance/status").body, "{}");
+  EXPECT_EQ(master.request("DELETE", "/maintenance/status", {}, "").status, 405);
+  for (const char* wrong : {"", "[]", "{}", "[{}]", R"([{"hostname":"a/b"}])", R"([{"ip":"10.0.0.256"}])"}) {
+    EXPECT_EQ(master.request("POST", "/machine/down", {}, wrong).status, 400) << wrong;
+  }
 }
 
 std::string accept_call(const std::string& framework, const mesos::v1::Offer& offer, const std::string& task) {

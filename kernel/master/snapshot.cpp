@@ -104,6 +104,8 @@ std::shared_ptr<const Snapshot> Core::snapshot(base::Now now) const {
   out->roles = allocator_->roles();
   out->weights = state_.weights;
   out->quotas = state_.quotas;
+  out->schedule = state_.schedule;
+  out->maintenance = maintenance_status();
   return out;
 }
 

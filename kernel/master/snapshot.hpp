@@ -58,6 +58,8 @@ struct Snapshot {
   std::vector<allocator::RoleState> roles;
   std::map<std::string, double> weights;
   std::map<std::string, mesos::v1::quota::QuotaConfig> quotas;
+  mesos::v1::maintenance::Schedule schedule;
+  mesos::v1::maintenance::ClusterStatus maintenance;
   bool shows_flags = true;  // false: the reader may not see them
 };
 

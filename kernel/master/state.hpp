@@ -23,6 +23,7 @@
 #include "kernel/api/names.hpp"
 #include "kernel/master/cow.hpp"
 #include "kernel/master/ids.hpp"
+#include "kernel/master/maintenance.hpp"
 #include "kernel/resources/resources.hpp"
 
 namespace master {
@@ -127,6 +128,11 @@ struct Agent {
   bool ping_answered = true;
   TimerId reregister_timer = 0;
   TimerId removal_timer = 0;  // waits for the removal rate limit
+
+  std::optional<mesos::v1::Unavailability> unavailability{};  // the window of its machine
+  std::map<FrameworkId, OfferId> inverse_offers;              // outstanding
+  std::map<FrameworkId, base::Instant> inverse_filters;       // not asked again before
+  std::map<FrameworkId, mesos::v1::allocator::InverseOfferStatus> inverse_answers;
 };
 
 /// An agent of the registry that has not come back since this master started.
@@ -232,6 +238,12 @@ struct State {
   std::deque<FrameworkId> completed_order;  // oldest first
 
   std::map<OfferId, Offer*> offers;
+
+  mesos::v1::maintenance::Schedule schedule;
+  Machines machines;                // in the schedule, or down
+  bool changing_maintenance = false;  // a change is being written
+  std::set<AgentId> planned_agents;   // with an unavailability
+  std::map<OfferId, std::pair<FrameworkId, AgentId>> inverse_offers;
 
   std::map<std::string, double> weights;
   std::map<std::string, mesos::v1::quota::QuotaConfig> quotas;

@@ -77,14 +77,30 @@ std::string status_text(const TaskStatus& status) {
   return text;
 }
 
+/// " away at <seconds>" when the machine has a window.
+std::string window_text(const auto& offer) {
+  if (!offer.has_unavailability()) return {};
+  return fmt::format(" away at {}", offer.unavailability().start().nanoseconds() / 1'000'000'000);
+}
+
 std::string event_text(const SchedulerEvent& event) {
   std::string text = SchedulerEvent::Type_Name(event.type());
   switch (event.type()) {
     case SchedulerEvent::SUBSCRIBED: text += " " + event.subscribed().framework_id().value(); break;
     case SchedulerEvent::OFFERS:
       for (const auto& offer : event.offers().offers()) {
-        text += fmt::format(" {}({} {})", offer.id().value(), offer.agent_id().value(), text_of(offer.resources()));
+        text += fmt::format(" {}({} {}{})", offer.id().value(), offer.agent_id().value(), text_of(offer.resources()),
+                            window_text(offer));
       }
+      break;
+    case SchedulerEvent::INVERSE_OFFERS:
+      for (const auto& offer : event.inverse_offers().inverse_offers()) {
+        text += fmt::format(" {}({} {}{})", offer.id().value(), offer.agent_id().value(), text_of(offer.resources()),
+                            window_text(offer));
+      }
+      break;
+    case SchedulerEvent::RESCIND_INVERSE_OFFER:
+      text += " " + event.rescind_inverse_offer().inverse_offer_id().value();
       break;
     case SchedulerEvent::RESCIND: text += " " + event.rescind().offer_id().value(); break;
     case SchedulerEvent::UPDATE: text += " " + status_text(event.update().status()); break;
@@ -469,6 +485,14 @@ void Conversation::call(const Words& words) {
     if (const auto refuse = argument(words, "refuse"); !refuse.empty()) {
       call.mutable_decline()->mutable_filters()->set_refuse_seconds(base::parse_double(refuse).value_or(0));
     }
+  } else if (verb == "accept_inverse_offers" || verb == "decline_inverse_offers") {
+    const auto fill = [&](auto* answer) {
+      for (const auto id : base::tokenize(words[2], ',')) answer->add_inverse_offer_ids()->set_value(std::string(id));
+      if (const auto refuse = argument(words, "refuse"); !refuse.empty()) {
+        answer->mutable_filters()->set_refuse_seconds(base::parse_double(refuse).value_or(0));
+      }
+    };
+    verb == "accept_inverse_offers" ? fill(call.mutable_accept_inverse_offers()) : fill(call.mutable_decline_inverse_offers());
   } else if (verb == "acknowledge") {  // C1 acknowledge t1 uuid=1
     call.mutable_acknowledge()->mutable_agent_id()->set_value(argument(words, "agent", "M-S0"));
     call.mutable_acknowledge()->mutable_task_id()->set_value(words[2]);
@@ -556,8 +580,22 @@ void Conversation::operator_command(const Words& words) {
       reservation->set_type(mesos::v1::Resource::ReservationInfo::DYNAMIC);
       reservation->set_role(argument(words, "role", "web"));
     }
-  } else {
-    event.call.set_type(Call::START_MAINTENANCE);
+  } else if (verb == "schedule") {  // operator schedule [h1:<start seconds>...]
+    event.call.set_type(Call::UPDATE_MAINTENANCE_SCHEDULE);
+    auto* schedule = event.call.mutable_update_maintenance_schedule()->mutable_schedule();
+    for (size_t i = 2; i < words.size(); ++i) {
+      const auto parts = base::split(words[i], ':');
+      auto* window = schedule->add_windows();
+      window->add_machine_ids()->set_hostname(std::string(parts[0]));
+      window->mutable_unavailability()->mutable_start()->set_nanoseconds(
+          base::parse_int(parts.at(1)).value_or(0) * 1'000'000'000);
+    }
+  } else if (verb == "down" || verb == "up") {
+    event.call.set_type(verb == "down" ? Call::START_MAINTENANCE : Call::STOP_MAINTENANCE);
+    for (size_t i = 2; i < words.size(); ++i) {
+      (verb == "down" ? event.call.mutable_start_maintenance()->add_machines() : event.call.mutable_stop_maintenance()->add_machines())
+          ->set_hostname(words[i]);
+    }
   }
   feed(std::move(event));
 }

@@ -55,6 +55,24 @@ base::Result<Call> make_call(const std::string& what, const Request& request) {
     }
     return call;
   }
+  if (what == "schedule") {
+    call.set_type(Call::UPDATE_MAINTENANCE_SCHEDULE);
+    if (auto read = base::json::proto_from_json(request.body, *call.mutable_update_maintenance_schedule()->mutable_schedule(),
+                                                api::v0_dialect());
+        !read) {
+      return base::invalid("Failed to parse maintenance schedule JSON: " + read.error().message);
+    }
+    return call;
+  }
+  if (what == "down" || what == "up") {
+    call.set_type(what == "down" ? Call::START_MAINTENANCE : Call::STOP_MAINTENANCE);
+    auto* machines = what == "down" ? call.mutable_start_maintenance()->mutable_machines()
+                                    : call.mutable_stop_maintenance()->mutable_machines();
+    if (auto read = read_list(request.body, machines); !read) {
+      return base::invalid("Failed to parse the JSON array of machines: " + read.error().message);
+    }
+    return call;
+  }
   if (what == "quota") {
     call.set_type(Call::SET_QUOTA);
     if (auto read = base::json::proto_from_json(request.body, *call.mutable_set_quota()->mutable_quota_request(),

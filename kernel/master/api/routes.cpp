@@ -325,10 +325,6 @@ class Table {
       if (request.method == "GET") return weights(std::move(request), std::move(responder));
       handle_form(shell, "weights", std::move(request), std::move(responder));
     });
-    const Handler unsupported = [&shell](Request request, Responder responder) {
-      if (refuse_before_recovery(shell, request, responder)) return;
-      responder.reply(Response::text(501, "This endpoint is not supported; use the calls of POST /api/v1"));
-    };
     const Handler quota = rendered(shell_, [](const Request&) -> base::Result<Rendered> {
       return Rendered{"quota", quota_json};
     });
@@ -339,16 +335,26 @@ class Table {
     };
     add("/quota", "quota of roles: GET, or POST to set", quota_form);
     add("/quota/{rest...}", "DELETE removes the quota of a role", quota_form);
-    // No machine is ever in maintenance here, so the two reads are answered truthfully.
-    const Handler maintenance = [&shell, unsupported](Request request, Responder responder) {
-      if (refuse_before_recovery(shell, request, responder)) return;
-      if (request.method != "GET") return unsupported(std::move(request), std::move(responder));
-      responder.reply(json_answer(request, "{}"));
-    };
-    add("/maintenance/schedule", "the schedule: always empty", maintenance);
-    add("/maintenance/status", "machines in maintenance: always none", maintenance);
-    add("/machine/down", "not supported", unsupported);
-    add("/machine/up", "not supported", unsupported);
+    const Handler schedule = rendered(shell_, [](const Request&) -> base::Result<Rendered> {
+      return Rendered{"schedule", [](const Snapshot& s) { return base::json::proto_to_json(s.schedule, api::v0_dialect()); }};
+    });
+    add("/maintenance/schedule", "planned maintenance: GET, or POST to replace it",
+        [&shell, schedule](Request request, Responder responder) {
+          if (request.method == "GET") return schedule(std::move(request), std::move(responder));
+          handle_form(shell, "schedule", std::move(request), std::move(responder));
+        });
+    const Handler status = rendered(shell_, [](const Request&) -> base::Result<Rendered> {
+      return Rendered{"maintenance", [](const Snapshot& s) { return base::json::proto_to_json(s.maintenance, api::v0_dialect()); }};
+    });
+    add("/maintenance/status", "machines in maintenance, and what frameworks answered", [status](Request request, Responder responder) {
+      if (refuse_method(request, responder, "GET")) return;
+      status(std::move(request), std::move(responder));
+    });
+    for (const char* what : {"down", "up"}) {
+      add(std::string("/machine/") + what, "POST of machines", [&shell, name = std::string(what)](Request request, Responder responder) {
+        handle_form(shell, name, std::move(request), std::move(responder));
+      });
+    }
     add("/allocator/explain", "why a framework has or has no offers; ?framework=",
         [&shell](Request request, Responder responder) {
           if (refuse_before_recovery(shell, request, responder)) return;

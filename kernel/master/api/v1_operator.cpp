@@ -57,9 +57,9 @@ const Read kReads[] = {
      }},
     {Call::GET_QUOTA, [](const Snapshot& s, OperatorResponse& r) { render_quota(s, r.mutable_get_quota()); }},
     {Call::GET_MAINTENANCE_STATUS,
-     [](const Snapshot&, OperatorResponse& r) { r.mutable_get_maintenance_status()->mutable_status(); }},
+     [](const Snapshot& s, OperatorResponse& r) { *r.mutable_get_maintenance_status()->mutable_status() = s.maintenance; }},
     {Call::GET_MAINTENANCE_SCHEDULE,
-     [](const Snapshot&, OperatorResponse& r) { r.mutable_get_maintenance_schedule()->mutable_schedule(); }},
+     [](const Snapshot& s, OperatorResponse& r) { *r.mutable_get_maintenance_schedule()->mutable_schedule() = s.schedule; }},
 };
 
 /// Reads that the shell answers by itself. False: not one of them.
