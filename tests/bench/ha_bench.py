@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Benchmarks of several masters on a real ZooKeeper ensemble: ha/failover, ha/handover, ha/acknowledged-write."""
+"""Benchmarks of several masters on a real ZooKeeper ensemble: ha/failover, ha/handover, ha/acknowledged-write,
+ha/failover-fleet."""
 
 import os
 import shutil
@@ -24,9 +25,11 @@ AGENT_IPS = ["127.77.0.31", "127.77.0.32", "127.77.0.33", "127.77.0.34"]
 
 
 class House:
-    def __init__(self):
+    def __init__(self, fleet=0):
+        self.fleet = fleet
+        self.agents = fleet or len(AGENT_IPS)
         self.root = Path(tempfile.mkdtemp(prefix="dcos-ha-bench-"))
-        self.processes = {}
+        self.processes, self.ensemble = {}, None
 
     def start(self, name, words):
         log = open(self.root / f"{name}.log", "ab")
@@ -37,11 +40,20 @@ class House:
                         f"--zk_session_timeout={SESSION}", "--logging_level=WARNING"])
 
     def __enter__(self):
+        try:
+            return self._enter()
+        except BaseException:
+            self.__exit__(*sys.exc_info())
+            raise
+
+    def _enter(self):
         self.ensemble = zookeeper.Ensemble(self.root, [(ip, []) for ip in ZK_IPS], tick_ms=TICK_MS).__enter__()
         self.zk = f"zk://{self.ensemble.servers}/mesos"
         for ip in MASTER_IPS:
             self.start_master(ip)
-        for number, ip in enumerate(AGENT_IPS):
+        if self.fleet:
+            self.start("fleet", [str(BIN / "dcos-fleet"), f"--master={self.zk}", f"--agents={self.fleet}", "--zk_session_timeout=20secs"])
+        for number, ip in enumerate(AGENT_IPS if not self.fleet else []):
             # The master knows an agent by where its connection comes from, which is one address here, and its port.
             self.start(ip, [str(BIN / "dcos-agent"), f"--ip={ip}", f"--port={5051 + number}", f"--hostname={ip}", f"--master={self.zk}", "--launcher=posix",
                             "--isolation=posix/cpu,posix/mem", f"--work_dir={self.root}/{ip}",
@@ -55,7 +67,8 @@ class House:
         for process in self.processes.values():
             process.kill()
             process.wait()
-        self.ensemble.__exit__(None, None, None)
+        if self.ensemble:
+            self.ensemble.__exit__(None, None, None)
         shutil.rmtree(self.root, ignore_errors=True)
 
     def leader(self):
@@ -69,15 +82,16 @@ class House:
 
     def settled(self):
         ip = self.leader()
-        return ip and call(5050, "GET", "/metrics/snapshot", host=ip).json()["master/slaves_active"] == len(AGENT_IPS) and ip
+        return ip and call(5050, "GET", "/metrics/snapshot", host=ip).json()["master/slaves_active"] == self.agents and ip
 
 
-def lose_leader(house, how, runs):
-    """From the signal to the first offers that a framework gets from the next leader."""
-    scheduler = Scheduler([f"{ip}:5050" for ip in MASTER_IPS], 0, lambda task: "true", "bench").start()
+def lose_leader(house, how, runs, all_back=None):
+    """From the signal to the first offers that a framework gets from the next leader; `all_back`: and to every agent back."""
+    scheduler = Scheduler([f"{ip}:5050" for ip in MASTER_IPS], 0, lambda task: "true", "bench",
+                          answer_offers=not house.fleet).start()
     samples = []
     for _ in range(runs):
-        leader = eventually("settled", house.settled, limit=20)
+        leader = eventually("settled", house.settled, limit=20 + house.agents / 20)
         eventually("the framework gets offers there", lambda: scheduler.offers_at and scheduler.master.startswith(leader), limit=20)
         time.sleep(0.3 + 0.13 * len(samples))  # at different moments between two signs of life
         before = scheduler.subscriptions
@@ -87,6 +101,9 @@ def lose_leader(house, how, runs):
         house.start_master(leader)  # as a supervisor does
         eventually("offers from the next leader", lambda: any(s > before for _, s in scheduler.offers_at), limit=60, interval=0.005)
         samples.append(next(at for at, s in scheduler.offers_at if s > before) - started)
+        if all_back is not None:
+            eventually("all agents are back", house.settled, limit=20 + house.agents / 20)
+            all_back.append(time.monotonic() - started)
     scheduler.close()
     return samples
 
@@ -103,12 +120,29 @@ def acknowledged_write(house, runs):
     return samples
 
 
+def fleet():
+    """With thousands of agents, which share the machine with everything else here."""
+    agents = 100 if bench.small else 5000
+    with House(agents) as house:
+        all_back = []
+        first = lose_leader(house, signal.SIGKILL, 1 if bench.small else 3, all_back)
+        parameters = {"agents": agents, "session_timeout": SESSION, "tick_ms": TICK_MS, "zookeeper": 3, "by": "SIGKILL"}
+        bench.report("ha/failover-fleet", {**parameters, "to": "first offers"}, "s", first)
+        bench.report("ha/failover-fleet", {**parameters, "to": "every agent back"}, "s", all_back)
+
+
 def main():
-    wanted = [name for name in ("ha/failover", "ha/handover", "ha/acknowledged-write") if bench.wants(name)]
+    names = ("ha/failover", "ha/handover", "ha/acknowledged-write", "ha/failover-fleet")
+    wanted = [name for name in names if bench.wants(name)]
     if not wanted:
         return
     if not zookeeper.available():
         print("ha: the package zookeeper is not installed", file=sys.stderr)
+        return
+    if "ha/failover-fleet" in wanted:
+        fleet()
+        wanted.remove("ha/failover-fleet")
+    if not wanted:
         return
     with House() as house:
         parameters = {"agents": len(AGENT_IPS), "session_timeout": SESSION, "tick_ms": TICK_MS, "zookeeper": 3}

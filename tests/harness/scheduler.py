@@ -9,8 +9,9 @@ import time
 class Scheduler:
     """`masters`: host:port, tried in turn. Each task runs `command(task_id)`."""
 
-    def __init__(self, masters, tasks, command, name="test"):
+    def __init__(self, masters, tasks, command, name="test", answer_offers=True):
         self.masters, self.wanted, self.command, self.name = list(masters), tasks, command, name
+        self.answer_offers = answer_offers  # False: they are kept
         self.framework_id = None
         self.launched, self.states, self.history = set(), {}, []
         self.subscriptions = 0
@@ -91,7 +92,7 @@ class Scheduler:
             self._call({"type": "RECONCILE", "reconcile": {"tasks": []}})
         elif kind == "OFFERS":
             self.offers_at.append((time.monotonic(), self.subscriptions))
-            for offer in event["offers"]["offers"]:
+            for offer in event["offers"]["offers"] if self.answer_offers else []:
                 self._use(offer)
         elif kind == "UPDATE":
             status = event["update"]["status"]

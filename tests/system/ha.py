@@ -107,13 +107,20 @@ class Master:
 
 class Cluster:
     def __enter__(self):
+        try:
+            return self._enter()
+        except BaseException:
+            self.__exit__(*sys.exc_info())
+            raise
+
+    def _enter(self):
         self.root = Path(tempfile.mkdtemp(prefix="dcos-ha-"))
+        self.masters, self.agents, self.ensemble = [], [], None
         ip("link", "set", "lo", "up")
         ip("link", "add", "br0", "type", "bridge")
         for address in [NET + "254", *ZK_IPS]:
             ip("addr", "add", f"{address}/24", "dev", "br0")
         ip("link", "set", "br0", "up")
-        self.masters, self.agents = [], []
         self.ensemble = zookeeper.Ensemble(self.root, [(address, []) for address in ZK_IPS]).__enter__()
         zk = f"zk://{self.ensemble.servers}/mesos"
         self.masters = [Master(number, self.root, zk) for number in (1, 2, 3)]
@@ -145,7 +152,8 @@ class Cluster:
                     os.kill(int(pid), signal.SIGKILL)
                 except ProcessLookupError:
                     pass
-        self.ensemble.__exit__(None, None, None)
+        if self.ensemble:
+            self.ensemble.__exit__(None, None, None)
         shutil.rmtree(self.root, ignore_errors=True)
 
     def leader(self, but=None):

@@ -1,0 +1,100 @@
+// dcos-fleet: thousands of agents for a benchmark. Each finds the leader, holds its link, registers, comes back and answers
+// pings as a real one does; there are no machines behind them.
+//
+//   dcos-fleet --master=zk://127.0.0.1:2181/mesos --agents=5000
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/flags.hpp"
+#include "base/log.hpp"
+#include "base/loop.hpp"
+#include "kernel/agent/link.hpp"
+
+namespace {
+
+using dcos::internal::v1::AgentMessage;
+using dcos::internal::v1::MasterMessage;
+using mesos::v1::AgentInfo;
+
+class FleetAgent {
+ public:
+  FleetAgent(base::Loop& loop, const std::string& master, base::Duration session_timeout, unsigned number)
+      : link_(loop, master, session_timeout, base::Random::from_os(),
+              {.connected = [this] { sign_on(); },
+               .received = [this](const MasterMessage& message) { on(message); },
+               .disconnected = [](const std::string&) {}}) {
+    info_.set_hostname("fleet-" + std::to_string(number));
+    info_.set_port(static_cast<int>(20'000 + number));  // the master knows an agent by address and port
+    for (const auto& [name, amount] : {std::pair("cpus", 8.0), std::pair("mem", 16'384.0)}) {
+      auto* resource = info_.add_resources();
+      resource->set_name(name);
+      resource->set_type(mesos::v1::Value::SCALAR);
+      resource->mutable_scalar()->set_value(amount);
+    }
+  }
+
+  void start() { link_.start(); }
+
+ private:
+  template <class Message>
+  void describe(Message& message) const {
+    *message.mutable_agent_info() = info_;
+    message.set_version("1.12.0");
+    for (const auto type : {AgentInfo::Capability::MULTI_ROLE, AgentInfo::Capability::HIERARCHICAL_ROLE,
+                            AgentInfo::Capability::RESERVATION_REFINEMENT, AgentInfo::Capability::AGENT_DRAINING}) {
+      message.add_capabilities()->set_type(type);
+    }
+  }
+
+  void sign_on() {
+    AgentMessage message;
+    if (info_.has_id()) {
+      describe(*message.mutable_reregister_agent());
+    } else {
+      describe(*message.mutable_register_agent());
+    }
+    link_.send(std::move(message));
+  }
+
+  void on(const MasterMessage& message) {
+    if (message.has_registered()) *info_.mutable_id() = message.registered().agent_id();
+    if (message.has_refused()) LOG_ERROR("refused: {}", message.refused().message());
+    if (!message.has_ping()) return;
+    AgentMessage pong;
+    pong.mutable_pong()->set_sequence(message.ping().sequence());
+    link_.send(std::move(pong));
+  }
+
+  AgentInfo info_;
+  agent::Link link_;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::string master = "127.0.0.1:5050";
+  uint64_t agents = 100;
+  base::Duration session_timeout = base::seconds(10);
+  base::FlagTable flags("dcos-fleet", "Many agents for a benchmark.", "");
+  flags.add(&master, "master", "The master, as agents take it.");
+  flags.add(&agents, "agents", "How many, at most 10,000.");
+  flags.add(&session_timeout, "zk_session_timeout", "Of each agent's session with ZooKeeper.");
+  const auto read = [](const std::string&) -> base::Result<std::string> { return base::unsupported("no file values"); };
+  if (const auto parsed = flags.parse(argc, argv, {}, read); !parsed || agents > 10'000) {
+    std::fprintf(stderr, "%s\n", parsed ? "--agents: at most 10000" : parsed.error().message.c_str());
+    return 2;
+  }
+  base::log::set_level(base::log::Level::Warning);
+  base::Loop loop;
+  std::vector<std::unique_ptr<FleetAgent>> fleet;
+  for (unsigned i = 0; i < agents; ++i) fleet.push_back(std::make_unique<FleetAgent>(loop, master, session_timeout, i));
+  for (auto& agent : fleet) agent->start();
+  loop.on_signal(SIGTERM, [] { ::_exit(0); });
+  return loop.run();
+}
