@@ -29,7 +29,7 @@ class House:
         self.fleet = fleet
         self.agents = fleet or len(AGENT_IPS)
         self.root = Path(tempfile.mkdtemp(prefix="dcos-ha-bench-"))
-        self.processes, self.ensemble = {}, None
+        self.processes, self.ensemble, self.leader_cpu = {}, None, []
 
     def start(self, name, words):
         log = open(self.root / f"{name}.log", "ab")
@@ -104,6 +104,8 @@ def lose_leader(house, how, runs, all_back=None):
         if all_back is not None:
             eventually("all agents are back", house.settled, limit=20 + house.agents / 20)
             all_back.append(time.monotonic() - started)
+            words = Path(f"/proc/{house.processes[scheduler.master.split(':')[0]].pid}/stat").read_text().split()
+            house.leader_cpu.append((int(words[13]) + int(words[14])) / os.sysconf("SC_CLK_TCK"))
     scheduler.close()
     return samples
 
@@ -129,6 +131,7 @@ def fleet():
         parameters = {"agents": agents, "session_timeout": SESSION, "tick_ms": TICK_MS, "zookeeper": 3, "by": "SIGKILL"}
         bench.report("ha/failover-fleet", {**parameters, "to": "first offers"}, "s", first)
         bench.report("ha/failover-fleet", {**parameters, "to": "every agent back"}, "s", all_back)
+        bench.report("ha/failover-fleet", {**parameters, "of": "the new leader's CPU until every agent is back"}, "s", house.leader_cpu)
 
 
 def main():
