@@ -206,6 +206,7 @@ inline bool uses_host_network(const App& app) {
 size_t port_count(const App& app);
 
 /// True when the two differ in more than the number of instances and the versions: their tasks must be replaced.
-bool needs_restart(const App& from, const App& to);
+/// `in_place`: differences that tasks do not see (labels, strategies, delays, placement, dependencies) do not count.
+bool needs_restart(const App& from, const App& to, bool in_place = false);
 
 }  // namespace marathon

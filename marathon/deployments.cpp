@@ -11,6 +11,7 @@
 #include "marathon/progress.hpp"
 #include "marathon/records.hpp"
 #include "marathon/rollout.hpp"
+#include "marathon/tree_history.hpp"
 
 namespace marathon {
 namespace {
@@ -99,11 +100,13 @@ void store_change(Turn& turn, const Deployment& deployment) {
   }
   writes.push_back({deployment_key(deployment.id), encode_deployment(deployment)});
   commit(turn, std::move(writes));
+  remember_change(turn, deployment.version, deployment.changes, deployment.groups);
 }
 
 /// What a deployment changes, kept until its commit has ended: by then it may have been cancelled.
 struct Submitted {
   std::string deployment;
+  Version version;
   std::vector<std::pair<PathId, AppPtr>> apps;  // and their new definitions; null: removed
   std::vector<GroupChange> groups;
 };
@@ -133,11 +136,13 @@ void rebase(Turn& turn, const PathId& app, const AppPtr& lost, const AppPtr& sto
 void revert(Turn& turn, const Submitted& submitted) {
   State& state = turn.state;
   if (state.deployments.contains(submitted.deployment)) drop_deployment(turn, submitted.deployment);
+  forget_change(state, submitted.version);
   for (const auto& [id, to] : submitted.apps) {
     AppRun* run = find_run(state, id);
     if (!run) continue;
     --run->storing;
     rebase(turn, id, to, run->stored);
+    replace_in_history(turn, id, to, run->stored);
     if (run->target == to) install_target(turn, id, run->stored);
     if (to && run->target != to) run->versions.erase(to->version);
     touch(turn, id);
@@ -236,13 +241,13 @@ Version next_version(Turn& turn) {
   return version;
 }
 
-bool finish_definition(Turn& turn, App& app, const App* previous, Version version, bool restart) {
+bool finish_definition(Turn& turn, App& app, const App* previous, Version version, bool restart, bool in_place) {
   if (!turn.state.service_ports.assign(app, previous)) return false;
   app.version = app.last_scaling_at = app.last_config_change_at = version;
   if (!previous || restart) return true;
   // Compared as if nothing but the request's fields could differ.
   app.last_config_change_at = previous->last_config_change_at;
-  if (needs_restart(*previous, app)) {
+  if (needs_restart(*previous, app, in_place)) {
     app.last_config_change_at = version;
   } else if (previous->instances == app.instances) {
     app.last_scaling_at = previous->last_scaling_at;
@@ -277,7 +282,7 @@ std::optional<ApiError> submit(Turn& turn, ChangeRequest request) {
   lock(turn, deployment);
   store_change(turn, deployment);
   const std::string id = deployment.id;
-  Submitted submitted{id, {}, deployment.groups};
+  Submitted submitted{id, deployment.version, {}, deployment.groups};
   for (const AppChange& change : deployment.changes) {
     ++state.apps[change.id].storing;
     submitted.apps.emplace_back(change.id, change.to);

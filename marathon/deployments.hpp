@@ -30,7 +30,9 @@ Version next_version(Turn& turn);
 
 /// Gives `app` its version and service ports, and says what kind of change it is from `previous`. A restart makes every
 /// instance old although nothing differs. False when no service port is free.
-bool finish_definition(Turn& turn, App& app, const App* previous, Version version, bool restart = false);
+/// `in_place`: what tasks do not see makes none of them old.
+bool finish_definition(Turn& turn, App& app, const App* previous, Version version, bool restart = false,
+                       bool in_place = false);
 
 /// Locks, plans, stores and, once durable, answers and starts. An error means that nothing happened.
 std::optional<ApiError> submit(Turn& turn, ChangeRequest request);

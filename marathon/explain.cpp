@@ -266,7 +266,7 @@ class Phases {
       if (killing_++ == 0 || instance.since < oldest_kill_) oldest_kill_ = instance.since;
       return;
     }
-    const bool outdated = is_outdated(run_, instance);
+    const bool outdated = action_.kind == ActionKind::Restart && is_outdated(run_, instance);
     if (instance.condition == Condition::Scheduled) ++scheduled;
     if (outdated) return;  // it waits for others
     if (instance.condition == Condition::Unreachable) ++unreachable_;
@@ -288,7 +288,8 @@ class Phases {
       }
     } else if (run_.target && run_.target->deployment.min_healthy_seconds > 0) {
       const auto since = action_.ready_since.find(instance.id);
-      const base::Duration least = base::seconds(run_.target->deployment.min_healthy_seconds);
+      // Its timer may be about to fire.
+      const base::Duration least = base::seconds(run_.target->deployment.min_healthy_seconds + 1);
       if (since == action_.ready_since.end() || now_ < since->second + least) ++settling_;
     }
   }

@@ -105,6 +105,8 @@ void add_tasks(base::FlagTable& t, Flags& f) {
   t.add(&f.max_running_deployments, "max_running_deployments", "The most deployments at once.");
   t.add(&f.deployment_progress_deadline, "deployment_progress_deadline",
         "Seconds without progress after which a deployment fails, for apps that name none; 0: never.");
+  t.add(&f.in_place_changes, "in_place_changes",
+        "Changes that tasks do not see (labels, strategies, delays, placement, dependencies) restart none of them.");
   t.add(&f.max_concurrent_marathon_health_checks, "max_concurrent_marathon_health_checks",
         "The most health checks under way at once.");
   t.add(&f.maintenance_mode, "maintenance_mode", "Place nothing on agents in maintenance.");
@@ -203,6 +205,7 @@ Policy Flags::policy() const {
   p.reconciliation_interval = milliseconds(reconciliation_interval);
   p.scale_apps_interval = milliseconds(scale_apps_interval);
   p.progress_deadline = base::seconds(static_cast<int64_t>(deployment_progress_deadline));
+  p.in_place_changes = in_place_changes;
   p.suppress_offers = suppress_offers;
   p.env_vars_prefix = env_vars_prefix;
   return p;

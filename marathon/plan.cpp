@@ -58,7 +58,10 @@ class Depths {
 std::optional<ActionKind> action_for(const AppChange& change) {
   if (!change.to) return std::nullopt;
   if (!change.from) return ActionKind::Scale;
-  const bool restart = needs_restart(*change.from, *change.to);
+  // Definitions with the same time of their configuration were found to need no new tasks.
+  const bool in_place = change.from->last_config_change_at == change.to->last_config_change_at &&
+                        change.from->last_config_change_at != Version();
+  const bool restart = needs_restart(*change.from, *change.to, in_place);
   if (restart && change.to->instances > 0 && change.from->instances > 0) return ActionKind::Restart;
   if (restart || change.from->instances != change.to->instances || !change.kill_list.empty()) {
     return ActionKind::Scale;

@@ -32,6 +32,7 @@ struct Policy {
   base::Duration reconciliation_interval = base::seconds(600);
   base::Duration scale_apps_interval = base::seconds(300);
   base::Duration progress_deadline{0};  // of deployments whose apps name none; 0: they may take for ever
+  bool in_place_changes = false;        // what tasks do not see restarts none of them
   bool suppress_offers = true;
   std::string env_vars_prefix;
   bool force_app_delete = true;  // an app's own deployment never blocks its deletion

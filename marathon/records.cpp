@@ -4,6 +4,7 @@
 
 #include "base/json/value.hpp"
 #include "base/json/writer.hpp"
+#include "marathon/app_json.hpp"
 #include "marathon/json_fields.hpp"
 
 namespace marathon {
@@ -86,6 +87,8 @@ std::string group_key(const PathId& id) { return "group:" + id; }
 std::string instance_key(const InstanceId& id) { return std::string(kInstancePrefix) + id; }
 std::string deployment_key(const std::string& id) { return "deployment:" + id; }
 std::string failure_key(const PathId& app) { return "failure:" + app; }
+
+std::string tree_key(Version version) { return "tree:" + iso(version); }
 
 std::string encode_instance(const Instance& instance) {
   std::string text;
@@ -227,6 +230,55 @@ base::Result<StoredDeployment> decode_deployment(const std::string& text) {
           out.deployment.groups.push_back(std::move(change));
         });
       });
+}
+
+std::string encode_past_change(const PastChange& change) {
+  std::string text;
+  Writer w(text);
+  w.begin_object();
+  w.key("apps");
+  w.begin_array();
+  for (const auto& [id, from] : change.apps) {
+    w.begin_object();
+    w.field("id", id);
+    if (from) w.key("from"), w.raw(render_app(*from));
+    w.end_object();
+  }
+  w.end_array();
+  w.key("groups");
+  w.begin_array();
+  for (const auto& [id, from] : change.groups) {
+    w.begin_object();
+    w.field("id", id);
+    if (from) w.key("from"), write_group(w, *from);
+    w.end_object();
+  }
+  w.end_array();
+  w.end_object();
+  return text;
+}
+
+base::Result<PastChange> decode_past_change(const std::string& text) {
+  return decode<PastChange>(text, "the change of the tree", [](const Fields& fields, PastChange& out) {
+    fields.get_objects("apps", [&](const Fields& item) {
+      PathId id;
+      if (!item.get("id", id)) return item.fail("id", "missing");
+      AppPtr from;
+      if (const boost::json::value* value = item.find("from")) {
+        auto app = parse_stored_app(boost::json::serialize(*value));
+        if (!app) return item.fail("from", "no app");
+        from = std::make_shared<const App>(std::move(*app));
+      }
+      out.apps.emplace_back(std::move(id), std::move(from));
+    });
+    fields.get_objects("groups", [&](const Fields& item) {
+      PathId id;
+      if (!item.get("id", id)) return item.fail("id", "missing");
+      std::optional<Group> from;
+      item.get_object("from", [&](const Fields& g) { from = read_group(g); });
+      out.groups.emplace_back(std::move(id), std::move(from));
+    });
+  });
 }
 
 std::string encode_failure(const TaskFailure& failure) {

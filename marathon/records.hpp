@@ -5,6 +5,7 @@
 //   app:<id>@<version>    a definition            current:<id>     the version that is in force
 //   group:<id>            a group                 instance:<id>    one that was launched at least once
 //   deployment:<id>       one under way           failure:<app>    the app's last task failure
+//   tree:<version>        what a change replaced, for versions of groups
 //   framework-id          given by the master     schema           version of this layout
 
 #include <string>
@@ -23,6 +24,7 @@ std::string group_key(const PathId& id);
 std::string instance_key(const InstanceId& id);
 std::string deployment_key(const std::string& id);
 std::string failure_key(const PathId& app);
+std::string tree_key(Version version);
 inline constexpr const char* kFrameworkIdKey = "framework-id";
 inline constexpr const char* kSchemaKey = "schema";
 
@@ -45,6 +47,9 @@ struct StoredDeployment {
   std::vector<StoredChange> changes;
 };
 base::Result<StoredDeployment> decode_deployment(const std::string& text);
+
+std::string encode_past_change(const PastChange& change);
+base::Result<PastChange> decode_past_change(const std::string& text);
 
 std::string encode_failure(const TaskFailure& failure);
 base::Result<TaskFailure> decode_failure(const std::string& text);

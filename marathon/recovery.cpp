@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <set>
+
 #include "base/strings.hpp"
 #include "marathon/app_json.hpp"
 #include "marathon/core.hpp"
@@ -63,12 +66,30 @@ void recover_instances(Turn& turn, const Records& records) {
 
 void recover_deployments(Turn& turn, const Records& records) {
   State& state = turn.state;
+  std::vector<StoredDeployment> found;
   each_record(records, "deployment:", [&](const std::string& key, const std::string&, const std::string& text) {
     auto stored = decode_deployment(text);
     if (!stored) return bad_record(turn, key, stored.error().message);
-    Deployment deployment = std::move(stored->deployment);
-    state.last_version = std::max(state.last_version, deployment.version);
-    for (StoredChange& change : stored->changes) {
+    state.last_version = std::max(state.last_version, stored->deployment.version);
+    found.push_back(std::move(*stored));
+  });
+  // Apps are locked by one deployment at a time: of two that share one, the older had ended, and only its record's
+  // removal was still to come. Taken up beside the newer one, nothing would ever bring it to its end.
+  std::sort(found.begin(), found.end(), [](const StoredDeployment& a, const StoredDeployment& b) {
+    return a.deployment.version > b.deployment.version;
+  });
+  std::set<PathId> locked;
+  std::erase_if(found, [&](const StoredDeployment& stored) {
+    const bool ended = std::any_of(stored.changes.begin(), stored.changes.end(),
+                                   [&](const StoredChange& change) { return locked.contains(change.id); });
+    if (ended) commit_later(turn, {{deployment_key(stored.deployment.id), std::nullopt}});
+    for (const StoredChange& change : stored.changes) locked.insert(change.id);
+    return ended;
+  });
+  std::reverse(found.begin(), found.end());
+  for (StoredDeployment& stored : found) {
+    Deployment deployment = std::move(stored.deployment);
+    for (StoredChange& change : stored.changes) {
       AppRun& run = state.apps[change.id];
       const auto version = [&](Version v) {
         const auto it = run.versions.find(v);
@@ -78,7 +99,7 @@ void recover_deployments(Turn& turn, const Records& records) {
           {change.id, version(change.from), version(change.to), std::move(change.kill_list)});
     }
     resume(turn, std::move(deployment));
-  });
+  }
 }
 
 }  // namespace
@@ -109,6 +130,13 @@ void recover(Turn& turn, const Recovered& stored) {
     state.last_version = std::max(state.last_version, group->version);
     const PathId id = group->id;
     state.groups[id] = std::move(*group);
+  });
+  each_record(records, "tree:", [&](const std::string& key, const std::string& at, const std::string& text) {
+    auto change = decode_past_change(text);
+    const auto version = base::parse_iso8601(at);
+    if (!change || !version) return bad_record(turn, key, change ? "no version" : change.error().message);
+    state.last_version = std::max(state.last_version, *version);
+    state.history[*version] = std::move(*change);
   });
   recover_apps(turn, records);
   recover_instances(turn, records);

@@ -103,6 +103,12 @@ struct Deployment {
   std::string told;        // why it waits, as last told; empty: not yet since the last progress
 };
 
+/// What a change of the tree replaced; nothing: it was new.
+struct PastChange {
+  std::vector<std::pair<PathId, AppPtr>> apps;
+  std::vector<std::pair<PathId, std::optional<Group>>> groups;
+};
+
 /// What became of a deployment, kept for a while for those who come to look.
 struct EndedDeployment {
   std::string id;
@@ -129,6 +135,7 @@ struct State {
 
   std::map<PathId, AppRun> apps;
   std::map<PathId, Group> groups;  // the root always exists
+  std::map<Version, PastChange> history;  // of the tree: the last changes, by the version that they made
   std::map<std::string, Deployment> deployments;
   std::map<uint64_t, std::string> deployment_order;  // oldest first
   uint64_t next_deployment = 1;

@@ -69,7 +69,7 @@ std::optional<ApiError> TreeChange::set_app(App app, const AppPtr& current, bool
   if (!current && turn_.policy.max_apps > 0 && turn_.state.apps.size() >= turn_.policy.max_apps) {
     return refuse(403, fmt::format("the limit of {} apps is reached", turn_.policy.max_apps));
   }
-  if (!finish_definition(turn_, app, current.get(), version_, restart)) {
+  if (!finish_definition(turn_, app, current.get(), version_, restart, in_place_)) {
     return refuse(500, fmt::format("All ports in the range [{}-{}) are already in use",
                                    turn_.policy.local_port_min, turn_.policy.local_port_max));
   }
@@ -148,6 +148,32 @@ std::optional<ApiError> TreeChange::remove_group(const PathId& id) {
   return std::nullopt;
 }
 
+std::optional<ApiError> TreeChange::restore_group(const PathId& id, const Tree& tree) {
+  for (const auto& [app, definition] : tree.apps) {
+    if (!is_within(app, id)) continue;
+    const AppPtr current = present(app);
+    if (current && current->version == definition->version) continue;
+    if (auto error = set_app(*definition, current)) return error;
+  }
+  each_app(turn_.state, id, [&](const AppRun& run) {
+    if (!tree.apps.contains(run.target->id)) put({run.target->id, run.target, nullptr, {}});
+  });
+  for (const auto& [group, value] : turn_.state.groups) {
+    if (group != "/" && is_within(group, id) && !tree.groups.contains(group)) {
+      groups_[group] = {group, value, std::nullopt};
+    }
+  }
+  for (const auto& [group, value] : tree.groups) {
+    if (group == "/" || !is_within(group, id)) continue;
+    const auto it = turn_.state.groups.find(group);
+    if (it != turn_.state.groups.end() && it->second.dependencies == value.dependencies) continue;
+    std::optional<Group> from;
+    if (it != turn_.state.groups.end()) from = it->second;
+    groups_[group] = {group, from, Group{group, value.dependencies, version_}};
+  }
+  return std::nullopt;
+}
+
 std::optional<ApiError> TreeChange::scale_group(const PathId& id, double factor) {
   std::vector<AppPtr> members;
   each_app(turn_.state, id, [&](const AppRun& run) { members.push_back(run.target); });
@@ -185,6 +211,7 @@ std::optional<ApiError> TreeChange::add_group_apps(const PathId& group, const js
       error = set_app(std::move(app), current);
       // An app that is the same as before is not part of the change.
       if (!error && current && !needs_restart(*current, *apps_[id].to) &&
+          current->deployment == apps_[id].to->deployment &&
           current->instances == apps_[id].to->instances) {
         drop(id);
       }

@@ -12,13 +12,16 @@
 #include "marathon/deployments.hpp"
 #include "marathon/errors.hpp"
 #include "marathon/state.hpp"
+#include "marathon/tree_history.hpp"
 
 namespace marathon {
 
 /// Collects what one request changes, checks it as a whole, and becomes a ChangeRequest.
 class TreeChange {
  public:
-  TreeChange(Turn& turn, Version version) : turn_(turn), version_(version) {}
+  /// `in_place`: what tasks do not see restarts none of them.
+  TreeChange(Turn& turn, Version version, bool in_place = false)
+      : turn_(turn), version_(version), in_place_(in_place) {}
   ~TreeChange();  // gives back the service ports it held: a submitted change holds its own
   TreeChange(const TreeChange&) = delete;
   TreeChange& operator=(const TreeChange&) = delete;
@@ -44,6 +47,9 @@ class TreeChange {
   std::optional<ApiError> scale_group(const PathId& id, double factor);
   std::optional<ApiError> remove_group(const PathId& id);
 
+  /// The group and all below it as they were in `tree`.
+  std::optional<ApiError> restore_group(const PathId& id, const Tree& tree);
+
   /// Rules across apps: clashing ids, cycles.
   std::optional<ApiError> check() const;
 
@@ -62,6 +68,7 @@ class TreeChange {
 
   Turn& turn_;
   Version version_;
+  bool in_place_;
   std::map<PathId, AppChange> apps_;
   std::map<PathId, GroupChange> groups_;
 };

@@ -46,6 +46,12 @@ struct Request {
 /// The path elements as one absolute id.
 PathId path_of(const std::vector<std::string>& elements, size_t count);
 
+/// Changes by this request restart only what must be: `inPlace=true`, or the flag.
+bool in_place(const Request& request);
+
+/// False after a refusal with 412: the request has If-Match and names another version than the present one.
+bool matches_version(const Request& request, std::optional<Version> present);
+
 /// The body as JSON, or nothing after having answered 400.
 std::optional<boost::json::value> parse_body(const Request& request);
 

@@ -108,7 +108,7 @@ void change_apps(const Request& request, bool partial, TreeChange::Missing missi
     types.add("/", "error.expected.jsarray");
     return request.refuse(wrong_types(std::move(types)));
   }
-  TreeChange change(request.turn, next_version(request.turn));
+  TreeChange change(request.turn, next_version(request.turn), in_place(request));
   for (const json::value& item : body->get_array()) {
     const json::object* object = object_of(request, item);
     if (!object) return;
@@ -120,6 +120,11 @@ void change_apps(const Request& request, bool partial, TreeChange::Missing missi
     if (const auto error = change.put_app(path, *object, partial, missing)) return request.refuse(*error);
   }
   submit_change(request, change, request.flag("force", false), "/", plain_result);
+}
+
+std::optional<Version> version_of(const Request& request, const PathId& id) {
+  const AppRun* run = find_app(request.state(), id);
+  return run ? std::optional(run->target->version) : std::nullopt;
 }
 
 /// The version that a body asks to go back to. False after a refusal.
@@ -150,7 +155,8 @@ void change_app(const Request& request, const PathId& id, bool partial, TreeChan
   if (!object) return;
   std::optional<Version> rollback;
   if (!read_rollback(request, *object, rollback)) return;
-  TreeChange change(request.turn, next_version(request.turn));
+  if (!matches_version(request, version_of(request, id))) return;
+  TreeChange change(request.turn, next_version(request.turn), in_place(request));
   const auto error = rollback ? change.restore_app(id, *rollback)
                               : change.put_app(id, *object, partial, missing);
   if (error) return request.refuse(*error);
@@ -178,6 +184,7 @@ void get_app(const Request& request, const PathId& id) {
 }
 
 void delete_app(const Request& request, const PathId& id) {
+  if (!matches_version(request, version_of(request, id))) return;
   TreeChange change(request.turn, next_version(request.turn));
   if (const auto error = change.remove_app(id)) return request.refuse(*error);
   submit_change(request, change, request.flag("force", request.turn.policy.force_app_delete), parent_of(id),
@@ -186,6 +193,7 @@ void delete_app(const Request& request, const PathId& id) {
 
 void restart_app(const Request& request, const PathId& id) {
   if (request.http.method != "POST") return method_not_allowed(request, "POST");
+  if (!matches_version(request, version_of(request, id))) return;
   TreeChange change(request.turn, next_version(request.turn));
   if (const auto error = change.restart_app(id)) return request.refuse(*error);
   submit_change(request, change, request.flag("force", false), parent_of(id), plain_result);

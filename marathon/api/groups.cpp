@@ -5,6 +5,7 @@
 #include "base/json/writer.hpp"
 #include "base/strings.hpp"
 #include "marathon/api/api.hpp"
+#include "marathon/app_json.hpp"
 #include "marathon/events_out.hpp"
 #include "marathon/tree_change.hpp"
 
@@ -15,7 +16,7 @@ namespace json = boost::json;
 using base::json::Writer;
 
 Version version_of(const State& state, const PathId& id) {
-  if (id == "/") return state.last_version;
+  if (id == "/") return root_version(state);
   const auto it = state.groups.find(id);
   return it == state.groups.end() ? Version() : it->second.version;
 }
@@ -64,6 +65,62 @@ void write_group(Writer& w, const Turn& turn, const PathId& id, const Embed& emb
   }
   w.field("enforceRole", false);
   w.end_object();
+}
+
+/// A group of a former tree: definitions, and nothing that lives.
+void write_old_group(Writer& w, const Tree& tree, const PathId& id, Version version) {
+  w.begin_object();
+  w.field("id", id);
+  w.key("dependencies");
+  w.begin_array();
+  if (const auto it = tree.groups.find(id); it != tree.groups.end()) {
+    for (const PathId& dependency : it->second.dependencies) w.value(dependency);
+  }
+  w.end_array();
+  w.field("version", base::render_iso8601(version));
+  const std::string prefix = id == "/" ? "/" : id + "/";
+  w.key("apps");
+  w.begin_array();
+  for (auto it = tree.apps.lower_bound(prefix); it != tree.apps.end() && it->first.starts_with(prefix); ++it) {
+    if (parent_of(it->first) == id) w.raw(render_app(*it->second));
+  }
+  w.end_array();
+  w.key("groups");
+  w.begin_array();
+  for (auto it = tree.groups.lower_bound(prefix); it != tree.groups.end() && it->first.starts_with(prefix); ++it) {
+    if (it->first != "/" && parent_of(it->first) == id) write_old_group(w, tree, it->first, it->second.version);
+  }
+  w.end_array();
+  w.key("pods");
+  w.begin_array();
+  w.end_array();
+  w.field("enforceRole", false);
+  w.end_object();
+}
+
+void get_versions(const Request& request, const PathId& id) {
+  const std::vector<Version> versions = group_versions(request.state(), id);
+  if (versions.empty()) return request.refuse(404, fmt::format("Group '{}' does not exist", id));
+  std::string body;
+  Writer w(body);
+  w.begin_array();
+  for (const Version version : versions) w.value(base::render_iso8601(version));
+  w.end_array();
+  request.reply_json(200, std::move(body));
+}
+
+void get_version(const Request& request, const PathId& id, const std::string& text) {
+  const auto version = base::parse_iso8601(text);
+  if (!version) return request.refuse(422, fmt::format("Invalid timestamp '{}'", text));
+  const auto tree = tree_at(request.state(), *version);
+  if (!tree || !group_exists(*tree, id)) {
+    return request.refuse(404, fmt::format("Group '{}' does not exist in version {}", id,
+                                           base::render_iso8601(*version)));
+  }
+  std::string body;
+  Writer w(body);
+  write_old_group(w, *tree, id, *version);
+  request.reply_json(200, std::move(body));
 }
 
 ApiError group_missing(const PathId& id) {
@@ -157,7 +214,11 @@ void put_group(const Request& request, const PathId& base) {
   const auto body = parse_body(request);
   if (!body || !is_object(request, *body)) return;
   const json::object& object = body->get_object();
-  TreeChange change(request.turn, next_version(request.turn));
+  if (!matches_version(request, group_exists(request.state(), base)
+                                    ? std::optional(version_of(request.state(), base)) : std::nullopt)) {
+    return;
+  }
+  TreeChange change(request.turn, next_version(request.turn), in_place(request));
   const auto given = [&](std::string_view name) {
     const auto it = object.find(name);
     return it != object.end() && !it->value().is_null();
@@ -171,7 +232,20 @@ void put_group(const Request& request, const PathId& base) {
     }
   }
   if (given("version")) {
-    return request.refuse(501, "going back to a version of a group is not supported; versions of apps are");
+    const json::value& text = object.at("version");
+    const auto version = base::parse_iso8601(text.is_string() ? std::string_view(text.get_string()) : "");
+    if (!version) {
+      Violations types;
+      types.add("/version", "error.expected.date.isoformat");
+      return request.refuse(wrong_types(std::move(types)));
+    }
+    const auto tree = tree_at(request.state(), *version);
+    if (!tree || !group_exists(*tree, base)) {
+      return request.refuse(422, fmt::format("Group {} not available in version {}", base,
+                                             base::render_iso8601(*version)));
+    }
+    if (const auto error = change.restore_group(base, *tree)) return request.refuse(*error);
+    return submit_group(request, change, base, 200, {});
   }
   if (given("scaleBy")) {
     double factor = 0;
@@ -202,9 +276,12 @@ void handle_groups(const Request& request) {
   const std::string& method = request.http.method;
   const bool get = method == "GET" || method == "HEAD";
   if (get && !rest.empty() && rest.back() == "apps") return get_apps(request, path_of(rest, rest.size() - 1));
-  const bool versions = !rest.empty() && (rest.back() == "versions" ||
-                                          (rest.size() > 1 && rest[rest.size() - 2] == "versions"));
-  if (get && versions) return request.refuse(501, "versions of groups are not kept; versions of apps are");
+  if (get && !rest.empty() && rest.back() == "versions") {
+    return get_versions(request, path_of(rest, rest.size() - 1));
+  }
+  if (get && rest.size() > 1 && rest[rest.size() - 2] == "versions") {
+    return get_version(request, path_of(rest, rest.size() - 2), rest.back());
+  }
   const PathId id = path_of(rest, rest.size());
   if (get) return get_group(request, id);
   if (method == "POST") return post_group(request, id);

@@ -54,6 +54,22 @@ PathId path_of(const std::vector<std::string>& elements, size_t count) {
   return resolve_path(text);
 }
 
+bool in_place(const Request& request) { return request.flag("inPlace", request.turn.policy.in_place_changes); }
+
+bool matches_version(const Request& request, std::optional<Version> present) {
+  const auto header = request.http.headers.get("If-Match");
+  if (!header) return true;
+  const std::string now = present ? base::render_iso8601(*present) : "none";
+  for (std::string_view given : base::split(*header, ',')) {
+    given = base::trim(given);
+    if (given.size() >= 2 && given.starts_with('"') && given.ends_with('"')) given = given.substr(1, given.size() - 2);
+    if (present && (given == "*" || given == now)) return true;
+  }
+  request.refuse(412, "If-Match names another version than the present one, which is " + now +
+                          ": it was changed meanwhile; read it again");
+  return false;
+}
+
 std::optional<boost::json::value> parse_body(const Request& request) {
   if (base::trim(request.http.body).empty()) {
     ApiError error = marathon::refuse(400, "Please specify data in JSON format");

@@ -17,12 +17,16 @@ bool is_get(const Request& request) {
 /// Gauges read from the state; counters were counted where things happen.
 std::map<std::string, double> gauges(const Turn& turn) {
   const State& state = turn.state;
-  size_t running = 0, staged = 0, apps = 0;
+  size_t running = 0, staged = 0, apps = 0, overdue = 0;
   for (const auto& [id, run] : state.apps) {
     if (run.target) ++apps;
     for (const auto& [instance_id, instance] : run.instances) {
       if (instance.condition == Condition::Running) ++running;
-      if (instance.condition >= Condition::Provisioned && instance.condition <= Condition::Starting) ++staged;
+      if (instance.condition < Condition::Provisioned || instance.condition > Condition::Starting) continue;
+      ++staged;
+      const base::Duration limit = instance.condition == Condition::Provisioned ? turn.policy.task_launch_confirm
+                                                                                : turn.policy.task_launch;
+      if (turn.now.time - instance.staged_at.value_or(instance.since) > limit) ++overdue;
     }
   }
   return {
@@ -32,7 +36,10 @@ std::map<std::string, double> gauges(const Turn& turn) {
       {"pods.active.gauge", 0},
       {"instances.running.gauge", static_cast<double>(running)},
       {"instances.staged.gauge", static_cast<double>(staged)},
+      {"instances.launch-overdue.gauge", static_cast<double>(overdue)},
       {"instances.inflight-kills.gauge", static_cast<double>(state.kills_in_flight.size())},
+      {"instances.inflight-kill-attempts.gauge", static_cast<double>(state.kills_in_flight.size())},
+      {"http.requests.active.gauge", static_cast<double>(state.pending.size())},
       {"uptime.gauge.seconds", turn.now.time.seconds() - state.started.seconds()},
       {"leadership.duration.gauge.seconds", turn.now.time.seconds() - state.started.seconds()},
       {"http.event-streams.active.gauge", static_cast<double>(state.streams)},
@@ -44,7 +51,9 @@ std::map<std::string, uint64_t> counters(const State& state) {
   for (const char* name :
        {"deployments.counter", "deployments.dismissed.counter", "tasks.launched", "mesos.calls.revive",
         "mesos.calls.suppress", "mesos.offer-operations.launch", "mesos.offers.declined",
-        "mesos.offers.incoming", "mesos.offers.used", "instances.launch-overdue"}) {
+        "mesos.offers.incoming", "mesos.offers.used", "instances.launch-overdue", "persistence.gc.runs",
+        "mesos.offer-operations.launch-group", "mesos.offer-operations.reserve", "deployments.deadline-exceeded",
+        "deployments.reverted"}) {
     all[name] = 0;
   }
   for (const auto& [name, value] : state.counters) all[name] = value;
