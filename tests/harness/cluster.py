@@ -116,7 +116,11 @@ class Cluster:
         return done
 
     def __enter__(self):
-        self.dev("up")
+        try:
+            self.dev("up")
+        except BaseException:
+            self.__exit__(*sys.exc_info())  # what has started ends all the same
+            raise
         return self
 
     def __exit__(self, kind, value, trace):
