@@ -400,12 +400,14 @@ void Conversation::subscribe(const Words& words) {
   if (const auto id = argument(words, "id"); !id.empty()) info.mutable_id()->set_value(id);
   if (const auto principal = argument(words, "principal"); !principal.empty()) info.set_principal(principal);
   if (const auto role = argument(words, "role"); !role.empty()) info.set_role(role);
-  for (const auto name : base::tokenize(argument(words, "capabilities"), ',')) {
+  const std::string capabilities = argument(words, "capabilities"), roles = argument(words, "roles"),
+                    suppressed = argument(words, "suppressed");
+  for (const auto name : base::tokenize(capabilities, ',')) {
     FrameworkInfo::Capability::Type type{};
     if (FrameworkInfo::Capability::Type_Parse(std::string(name), &type)) info.add_capabilities()->set_type(type);
   }
-  for (const auto role : base::tokenize(argument(words, "roles"), ',')) info.add_roles(std::string(role));
-  for (const auto role : base::tokenize(argument(words, "suppressed"), ',')) {
+  for (const auto role : base::tokenize(roles, ',')) info.add_roles(std::string(role));
+  for (const auto role : base::tokenize(suppressed, ',')) {
     event.subscribe.add_suppressed_roles(std::string(role));
   }
   feed(std::move(event));
@@ -511,7 +513,8 @@ void Conversation::call(const Words& words) {
       if (parts.size() > 1) task.mutable_agent_id()->set_value(std::string(parts[1]));
     }
   } else if (verb == "revive" || verb == "suppress") {
-    for (const auto role : base::tokenize(argument(words, "roles"), ',')) {
+    const std::string roles = argument(words, "roles");
+    for (const auto role : base::tokenize(roles, ',')) {
       (verb == "revive" ? call.mutable_revive()->add_roles() : call.mutable_suppress()->add_roles())
           ->assign(std::string(role));
     }
