@@ -73,6 +73,13 @@ void publish_app_waiting(Turn& turn, const AppRun& run, const std::string& reaso
   });
 }
 
+void publish_mass_health_failure(Turn& turn, size_t failing, size_t checked) {
+  publish_as(turn, "mass_health_failure_event", true, [&](Writer& w) {
+    w.field("failing", failing);
+    w.field("checked", checked);
+  });
+}
+
 void publish_deployment_waiting(Turn& turn, const Deployment& deployment, const std::string& reason) {
   publish_as(turn, "deployment_waiting_event", true, [&](Writer& w) {
     w.field("id", deployment.id);

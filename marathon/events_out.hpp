@@ -19,6 +19,7 @@ void publish(Turn& turn, std::string type,
 
 /// Events of ours, for those who name their type: clients of the original refuse types that they do not know.
 void publish_app_waiting(Turn& turn, const AppRun& run, const std::string& reason);
+void publish_mass_health_failure(Turn& turn, size_t failing, size_t checked);
 void publish_deployment_waiting(Turn& turn, const Deployment& deployment, const std::string& reason);
 
 void publish_api_post(Turn& turn, const std::string& client, const std::string& uri, const App& app);

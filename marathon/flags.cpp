@@ -107,6 +107,8 @@ void add_tasks(base::FlagTable& t, Flags& f) {
         "Seconds without progress after which a deployment fails, for apps that name none; 0: never.");
   t.add(&f.in_place_changes, "in_place_changes",
         "Changes that tasks do not see (labels, strategies, delays, placement, dependencies) restart none of them.");
+  t.add(&f.health_mass_failure_hold, "health_mass_failure_hold",
+        "When checks of most instances of several apps fail at once, nothing is killed for them for so many seconds.");
   t.add(&f.max_concurrent_marathon_health_checks, "max_concurrent_marathon_health_checks",
         "The most health checks under way at once.");
   t.add(&f.maintenance_mode, "maintenance_mode", "Place nothing on agents in maintenance.");
@@ -205,6 +207,7 @@ Policy Flags::policy() const {
   p.reconciliation_interval = milliseconds(reconciliation_interval);
   p.scale_apps_interval = milliseconds(scale_apps_interval);
   p.progress_deadline = base::seconds(static_cast<int64_t>(deployment_progress_deadline));
+  p.mass_failure_hold = base::seconds(static_cast<int64_t>(health_mass_failure_hold));
   p.in_place_changes = in_place_changes;
   p.suppress_offers = suppress_offers;
   p.env_vars_prefix = env_vars_prefix;

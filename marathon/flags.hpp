@@ -65,6 +65,7 @@ struct Flags {
   uint32_t max_running_deployments = 10'000;
   uint64_t deployment_progress_deadline = 0;  // seconds
   bool in_place_changes = false;
+  uint64_t health_mass_failure_hold = 300;  // seconds
   std::optional<std::string> default_network_name;
   std::string mesos_bridge_name = "mesos-bridge";
   uint32_t event_stream_max_outstanding_messages = 1024;

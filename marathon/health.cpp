@@ -13,6 +13,8 @@ namespace {
 
 constexpr base::Duration kFirstProbe = base::seconds(5);
 constexpr int kReadinessFailure = 504;
+constexpr size_t kMassFailure = 10;  // fewer instances are no mass
+constexpr base::Duration kLate = base::seconds(2);
 
 std::string timer(const Instance& instance, size_t index, bool readiness) {
   return fmt::format("{}/{}|{}|{}", readiness ? "ready" : "health", instance.app, instance.id, index);
@@ -148,6 +150,40 @@ void on_success(Turn& turn, AppRun& run, Instance& instance, size_t index) {
   update_overall(turn, run, instance);
 }
 
+/// True while checks of most instances of several apps fail: their tasks are not killed for it, for a while.
+bool is_mass_failure(Turn& turn) {
+  State& state = turn.state;
+  const base::Duration hold = turn.policy.mass_failure_hold;
+  if (hold.count() == 0) return false;
+  const bool fresh = state.mass_failure_checked + base::seconds(1) > turn.now.time;
+  if (!fresh) {
+    state.mass_failure_checked = turn.now.time;
+    size_t checked = 0, failing = 0, apps = 0;
+    for (const auto& [id, run] : state.apps) {
+      size_t here = 0;
+      for (const auto& [key, instance] : run.instances) {
+        const App* app = instance.health.empty() ? nullptr : definition_of(run, instance);
+        if (!app || !runs_in_scheduler(app->health_checks.front().protocol) || !instance.healthy) continue;
+        ++checked;
+        if (!*instance.healthy) ++here;
+      }
+      failing += here;
+      if (here > 0) ++apps;
+    }
+    const bool mass = apps >= 2 && failing >= kMassFailure && failing * 2 > checked;
+    if (!mass) {
+      state.mass_failure_since.reset();
+    } else if (!state.mass_failure_since) {
+      state.mass_failure_since = turn.now.time;
+      turn.out.trace(TraceLevel::Warning,
+                     fmt::format("health checks of {} of {} instances fail at once: nothing is killed for them for {} s",
+                                 failing, checked, std::chrono::duration_cast<base::seconds>(hold).count()));
+      publish_mass_health_failure(turn, failing, checked);
+    }
+  }
+  return state.mass_failure_since && turn.now.time < *state.mass_failure_since + hold;
+}
+
 void on_failure(Turn& turn, AppRun& run, Instance& instance, const HealthCheck& check, size_t index,
                 const std::string& cause) {
   Health& health = instance.health[index];
@@ -168,6 +204,7 @@ void on_failure(Turn& turn, AppRun& run, Instance& instance, const HealthCheck& 
   }
   update_overall(turn, run, instance);
   if (kill && !instance.kill_requested && instance.condition == Condition::Running) {
+    if (is_mass_failure(turn)) return turn.count("health.kills-held-back");
     publish_unhealthy_kill(turn, instance, cause);
     instance.killed_for_health = true;
     kill_task(turn, instance);
@@ -175,10 +212,14 @@ void on_failure(Turn& turn, AppRun& run, Instance& instance, const HealthCheck& 
 }
 
 void on_health_result(Turn& turn, AppRun& run, Instance& instance, const App& app, size_t index,
-                      const Probed& result) {
+                      base::Instant started, const Probed& result) {
   const HealthCheck& check = app.health_checks[index];
   turn.out.set_timer(timer(instance, index, false),
                      turn.now.instant + base::seconds(check.interval_seconds));
+  // A failure that comes long after its time limit tells of this process, which stood still, and not of the task.
+  if (!result.error.empty() && turn.now.instant > started + base::seconds(check.timeout_seconds) + kLate) {
+    return turn.count("health.checks.late");
+  }
   if (instance.health.size() < app.health_checks.size()) instance.health.resize(app.health_checks.size());
   if (!result.error.empty()) return on_failure(turn, run, instance, check, index, result.error);
   const bool tcp = check.protocol == HealthProtocol::Tcp;
@@ -268,7 +309,7 @@ void on_probed(Turn& turn, const Probed& result) {
     AppRun& run = *find_run(turn.state, probe.app);
     const App* app = definition_of(run, *instance);
     if (app && !probe.readiness && probe.index < app->health_checks.size()) {
-      on_health_result(turn, run, *instance, *app, probe.index, result);
+      on_health_result(turn, run, *instance, *app, probe.index, probe.started, result);
     } else if (app && probe.readiness && probe.index < app->readiness_checks.size()) {
       on_readiness_result(turn, *instance, *app, probe.index, result);
     }

@@ -32,6 +32,7 @@ struct Policy {
   base::Duration reconciliation_interval = base::seconds(600);
   base::Duration scale_apps_interval = base::seconds(300);
   base::Duration progress_deadline{0};  // of deployments whose apps name none; 0: they may take for ever
+  base::Duration mass_failure_hold = base::seconds(300);  // 0: health checks that fail all at once kill at once
   bool in_place_changes = false;        // what tasks do not see restarts none of them
   bool suppress_offers = true;
   std::string env_vars_prefix;

@@ -12,7 +12,6 @@ namespace {
 namespace asio = boost::asio;
 using asio::ip::tcp;
 
-constexpr size_t kMaxBody = 64 << 10;
 constexpr size_t kMaxShownBody = 4 << 10;
 
 /// One TCP connection that is closed as soon as it is open.
@@ -54,6 +53,58 @@ struct TcpProbe : std::enable_shared_from_this<TcpProbe> {
   bool finished = false;
 };
 
+/// One HTTP request that ends with the answer's head, or with the first piece of its body when that is wanted: however
+/// large the body is, and however slowly it comes.
+struct HttpProbe : std::enable_shared_from_this<HttpProbe> {
+  HttpProbe(base::Loop& l, uint64_t i, bool body, std::function<void(Probed)> d)
+      : loop(l), want_body(body), done(std::move(d)) {
+    result.id = i;
+  }
+
+  void start(base::http::Client& client, base::http::ClientRequest request) {
+    auto self = shared_from_this();
+    // The client's limit ends with the head.
+    timer = loop.after(request.timeout, [self] { self->finish(self->result.status == 0 ? "timed out" : ""); });
+    call = client.stream(std::move(request),
+                         {.on_head = [self](const base::http::Response& head) { self->on_head(head); },
+                          .on_data = [self](std::string_view data) { self->on_data(data); },
+                          .on_end = [self](base::Status status) {
+                            const bool cut = !status && self->result.status == 0;
+                            self->finish(cut ? status.error().message : "");
+                          }});
+  }
+
+  void on_head(const base::http::Response& head) {
+    result.status = head.status;
+    result.content_type = std::string(head.headers.get_or("Content-Type", ""));
+    if (!want_body) finish("");
+  }
+
+  void on_data(std::string_view data) {
+    if (finished) return;
+    result.body += data.substr(0, kMaxShownBody - result.body.size());
+    if (result.body.size() >= kMaxShownBody) finish("");
+  }
+
+  void finish(std::string error) {
+    if (finished) return;
+    finished = true;
+    loop.cancel(timer);
+    result.error = std::move(error);
+    // Not from within its own callback.
+    loop.post([self = shared_from_this()] { self->call.cancel(); });
+    done(std::move(result));
+  }
+
+  base::Loop& loop;
+  bool want_body;
+  std::function<void(Probed)> done;
+  Probed result;
+  base::http::ClientCall call;
+  base::Loop::TimerId timer = 0;
+  bool finished = false;
+};
+
 }  // namespace
 
 struct Prober::Impl {
@@ -88,22 +139,10 @@ void Prober::probe(const Probe& probe) {
   request.url.port = static_cast<uint16_t>(probe.port);
   request.url.target = probe.path;
   request.timeout = probe.timeout;
-  request.max_body_bytes = kMaxBody;
-  impl_->http.request(std::move(request), [weak, id = probe.id, want_body = probe.want_body](
-                                              base::Result<base::http::Response> answer) {
-    auto self = weak.lock();
-    if (!self) return;
-    Probed result;
-    result.id = id;
-    if (answer) {
-      result.status = answer->status;
-      result.content_type = std::string(answer->headers.get_or("Content-Type", ""));
-      if (want_body) result.body = answer->body.substr(0, kMaxShownBody);
-    } else {
-      result.error = answer.error().message;
-    }
-    self->done(std::move(result));
+  auto http_probe = std::make_shared<HttpProbe>(impl_->loop, probe.id, probe.want_body, [weak](Probed result) {
+    if (auto self = weak.lock()) self->done(std::move(result));
   });
+  http_probe->start(impl_->http, std::move(request));
 }
 
 }  // namespace marathon

@@ -6,8 +6,10 @@
 
 #include "base/http/client.hpp"
 #include "base/http/server.hpp"
+#include "base/strings.hpp"
 #include "kernel/api/content.hpp"
 #include "kernel/api/mesos/v1/scheduler/scheduler.pb.h"
+#include "marathon/prober.hpp"
 
 namespace marathon {
 namespace {
@@ -252,6 +254,82 @@ TEST_F(ShellTest, whoever_comes_back_gets_the_events_it_missed) {
     run_until([&] { return third.find("event_stream_attached") != std::string::npos; });
     EXPECT_TRUE(third.starts_with("event: event_stream_gap\r\ndata: {")) << third;
     call.cancel();
+  }
+}
+
+/// What comes of one probe of a server on a real socket.
+class ProberTest : public ::testing::Test {
+ protected:
+  ProberTest() : prober(loop, [this](Probed result) { probed = std::move(result); loop.stop(); }) {}
+
+  Probed probe(uint16_t port, base::Duration timeout = base::seconds(20), bool want_body = false) {
+    probed = {};
+    prober.probe({7, ProbeKind::Http, "127.0.0.1", port, "/", timeout, want_body});
+    loop.run();
+    return probed;
+  }
+
+  base::Loop loop;
+  Probed probed;
+  Prober prober;
+};
+
+TEST_F(ProberTest, large_trickling_and_hanging_answers) {
+  std::vector<base::http::Responder> hanging;
+  std::vector<base::http::Stream> trickling;
+  std::string kind;
+  base::http::Server server(loop, {}, [&](base::http::Request, base::http::Responder responder) {
+    if (kind == "hang") return hanging.push_back(responder);
+    if (kind == "large") return responder.reply(base::http::Response::text(200, std::string(10 << 20, 'x')));
+    base::http::Response head;
+    head.status = 200;
+    trickling.push_back(responder.stream(std::move(head)));
+    trickling.back().write("first");
+  });
+  const uint16_t port = server.listen("127.0.0.1", 0).value();
+  kind = "large";
+  EXPECT_EQ(probe(port).status, 200) << "the size of a body is nobody's health: " << probed.error;
+  EXPECT_EQ(probe(port, base::seconds(20), true).body.size(), 4096U);
+  kind = "trickle";
+  EXPECT_EQ(probe(port).status, 200) << "the head is the answer: " << probed.error;
+  EXPECT_EQ(probe(port, base::milliseconds(200), true).body, "first");
+  kind = "hang";
+  EXPECT_EQ(probe(port, base::milliseconds(200)).status, 0);
+  EXPECT_NE(probed.error, "");
+  EXPECT_EQ(probed.id, 7U);
+}
+
+TEST_F(ShellTest, credentials_are_asked_for_everywhere_and_shown_nowhere) {
+  flags.http_credentials = "user:hush-hush";
+  shell.reset();
+  shell = std::make_unique<Shell>(loop, *store, flags);
+  port = shell->start().value();
+  for (const char* target : {"/v2/apps", "/v2/info", "/ping", "/metrics", "/v2/events", "/nothing", "/"}) {
+    const auto response = request("GET", target);
+    EXPECT_EQ(response.status, 401) << target;
+    EXPECT_EQ(response.headers.get_or("WWW-Authenticate", ""), "Basic realm=\"Mesosphere\"");
+  }
+  const auto with = [&](const std::string& target, const std::string& credentials) {
+    base::http::ClientRequest r;
+    r.url.host = "127.0.0.1";
+    r.url.port = port;
+    r.url.target = target;
+    r.headers = {{"Authorization", "Basic " + base::base64_encode(credentials)}};
+    base::http::Response answer;
+    client.request(std::move(r), [&](base::Result<base::http::Response> response) {
+      if (response) answer = *response;
+      loop.stop();
+    });
+    loop.run();
+    return answer;
+  };
+  EXPECT_EQ(with("/v2/apps", "user:wrong-one").status, 401);
+  EXPECT_EQ(with("/v2/apps", "user:hush-hush2").status, 401);
+  EXPECT_EQ(with("/v2/apps", "").status, 401);
+  for (const char* target : {"/v2/info", "/v2/apps", "/metrics", "/ping"}) {
+    const auto response = with(target, "user:hush-hush");
+    EXPECT_EQ(response.status, 200) << target;
+    EXPECT_EQ(response.body.find("hush"), std::string::npos) << target;
   }
 }
 

@@ -170,6 +170,10 @@ struct State {
   std::map<uint64_t, RunningProbe> probes;
   std::deque<RunningProbe> probes_waiting;
 
+  // Health checks that fail all at once: more likely our fault, or the network's, than that of all tasks.
+  std::optional<base::Time> mass_failure_since;
+  base::Time mass_failure_checked;
+
   base::Time started;
   uint64_t streams = 0;
   bool any_stream = false;  // since the start: whoever is cut off may ask for what it missed

@@ -55,10 +55,16 @@ void World::perform(Effect& effect) {
     if (store_answers) release_store();
   }
   if (auto* e = std::get_if<Probe>(&effect)) {
+    probes.push_back(*e);
+    if (!auto_probe) return;
     const auto by_port = probe_status_by_port.find(e->port);
     const int status = by_port != probe_status_by_port.end() ? by_port->second : probe_status;
     queue_.push_back(Probed{e->id, status, status == 0 ? "Connection refused" : "", "text/plain", ""});
   }
+}
+
+void World::answer_probe(const Probe& probe, int status, const std::string& error) {
+  on(Probed{probe.id, status, error, "text/plain", "body"});
 }
 
 void World::release_store() {

@@ -80,6 +80,8 @@ class World {
   void release_store();
   int probe_status = 200;      // what health endpoints answer; 0: connection refused
   std::map<int, int> probe_status_by_port;
+  bool auto_probe = true;      // false: probes are kept until answer_probe()
+  void answer_probe(const Probe& probe, int status, const std::string& error = "");
 
   // What it has seen.
   std::unique_ptr<Core> core;
@@ -89,6 +91,7 @@ class World {
   std::vector<std::string> calls;  // type names, in order
   std::set<std::string> acknowledged;  // uuids
   std::vector<Exit> exits;
+  std::vector<Probe> probes;   // all that were sent
   std::vector<Agent> agents;
   base::Now now;
 

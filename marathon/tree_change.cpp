@@ -17,6 +17,7 @@ namespace json = boost::json;
 namespace {
 
 constexpr size_t kMaxDependencies = 10'000;
+constexpr size_t kMaxPorts = 1000;  // of an app: each takes a service port that no other app can have then
 
 ApiError app_missing(const PathId& id) { return refuse(404, fmt::format("App '{}' does not exist", id)); }
 
@@ -63,6 +64,10 @@ std::optional<ApiError> TreeChange::set_app(App app, const AppPtr& current, bool
   validate_app(app, turn_.policy.validation, violations);
   if (app.instances > static_cast<int64_t>(turn_.policy.max_instances_per_app)) {
     violations.add("/instances", fmt::format("must not be greater than {}", turn_.policy.max_instances_per_app));
+  }
+  if (port_count(app) > kMaxPorts) {
+    violations.add(uses_host_network(app) ? "/portDefinitions" : "/container/portMappings",
+                   fmt::format("must not be more than {}", kMaxPorts));
   }
   if (app.dependencies.size() > kMaxDependencies) violations.add("/dependencies", "error.maxLength");
   if (!violations.empty()) return not_valid(std::move(violations));
