@@ -128,6 +128,8 @@ void add_storage(base::FlagTable& t, Flags& f) {
   t.section("State");
   t.add(&f.data_dir, "data_dir", "The directory of the store.");
   t.add(&f.store, "store", "Where state is kept: sqlite:/path/file.db or memory: (default: sqlite in data_dir).");
+  t.add(&f.restore, "restore", "A file with the answer of GET /v2/backup, read into the store before the start; it must "
+        "be empty.");
   t.add(&f.zk_max_versions, "zk_max_versions", "Versions kept of each app.");
   t.add(&f.zk, "zk", "Not supported.");
   t.section("Log");

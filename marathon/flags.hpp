@@ -55,6 +55,7 @@ struct Flags {
 
   std::string data_dir = "/var/lib/marathon";
   std::optional<std::string> store;
+  std::optional<std::string> restore;
   uint32_t zk_max_versions = 50;
 
   uint32_t max_instances_per_offer = 1000;

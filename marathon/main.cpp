@@ -5,6 +5,7 @@
 
 #include "base/environment.hpp"
 #include "base/log.hpp"
+#include "marathon/backup.hpp"
 #include "marathon/flags.hpp"
 #include "marathon/shell.hpp"
 
@@ -39,6 +40,12 @@ int main(int argc, char** argv) {
   if (!store) {
     std::fprintf(stderr, "dcos-marathon: %s\n", store.error().message.c_str());
     return kCannotStore;
+  }
+  if (flags->restore) {
+    if (const auto restored = marathon::restore_backup(loop, **store, *flags->restore); !restored) {
+      std::fprintf(stderr, "dcos-marathon: %s\n", restored.error().message.c_str());
+      return kCannotStore;
+    }
   }
   marathon::Shell shell(loop, **store, *flags);
   const auto port = shell.start();

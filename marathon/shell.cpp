@@ -7,6 +7,7 @@
 #include "base/log.hpp"
 #include "base/strings.hpp"
 #include "kernel/client/scheduler.hpp"
+#include "marathon/backup.hpp"
 #include "marathon/core.hpp"
 #include "marathon/event_streams.hpp"
 #include "marathon/prober.hpp"
@@ -169,6 +170,7 @@ struct Shell::Impl {
     if (request.path == "/v2/events" || request.path == "/v2/events/") {
       return streams.handle(request, responder, common_headers());
     }
+    if (request.path == "/v2/backup" && request.method == "GET") return back_up(responder);
     if (flags.http_max_concurrent_requests && calls.size() >= *flags.http_max_concurrent_requests) {
       return responder.reply(render(refuse(503, "too many requests at once")));
     }
@@ -176,6 +178,16 @@ struct Shell::Impl {
     calls.emplace(call, responder);
     responder.on_disconnect([this, call] { calls.erase(call); });
     dispatch(HttpRequested{call, std::move(request)});
+  }
+
+  void back_up(const base::http::Responder& responder) {
+    auto text = take_backup(store);
+    if (!text) return responder.reply(render(refuse(503, text.error().message)));
+    base::http::Response response;
+    response.headers = common_headers();
+    response.headers.set("Content-Type", "application/x-ndjson");
+    response.body = std::move(*text);
+    responder.reply(std::move(response));
   }
 
   base::Result<uint16_t> start() {

@@ -7,8 +7,10 @@
 #include "base/http/client.hpp"
 #include "base/http/server.hpp"
 #include "base/strings.hpp"
+#include "base/testing/temporary_directory.hpp"
 #include "kernel/api/content.hpp"
 #include "kernel/api/mesos/v1/scheduler/scheduler.pb.h"
+#include "marathon/backup.hpp"
 #include "marathon/prober.hpp"
 
 namespace marathon {
@@ -255,6 +257,37 @@ TEST_F(ShellTest, whoever_comes_back_gets_the_events_it_missed) {
     EXPECT_TRUE(third.starts_with("event: event_stream_gap\r\ndata: {")) << third;
     call.cancel();
   }
+}
+
+TEST_F(ShellTest, a_backup_taken_while_it_runs_brings_everything_back) {
+  request("POST", "/v2/apps", R"({"id":"/g/kept","cmd":"echo \"ü\n\"","cpus":0.1,"mem":32})");
+  run_until([&] { return is_running("g/kept"); });
+  const auto backup = request("GET", "/v2/backup");
+  ASSERT_EQ(backup.status, 200);
+  const base::testing::TemporaryDirectory directory;
+  const std::string file = directory / "backup";
+  ASSERT_TRUE(base::write_file(file, backup.body));
+  EXPECT_FALSE(restore_backup(loop, *store, file)) << "only into an empty store";
+  const std::string shown = request("GET", "/v2/groups").body;
+  shell.reset();
+  store = std::move(base::open_store(loop, "memory:")).value();
+  ASSERT_TRUE(restore_backup(loop, *store, file));
+  start("127.0.0.1:" + std::to_string(master.port));
+  EXPECT_EQ(request("GET", "/v2/groups").body, shown);
+  EXPECT_TRUE(is_running("g/kept")) << "its task is known";
+  run_until([&] { return !master.calls.empty() && master.calls.back().type() != Call::SUBSCRIBE; });
+  // What is cut off or spoilt is refused whole.
+  for (size_t length = 0; length < backup.body.size(); length += 1 + length / 50) {
+    EXPECT_FALSE(parse_backup(backup.body.substr(0, length))) << length;
+  }
+  for (const char* text : {"", "{}\n", "[1,2]\n", "{\"backup\":\"marathon\",\"entries\":1}\n[\"a\"]\n",
+                           "{\"backup\":\"chronos\",\"entries\":0}\n", "{\"backup\":\"marathon\",\"entries\":\"x\"}\n"}) {
+    EXPECT_FALSE(parse_backup(text)) << text;
+  }
+  auto empty = std::move(base::open_store(loop, "memory:")).value();
+  ASSERT_TRUE(base::write_file(file, backup.body.substr(0, backup.body.size() - 1)));
+  EXPECT_FALSE(restore_backup(loop, *empty, file));
+  EXPECT_TRUE(empty->scan("").value().empty()) << "nothing is half-restored";
 }
 
 /// What comes of one probe of a server on a real socket.

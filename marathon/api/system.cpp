@@ -163,7 +163,8 @@ void handle_leader(const Request& request) {
   if (request.http.method != "DELETE") return method_not_allowed(request, "GET, DELETE");
   for (const char* option : {"backup", "restore"}) {
     if (request.query.has(option)) {
-      return request.refuse(501, std::string(option) + " is not supported; copy the store's file instead");
+      return request.refuse(501, std::string(option) +
+                                     " is not supported; use GET /v2/backup while it runs, and --restore=FILE at the start");
     }
   }
   request.reply_json(200, R"({"message":"Leadership abdicated"})");

@@ -1,0 +1,22 @@
+#pragma once
+
+// The whole store as text, taken while the scheduler runs, and back into an empty store before it starts.
+
+#include <string>
+
+#include "base/loop.hpp"
+#include "base/store/store.hpp"
+
+namespace marathon {
+
+/// One line of JSON for the head, `{"backup":"marathon","entries":N}`, then one for each record: `["key","value"]`. The
+/// store commits a change as a whole, so the records fit together whenever they are read.
+base::Result<std::string> take_backup(base::Store& store);
+
+/// The records of a backup; an error says what is wrong with the text. Cut off anywhere it is no backup.
+base::Result<base::StoreBatch> parse_backup(std::string_view text);
+
+/// Puts the backup in `path` into the store, which must be empty. Runs the loop until it is durable.
+base::Status restore_backup(base::Loop& loop, base::Store& store, const std::string& path);
+
+}  // namespace marathon
