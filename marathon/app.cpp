@@ -1,8 +1,15 @@
 #include "marathon/app.hpp"
 
+#include <algorithm>
 #include <tuple>
 
 namespace marathon {
+
+bool is_resident(const App& app) {
+  if (!app.container) return false;
+  const auto& volumes = app.container->volumes;
+  return std::any_of(volumes.begin(), volumes.end(), [](const Volume& v) { return v.persistent_mb.has_value(); });
+}
 
 size_t port_count(const App& app) {
   if (uses_host_network(app)) return app.port_definitions.size();

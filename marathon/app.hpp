@@ -52,6 +52,7 @@ struct Volume {
   std::string container_path;
   std::string host_path;
   std::string mode = "RO";
+  std::optional<int64_t> persistent_mb;  // a persistent volume on the root disk, of that many MiB; has no host path
   bool operator==(const Volume&) const = default;
 };
 
@@ -201,6 +202,9 @@ using AppPtr = std::shared_ptr<const App>;
 inline bool uses_host_network(const App& app) {
   return app.networks.empty() || app.networks.front().mode == NetworkMode::Host;
 }
+
+/// It has persistent volumes: its instances stay where these are.
+bool is_resident(const App& app);
 
 /// The number of ports the app declares, in its definitions or its container's mappings.
 size_t port_count(const App& app);

@@ -88,6 +88,22 @@ void read_docker(const Fields& docker, Container& container, Violations& rules) 
   }
 }
 
+void read_persistent(const Fields& fields, Volume& volume, Violations& rules) {
+  int64_t size = 0;
+  if (!fields.has("size")) fields.fail("size", "error.path.missing");
+  fields.get_int("size", size, 0, int64_t{1} << 40);
+  size_t type = 0;
+  if (fields.get_choice("type", {"root", "path", "mount"}, type) && type != 0)
+    rules.add(fields.path_of("type"), "only persistent volumes of type root are supported");
+  for (const char* name : {"maxSize", "profileName"})
+    if (fields.has(name)) rules.add(fields.path_of(name), "is not supported for persistent volumes of type root");
+  if (const json::value* constraints = fields.find("constraints");
+      constraints && constraints->is_array() && !constraints->get_array().empty())
+    rules.add(fields.path_of("constraints"), "Constraints on root volumes are not supported");
+  volume.persistent_mb = size;
+  volume.mode = "RW";
+}
+
 void read_container(const Fields& fields, App& app, Violations& rules) {
   fields.get_object("container", [&](const Fields& item) {
     Container container;
@@ -105,10 +121,11 @@ void read_container(const Fields& fields, App& app, Violations& rules) {
       if (!v.get("containerPath", volume.container_path)) {
         v.fail("containerPath", "error.path.missing");
       }
-      for (const char* kind : {"persistent", "external", "secret"}) {
+      for (const char* kind : {"external", "secret"}) {
         if (v.has(kind)) rules.add(v.path_of(kind), std::string(kind) + " volumes are not supported");
       }
       v.get("hostPath", volume.host_path);
+      v.get_object("persistent", [&](const Fields& p) { read_persistent(p, volume, rules); });
       size_t mode = volume.mode == "RO" ? 0 : 1;
       if (v.get_choice("mode", {"RO", "RW"}, mode)) volume.mode = mode == 0 ? "RO" : "RW";
       container.volumes.push_back(std::move(volume));
@@ -369,6 +386,7 @@ App decode_app(const json::object& body, const AppDefaults& defaults, Violations
       it != app.labels.end() && it->second == "true") {
     app.upgrade_strategy = {0, 0};
   }
+  if (is_resident(app)) app.upgrade_strategy = {0.5, 0};
   read_upgrade_strategy(fields, app);
   fields.get("acceptedResourceRoles", app.accepted_resource_roles);
   if (const json::value* roles = fields.find("acceptedResourceRoles");
@@ -384,6 +402,7 @@ App decode_app(const json::object& body, const AppDefaults& defaults, Violations
   size_t selection = 0;
   fields.get_choice("killSelection", {"YOUNGEST_FIRST", "OLDEST_FIRST"}, selection);
   app.kill_selection = static_cast<KillSelection>(selection);
+  app.unreachable_strategy.disabled = is_resident(app);
   read_unreachable_strategy(fields, app);
   bool tty = false;
   if (fields.get("tty", tty)) app.tty = tty;

@@ -234,7 +234,7 @@ TEST(Validation, rules_are_named_by_path) {
       {R"({"id":"a","cmd":"x","env":{"A":{"secret":"s"}}})", "/env/A: Feature secrets is not enabled"},
       {R"({"id":"a","cmd":"x","uris":["a"],"fetch":[{"uri":"b"}]})", "may not be set in conjunction with fetch"},
       {R"({"id":"a","cmd":"x","container":{"type":"MESOS","volumes":[{"containerPath":"d","persistent":{"size":1}}]}})",
-       "persistent volumes are not supported"},
+       "persistent volumes need a role"},
   };
   for (const Case& c : cases) {
     const std::string errors = errors_of(c.body);

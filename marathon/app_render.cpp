@@ -67,8 +67,18 @@ void write_container(Writer& w, const Container& container, bool host_network) {
   for (const Volume& volume : container.volumes) {
     w.begin_object();
     w.field("containerPath", volume.container_path);
-    w.field("hostPath", volume.host_path);
+    if (!volume.persistent_mb) w.field("hostPath", volume.host_path);
     w.field("mode", volume.mode);
+    if (volume.persistent_mb) {
+      w.key("persistent");
+      w.begin_object();
+      w.field("size", *volume.persistent_mb);
+      w.field("type", "root");
+      w.key("constraints");
+      w.begin_array();
+      w.end_array();
+      w.end_object();
+    }
     w.end_object();
   }
   w.end_array();
@@ -286,6 +296,13 @@ std::string render_app_open(const App& app) {
   }
   if (app.tty) w.field("tty", *app.tty);
   write_unreachable_strategy(w, app.unreachable_strategy);
+  if (is_resident(app)) {
+    w.key("residency");
+    w.begin_object();
+    w.field("relaunchEscalationTimeoutSeconds", 3600);
+    w.field("taskLostBehavior", "WAIT_FOREVER");
+    w.end_object();
+  }
   w.key("upgradeStrategy");
   w.begin_object();
   write_number_field(w, "maximumOverCapacity", app.upgrade_strategy.maximum_over_capacity);

@@ -185,6 +185,7 @@ base::Result<Flags> Flags::parse(int argc, const char* const* argv,
 Policy Flags::policy() const {
   Policy p;
   p.defaults.role = mesos_role;
+  p.principal = mesos_authentication_principal.value_or("");
   p.defaults.network_name = default_network_name.value_or("");
   p.defaults.bridge_name = mesos_bridge_name;
   p.validation.role = mesos_role;

@@ -37,8 +37,21 @@ enum class Condition {
   Unknown,
 };
 
-/// Decommissioned: to be killed and forgotten.
-enum class Goal { Running, Decommissioned };
+/// Stopped: killed, but its reservation waits until it is wanted again. Decommissioned: to be killed and forgotten.
+enum class Goal { Running, Stopped, Decommissioned };
+
+struct LocalVolume {
+  std::string container_path, uuid;
+  bool operator==(const LocalVolume&) const = default;
+};
+
+/// Resources and volumes on an agent that are kept for one instance, whether its task runs or not.
+struct Reservation {
+  std::string id;        // the label that its resources carry: the task that it was made for
+  std::string agent_id;
+  bool confirmed = false;  // seen: a task ran on it
+  std::vector<LocalVolume> volumes;
+};
 
 constexpr bool is_terminal(Condition c) { return c >= Condition::Finished; }
 constexpr bool is_active(Condition c) {
@@ -76,6 +89,8 @@ struct Instance {
   std::vector<std::string> ip_addresses;
   std::string state;  // last task state heard, such as "TASK_RUNNING"; empty: none
   std::optional<base::Time> staged_at, started_at, unreachable_at;
+
+  std::optional<Reservation> reservation;  // of a resident app; stays when the task ends
 
   // Not stored: learnt anew after a restart.
   std::vector<Health> health;          // one per health check of the definition

@@ -9,6 +9,7 @@
 #include "marathon/events_out.hpp"
 #include "marathon/health.hpp"
 #include "marathon/records.hpp"
+#include "marathon/residency.hpp"
 
 namespace marathon {
 namespace {
@@ -52,6 +53,20 @@ Condition condition_of(const pb::TaskStatus& status) {
     case pb::TASK_UNKNOWN: return Condition::Unknown;
   }
   return Condition::Unknown;
+}
+
+/// The task did not come to its agent, so nothing says that what it was to run on exists.
+bool is_refused(const pb::TaskStatus& status) {
+  switch (status.state()) {
+    case pb::TASK_ERROR:
+    case pb::TASK_LOST:
+    case pb::TASK_DROPPED:
+    case pb::TASK_UNREACHABLE:
+    case pb::TASK_GONE:
+    case pb::TASK_GONE_BY_OPERATOR:
+    case pb::TASK_UNKNOWN: return true;
+    default: return false;
+  }
 }
 
 bool is_failure(pb::TaskState state) {
@@ -133,8 +148,7 @@ void record_failure(Turn& turn, AppRun& run, const Instance& instance, const pb:
   run.last_failure = std::move(failure);
 }
 
-/// Makes the instance wait for its next launch.
-void reschedule(Turn& turn, AppRun& run, Instance& instance) {
+void clear_task(Turn& turn, Instance& instance) {
   turn.state.tasks.erase(instance.task_id);
   instance.task_id.clear();
   instance.agent_id.clear();
@@ -149,10 +163,22 @@ void reschedule(Turn& turn, AppRun& run, Instance& instance) {
   instance.started_at.reset();
   instance.unreachable_at.reset();
   instance.kill_requested = instance.killed_for_health = false;
+}
+
+/// Makes the instance wait for its next launch.
+void reschedule(Turn& turn, AppRun& run, Instance& instance) {
+  clear_task(turn, instance);
   if (run.target) instance.version = run.target->version;
   set_condition(turn, run, instance, Condition::Scheduled);
   save(turn, instance);
   want_offers(turn, run);
+}
+
+/// Without a task, and not wanting one.
+void park(Turn& turn, AppRun& run, Instance& instance) {
+  clear_task(turn, instance);
+  set_condition(turn, run, instance, Condition::Killed);
+  save(turn, instance);
 }
 
 void drop_kill(Turn& turn, const Instance& instance) {
@@ -185,8 +211,14 @@ void on_terminal(Turn& turn, AppRun& run, Instance& instance, const pb::TaskStat
   } else if (condition != Condition::Killed && condition != Condition::Unknown) {
     increase_backoff(turn, run);
   }
+  if (instance.reservation) {
+    // One that was never confirmed may not exist; the agent's operator gave the other up.
+    const bool lost = status.state() == pb::TASK_GONE_BY_OPERATOR || !instance.reservation->confirmed;
+    if (lost) give_back(turn, instance);
+    if (instance.goal == Goal::Stopped && run.target) return park(turn, run, instance);
+  }
   const bool wanted = instance.goal == Goal::Running && run.target &&
-                      !is_being_replaced(turn.state, run, instance);
+                      (is_resident(*run.target) || !is_being_replaced(turn.state, run, instance));
   if (wanted) {
     reschedule(turn, run, instance);
   } else {
@@ -292,6 +324,7 @@ void forget(Turn& turn, AppRun& run, InstanceId id) {
     turn.state.launchable.erase(app);
   }
   turn.state.tasks.erase(instance.task_id);
+  give_back(turn, instance);
   const bool stored = instance.incarnation > 0;
   run.instances.erase(it);
   if (stored) commit(turn, {{instance_key(id), std::nullopt}});
@@ -304,6 +337,32 @@ void kill_task(Turn& turn, Instance& instance) {
   const std::pair key{instance.app, instance.id};
   if (!turn.state.kills_in_flight.contains(key)) turn.state.kills_waiting.insert(key);
   pump_kills(turn, false);
+}
+
+void stop_instance(Turn& turn, AppRun& run, Instance& instance) {
+  if (!instance.reservation) return decommission(turn, run, instance.id);
+  instance.goal = Goal::Stopped;
+  if (instance.task_id.empty()) return park(turn, run, instance);
+  save(turn, instance);
+  touch(turn, instance.app);
+  kill_task(turn, instance);
+}
+
+int64_t resume_instances(Turn& turn, AppRun& run, int64_t count) {
+  int64_t resumed = 0;
+  for (auto& [id, instance] : run.instances) {
+    if (resumed >= count) break;
+    if (instance.goal != Goal::Stopped) continue;
+    instance.goal = Goal::Running;
+    ++resumed;
+    // One whose task is still ending is launched again when it has.
+    if (instance.task_id.empty()) {
+      reschedule(turn, run, instance);
+    } else {
+      save(turn, instance);
+    }
+  }
+  return resumed;
 }
 
 void decommission(Turn& turn, AppRun& run, InstanceId id) {
@@ -359,6 +418,7 @@ void on_task_status(Turn& turn, const pb::TaskStatus& status) {
   }
   const std::string state = pb::TaskState_Name(status.state());
   const bool is_news = state != instance->state || condition != instance->condition;
+  if (instance->reservation && !is_refused(status)) instance->reservation->confirmed = true;
   instance->state = state;
   copy_addresses(status, *instance);
   if (is_news) publish_status_update(turn, *instance, status.message());

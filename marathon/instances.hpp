@@ -22,6 +22,12 @@ void want_offers(Turn& turn, AppRun& run);
 /// Gives the instance up: killed, and forgotten when it has ended.
 void decommission(Turn& turn, AppRun& run, InstanceId id);
 
+/// Ends the instance's task for now: what is reserved for it is kept until it is wanted again. For resident apps.
+void stop_instance(Turn& turn, AppRun& run, Instance& instance);
+
+/// Lets stopped instances go on, at most `count`; returns how many.
+int64_t resume_instances(Turn& turn, AppRun& run, int64_t count);
+
 /// Kills the task; the instance is launched anew.
 void kill_task(Turn& turn, Instance& instance);
 

@@ -7,6 +7,7 @@
 #include "kernel/api/mesos/v1/scheduler/scheduler.pb.h"
 #include "marathon/instances.hpp"
 #include "marathon/records.hpp"
+#include "marathon/residency.hpp"
 #include "marathon/task_info.hpp"
 
 namespace marathon {
@@ -37,7 +38,12 @@ struct Launch {
 struct OfferUse {
   Offer offer;
   std::vector<Launch> launches;
+  std::vector<pb::Offer::Operation> releases;  // of what nobody owns
+  bool empty() const { return launches.empty() && releases.empty(); }
 };
+
+/// No offer is needed, neither to launch something nor to give something back.
+bool is_idle(const State& state) { return state.launchable.empty() && state.releases.empty(); }
 
 bool is_delayed(const AppRun& run, base::Time now) { return run.backoff && run.backoff->until() > now; }
 
@@ -54,7 +60,8 @@ std::vector<Candidate> candidates(Turn& turn, size_t offers) {
     }
     for (auto& [key, instance] : run.instances) {
       if (instance.condition == Condition::Scheduled) {
-        if (instance.goal == Goal::Running) candidate.waiting.push_back(key);
+        // Who has a reservation waits for that: see place_residents().
+        if (instance.goal == Goal::Running && !instance.reservation) candidate.waiting.push_back(key);
       }
     }
     if (!run.target->constraints.empty()) candidate.placed = counted_instances(run);
@@ -97,6 +104,9 @@ void provision(Turn& turn, AppRun& run, Instance& instance, const Offer& offer,
     }
   }
   instance.host_ports = placement.host_ports;
+  if (is_resident(*run.target) && !instance.reservation) {
+    instance.reservation = make_reservation(*run.target, instance, turn.random);
+  }
   instance.staged_at = turn.now.time;
   instance.health.clear();
   instance.readiness.clear();
@@ -131,6 +141,45 @@ bool place_one(Turn& turn, Candidate& candidate, std::vector<OfferUse>& uses, si
   return false;
 }
 
+/// Those who own something in an offer come first; for those who wait for theirs in vain it is noted why.
+void place_residents(Turn& turn, std::vector<OfferUse>& uses) {
+  for (const PathId& id : std::set<PathId>(turn.state.launchable)) {
+    AppRun& run = *find_run(turn.state, id);
+    if (!run.target || !is_resident(*run.target) || is_delayed(run, turn.now.time)) continue;
+    std::vector<Instance*> waiting;
+    for (auto& [key, instance] : run.instances) {
+      if (instance.condition == Condition::Scheduled && instance.goal == Goal::Running && instance.reservation) {
+        waiting.push_back(&instance);
+      }
+    }
+    for (Instance* instance : waiting) {
+      for (OfferUse& use : uses) {
+        Reject why{};
+        auto placement = match_reserved(use.offer, *run.target, *instance, turn.policy.match, turn.now.time,
+                                        turn.random, why);
+        if (!placement) {
+          remember_refusal(turn, run, use.offer, why);
+          continue;
+        }
+        remember_use(turn, run, use.offer);
+        provision(turn, run, *instance, use.offer, *placement);
+        use.launches.push_back({instance->app, instance->id, instance->task_id, run.target, std::move(*placement)});
+        break;
+      }
+    }
+  }
+}
+
+/// What an offer has of reservations that belong to no instance goes back to everybody.
+void find_releases(Turn& turn, OfferUse& use) {
+  if (!may_release(turn.state)) return;
+  for (const auto& [id, resources] : use.offer.reserved) {
+    if (find_reservation(turn.state, id)) continue;
+    turn.state.releases.try_emplace(id, turn.now.time);
+    for (auto& operation : release(use.offer, id, turn.random)) use.releases.push_back(std::move(operation));
+  }
+}
+
 void decline(Turn& turn, const std::vector<std::string>& offers) {
   if (offers.empty() || !turn.state.subscribed) return;
   auto call = std::make_shared<Call>();
@@ -152,8 +201,14 @@ void take_back(Turn& turn, const OfferUse& use) {
     turn.state.tasks.erase(launch.task);
     instance->task_id.clear();
     instance->staged_at.reset();
+    // It was never asked for.
+    if (instance->reservation && !instance->reservation->confirmed) instance->reservation.reset();
     if (instance->goal == Goal::Decommissioned) {
       forget(turn, run, launch.instance);
+      continue;
+    }
+    if (instance->goal == Goal::Stopped) {
+      stop_instance(turn, run, *instance);
       continue;
     }
     set_condition(turn, run, *instance, Condition::Scheduled);
@@ -169,6 +224,7 @@ void accept(Turn& turn, const OfferUse& use) {
   auto call = std::make_shared<Call>();
   call->set_type(Call::ACCEPT);
   call->mutable_accept()->add_offer_ids()->set_value(use.offer.id);
+  for (const auto& release : use.releases) *call->mutable_accept()->add_operations() = release;
   pb::Offer::Operation operation;
   operation.set_type(pb::Offer::Operation::LAUNCH);
   for (const Launch& launch : use.launches) {
@@ -178,18 +234,26 @@ void accept(Turn& turn, const OfferUse& use) {
       forget(turn, *find_run(turn.state, launch.app), launch.instance);
       continue;
     }
-    build_task(*launch.definition, *instance, launch.placement, use.offer, turn.policy.env_vars_prefix,
-               *operation.mutable_launch()->add_task_infos());
+    auto& task = *operation.mutable_launch()->add_task_infos();
+    build_task(*launch.definition, *instance, launch.placement, use.offer, turn.policy.env_vars_prefix, task);
+    if (!instance->reservation || instance->reservation->id != launch.task) continue;
+    const std::string& framework = turn.state.framework_id;
+    for (auto& reserving : reserve(*launch.definition, *instance, launch.placement, use.offer, turn.policy, framework)) {
+      *call->mutable_accept()->add_operations() = std::move(reserving);
+    }
+    use_new_reservation(*launch.definition, *instance, launch.placement, use.offer, turn.policy, framework, task);
+    turn.count("mesos.offer-operations.reserve");
   }
-  if (operation.launch().task_infos_size() == 0) return decline(turn, {use.offer.id});
+  if (operation.launch().task_infos_size() == 0 && use.releases.empty()) return decline(turn, {use.offer.id});
   const bool more = use.launches.size() >= turn.policy.max_instances_per_offer;
-  *call->mutable_accept()->add_operations() = std::move(operation);
+  const bool launches = operation.launch().task_infos_size() > 0;
+  if (launches) *call->mutable_accept()->add_operations() = std::move(operation);
   call->mutable_accept()->mutable_filters()->set_refuse_seconds(
       more ? 0 : std::chrono::duration<double>(turn.policy.decline_offer).count());
   if (!more) turn.state.filters_set = true;
   turn.out.send(std::move(call));
   turn.count("mesos.offers.used");
-  turn.count("mesos.offer-operations.launch");
+  if (launches) turn.count("mesos.offer-operations.launch");
 }
 
 /// The records could not be stored: nothing is launched.
@@ -225,7 +289,10 @@ std::vector<const Instance*> counted_instances(const AppRun& run) {
 void on_offers(Turn& turn, const pb::scheduler::Event_Offers& message) {
   turn.count("mesos.offers.incoming", static_cast<uint64_t>(message.offers_size()));
   std::vector<OfferUse> uses;
-  for (const pb::Offer& offer : message.offers()) uses.push_back({decode_offer(offer), {}});
+  for (const pb::Offer& offer : message.offers()) uses.push_back({decode_offer(offer, turn.state.framework_id), {}, {}});
+  for (OfferUse& use : uses) find_releases(turn, use);
+  place_residents(turn, uses);
+  forget_old_releases(turn);
   std::vector<Candidate> waiting = candidates(turn, uses.size());
   // Round robin: one instance of each app per round, each starting at the offer after the last one used.
   size_t next = 0;
@@ -240,7 +307,7 @@ void on_offers(Turn& turn, const pb::scheduler::Event_Offers& message) {
   std::vector<Write> writes;
   std::vector<OfferUse> used;
   for (OfferUse& use : uses) {
-    if (use.launches.empty()) {
+    if (use.empty()) {
       unused.push_back(use.offer.id);
       continue;
     }
@@ -251,7 +318,7 @@ void on_offers(Turn& turn, const pb::scheduler::Event_Offers& message) {
     used.push_back(std::move(use));
   }
   decline(turn, unused);
-  if (turn.state.launchable.empty() && turn.policy.suppress_offers && !turn.state.suppressed) {
+  if (is_idle(turn.state) && turn.policy.suppress_offers && !turn.state.suppressed) {
     turn.out.set_timer("suppress", turn.now.instant + kIdleBeforeSuppress);
   }
   if (used.empty()) return;
@@ -278,7 +345,7 @@ void ask_for_offers(Turn& turn) {
 
 void suppress_when_idle(Turn& turn) {
   State& state = turn.state;
-  if (!state.subscribed || state.suppressed || !state.launchable.empty()) return;
+  if (!state.subscribed || state.suppressed || !is_idle(state)) return;
   auto call = std::make_shared<Call>();
   call->set_type(Call::SUPPRESS);
   call->mutable_suppress()->add_roles(turn.policy.defaults.role);

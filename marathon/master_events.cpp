@@ -7,6 +7,7 @@
 #include "marathon/instances.hpp"
 #include "marathon/launching.hpp"
 #include "marathon/records.hpp"
+#include "marathon/residency.hpp"
 
 namespace marathon {
 namespace {
@@ -30,7 +31,7 @@ void on_subscribed(Turn& turn, const pb::scheduler::Event_Subscribed& subscribed
   state.subscribed = true;
   state.suppressed = false;
   state.filters_set = again;  // the master keeps those of the subscription before
-  state.demand = !state.launchable.empty();
+  state.demand = !state.launchable.empty() || !state.releases.empty();
   state.master = master_address(subscribed.master_info());
   if (!again) store_framework_id(turn);
   turn.out.trace(TraceLevel::Info,
@@ -79,6 +80,8 @@ void on_master_event(Turn& turn, const pb::scheduler::Event& event) {
     case pb::scheduler::Event::SUBSCRIBED: return on_subscribed(turn, event.subscribed());
     case pb::scheduler::Event::OFFERS: return on_offers(turn, event.offers());
     case pb::scheduler::Event::UPDATE: return on_task_status(turn, event.update().status());
+    case pb::scheduler::Event::UPDATE_OPERATION_STATUS:
+      return on_operation_status(turn, event.update_operation_status().status());
     case pb::scheduler::Event::MESSAGE: return on_message(turn, event.message());
     case pb::scheduler::Event::ERROR: return on_error(turn, event.error().message());
     // A rescinded offer that we are about to use comes back as TASK_DROPPED.

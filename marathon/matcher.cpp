@@ -4,11 +4,13 @@
 
 #include "marathon/constraints.hpp"
 #include "marathon/ports.hpp"
+#include "marathon/residency.hpp"
 
 namespace marathon {
 namespace {
 
 std::vector<std::string> accepted_roles(const App& app) {
+  if (is_resident(app)) return {"*"};  // what is reserved for it is made of what nobody has
   if (!app.accepted_resource_roles.empty()) return app.accepted_resource_roles;
   return {app.role, "*"};
 }
@@ -37,12 +39,6 @@ void take(std::vector<ScalarPiece>& pieces, const std::vector<std::string>& role
   }
 }
 
-bool in_maintenance(const Offer& offer, const MatchPolicy& policy, base::Time now) {
-  if (!policy.maintenance_mode || !offer.unavailable_from) return false;
-  if (now < *offer.unavailable_from - policy.draining) return false;
-  return !offer.unavailable_until || now < *offer.unavailable_until;
-}
-
 bool region_fits(const Offer& offer, const App& app, const MatchPolicy& policy) {
   for (const Constraint& constraint : app.constraints) {
     if (constraint.field == "@region" || constraint.field == "@zone") return true;
@@ -57,6 +53,12 @@ bool constraints_hold(const Offer& offer, const App& app, const std::vector<cons
 }
 
 }  // namespace
+
+bool in_maintenance(const Offer& offer, const MatchPolicy& policy, base::Time now) {
+  if (!policy.maintenance_mode || !offer.unavailable_from) return false;
+  if (now < *offer.unavailable_from - policy.draining) return false;
+  return !offer.unavailable_until || now < *offer.unavailable_until;
+}
 
 std::string_view reject_name(Reject reject) {
   constexpr std::array<std::string_view, kRejects> kNames = {
@@ -81,7 +83,7 @@ std::optional<Placement> match(Offer& offer, const App& app, const std::vector<c
   }
   if (in_maintenance(offer, policy, now)) return refuse(Reject::AgentMaintenance);
   const int64_t cpus = thousandths(app.cpus), mem = thousandths(app.mem);
-  const int64_t disk = thousandths(app.disk), gpus = thousandths(app.gpus);
+  const int64_t disk = thousandths(app.disk) + volume_disk(app), gpus = thousandths(app.gpus);
   if (available(offer.cpus, roles) < cpus) return refuse(Reject::InsufficientCpus);
   if (available(offer.mem, roles) < mem) return refuse(Reject::InsufficientMemory);
   if (available(offer.disk, roles) < disk) return refuse(Reject::InsufficientDisk);

@@ -55,6 +55,9 @@ struct MatchPolicy {
   bool gpu_restricted = true;
 };
 
+/// The agent is being worked on, or will be soon.
+bool in_maintenance(const Offer& offer, const MatchPolicy& policy, base::Time now);
+
 /// Takes the resources out of `offer` and says which, or leaves it alone and says in `reject` why not. `placed` are the
 /// instances that constraints count.
 std::optional<Placement> match(Offer& offer, const App& app, const std::vector<const Instance*>& placed,

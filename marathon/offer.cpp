@@ -54,7 +54,7 @@ bool is_plain(const mesos::v1::Resource& resource) {
   }
   const auto ours = [](const mesos::v1::Labels& labels) {
     for (const auto& label : labels.labels()) {
-      if (label.key() == "marathon_framework_id") return true;
+      if (label.key() == kFrameworkLabel) return true;
     }
     return false;
   };
@@ -62,6 +62,12 @@ bool is_plain(const mesos::v1::Resource& resource) {
     if (ours(reservation.labels())) return false;
   }
   return !ours(resource.reservation().labels());
+}
+
+std::string label_of(const mesos::v1::Labels& labels, std::string_view key) {
+  for (const auto& label : labels.labels())
+    if (label.key() == key) return label.value();
+  return {};
 }
 
 void add_ports(Offer& offer, const mesos::v1::Resource& resource, const std::string& role, int index) {
@@ -73,7 +79,7 @@ void add_ports(Offer& offer, const mesos::v1::Resource& resource, const std::str
 
 }  // namespace
 
-Offer decode_offer(const mesos::v1::Offer& message) {
+Offer decode_offer(const mesos::v1::Offer& message, const std::string& framework) {
   Offer offer;
   offer.id = message.id().value();
   offer.agent_id = message.agent_id().value();
@@ -86,6 +92,11 @@ Offer decode_offer(const mesos::v1::Offer& message) {
   }
   for (int i = 0; i < message.resources_size(); ++i) {
     const mesos::v1::Resource& resource = message.resources(i);
+    if (!framework.empty() && resource.reservations_size() > 0) {
+      const auto& labels = resource.reservations(resource.reservations_size() - 1).labels();
+      const std::string id = label_of(labels, kTaskLabel);
+      if (!id.empty() && label_of(labels, kFrameworkLabel) == framework) offer.reserved[id].push_back(i);
+    }
     if (!is_plain(resource)) continue;
     const std::string role = reserved_role(resource);
     if (resource.name() == "ports") {

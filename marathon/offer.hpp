@@ -40,11 +40,17 @@ struct Offer {
   std::map<std::string, std::string> attributes;
   std::vector<ScalarPiece> cpus, mem, disk, gpus;  // reserved ones first
   std::vector<PortPiece> ports;
+  std::map<std::string, std::vector<int>> reserved;  // by reservation of ours: indexes of its resources
   std::optional<base::Time> unavailable_from, unavailable_until;
   std::shared_ptr<const mesos::v1::Offer> message;
 };
 
-Offer decode_offer(const mesos::v1::Offer& message);
+/// The labels of a reservation for one of our instances.
+inline constexpr std::string_view kFrameworkLabel = "marathon_framework_id";
+inline constexpr std::string_view kTaskLabel = "marathon_task_id";
+
+/// `framework`: whose reservations are ours; empty: nobody's.
+Offer decode_offer(const mesos::v1::Offer& message, const std::string& framework = {});
 
 /// The value of a constraint's field on an agent: its host name, fault domain or an attribute.
 std::optional<std::string> field_value(const Offer& offer, const std::string& field);

@@ -35,6 +35,7 @@ struct Policy {
   base::Duration mass_failure_hold = base::seconds(300);  // 0: health checks that fail all at once kill at once
   bool in_place_changes = false;        // what tasks do not see restarts none of them
   bool suppress_offers = true;
+  std::string principal;         // of the framework; empty: none
   std::string env_vars_prefix;
   bool force_app_delete = true;  // an app's own deployment never blocks its deletion
 };

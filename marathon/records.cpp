@@ -79,6 +79,37 @@ Group read_group(const Fields& fields) {
   return group;
 }
 
+void write_reservation(Writer& w, const Reservation& reservation) {
+  w.key("reservation");
+  w.begin_object();
+  w.field("id", reservation.id);
+  w.field("agent", reservation.agent_id);
+  w.field("confirmed", reservation.confirmed);
+  w.key("volumes");
+  w.begin_array();
+  for (const LocalVolume& volume : reservation.volumes) {
+    w.begin_object();
+    w.field("path", volume.container_path);
+    w.field("uuid", volume.uuid);
+    w.end_object();
+  }
+  w.end_array();
+  w.end_object();
+}
+
+Reservation read_reservation(const Fields& fields) {
+  Reservation out;
+  if (!fields.get("id", out.id)) fields.fail("id", "missing");
+  if (!fields.get("agent", out.agent_id)) fields.fail("agent", "missing");
+  fields.get("confirmed", out.confirmed);
+  fields.get_objects("volumes", [&](const Fields& item) {
+    LocalVolume volume;
+    if (!item.get("path", volume.container_path) || !item.get("uuid", volume.uuid)) item.fail("path", "missing");
+    out.volumes.push_back(std::move(volume));
+  });
+  return out;
+}
+
 }  // namespace
 
 std::string app_key(const PathId& id, Version version) { return "app:" + id + "@" + iso(version); }
@@ -87,6 +118,7 @@ std::string group_key(const PathId& id) { return "group:" + id; }
 std::string instance_key(const InstanceId& id) { return std::string(kInstancePrefix) + id; }
 std::string deployment_key(const std::string& id) { return "deployment:" + id; }
 std::string failure_key(const PathId& app) { return "failure:" + app; }
+std::string release_key(const std::string& reservation) { return std::string(kReleasePrefix) + reservation; }
 
 std::string tree_key(Version version) { return "tree:" + iso(version); }
 
@@ -99,6 +131,7 @@ std::string encode_instance(const Instance& instance) {
   w.field("version", iso(instance.version));
   w.field("condition", condition_name(instance.condition));
   w.field("decommissioned", instance.goal == Goal::Decommissioned);
+  if (instance.goal == Goal::Stopped) w.field("stopped", true);
   w.field("incarnation", instance.incarnation);
   w.field("since", iso(instance.since));
   if (!instance.task_id.empty()) {
@@ -119,6 +152,7 @@ std::string encode_instance(const Instance& instance) {
     write_time(w, "startedAt", instance.started_at);
     write_time(w, "unreachableAt", instance.unreachable_at);
   }
+  if (instance.reservation) write_reservation(w, *instance.reservation);
   w.end_object();
   return text;
 }
@@ -137,7 +171,11 @@ base::Result<Instance> decode_instance(const std::string& text) {
     }
     bool decommissioned = false;
     fields.get("decommissioned", decommissioned);
+    bool stopped = false;
+    fields.get("stopped", stopped);
+    if (stopped) out.goal = Goal::Stopped;
     if (decommissioned) out.goal = Goal::Decommissioned;
+    fields.get_object("reservation", [&](const Fields& item) { out.reservation = read_reservation(item); });
     fields.get_int("incarnation", out.incarnation);
     read_time(fields, "since", out.since);
     fields.get("task", out.task_id);

@@ -6,6 +6,7 @@
 //   group:<id>            a group                 instance:<id>    one that was launched at least once
 //   deployment:<id>       one under way           failure:<app>    the app's last task failure
 //   tree:<version>        what a change replaced, for versions of groups
+//   release:<reservation> resources and volumes to be given back
 //   framework-id          given by the master     schema           version of this layout
 
 #include <string>
@@ -25,6 +26,8 @@ std::string instance_key(const InstanceId& id);
 std::string deployment_key(const std::string& id);
 std::string failure_key(const PathId& app);
 std::string tree_key(Version version);
+inline constexpr std::string_view kReleasePrefix = "release:";
+std::string release_key(const std::string& reservation);
 inline constexpr const char* kFrameworkIdKey = "framework-id";
 inline constexpr const char* kSchemaKey = "schema";
 

@@ -21,6 +21,7 @@ using Records = std::vector<std::pair<std::string, std::string>>;
 void bad_record(Turn& turn, const std::string& key, const std::string& why) {
   turn.out.trace(TraceLevel::Error, fmt::format("the stored record '{}' is left aside: {}", key, why));
   turn.count("persistence.bad-records");
+  turn.state.records_missing = true;
 }
 
 template <class Handle>
@@ -141,6 +142,9 @@ void recover(Turn& turn, const Recovered& stored) {
   recover_apps(turn, records);
   recover_instances(turn, records);
   recover_deployments(turn, records);
+  each_record(records, kReleasePrefix, [&](const std::string&, const std::string& id, const std::string& since) {
+    state.releases[id] = base::parse_iso8601(since).value_or(turn.now.time);
+  });
   each_record(records, "failure:", [&](const std::string& key, const PathId& app, const std::string& text) {
     auto failure = decode_failure(text);
     if (!failure) return bad_record(turn, key, failure.error().message);
@@ -159,6 +163,8 @@ void recover(Turn& turn, const Recovered& stored) {
       Instance& instance = run.instances.at(key);
       if (instance.goal == Goal::Decommissioned) {
         decommission(turn, run, key);
+      } else if (instance.goal == Goal::Stopped) {
+        if (!instance.task_id.empty()) kill_task(turn, instance);
       } else if (instance.condition == Condition::Running) {
         on_running(turn, run, instance, std::nullopt);
       } else {

@@ -23,9 +23,35 @@ std::vector<const Instance*> counting(const AppRun& run) {
   return list;
 }
 
-bool any_decommissioned(const AppRun& run) {
-  return std::any_of(run.instances.begin(), run.instances.end(),
-                     [](const auto& entry) { return entry.second.goal == Goal::Decommissioned; });
+/// Some are being given up, or stopped and not yet ended.
+bool any_ending(const AppRun& run) {
+  return std::any_of(run.instances.begin(), run.instances.end(), [](const auto& entry) {
+    const Instance& instance = entry.second;
+    return instance.goal == Goal::Decommissioned || (instance.goal == Goal::Stopped && !instance.task_id.empty() &&
+            instance.condition != Condition::Unreachable);
+  });
+}
+
+/// Some end, to go on as another version with what is reserved for them.
+bool any_leaving(const AppRun& run) {
+  return std::any_of(run.instances.begin(), run.instances.end(), [&](const auto& entry) {
+    return entry.second.reservation && entry.second.kill_requested && is_outdated(run, entry.second);
+  });
+}
+
+/// One too many.
+void retire(Turn& turn, AppRun& run, const InstanceId& id) {
+  const auto it = run.instances.find(id);
+  if (it == run.instances.end()) return;
+  if (is_resident(*run.target)) return stop_instance(turn, run, it->second);
+  decommission(turn, run, id);
+}
+
+/// Its task makes room for one of the new version: on the same resources when they are its own.
+void replace_task(Turn& turn, AppRun& run, const InstanceId& id) {
+  Instance& instance = run.instances.at(id);
+  if (!instance.reservation) return decommission(turn, run, id);
+  kill_task(turn, instance);
 }
 
 const AppChange* change_of(const Deployment& deployment, const PathId& app) {
@@ -76,10 +102,10 @@ bool scale(Turn& turn, AppRun& run, const AppChange& change, Action& action) {
   const int64_t wanted = run.target->instances;
   if (!action.started) {
     action.started = true;
-    for (const InstanceId& id : change.kill_list) decommission(turn, run, id);
+    for (const InstanceId& id : change.kill_list) retire(turn, run, id);
   }
   restore_count(turn, run);
-  if (any_decommissioned(run)) return false;
+  if (any_ending(run)) return false;
   const bool grows = wanted > (change.from ? change.from->instances : 0);
   if (!grows) return true;
   ReadyCount ready(turn, run, action);
@@ -91,7 +117,8 @@ bool scale(Turn& turn, AppRun& run, const AppChange& change, Action& action) {
 std::vector<const Instance*> replaceable(const AppRun& run) {
   std::vector<const Instance*> old;
   for (const auto& [id, instance] : run.instances) {
-    if (instance.goal == Goal::Running && is_outdated(run, instance)) old.push_back(&instance);
+    const bool leaving = instance.kill_requested && instance.reservation;
+    if (instance.goal == Goal::Running && !leaving && is_outdated(run, instance)) old.push_back(&instance);
   }
   std::stable_sort(old.begin(), old.end(), [](const Instance* a, const Instance* b) {
     const bool ha = is_considered_healthy(*a), hb = is_considered_healthy(*b);
@@ -106,6 +133,7 @@ void start_replacing(Turn& turn, AppRun& run, Action& action) {
   reset_backoff(turn, run);
   UpgradeInput input;
   input.target = run.target->instances;
+  input.resident = is_resident(*run.target);
   for (const auto& [id, instance] : run.instances) {
     if (instance.goal != Goal::Running || instance.condition == Condition::UnreachableInactive) continue;
     // What waits for an offer has no task yet: it starts as the new version.
@@ -121,10 +149,11 @@ void start_replacing(Turn& turn, AppRun& run, Action& action) {
 /// The limits were taken when fewer instances ran than now, and nothing can move within them: what does not run well
 /// may go for nothing; else one more is allowed, as it would have been from the start.
 void get_unstuck(Turn& turn, AppRun& run, const Instance& next, Action& action) {
-  if (is_considered_healthy(next)) {
+  // A resident one can only be replaced where it is.
+  if (is_considered_healthy(next) && !next.reservation) {
     ++action.max_capacity;
   } else {
-    decommission(turn, run, next.id);
+    replace_task(turn, run, InstanceId(next.id));
   }
 }
 
@@ -137,6 +166,7 @@ bool replace(Turn& turn, AppRun& run, Action& action) {
     if (instance.condition == Condition::Scheduled && instance.goal == Goal::Running) {
       instance.version = run.target->version;
     }
+    if (instance.goal == Goal::Stopped && instance.task_id.empty()) continue;
     if (is_outdated(run, instance)) {
       ++old_alive;  // until it is confirmed to have ended
     } else if (counts(instance)) {
@@ -154,16 +184,17 @@ bool replace(Turn& turn, AppRun& run, Action& action) {
   for (int64_t i = 0; i < may_go; ++i) victims.push_back(old[static_cast<size_t>(i)]->id);
   for (const InstanceId& id : victims) {
     ++action.killed;
-    decommission(turn, run, id);
+    replace_task(turn, run, id);
   }
-  const bool waiting = fresh > ready || any_decommissioned(run);
+  const bool waiting = fresh > ready || any_ending(run) || any_leaving(run);
   if (may_go <= 0 && !waiting && ready < wanted && !old.empty() &&
       action.max_capacity <= old_alive + fresh) {
     get_unstuck(turn, run, *old.front(), action);
   }
   const int64_t room = action.max_capacity - old_alive - fresh;
-  schedule_instances(turn, run, std::max<int64_t>(0, std::min(wanted - fresh, room)));
-  return ready >= wanted && old_alive == 0 && !any_decommissioned(run);
+  const int64_t more = std::max<int64_t>(0, std::min(wanted - fresh, room));
+  schedule_instances(turn, run, more - resume_instances(turn, run, more));
+  return ready >= wanted && old_alive == 0 && !any_ending(run);
 }
 
 }  // namespace
@@ -178,7 +209,7 @@ bool is_outdated(const AppRun& run, const Instance& instance) {
 void stop_all(Turn& turn, AppRun& run) {
   std::vector<InstanceId> ids;
   for (const auto& [id, instance] : run.instances) {
-    if (instance.goal == Goal::Running) ids.push_back(id);
+    if (instance.goal != Goal::Decommissioned) ids.push_back(id);
   }
   for (const InstanceId& id : ids) decommission(turn, run, id);
 }
@@ -186,10 +217,10 @@ void stop_all(Turn& turn, AppRun& run) {
 void restore_count(Turn& turn, AppRun& run) {
   const std::vector<const Instance*> list = counting(run);
   const int64_t surplus = static_cast<int64_t>(list.size()) - run.target->instances;
-  if (surplus < 0) return schedule_instances(turn, run, -surplus);
+  if (surplus < 0) return schedule_instances(turn, run, -surplus - resume_instances(turn, run, -surplus));
   if (surplus == 0) return;
   for (const InstanceId& id : select_victims(*run.target, list, static_cast<size_t>(surplus))) {
-    decommission(turn, run, id);
+    retire(turn, run, id);
   }
 }
 

@@ -161,6 +161,9 @@ struct State {
   bool demand = false;          // something became launchable in this turn
   std::string master;           // "host:port" of the leading master
 
+  std::map<std::string, base::Time> releases;  // reservations without owner, not yet known to be gone: since when
+  bool records_missing = false;    // some could not be read: what has no owner may be theirs
+
   // Kills.
   std::set<std::pair<PathId, InstanceId>> kills_in_flight;
   std::set<std::pair<PathId, InstanceId>> kills_waiting;

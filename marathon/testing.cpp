@@ -67,6 +67,18 @@ void World::answer_probe(const Probe& probe, int status, const std::string& erro
   on(Probed{probe.id, status, error, "text/plain", "body"});
 }
 
+namespace {
+
+/// The reservation that a resource belongs to; empty: none of ours.
+std::string label_of(const pb::Resource& resource) {
+  for (const auto& reservation : resource.reservations())
+    for (const auto& label : reservation.labels().labels())
+      if (label.key() == "marathon_task_id") return label.value();
+  return {};
+}
+
+}  // namespace
+
 void World::release_store() {
   while (!commits_.empty()) {
     Persist commit = std::move(commits_.front());
@@ -152,15 +164,21 @@ void World::offer_all() {
     const bool offered = std::any_of(offers_.begin(), offers_.end(),
                                      [&](const auto& entry) { return entry.second == agent.id; });
     if (offered) continue;
-    double cpus = agent.cpus, mem = agent.mem;
+    double cpus = agent.cpus, mem = agent.mem, disk = agent.disk;
+    for (const auto& resource : agent.reserved) {
+      (resource->name() == "cpus" ? cpus : resource->name() == "mem" ? mem : disk) -= resource->scalar().value();
+    }
+    std::set<std::string> busy;  // reservations of tasks that run
     std::set<int> used;
     for (const auto& [id, task] : tasks) {
       const bool ended = task.state == "TASK_FINISHED" || task.state == "TASK_FAILED" ||
-                         task.state == "TASK_KILLED" || task.state == "TASK_UNREACHABLE" || task.state == "TASK_GONE";
+                         task.state == "TASK_KILLED" || task.state == "TASK_UNREACHABLE" || task.state == "TASK_GONE" ||
+                         task.state == "TASK_ERROR";
       if (task.agent != agent.id || ended) continue;
       cpus -= task.cpus;
       mem -= task.mem;
       for (const auto& resource : task.info->resources()) {
+        if (!label_of(resource).empty()) busy.insert(label_of(resource));
         for (const auto& range : resource.ranges().range()) used.insert(static_cast<int>(range.begin()));
       }
     }
@@ -171,13 +189,16 @@ void World::offer_all() {
     offer.mutable_framework_id()->set_value("F1");
     offer.mutable_agent_id()->set_value(agent.id);
     offer.set_hostname(agent.hostname);
-    offer.mutable_allocation_info()->set_role("*");
-    for (auto [name, amount] : {std::pair{"cpus", cpus}, std::pair{"mem", mem}, std::pair{"disk", agent.disk}}) {
+    offer.mutable_allocation_info()->set_role(policy_.defaults.role);
+    for (const auto& resource : agent.reserved) {
+      if (!busy.contains(label_of(*resource))) *offer.add_resources() = *resource;
+    }
+    for (auto [name, amount] : {std::pair{"cpus", cpus}, std::pair{"mem", mem}, std::pair{"disk", disk}}) {
       auto& resource = *offer.add_resources();
       resource.set_name(name);
       resource.set_type(pb::Value::SCALAR);
       resource.mutable_scalar()->set_value(amount);
-      resource.mutable_allocation_info()->set_role("*");
+      resource.mutable_allocation_info()->set_role(policy_.defaults.role);
     }
     auto& ports = *offer.add_resources();
     ports.set_name("ports");
@@ -204,26 +225,85 @@ void World::offer_all() {
   if (event->offers().offers_size() > 0) send(event);
 }
 
+void World::convert(Agent& agent, const pb::Offer::Operation& operation) {
+  const auto take = [&](const pb::Resource& wanted) {
+    const auto found = std::find_if(agent.reserved.begin(), agent.reserved.end(), [&](const auto& held) {
+      return label_of(*held) == label_of(wanted) && held->name() == wanted.name() &&
+             held->disk().persistence().id() == wanted.disk().persistence().id();
+    });
+    if (found == agent.reserved.end()) return;
+    (*found)->mutable_scalar()->set_value((*found)->scalar().value() - wanted.scalar().value());
+    if ((*found)->scalar().value() <= 0) agent.reserved.erase(found);
+  };
+  for (const auto& resource : operation.reserve().resources()) {
+    agent.reserved.push_back(std::make_shared<pb::Resource>(resource));
+  }
+  for (const auto& volume : operation.create().volumes()) {
+    pb::Resource plain = volume;
+    plain.clear_disk();
+    take(plain);
+    agent.reserved.push_back(std::make_shared<pb::Resource>(volume));
+  }
+  for (const auto& volume : operation.destroy().volumes()) {
+    take(volume);
+    auto plain = std::make_shared<pb::Resource>(volume);
+    plain->clear_disk();
+    agent.reserved.push_back(std::move(plain));
+  }
+  for (const auto& resource : operation.unreserve().resources()) take(resource);
+  if (!operation.has_id()) return;
+  auto event = std::make_shared<pb::scheduler::Event>();
+  event->set_type(pb::scheduler::Event::UPDATE_OPERATION_STATUS);
+  auto& status = *event->mutable_update_operation_status()->mutable_status();
+  *status.mutable_operation_id() = operation.id();
+  status.set_state(pb::OPERATION_FINISHED);
+  status.mutable_uuid()->set_value(fmt::format("{:016}", next_uuid_++));
+  status.mutable_agent_id()->set_value(agent.id);
+  send(event);
+}
+
+bool World::holds(const Agent& agent, const pb::TaskInfo& task) const {
+  return std::all_of(task.resources().begin(), task.resources().end(), [&](const pb::Resource& wanted) {
+    if (label_of(wanted).empty()) return true;
+    return std::any_of(agent.reserved.begin(), agent.reserved.end(), [&](const auto& held) {
+      return held->name() == wanted.name() && label_of(*held) == label_of(wanted) &&
+             held->disk().persistence().id() == wanted.disk().persistence().id() &&
+             held->scalar().value() >= wanted.scalar().value();
+    });
+  });
+}
+
 void World::on_call(const Call& call) {
   calls.push_back(Call::Type_Name(call.type()));
   if (!connected_) return;
   switch (call.type()) {
     case Call::ACCEPT:
-      for (const auto& id : call.accept().offer_ids()) offers_.erase(id.value());
       for (const auto& operation : call.accept().operations()) {
+        const std::string& on = offers_[call.accept().offer_ids(0).value()];
+        for (Agent& agent : agents) {
+          if (agent.id == on) convert(agent, operation);
+        }
         for (const auto& info : operation.launch().task_infos()) {
           Task task;
           task.agent = info.agent_id().value();
           task.state = "TASK_STAGING";
           task.info = std::make_shared<pb::TaskInfo>(info);
           for (const auto& resource : info.resources()) {
+            if (!label_of(resource).empty()) continue;
             if (resource.name() == "cpus") task.cpus += resource.scalar().value();
             if (resource.name() == "mem") task.mem += resource.scalar().value();
+          }
+          const bool held = std::any_of(agents.begin(), agents.end(),
+                                        [&](const Agent& agent) { return agent.id == on && holds(agent, info); });
+          if (!held) {
+            update(info.task_id().value(), "TASK_ERROR", "its reservation is not there");
+            continue;
           }
           tasks[info.task_id().value()] = std::move(task);
           if (auto_run) update(info.task_id().value(), "TASK_RUNNING");
         }
       }
+      for (const auto& id : call.accept().offer_ids()) offers_.erase(id.value());
       break;
     case Call::DECLINE:
       for (const auto& id : call.decline().offer_ids()) offers_.erase(id.value());

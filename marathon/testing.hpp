@@ -14,6 +14,8 @@
 #include "marathon/core.hpp"
 
 namespace mesos::v1 {
+class Offer_Operation;
+class Resource;
 class TaskInfo;
 }
 namespace mesos::v1::scheduler {
@@ -27,6 +29,7 @@ struct Agent {
   std::string id, hostname;
   double cpus = 8, mem = 8192, disk = 8192;
   std::map<std::string, std::string> attributes;
+  std::vector<std::shared_ptr<mesos::v1::Resource>> reserved{};  // volumes among them
 };
 
 struct Task {
@@ -98,6 +101,8 @@ class World {
  private:
   void on(Event event);
   void perform(Effect& effect);
+  void convert(Agent& agent, const mesos::v1::Offer_Operation& operation);
+  bool holds(const Agent& agent, const mesos::v1::TaskInfo& task) const;
   void on_call(const mesos::v1::scheduler::Call& call);
   void send(std::shared_ptr<mesos::v1::scheduler::Event> event);
   void drain();

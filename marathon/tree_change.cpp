@@ -70,6 +70,7 @@ std::optional<ApiError> TreeChange::set_app(App app, const AppPtr& current, bool
                    fmt::format("must not be more than {}", kMaxPorts));
   }
   if (app.dependencies.size() > kMaxDependencies) violations.add("/dependencies", "error.maxLength");
+  if (current) validate_same_volumes(*current, app, violations);
   if (!violations.empty()) return not_valid(std::move(violations));
   if (!current && turn_.policy.max_apps > 0 && turn_.state.apps.size() >= turn_.policy.max_apps) {
     return refuse(403, fmt::format("the limit of {} apps is reached", turn_.policy.max_apps));

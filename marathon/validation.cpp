@@ -122,6 +122,33 @@ void validate_networks(const App& app, Violations& out) {
   }
 }
 
+void validate_persistent(const Volume& volume, const std::string& path, Violations& out) {
+  const std::string& target = volume.container_path;
+  if (target == "." || target == ".." || target.find_first_of("/ \t\r\n") != std::string::npos)
+    out.add(path + "/containerPath", "value must match regex pattern '^[^/\\\\s]+$', and not be '.' or '..'");
+  if (*volume.persistent_mb <= 0) out.add(path + "/persistent/size", "must be greater than 0");
+  if (!volume.host_path.empty()) out.add(path + "/hostPath", "a persistent volume has no host path");
+  if (volume.mode != "RW") out.add(path + "/mode", "persistent volumes must be RW");
+}
+
+/// Apps that stay with their volumes.
+void validate_residency(const App& app, Violations& out) {
+  if (!is_resident(app)) return;
+  std::set<std::string> paths;
+  for (size_t i = 0; i < app.container->volumes.size(); ++i)
+    if (!paths.insert(app.container->volumes[i].container_path).second)
+      out.add(at("container/volumes", i) + "/containerPath", "is the path of another volume");
+  if (app.container->type == ContainerType::Docker)
+    out.add("/container/type", "persistent volumes need a container of type MESOS");
+  if (app.role == "*")
+    out.add("/role", "persistent volumes need a role that resources can be reserved for: start Marathon with --mesos_role");
+  if (!app.accepted_resource_roles.empty() && app.accepted_resource_roles != std::vector<std::string>{"*"})
+    out.add("/acceptedResourceRoles", "A resident app must have `acceptedResourceRoles = [\"*\"]`.");
+  if (!app.unreachable_strategy.disabled) out.add("/", "unreachableStrategy must be disabled for resident tasks");
+  if (app.upgrade_strategy.maximum_over_capacity != 0)
+    out.add("/upgradeStrategy/maximumOverCapacity", "must be 0 for an app with persistent volumes");
+}
+
 void validate_container(const App& app, Violations& out) {
   if (!app.container) return;
   const Container& container = *app.container;
@@ -131,6 +158,10 @@ void validate_container(const App& app, Violations& out) {
   for (size_t i = 0; i < container.volumes.size(); ++i) {
     const Volume& volume = container.volumes[i];
     if (volume.container_path.empty()) out.add(at("container/volumes", i) + "/containerPath", "must not be empty");
+    if (volume.persistent_mb) {
+      validate_persistent(volume, at("container/volumes", i), out);
+      continue;
+    }
     if (volume.host_path.empty()) out.add(at("container/volumes", i) + "/hostPath", "must not be empty");
   }
   if (app.gpus > 0 && container.type == ContainerType::Docker) {
@@ -279,6 +310,7 @@ void validate_app(const App& app, const ValidationPolicy& policy, Violations& ou
   validate_networks(app, out);
   validate_ports(app, out);
   validate_container(app, out);
+  validate_residency(app, out);
   validate_health_checks(app, out);
   validate_readiness_checks(app, out);
   for (size_t i = 0; i < app.constraints.size(); ++i) {
@@ -301,6 +333,20 @@ void validate_app(const App& app, const ValidationPolicy& policy, Violations& ou
   }
   validate_labels(app, out);
   validate_resources(app, policy, out);
+}
+
+void validate_same_volumes(const App& from, const App& to, Violations& out) {
+  if (!is_resident(from) && !is_resident(to)) return;
+  const auto persistent = [](const App& app) {
+    std::vector<Volume> volumes;
+    if (!app.container) return volumes;
+    for (const Volume& volume : app.container->volumes)
+      if (volume.persistent_mb) volumes.push_back(volume);
+    return volumes;
+  };
+  if (persistent(from) != persistent(to)) out.add("/", "Persistent volumes can not be changed!");
+  if (from.cpus != to.cpus || from.mem != to.mem || from.disk != to.disk || from.gpus != to.gpus)
+    out.add("/", "Resident Tasks may not change resource requirements!");
 }
 
 }  // namespace marathon

@@ -14,4 +14,7 @@ struct ValidationPolicy {
 /// clash, cyclic dependencies) belong to the group tree.
 void validate_app(const App& app, const ValidationPolicy& policy, Violations& out);
 
+/// What may not change while instances hold reservations: volumes and resources.
+void validate_same_volumes(const App& from, const App& to, Violations& out);
+
 }  // namespace marathon

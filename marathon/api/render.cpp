@@ -6,6 +6,7 @@
 #include "marathon/app_json.hpp"
 #include "marathon/events_out.hpp"
 #include "marathon/explain.hpp"
+#include "marathon/residency.hpp"
 #include "marathon/rollout.hpp"
 
 namespace marathon::api {
@@ -204,6 +205,14 @@ void write_task(Writer& w, const AppRun& run, const Instance& instance, bool ser
   }
   w.key("localVolumes");
   w.begin_array();
+  for (const LocalVolume& volume : instance.reservation ? instance.reservation->volumes : std::vector<LocalVolume>()) {
+    w.begin_object();
+    w.field("runSpecId", instance.app);
+    w.field("containerPath", volume.container_path);
+    w.field("uuid", volume.uuid);
+    w.field("persistenceId", persistence_id(instance.app, volume));
+    w.end_object();
+  }
   w.end_array();
   if (!instance.region.empty()) w.field("region", instance.region);
   if (!instance.zone.empty()) w.field("zone", instance.zone);

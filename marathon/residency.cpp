@@ -1,0 +1,257 @@
+#include "marathon/residency.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "kernel/api/mesos/v1/scheduler/scheduler.pb.h"
+#include "marathon/ports.hpp"
+#include "marathon/records.hpp"
+
+namespace marathon {
+namespace {
+
+namespace pb = mesos::v1;
+using Operation = pb::Offer::Operation;
+
+constexpr std::string_view kUnreserve = "unreserve.";
+constexpr std::string_view kDestroy = "destroy.";
+
+// For so long offers are asked for on account of what is to be given back. It may never have been reserved.
+constexpr base::Duration kReleasePatience = base::hours(1);
+
+double megabytes(int64_t thousandths) { return static_cast<double>(thousandths) / 1000; }
+
+/// The offered resource with an amount of ours, reserved for the instance.
+pb::Resource reserved(const pb::Resource& offered, int64_t amount, const App& app, const std::string& id,
+                      const Policy& policy, const std::string& framework) {
+  pb::Resource out = offered;
+  out.mutable_scalar()->set_value(megabytes(amount));
+  out.clear_role();
+  auto& reservation = *out.add_reservations();
+  reservation.set_type(pb::Resource::ReservationInfo::DYNAMIC);
+  reservation.set_role(app.role);
+  if (!policy.principal.empty()) reservation.set_principal(policy.principal);
+  for (const auto& [key, value] : {std::pair(kFrameworkLabel, framework), std::pair(kTaskLabel, id)}) {
+    auto* label = reservation.mutable_labels()->add_labels();
+    label->set_key(std::string(key));
+    label->set_value(value);
+  }
+  return out;
+}
+
+pb::Resource make_volume(pb::Resource disk, int64_t size, const LocalVolume& volume, const PathId& app, const Policy& policy) {
+  disk.mutable_scalar()->set_value(megabytes(size));
+  auto& persistence = *disk.mutable_disk()->mutable_persistence();
+  persistence.set_id(persistence_id(app, volume));
+  if (!policy.principal.empty()) persistence.set_principal(policy.principal);
+  disk.mutable_disk()->mutable_volume()->set_container_path(volume.container_path);
+  disk.mutable_disk()->mutable_volume()->set_mode(pb::Volume::RW);
+  return disk;
+}
+
+int64_t size_of(const App& app, const LocalVolume& volume) {
+  for (const Volume& defined : app.container->volumes)
+    if (defined.persistent_mb && defined.container_path == volume.container_path) return *defined.persistent_mb * 1000;
+  return 0;
+}
+
+bool is_disk(const Offer& offer, const PlacedScalar& placed) { return offer.message->resources(placed.index).name() == "disk"; }
+
+}  // namespace
+
+int64_t volume_disk(const App& app) {
+  int64_t sum = 0;
+  if (app.container)
+    for (const Volume& volume : app.container->volumes) sum += volume.persistent_mb.value_or(0) * 1000;
+  return sum;
+}
+
+std::string persistence_id(const PathId& app, const LocalVolume& volume) {
+  return fmt::format("{}#{}#{}", safe_id(app), volume.container_path, volume.uuid);
+}
+
+Reservation make_reservation(const App& app, const Instance& instance, base::Random& random) {
+  Reservation out;
+  out.id = instance.task_id;
+  out.agent_id = instance.agent_id;
+  for (const Volume& volume : app.container->volumes)
+    if (volume.persistent_mb) out.volumes.push_back({volume.container_path, random.uuid()});
+  return out;
+}
+
+std::vector<Operation> reserve(const App& app, const Instance& instance, const Placement& placement, const Offer& offer,
+                               const Policy& policy, const std::string& framework) {
+  const Reservation& reservation = *instance.reservation;
+  Operation first, second;
+  first.set_type(Operation::RESERVE);
+  second.set_type(Operation::CREATE);
+  const pb::Resource* disk = nullptr;
+  for (const PlacedScalar& placed : placement.scalars) {
+    if (placed.amount == 0) continue;
+    const pb::Resource& offered = offer.message->resources(placed.index);
+    if (is_disk(offer, placed)) disk = &offered;
+    *first.mutable_reserve()->add_resources() = reserved(offered, placed.amount, app, reservation.id, policy, framework);
+  }
+  for (const LocalVolume& volume : reservation.volumes) {
+    const int64_t size = size_of(app, volume);
+    *second.mutable_create()->add_volumes() =
+        make_volume(reserved(*disk, size, app, reservation.id, policy, framework), size, volume, app.id, policy);
+  }
+  return {std::move(first), std::move(second)};
+}
+
+void use_new_reservation(const App& app, const Instance& instance, const Placement& placement, const Offer& offer,
+                         const Policy& policy, const std::string& framework, pb::TaskInfo& task) {
+  const Reservation& reservation = *instance.reservation;
+  // What build_task() took as it was offered, ports apart, is reserved by now.
+  google::protobuf::RepeatedPtrField<pb::Resource> ports;
+  for (const auto& resource : task.resources())
+    if (resource.has_ranges()) *ports.Add() = resource;
+  task.clear_resources();
+  const pb::Resource* disk = nullptr;
+  for (const PlacedScalar& placed : placement.scalars) {
+    const pb::Resource& offered = offer.message->resources(placed.index);
+    int64_t amount = placed.amount;
+    if (is_disk(offer, placed)) {
+      disk = &offered;
+      amount -= volume_disk(app);
+    }
+    if (amount > 0) *task.add_resources() = reserved(offered, amount, app, reservation.id, policy, framework);
+  }
+  for (const LocalVolume& volume : reservation.volumes) {
+    const int64_t size = size_of(app, volume);
+    *task.add_resources() =
+        make_volume(reserved(*disk, size, app, reservation.id, policy, framework), size, volume, app.id, policy);
+  }
+  task.mutable_resources()->MergeFrom(ports);
+}
+
+std::optional<Placement> match_reserved(Offer& offer, const App& app, const Instance& instance, const MatchPolicy& policy,
+                                        base::Time now, base::Random& random, Reject& reject) {
+  const auto refuse = [&](Reject why) {
+    reject = why;
+    return std::optional<Placement>();
+  };
+  const auto found = offer.reserved.find(instance.reservation->id);
+  if (offer.agent_id != instance.reservation->agent_id || found == offer.reserved.end())
+    return refuse(Reject::NoCorrespondingReservationFound);
+  if (in_maintenance(offer, policy, now)) return refuse(Reject::AgentMaintenance);
+  Placement placement;
+  std::map<std::string, int64_t> missing{{"cpus", thousandths(app.cpus)},
+                                         {"mem", thousandths(app.mem)},
+                                         {"disk", thousandths(app.disk)},
+                                         {"gpus", thousandths(app.gpus)}};
+  size_t volumes = 0;
+  for (const int index : found->second) {
+    const pb::Resource& resource = offer.message->resources(index);
+    const int64_t amount = thousandths(resource.scalar().value());
+    if (resource.disk().has_persistence()) {
+      ++volumes;
+      placement.scalars.push_back({index, amount});
+      continue;
+    }
+    const auto need = missing.find(resource.name());
+    if (need == missing.end()) continue;
+    const int64_t part = std::min(need->second, amount);
+    if (part > 0) placement.scalars.push_back({index, part});
+    need->second -= part;
+  }
+  if (volumes != instance.reservation->volumes.size()) return refuse(Reject::NoCorrespondingReservationFound);
+  if (missing["cpus"] > 0) return refuse(Reject::InsufficientCpus);
+  if (missing["mem"] > 0) return refuse(Reject::InsufficientMemory);
+  if (missing["disk"] > 0) return refuse(Reject::InsufficientDisk);
+  if (missing["gpus"] > 0) return refuse(Reject::InsufficientGpus);
+  if (!place_ports(offer, app, {app.role, "*"}, random, placement)) return refuse(Reject::InsufficientPorts);
+  offer.reserved.erase(found);
+  return placement;
+}
+
+std::vector<Operation> release(const Offer& offer, const std::string& reservation, base::Random& random) {
+  Operation destroy, unreserve;
+  destroy.set_type(Operation::DESTROY);
+  unreserve.set_type(Operation::UNRESERVE);
+  const std::string suffix = fmt::format("{}.{}", reservation, random.uuid());
+  destroy.mutable_id()->set_value(std::string(kDestroy) + suffix);
+  unreserve.mutable_id()->set_value(std::string(kUnreserve) + suffix);
+  for (const int index : offer.reserved.at(reservation)) {
+    pb::Resource resource = offer.message->resources(index);
+    if (resource.disk().has_persistence()) {
+      *destroy.mutable_destroy()->add_volumes() = resource;
+      resource.mutable_disk()->clear_persistence();
+      resource.mutable_disk()->clear_volume();
+      resource.clear_shared();
+      if (!resource.disk().has_source()) resource.clear_disk();
+    }
+    *unreserve.mutable_unreserve()->add_resources() = std::move(resource);
+  }
+  std::vector<Operation> out;
+  if (destroy.destroy().volumes_size() > 0) out.push_back(std::move(destroy));
+  out.push_back(std::move(unreserve));
+  return out;
+}
+
+bool may_release(const State& state) { return !state.records_missing; }
+
+Instance* find_reservation(State& state, const std::string& reservation) {
+  // The reservation is named after the instance's first task.
+  const auto name = parse_task_id(reservation);
+  if (!name) return nullptr;
+  for (auto& [app, run] : state.apps) {
+    const auto it = run.instances.find(name->instance);
+    if (it == run.instances.end()) continue;
+    return it->second.reservation && it->second.reservation->id == reservation ? &it->second : nullptr;
+  }
+  return nullptr;
+}
+
+void give_back(Turn& turn, Instance& instance) {
+  if (!instance.reservation) return;
+  const std::string id = instance.reservation->id;
+  instance.reservation.reset();
+  turn.state.releases[id] = turn.now.time;
+  turn.state.demand = true;
+  commit(turn, {{release_key(id), base::render_iso8601(turn.now.time)}});
+}
+
+void forget_old_releases(Turn& turn) {
+  std::vector<Write> writes;
+  for (auto it = turn.state.releases.begin(); it != turn.state.releases.end();) {
+    if (turn.now.time - it->second < kReleasePatience) {
+      ++it;
+      continue;
+    }
+    turn.out.trace(TraceLevel::Warning, fmt::format("the resources reserved as {} have not come back in time: they are "
+                                                    "given back whenever they are offered", it->first));
+    writes.push_back({release_key(it->first), std::nullopt});
+    it = turn.state.releases.erase(it);
+  }
+  if (!writes.empty()) commit_later(turn, std::move(writes));
+}
+
+void on_operation_status(Turn& turn, const pb::OperationStatus& status) {
+  if (status.has_uuid() && turn.state.subscribed) {
+    auto call = std::make_shared<pb::scheduler::Call>();
+    call->set_type(pb::scheduler::Call::ACKNOWLEDGE_OPERATION_STATUS);
+    auto& ack = *call->mutable_acknowledge_operation_status();
+    if (status.has_agent_id()) *ack.mutable_agent_id() = status.agent_id();
+    *ack.mutable_operation_id() = status.operation_id();
+    ack.set_uuid(status.uuid().value());
+    turn.out.send(std::move(call));
+  }
+  const std::string& id = status.operation_id().value();
+  const bool unreserved = id.starts_with(kUnreserve);
+  if ((!unreserved && !id.starts_with(kDestroy)) || status.state() == pb::OPERATION_PENDING) return;
+  if (status.state() == pb::OPERATION_FINISHED) {
+    if (!unreserved) return;
+    const std::string reservation = id.substr(kUnreserve.size(), id.rfind('.') - kUnreserve.size());
+    turn.state.releases.erase(reservation);
+    commit_later(turn, {{release_key(reservation), std::nullopt}});
+    return;
+  }
+  turn.out.trace(TraceLevel::Warning, fmt::format("{} on agent {} ended as {}: {}", id, status.agent_id().value(),
+                                                  pb::OperationState_Name(status.state()), status.message()));
+  turn.state.demand = true;  // with the next offers again
+}
+
+}  // namespace marathon

@@ -1,0 +1,264 @@
+// Conversations about apps with persistent volumes.
+
+#include "marathon/residency.hpp"
+
+#include <gtest/gtest.h>
+
+#include "kernel/api/mesos/v1/scheduler/scheduler.pb.h"
+#include "marathon/testing.hpp"
+
+namespace marathon {
+namespace {
+
+using testing::World;
+
+Policy with_role() {
+  Policy policy;
+  policy.defaults.role = policy.validation.role = "web";
+  policy.principal = "marathon";
+  return policy;
+}
+
+std::string app(int instances, const std::string& cmd = "sleep 100", double size = 64) {
+  return R"({"id":"/db","cmd":")" + cmd + R"(","cpus":0.5,"mem":32,"disk":1,"instances":)" + std::to_string(instances) +
+         R"(,"container":{"type":"MESOS","volumes":[{"containerPath":"data","persistent":{"size":)" +
+         std::to_string(static_cast<int>(size)) + "}}]}}";
+}
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+size_t reserved(const World& world) {
+  size_t count = 0;
+  for (const auto& agent : world.agents) count += agent.reserved.size();
+  return count;
+}
+
+std::string volume_of(const World& world, const std::string& task) {
+  for (const auto& resource : world.tasks.at(task).info->resources())
+    if (resource.disk().has_persistence()) return resource.disk().persistence().id();
+  return {};
+}
+
+TEST(Residency, reserves_creates_and_launches_at_once) {
+  World world(with_role());
+  world.subscribe();
+  ASSERT_EQ(world.post_app(app(1)).status, 201);
+  ASSERT_EQ(world.running("/db"), 1U);
+  const std::string task = world.tasks_of("/db")[0];
+  EXPECT_TRUE(volume_of(world, task).starts_with("db#data#")) << volume_of(world, task);
+  for (const auto& resource : world.tasks.at(task).info->resources()) {
+    if (resource.name() == "ports") continue;
+    EXPECT_EQ(resource.reservations(0).role(), "web");
+    EXPECT_EQ(resource.reservations(0).principal(), "marathon");
+    EXPECT_EQ(resource.reservations(0).labels().labels(1).value(), task);
+  }
+  EXPECT_EQ(reserved(world), 4U);  // cpus, mem, disk, volume
+  const std::string shown = world.get("/v2/apps//db/tasks").body;
+  EXPECT_TRUE(contains(shown, R"("containerPath":"data")")) << shown;
+  EXPECT_TRUE(contains(shown, volume_of(world, task))) << shown;
+  const std::string definition = world.get("/v2/apps//db").body;
+  EXPECT_TRUE(contains(definition, R"("unreachableStrategy":"disabled")")) << definition;
+  EXPECT_TRUE(contains(definition, R"("taskLostBehavior":"WAIT_FOREVER")")) << definition;
+}
+
+TEST(Residency, relaunches_on_the_same_agent_with_the_same_volume) {
+  World world(with_role());
+  world.subscribe();
+  world.post_app(app(1));
+  const std::string first = world.tasks_of("/db")[0];
+  const std::string volume = volume_of(world, first), agent = world.tasks.at(first).agent;
+  for (const char* end : {"TASK_FAILED", "TASK_FINISHED", "TASK_GONE"}) {
+    world.update(world.tasks_of("/db")[0], end);
+    world.advance(base::minutes(10));
+    world.offer_all();
+    ASSERT_EQ(world.running("/db"), 1U) << end;
+    const std::string again = world.tasks_of("/db")[0];
+    EXPECT_NE(again, first);
+    EXPECT_EQ(volume_of(world, again), volume);
+    EXPECT_EQ(world.tasks.at(again).agent, agent);
+  }
+  EXPECT_EQ(reserved(world), 4U);
+  world.restart();
+  world.subscribe();
+  world.request("DELETE", "/v2/tasks/" + world.tasks_of("/db")[0]);
+  world.request("POST", "/v2/tasks/delete", R"({"ids":[]})");
+  for (const auto& task : world.tasks_of("/db")) world.update(task, "TASK_KILLED");
+  world.advance(base::minutes(10));
+  world.offer_all();
+  ASSERT_EQ(world.running("/db"), 1U);
+  EXPECT_EQ(volume_of(world, world.tasks_of("/db")[0]), volume);
+}
+
+TEST(Residency, waits_for_its_reservation_and_says_so_in_the_queue) {
+  World world(with_role());
+  world.subscribe();
+  world.post_app(app(1));
+  const std::string task = world.tasks_of("/db")[0], agent = world.tasks.at(task).agent;
+  const auto held = world.agents;
+  for (auto& each : world.agents) each.reserved.clear();  // as while its agent is away
+  world.update(task, "TASK_FAILED");
+  world.advance(base::minutes(10));
+  world.offer_all();
+  EXPECT_EQ(world.running("/db"), 0U);
+  const std::string queue = world.get("/v2/queue").body;
+  EXPECT_TRUE(contains(queue, R"("reason":"NoCorrespondingReservationFound","declined":)")) << queue;
+  world.agents = held;
+  world.advance(base::minutes(3));
+  world.offer_all();
+  world.advance(base::minutes(3));
+  world.offer_all();
+  ASSERT_EQ(world.running("/db"), 1U);
+  EXPECT_EQ(world.tasks.at(world.tasks_of("/db")[0]).agent, agent);
+}
+
+TEST(Residency, gives_everything_back_when_the_app_is_deleted) {
+  World world(with_role());
+  world.subscribe();
+  world.post_app(app(2));
+  ASSERT_EQ(world.running("/db"), 2U);
+  EXPECT_EQ(world.request("DELETE", "/v2/apps//db").status, 200);
+  world.offer_all();
+  EXPECT_EQ(reserved(world), 0U);
+  EXPECT_TRUE(world.state().releases.empty());
+  world.advance(base::minutes(1));
+  for (const auto& [key, value] : world.store) EXPECT_FALSE(key.starts_with("release:") || key.starts_with("instance:")) << key;
+}
+
+TEST(Residency, gives_back_after_a_restart_what_it_could_not_before) {
+  World world(with_role());
+  world.auto_offer = false;
+  world.subscribe();
+  world.post_app(app(1));
+  world.offer_all();
+  ASSERT_EQ(world.running("/db"), 1U);
+  world.request("DELETE", "/v2/apps//db");
+  ASSERT_EQ(reserved(world), 4U);
+  world.restart();
+  EXPECT_EQ(world.state().releases.size(), 1U);
+  world.subscribe();
+  world.offer_all();
+  EXPECT_EQ(reserved(world), 0U);
+  EXPECT_TRUE(world.state().releases.empty());
+}
+
+TEST(Residency, keeps_the_data_of_a_record_that_it_cannot_read) {
+  World world(with_role());
+  world.subscribe();
+  world.post_app(app(1));
+  ASSERT_EQ(reserved(world), 4U);
+  for (auto& [key, value] : world.store)
+    if (key.starts_with("instance:")) value = "{broken";
+  for (const auto& task : world.tasks_of("/db")) world.tasks.at(task).state = "TASK_KILLED";
+  world.restart();
+  world.subscribe();
+  world.offer_all();
+  size_t volumes = 0;
+  for (const auto& agent : world.agents)
+    for (const auto& resource : agent.reserved) volumes += resource->disk().has_persistence() ? 1 : 0;
+  EXPECT_EQ(volumes, 2U);  // the old one, and that of the new instance
+}
+
+TEST(Residency, scaling_down_keeps_the_volume_for_scaling_up) {
+  World world(with_role());
+  world.subscribe();
+  world.post_app(app(1));
+  const std::string volume = volume_of(world, world.tasks_of("/db")[0]);
+  EXPECT_EQ(world.request("PUT", "/v2/apps//db", R"({"instances":0})").status, 200);
+  world.offer_all();
+  EXPECT_EQ(world.running("/db"), 0U);
+  EXPECT_EQ(reserved(world), 4U);
+  EXPECT_TRUE(world.state().deployments.empty());
+  world.restart();
+  world.subscribe();
+  EXPECT_EQ(world.request("PUT", "/v2/apps//db", R"({"instances":1})").status, 200);
+  world.advance(base::minutes(5));
+  world.offer_all();
+  ASSERT_EQ(world.running("/db"), 1U);
+  EXPECT_EQ(volume_of(world, world.tasks_of("/db")[0]), volume);
+  EXPECT_EQ(reserved(world), 4U);
+  world.request("PUT", "/v2/apps//db", R"({"instances":0})");
+  world.request("DELETE", "/v2/apps//db");
+  world.advance(base::minutes(5));
+  world.offer_all();
+  EXPECT_EQ(reserved(world), 0U);
+}
+
+TEST(Residency, an_upgrade_goes_on_with_the_same_volume) {
+  World world(with_role());
+  world.subscribe();
+  world.post_app(app(2));
+  std::set<std::string> before, after;
+  for (const auto& task : world.tasks_of("/db")) before.insert(volume_of(world, task));
+  EXPECT_EQ(world.request("PUT", "/v2/apps//db", R"({"cmd":"sleep 200"})").status, 200);
+  for (int i = 0; i < 4; ++i) {
+    world.advance(base::minutes(5));
+    world.offer_all();
+  }
+  ASSERT_EQ(world.running("/db"), 2U);
+  for (const auto& task : world.tasks_of("/db")) {
+    after.insert(volume_of(world, task));
+    EXPECT_EQ(world.tasks.at(task).info->command().value(), "sleep 200");
+  }
+  EXPECT_EQ(before, after);
+  EXPECT_TRUE(world.state().deployments.empty());
+  EXPECT_EQ(reserved(world), 8U);
+}
+
+TEST(Residency, wipe_destroys_and_begins_anew) {
+  World world(with_role());
+  world.subscribe();
+  world.post_app(app(1));
+  const std::string task = world.tasks_of("/db")[0], volume = volume_of(world, task);
+  EXPECT_EQ(world.request("DELETE", "/v2/apps//db/tasks/" + task + "?wipe=true").status, 200);
+  world.advance(base::minutes(5));
+  world.offer_all();
+  ASSERT_EQ(world.running("/db"), 1U);
+  EXPECT_NE(volume_of(world, world.tasks_of("/db")[0]), volume);
+  EXPECT_EQ(reserved(world), 4U);
+}
+
+TEST(Residency, begins_anew_when_its_reservation_was_refused) {
+  World world(with_role());
+  world.subscribe(false);
+  world.auto_run = false;
+  world.post_app(app(1));
+  world.offer_all();
+  const std::string task = world.tasks_of("/db")[0];
+  world.update(task, "TASK_ERROR", "refused");  // before anything said that the agent had it
+  world.auto_run = true;
+  world.advance(base::minutes(5));
+  world.offer_all();
+  world.advance(base::minutes(5));
+  world.offer_all();
+  ASSERT_EQ(world.running("/db"), 1U);
+  EXPECT_EQ(reserved(world), 4U);
+}
+
+TEST(Residency, refuses_changes_and_definitions_that_cannot_hold) {
+  World world(with_role());
+  world.subscribe();
+  world.post_app(app(1));
+  const auto larger = world.request("PUT", "/v2/apps//db", app(1, "sleep 100", 128));
+  EXPECT_EQ(larger.status, 422);
+  EXPECT_TRUE(contains(larger.body, "Persistent volumes can not be changed!")) << larger.body;
+  const auto cpus = world.request("PUT", "/v2/apps//db", R"({"cpus":1})");
+  EXPECT_EQ(cpus.status, 422);
+  EXPECT_TRUE(contains(cpus.body, "Resident Tasks may not change resource requirements!")) << cpus.body;
+  const auto bad = [&](const std::string& volume, const std::string& more = "") {
+    const auto answer = world.post_app(R"({"id":"/x","cmd":"x","container":{"type":"MESOS","volumes":[)" + volume + "]}" +
+                                       more + "}");
+    EXPECT_EQ(answer.status, 422) << answer.body;
+    return answer.body;
+  };
+  EXPECT_TRUE(contains(bad(R"({"containerPath":"a/b","persistent":{"size":1}})"), "/container/volumes(0)/containerPath"));
+  EXPECT_TRUE(contains(bad(R"({"containerPath":"a","persistent":{"size":0}})"), "must be greater than 0"));
+  EXPECT_TRUE(contains(bad(R"({"containerPath":"a","mode":"RO","persistent":{"size":1}})"), "must be RW"));
+  EXPECT_TRUE(contains(bad(R"({"containerPath":"a","persistent":{"size":1,"type":"mount"}})"),
+                       "only persistent volumes of type root"));
+  EXPECT_TRUE(contains(bad(R"({"containerPath":"a","persistent":{"size":1}})",
+                           R"(,"unreachableStrategy":{"inactiveAfterSeconds":0,"expungeAfterSeconds":0})"),
+                       "unreachableStrategy must be disabled for resident tasks"));
+}
+
+}  // namespace
+}  // namespace marathon
