@@ -52,6 +52,7 @@ TEST(Residency, reserves_creates_and_launches_at_once) {
     EXPECT_EQ(resource.reservations(0).principal(), "marathon");
     EXPECT_EQ(resource.reservations(0).labels().labels(1).value(), task);
   }
+  EXPECT_EQ(world.tasks.at(task).info->container().volumes_size(), 0);  // it comes with its resource
   EXPECT_EQ(reserved(world), 4U);  // cpus, mem, disk, volume
   const std::string shown = world.get("/v2/apps//db/tasks").body;
   EXPECT_TRUE(contains(shown, R"("containerPath":"data")")) << shown;

@@ -206,6 +206,7 @@ void set_container(const App& app, const Instance& instance, const Placement& pl
     image->set_cached(!app.container->force_pull_image);
   }
   for (const Volume& volume : app.container->volumes) {
+    if (volume.persistent_mb) continue;  // it comes with its resource
     auto* item = info.add_volumes();
     item->set_container_path(volume.container_path);
     item->set_host_path(volume.host_path);

@@ -53,6 +53,7 @@ def one_task(cluster, but=None):
 
 
 def survives():
+    """A counter's data goes on over kills of its task and of every daemon, an upgrade and a pause; deleted, nothing is left."""
     with cluster_with_role() as cluster:
         cluster.add_app(app())
         task = one_task(cluster)
@@ -98,6 +99,7 @@ def survives():
 
 
 def wiped():
+    """wipe=true exchanges a volume; an app that is deleted while the scheduler dies leaves nothing."""
     with cluster_with_role() as cluster:
         cluster.add_app(app(instances=2))
         before = eventually("two volumes", lambda: len(volumes(cluster)) == 2 and volumes(cluster))
