@@ -309,11 +309,11 @@ Explanation explain_placement(const State& state, const Policy& policy, const Ap
   Explanation explanation;
   explanation.agents = run.offers.last_by_agent.size();
   if (!state.subscribed) {
-    explanation.causes.push_back({"NotConnected", run.scheduled, "there is no connection to a master",
+    explanation.causes.push_back({"NotConnected", 0, "there is no connection to a master",
                                   "a master that can be reached at --master"});
   }
   if (run.backoff && run.backoff->until() > now) {
-    Cause cause{"Backoff", run.scheduled, {}, "DELETE /v2/queue/{app}/delay launches at once"};
+    Cause cause{"Backoff", 0, {}, "DELETE /v2/queue/{app}/delay launches at once"};
     cause.message = fmt::format("the next launch is in {}, because tasks ended", seconds_text(run.backoff->until() - now));
     if (run.last_failure) cause.message += fmt::format("; the last one: {} {}", run.last_failure->state, run.last_failure->message);
     explanation.causes.push_back(std::move(cause));

@@ -216,6 +216,22 @@ TEST(Deadline, the_former_definition_comes_back_when_the_app_says_so) {
   EXPECT_TRUE(contains(ended.body, "the former definitions are being restored")) << ended.body;
 }
 
+TEST(Deadline, time_without_a_master_does_not_count) {
+  World world;
+  world.subscribe();
+  world.post_app(app("/a", R"("deployment":{"progressDeadlineSeconds":30,"autoRevert":true})", 2));
+  world.disconnect();
+  ASSERT_EQ(world.request("PUT", "/v2/apps/a", R"({"cmd":"sleep 200"})").status, 200);
+  world.advance(base::seconds(500));
+  EXPECT_EQ(world.state().deployments.size(), 1U);
+  EXPECT_EQ(world.events_of("deployment_failed"), 0U);
+  world.subscribe();
+  for (int i = 0; i < 5; ++i) world.advance(base::seconds(5));
+  EXPECT_TRUE(world.state().deployments.empty());
+  EXPECT_EQ(at(world.get("/v2/apps/a"), "/app/cmd"), "\"sleep 200\"");
+  EXPECT_EQ(world.events_of("deployment_failed"), 0U);
+}
+
 TEST(Deadline, is_kept_over_a_restart) {
   World world;
   world.subscribe();

@@ -98,6 +98,11 @@ void on_deadline(Turn& turn, const std::string& id) {
   const base::Duration deadline = deadline_of(turn, deployment);
   if (deadline.count() == 0) return;
   if (turn.now.time < deployment.progress_at + deadline) return watch(turn, deployment);
+  if (!turn.state.subscribed) {
+    // Without a master nothing can get further: that is not the new version's fault.
+    deployment.progress_at = turn.now.time;
+    return watch(turn, deployment);
+  }
   bool revert = false;
   each_unfinished(turn.state, deployment,
                   [&](const Action&, const App* app) { revert |= app && app->deployment.auto_revert; });
