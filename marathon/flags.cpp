@@ -78,6 +78,8 @@ void add_http(base::FlagTable& t, Flags& f) {
   t.add(&f.http_address, "http_address", "The address to listen on.");
   t.add(&f.http_port, "http_port", "The port to listen on; 0 takes a free one.");
   t.add(&f.http_credentials, "http_credentials", "user:password that every request must carry.", {.secret = true});
+  t.add(&f.http_authorization, "http_authorization",
+        "A JSON file of users with passwords, path prefixes and actions; what it does not grant is refused.");
   t.add(&f.http_realm, "http_realm", "The realm named when credentials are missing.");
   t.add(&f.http_compression, "http_compression", "Compress answers for clients that take it.");
   t.add(&f.http_max_concurrent_requests, "http_max_concurrent_requests", "More at once are answered 503.");

@@ -48,6 +48,7 @@ struct Flags {
   std::string http_address = "127.0.0.1";
   uint16_t http_port = 8080;
   std::optional<std::string> http_credentials;
+  std::optional<std::string> http_authorization;
   std::string http_realm = "Mesosphere";
   bool http_compression = true;
   std::optional<uint32_t> http_max_concurrent_requests;

@@ -3,10 +3,12 @@
 #include <deque>
 #include <unordered_map>
 
+#include "base/file.hpp"
 #include "base/http/server.hpp"
 #include "base/log.hpp"
 #include "base/strings.hpp"
 #include "kernel/client/scheduler.hpp"
+#include "marathon/authorization.hpp"
 #include "marathon/backup.hpp"
 #include "marathon/core.hpp"
 #include "marathon/event_streams.hpp"
@@ -142,20 +144,20 @@ struct Shell::Impl {
     calls.erase(it);
   }
 
-  bool authorized(const base::http::Request& request) const {
-    if (!flags.http_credentials) return true;
+  /// The status of the refusal; 0: allowed. Whoever has --http_credentials may do everything.
+  int refusal(const base::http::Request& request) const {
+    if (!flags.http_credentials && !authorization) return 0;
     const std::string_view given = request.headers.get_or("Authorization", "");
-    const std::string wanted = "Basic " + base::base64_encode(*flags.http_credentials);
-    // Compared without leaving early, so that time tells nothing about the secret.
-    unsigned char difference = given.size() == wanted.size() ? 0 : 1;
-    for (size_t i = 0; i < given.size() && i < wanted.size(); ++i) {
-      difference = static_cast<unsigned char>(difference | (given[i] ^ wanted[i]));
-    }
-    return difference == 0;
+    if (flags.http_credentials && same_secret(given, "Basic " + base::base64_encode(*flags.http_credentials))) return 0;
+    if (!authorization) return 401;
+    const auto answer = authorization->check(request);
+    return answer == Authorization::Answer::Allowed ? 0 : answer == Authorization::Answer::Unknown ? 401 : 403;
   }
 
   void handle(base::http::Request request, base::http::Responder responder) {
-    if (!authorized(request)) {
+    if (const int status = refusal(request); status == 403) {
+      return responder.reply(render(refuse(403, "no rule of --http_authorization grants this user the request")));
+    } else if (status != 0) {
       auto response = render(refuse(401, "credentials are missing or wrong"));
       response.headers.set("WWW-Authenticate", "Basic realm=\"" + flags.http_realm + "\"");
       return responder.reply(std::move(response));
@@ -191,6 +193,12 @@ struct Shell::Impl {
   }
 
   base::Result<uint16_t> start() {
+    if (flags.http_authorization) {
+      ASSIGN_OR_RETURN(const std::string text, base::read_file(*flags.http_authorization, 1 << 20));
+      auto table = Authorization::parse(text);
+      if (!table) return table.error().with_context("--http_authorization=" + *flags.http_authorization);
+      authorization = std::move(*table);
+    }
     auto records = store.scan("");
     if (!records) return records.error().with_context("reading the store");
     Recovered recovered;
@@ -232,6 +240,7 @@ struct Shell::Impl {
   std::unordered_map<CallId, base::http::Responder> calls;
   CallId next_call = 1;
   std::string leader;
+  std::optional<Authorization> authorization;
 
   // Last, so that they go first: their callbacks use what is above.
   EventStreams streams;
