@@ -188,7 +188,8 @@ TEST(Conventions, stopping_and_rolling_back_a_deployment) {
 TEST(Conventions, whatever_can_be_got_can_be_asked_for_its_head) {
   World world;
   fill(world);
-  for (const char* target : {"/v2/apps", "/v2/apps/a", "/v2/apps/a/versions", "/v2/apps/a/tasks", "/v2/tasks", "/v2/groups",
+  for (const char* target : {"/v2/apps", "/v2/apps/a", "/v2/apps/a/versions", "/v2/apps/a/tasks", "/v2/apps/g/*/tasks",
+                             "/v2/apps/g/*", "/v2/tasks", "/v2/groups",
                              "/v2/groups/g", "/v2/groups/versions", "/v2/deployments", "/v2/queue", "/v2/info", "/v2/leader",
                              "/v2/plugins", "/ping", "/metrics", "/metrics/prometheus"}) {
     EXPECT_EQ(world.get(target).status, 200) << target;

@@ -235,7 +235,7 @@ void handle_app_tasks(const Request& request, const PathId& app, const std::stri
 }
 
 void handle_group_tasks(const Request& request, const PathId& group) {
-  if (request.http.method != "GET") return method_not_allowed(request, "GET");
+  if (request.http.method != "GET" && request.http.method != "HEAD") return method_not_allowed(request, "GET");
   if (!group_exists(request.state(), group)) {
     return request.refuse(404, fmt::format("Group '{}' does not exist", group));
   }
