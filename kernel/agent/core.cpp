@@ -49,6 +49,8 @@ void Core::handle(MasterSaid event) {
       registered(message.reregistered().agent_id().value(), message.reregistered().total_ping_timeout_seconds(), true);
       for (const auto& tasks : message.reregistered().reconcile_tasks()) reconcile(tasks);
       for (const auto& reference : message.reregistered().reconcile_operations()) drop_unknown(reference);
+      // The master took their result for granted, or did not: from now on it knows.
+      if (message.reregistered().reconcile_operations_size() > 0) tell_total();
       return;
     case Message::kRefused: return refused(message.refused());
     case Message::kPing: return pinged(message.ping());

@@ -255,7 +255,9 @@ void Core::reregister_known(Agent& agent, LinkId link, const std::string& ip, st
     back.resource_version = message->resource_version_uuid().value();
     back.info = std::make_shared<const AgentInfo>(message->agent_info());
     back.reregistered = now_.time;
-    back.total = agent_total(message->agent_info(), message->checkpointed_resources()).value_or(back.total);
+    Resources total = agent_total(message->agent_info(), message->checkpointed_resources()).value_or(back.total);
+    if (!(total == back.total)) rescind_all(back);  // offers were made from the old total
+    back.total = std::move(total);
     allocator_->update_agent(back.id, agent_config(back), back.total);
     count(Metric::SlaveReregistrations);
     reconcile_known(back, *message);

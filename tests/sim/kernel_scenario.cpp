@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "kernel/resources/proto.hpp"
 #include "tests/sim/cluster.hpp"
 #include "tests/sim/scenarios.hpp"
 #include "tests/sim/sim_agent.hpp"
@@ -17,6 +18,49 @@ struct Sizes {
   Workload workload;
   base::Duration quiet_max;
 };
+
+/// An operator who reserves disk, makes volumes of it, and destroys and frees them, on one agent after the other.
+void operate(World& world, SimMaster& master, uint64_t& next_volume) {
+  if (!master.up() || master.core().state().agents.empty()) return;
+  using mesos::v1::master::Call;
+  const auto& agents = master.core().state().agents;
+  auto at = agents.begin();
+  std::advance(at, static_cast<int64_t>(world.random().below(agents.size())));
+  const auto reserved = at->second->total.reserved_to("vol");
+  const auto volumes = reserved.persistent_volumes();
+  Call call;
+  if (!volumes.empty() && world.random().chance(0.5)) {
+    call.set_type(Call::DESTROY_VOLUMES);
+    call.mutable_destroy_volumes()->mutable_agent_id()->set_value(at->first);
+    *call.mutable_destroy_volumes()->add_volumes() = resources::to_proto(*volumes.begin(), resources::Format::Post);
+    return master.operate(std::move(call));
+  }
+  mesos::v1::Resource disk;
+  disk.set_name("disk");
+  disk.set_type(mesos::v1::Value::SCALAR);
+  disk.mutable_scalar()->set_value(10);
+  auto& reservation = *disk.add_reservations();
+  reservation.set_type(mesos::v1::Resource::ReservationInfo::DYNAMIC);
+  reservation.set_role("vol");
+  const bool has_free = (reserved - volumes).disk_mb().value_or(0) >= 10;
+  if (!has_free) {
+    call.set_type(Call::RESERVE_RESOURCES);
+    call.mutable_reserve_resources()->mutable_agent_id()->set_value(at->first);
+    *call.mutable_reserve_resources()->add_resources() = disk;
+  } else if (world.random().chance(0.3)) {
+    call.set_type(Call::UNRESERVE_RESOURCES);
+    call.mutable_unreserve_resources()->mutable_agent_id()->set_value(at->first);
+    *call.mutable_unreserve_resources()->add_resources() = disk;
+  } else {
+    disk.mutable_disk()->mutable_persistence()->set_id(fmt::format("v{}", next_volume++));
+    disk.mutable_disk()->mutable_volume()->set_container_path("data");
+    disk.mutable_disk()->mutable_volume()->set_mode(mesos::v1::Volume::RW);
+    call.set_type(Call::CREATE_VOLUMES);
+    call.mutable_create_volumes()->mutable_agent_id()->set_value(at->first);
+    *call.mutable_create_volumes()->add_volumes() = disk;
+  }
+  master.operate(std::move(call));
+}
 
 Outcome run(uint64_t seed, bool print, const Sizes& sizes, const FaultPlan& plan,
             base::Random& random) {
@@ -35,7 +79,7 @@ Outcome run(uint64_t seed, bool print, const Sizes& sizes, const FaultPlan& plan
   for (unsigned i = 0; i < sizes.agents; ++i) {
     agents.push_back(std::make_unique<SimAgent>(
         context, fmt::format("agent{}", i), i, master, placement,
-        fmt::format("cpus:{};mem:{};ports:[31000-31009]", 2 + random.below(6), 512)));
+        fmt::format("cpus:{};mem:{};disk:40;ports:[31000-31009]", 2 + random.below(6), 512)));
     faulty.push_back(agents.back().get());
   }
   for (unsigned i = 0; i < sizes.schedulers; ++i) {
@@ -57,6 +101,9 @@ Outcome run(uint64_t seed, bool print, const Sizes& sizes, const FaultPlan& plan
     world.after(world.random().jitter(base::milliseconds(500)),
                 [&scheduler] { scheduler->boot(); });
   faults.start();
+  uint64_t next_volume = 0;
+  for (base::Duration at = base::seconds(1); at < plan.duration; at += base::milliseconds(700))
+    world.after(at, [&] { operate(world, master, next_volume); });
   world.run_for(plan.duration + base::seconds(1));
 
   const auto all_done = [&] {
@@ -86,6 +133,14 @@ Outcome run(uint64_t seed, bool print, const Sizes& sizes, const FaultPlan& plan
       world.fail(fmt::format("{} has {} updates that nobody acknowledged", agent->name,
                              agent->core()->pending_updates()));
   }
+  size_t volumes = 0;
+  for (const auto& agent : agents) {
+    agent->check_volumes();
+    volumes += agent->volumes_told();
+    if (agent->core() && !agent->core()->state().operations.empty())
+      world.fail(fmt::format("{} has {} operations that nobody acknowledged", agent->name,
+                             agent->core()->state().operations.size()));
+  }
   check_conservation(world, master);
   if (master.up()) {
     for (const auto& [id, framework] : master.core().state().frameworks) {
@@ -98,8 +153,8 @@ Outcome run(uint64_t seed, bool print, const Sizes& sizes, const FaultPlan& plan
   uint64_t crashes = 0;
   for (Process* process : faulty) crashes += process->crashes();
   return {world.failures(), world.hash(), world.events(),
-          fmt::format("{} agents, {} schedulers x {} tasks, {} crashes; {}", sizes.agents,
-                      sizes.schedulers, sizes.workload.tasks, crashes, plan.describe())};
+          fmt::format("{} agents, {} schedulers x {} tasks, {} volumes, {} crashes; {}", sizes.agents,
+                      sizes.schedulers, sizes.workload.tasks, volumes, crashes, plan.describe())};
 }
 
 }  // namespace

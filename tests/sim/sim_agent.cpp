@@ -62,6 +62,7 @@ void SimAgent::on_boot() {
   std::vector<base::StoreEntry> entries;
   for (const auto& [key, value] : disk_.durable()) entries.push_back({key, value});
   handle(agent::decode_store(entries));
+  check_volumes();
   dial();
 }
 
@@ -69,6 +70,39 @@ void SimAgent::on_crash() {
   core_.reset();
   timers_.clear();
   stream_ = 0;
+}
+
+void SimAgent::note_told(const dcos::internal::v1::AgentMessage& message) {
+  const auto& update = message.operation_status_update();
+  if (update.status().state() != mesos::v1::OPERATION_FINISHED) return;
+  const auto found = core_->state().operations.find(update.operation_uuid().value());
+  if (found == core_->state().operations.end()) return;
+  for (const auto& volume : found->second.proto.info().create().volumes()) {
+    // Told again after it was destroyed, it is no new promise.
+    const std::string& id = volume.disk().persistence().id();
+    const auto& total = core_->state().total;
+    const bool held = std::any_of(total.begin(), total.end(), [&](const auto& r) {
+      return r.kind.persistent_volume() && r.kind.data().disk->persistence_id == id;
+    });
+    if (held && promised_.insert(id).second) ++told_;
+  }
+}
+
+void SimAgent::note_asked(const dcos::internal::v1::MasterMessage& message) {
+  for (const auto& volume : message.apply_operation().operation().destroy().volumes())
+    promised_.erase(volume.disk().persistence().id());
+}
+
+void SimAgent::check_volumes() const {
+  if (!core_) return;
+  std::set<std::string> held;
+  for (const auto& resource : core_->state().total.persistent_volumes()) {
+    const auto place = agent::volume_place(policy_.work_dir, resource.kind);
+    if (place && volumes_.count(place->path)) held.insert(*resource.kind.data().disk->persistence_id);
+  }
+  for (const std::string& id : promised_) {
+    if (!held.count(id)) context_.world.fail(fmt::format("{} lost the volume {} that it had told as created", name, id));
+  }
 }
 
 void SimAgent::handle(agent::Event event) {
@@ -104,7 +138,9 @@ void SimAgent::dial() {
     const StreamId opened = master_->dial_agent(
         *this,
         [this, dialing](const dcos::internal::v1::MasterMessage& message) {
-          if (dialing == dialing_) handle(agent::MasterSaid{message});
+          if (dialing != dialing_) return;
+          note_asked(message);
+          handle(agent::MasterSaid{message});
         },
         [this, dialing] {
           if (dialing != dialing_) return;
@@ -130,6 +166,7 @@ void SimAgent::leader_changed() {
 void SimAgent::perform(agent::Effect& effect) {
   World& world = context_.world;
   if (auto* send = std::get_if<agent::SendToMaster>(&effect)) {
+    note_told(send->message);
     if (stream_ != 0) master_->send_from_agent(stream_, std::move(send->message));
   } else if (std::holds_alternative<agent::Reconnect>(effect)) {
     if (stream_ != 0) context_.network.close(stream_, 0);

@@ -30,6 +30,10 @@ class SimAgent : public Process {
   const agent::Core* core() const { return core_.get(); }
   size_t running_containers() const;
 
+  /// Every volume that the agent told as created, and was not asked to destroy since, is in its total and has its data.
+  void check_volumes() const;
+  size_t volumes_told() const { return told_; }
+
   /// Containers whose end was told to the core and not yet forgotten count as well.
   size_t known_containers() const { return containers_.size(); }
 
@@ -62,6 +66,11 @@ class SimAgent : public Process {
   agent::Policy policy_;
   std::unique_ptr<agent::Core> core_;
   std::map<std::string, Container> containers_;
+  void note_told(const dcos::internal::v1::AgentMessage& message);
+  void note_asked(const dcos::internal::v1::MasterMessage& message);
+
+  std::set<std::string> promised_;  // persistence ids
+  size_t told_ = 0;
   std::set<std::string> volumes_;  // directories with data; they outlive the agent
   std::map<std::string, uint64_t> timers_;
   StreamId stream_ = 0;

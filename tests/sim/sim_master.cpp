@@ -52,6 +52,10 @@ void SimMaster::handle(master::Event event) {
   if (after_event) after_event();
 }
 
+void SimMaster::operate(mesos::v1::master::Call call) {
+  if (core_) handle(master::OperatorCallReceived{next_++, std::move(call), ""});
+}
+
 void SimMaster::perform(master::Effect& effect) {
   World& world = context_.world;
   if (auto* send = std::get_if<master::SendToAgent>(&effect)) {

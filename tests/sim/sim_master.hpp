@@ -40,6 +40,9 @@ class SimMaster : public Process {
             std::function<void(int status, const std::string& text)> answered);
   StreamId dial_calls(Node& scheduler, std::function<void()> closed);
 
+  /// An operator's call, here and now; nobody waits for the answer.
+  void operate(mesos::v1::master::Call call);
+
   /// Answers programs, rather than sending them elsewhere.
   virtual bool serves() const { return alive; }
 
