@@ -100,8 +100,10 @@ class Cluster:
         self.auth = auth
         self.password = None  # of the user admin, once the cluster has been up
         self._token = None
-        self.root = root or tempfile.mkdtemp(prefix="dcos-test-")
-        os.chmod(self.root, 0o711)  # tasks of other users reach their sandboxes below it
+        if root is None:
+            root = tempfile.mkdtemp(prefix="dcos-test-")
+            os.chmod(root, 0o711)  # tasks of other users reach their sandboxes below it
+        self.root = root
         self.offset = free_offset()
 
     def dev(self, *words, check=True, timeout=120):
