@@ -25,7 +25,7 @@ class World {
     Policy policy;
     policy.info.set_hostname("h");
     policy.ip = "10.0.0.1";
-    policy.work_dir = "/work";
+    policy.work_dir = "/agent";
     policy.boot_id = "boot-1";
     return policy;
   }
@@ -556,7 +556,7 @@ TEST(AgentOperations, creates_a_volume_when_its_directory_is_there_and_goes_on_a
   Operations world;
   world.reserve("u1");
   world.create("u2");
-  EXPECT_EQ(world.find<MakeVolumes>()->volumes[0].path, "/work/volumes/roles/web/v#data#1");
+  EXPECT_EQ(world.find<MakeVolumes>()->volumes[0].path, "/agent/volumes/roles/web/v#data#1");
   EXPECT_EQ(world.told(), "u1 FINISHED");
   world.start({});
   ASSERT_NE(world.find<MakeVolumes>(), nullptr);
@@ -606,7 +606,7 @@ TEST(AgentOperations, gives_a_task_its_volume_and_keeps_it_while_in_use) {
   const auto* launch = world.find<LaunchContainer>();
   ASSERT_NE(launch, nullptr);
   ASSERT_EQ(launch->spec.volumes.size(), 1U);
-  EXPECT_EQ(launch->spec.volumes[0].source, "/work/volumes/roles/web/v#data#1");
+  EXPECT_EQ(launch->spec.volumes[0].source, "/agent/volumes/roles/web/v#data#1");
   EXPECT_EQ(launch->spec.volumes[0].container_path, "data");
   world.told();
   world.destroy("u3");
@@ -660,13 +660,13 @@ TEST(AgentVolumes, lie_below_their_disk_and_never_leave_it) {
     EXPECT_TRUE(google::protobuf::TextFormat::MergeFromString(text, &resource));
     const auto parsed = resources::from_proto(resource);
     EXPECT_TRUE(parsed);
-    const auto found = volume_place("/work", parsed->kind);
+    const auto found = volume_place("/agent", parsed->kind);
     return found ? found->path : "refused";
   };
-  EXPECT_EQ(place(""), "/work/volumes/roles/web/v");
-  EXPECT_EQ(place("reservations { type: DYNAMIC role: 'web/a' }"), "/work/volumes/roles/web a/v");
+  EXPECT_EQ(place(""), "/agent/volumes/roles/web/v");
+  EXPECT_EQ(place("reservations { type: DYNAMIC role: 'web/a' }"), "/agent/volumes/roles/web a/v");
   EXPECT_EQ(place("disk { source { type: PATH path { root: '/d' } } }"), "/d/volumes/roles/web/v");
-  EXPECT_EQ(place("disk { source { type: PATH path { root: 'd' } } }"), "/work/d/volumes/roles/web/v");
+  EXPECT_EQ(place("disk { source { type: PATH path { root: 'd' } } }"), "/agent/d/volumes/roles/web/v");
   EXPECT_EQ(place("disk { source { type: MOUNT mount { root: '/m' } } }"), "/m");
   EXPECT_EQ(place("disk { persistence { id: '..' } }"), "refused");
   EXPECT_EQ(place("disk { persistence { id: 'a/../../b' } }"), "refused");
