@@ -1,5 +1,6 @@
 #pragma once
 
+#include <concepts>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,6 +12,12 @@ std::vector<std::string_view> split(std::string_view text, char separator);
 
 /// As split, without the empty pieces: "/a//b" at '/' -> {"a", "b"}.
 std::vector<std::string_view> tokenize(std::string_view text, char separator);
+
+// The pieces point into the text: of a temporary they would dangle.
+template <std::same_as<std::string> Temporary>
+std::vector<std::string_view> split(Temporary&& text, char separator) = delete;
+template <std::same_as<std::string> Temporary>
+std::vector<std::string_view> tokenize(Temporary&& text, char separator) = delete;
 
 std::string join(const std::vector<std::string>& parts, std::string_view separator);
 

@@ -74,8 +74,8 @@ void collect_cgroups(const std::string& path, Leftovers& out) {
   for (const std::string& name : base::list_directory(path).value_or({}))
     collect_cgroups(path + "/" + name, out);
   out.cgroups.push_back(path);
-  for (std::string_view line :
-       base::tokenize(base::read_file(path + "/cgroup.procs").value_or(""), '\n')) {
+  const std::string members = base::read_file(path + "/cgroup.procs").value_or("");
+  for (std::string_view line : base::tokenize(members, '\n')) {
     if (const auto pid = base::parse_int(line); pid && *pid > 1)
       out.processes.push_back(static_cast<pid_t>(*pid));
   }

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
@@ -19,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from harness import dns  # noqa: E402
 from harness.bench import Bench  # noqa: E402
 from harness.cluster import BIN, Cluster, call, eventually  # noqa: E402
+from harness.ports import free_port  # noqa: E402
 
 AGENTS = 100
 
@@ -60,12 +60,6 @@ class Master:
         self.server.daemon_threads = True
         self.port = self.server.server_port
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def memory_mib(pid):

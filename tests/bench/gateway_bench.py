@@ -21,6 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from harness.bench import Bench  # noqa: E402
+from harness.ports import free_port  # noqa: E402
 
 BIN = Path(os.environ.get("BUILD_DIR", Path(__file__).resolve().parents[2] / "build" / "release")) / "bin"
 bench = Bench()
@@ -47,12 +48,6 @@ PROXY = """upstream backend {{ server 127.0.0.1:{backend}; keepalive 64; keepali
       proxy_pass http://backend/; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $http_host;
       proxy_set_header X-Real-IP $remote_addr; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
       proxy_set_header X-Forwarded-Proto $scheme; proxy_buffering off; }} }}"""
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def wait_for(port):

@@ -14,6 +14,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from harness.ports import is_free
+
 TOP = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("BUILD_DIR", TOP / "build" / "release"))
 BIN = BUILD / "bin"
@@ -81,14 +83,8 @@ def free_offset():
     """A port offset whose ports are all free now."""
     for _ in range(200):
         offset = 100 * random.randrange(10, 190)
-        try:
-            for port in PORTS.values():
-                with socket.socket() as probe:
-                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                    probe.bind(("127.0.0.1", port + offset))
+        if all(is_free(port + offset) for port in PORTS.values()):
             return offset
-        except OSError:
-            continue
     raise AssertionError("no free ports on this machine")
 
 

@@ -10,7 +10,6 @@ import io
 import json
 import os
 import shutil
-import socket
 import socketserver
 import ssl
 import subprocess
@@ -21,6 +20,7 @@ import time
 from pathlib import Path
 
 from harness.cluster import eventually
+from harness.ports import free_port
 from harness.results import Skip
 
 BUSYBOX = "/bin/busybox"
@@ -98,9 +98,7 @@ class Registry:
         return f"127.0.0.1:{self.port}"
 
     def __enter__(self):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.start()
         return self
 

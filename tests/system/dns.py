@@ -19,6 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from harness import dns, results  # noqa: E402
 from harness.cluster import BIN, Cluster, call, eventually  # noqa: E402
+from harness.ports import free_port  # noqa: E402
 
 
 def server_of(cluster):
@@ -218,9 +219,7 @@ class Alone:
     def __init__(self, **config):
         self.directory = tempfile.TemporaryDirectory(prefix="dcos-dns-")
         self.address = f"127.54.{random.randrange(250)}.{random.randrange(1, 250)}"
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.http = probe.getsockname()[1]
+        self.http = free_port()
         self.config = {"masters": ["127.0.0.1:1"], "listener": self.address, "port": 53, "httplistener": "127.0.0.1",
                        "httpport": self.http, "timeout": 1, "email": "root.example", **config}
 
@@ -246,8 +245,8 @@ class Upstream:
     def __init__(self, answer):
         self.answer, self.asked = answer, []
         self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.udp.bind(("127.0.0.1", 0))
-        self.port = self.udp.getsockname()[1]
+        self.port = free_port()
+        self.udp.bind(("127.0.0.1", self.port))
         self.tcp = socket.create_server(("127.0.0.1", self.port))
         self.name = f"127.0.0.1:{self.port}"
         for loop in (self.serve_udp, self.serve_tcp):

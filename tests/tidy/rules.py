@@ -41,6 +41,9 @@ BANNED = [
     ("unfinished", lambda p: True, re.compile(r"\b(TODO|FIXME|XXX|HACK)\b"), "finish it, or write what is missing in docs/compatibility.md"),
 ]
 
+# `for (x : f(...).value())`: in C++20 the Result dies before the loop begins.
+DANGLING_RANGE = re.compile(r"\bfor \([^;:]*[^:;]:[^:;][^;{]*\)\.value\(\)\)(?: \{)?$")
+
 BRACED_AWAIT = re.compile(r"co_await\b[^;]*(\{|\[[^\]]+\]\s*\()")
 
 
@@ -82,6 +85,8 @@ def check(path):
         for rule, applies, pattern, mend in BANNED:
             if applies(path) and not (test and rule in ("clock", "random", "getenv", "exceptions")) and pattern.search(line):
                 yield number, rule, mend
+        if DANGLING_RANGE.search(line):
+            yield number, "dangling-range", "name the result first: the loop would read a temporary that is gone"
         if BRACED_AWAIT.search(line):
             yield number, "co_await", "name the argument first: this compiler destroys such temporaries twice"
     if path.endswith(".hpp") and "#pragma once" not in text:

@@ -119,8 +119,9 @@ Status Archive::read_index() {
     if (entry->type == TarEntry::Type::SymbolicLink) {
       // Old versions of `docker save` link equal layers to each other: "../<id>/layer.tar".
       std::vector<std::string> parts;
-      for (const auto part : base::tokenize(
-               name.substr(0, name.rfind('/') == std::string::npos ? 0 : name.rfind('/')), '/'))
+      const auto slash = name.rfind('/');
+      const std::string_view folder = std::string_view(name).substr(0, slash == std::string::npos ? 0 : slash);
+      for (const auto part : base::tokenize(folder, '/'))
         parts.emplace_back(part);
       for (const auto part : base::tokenize(entry->link, '/')) {
         if (part == "..") {
