@@ -6,6 +6,7 @@
 
 #include <boost/json.hpp>
 
+#include "base/crypto.hpp"
 #include "base/file.hpp"
 #include "base/http/server.hpp"
 #include "base/json/value.hpp"
@@ -181,6 +182,13 @@ Status start_containers(const Flags& flags, Daemon::Impl& daemon) {
     if (dns.host) options.resolv_conf = containerizer::render_resolv_conf(*dns.host);
   }
   options.fetch_stall_timeout = flags.fetcher_stall_timeout;
+  if (flags.fetcher_cache_size.value > 0) {
+    options.fetcher_cache_bytes = flags.fetcher_cache_size.value;
+    // Agents of one machine may share the directory that they are given: what is emptied is this agent's own.
+    options.fetcher_cache_directory =
+        flags.fetcher_cache_dir ? *flags.fetcher_cache_dir + "/" + base::sha256_hex(flags.work_dir).substr(0, 16)
+                                : flags.work_dir + "/fetch";
+  }
   options.destroy_timeout = flags.cgroups_destroy_timeout;
   const bool root = geteuid() == 0 && flags.launcher != "posix";
   options.isolated = root && (has_isolator(flags, "namespaces/pid") || has_isolator(flags, "filesystem/linux"));

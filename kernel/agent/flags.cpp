@@ -35,8 +35,6 @@ constexpr Absent kAbsentValues[] = {
     {"domain_socket_location", nullptr},
     {"http_heartbeat_interval", "30secs"},
     {"volume_gid_range", nullptr},
-    {"fetcher_cache_size", "2GB"},
-    {"fetcher_cache_dir", nullptr},
     {"hadoop_home", nullptr},
     {"container_logger", nullptr},
     {"cgroups_net_cls_primary_handle", nullptr},
@@ -155,6 +153,8 @@ Flags::Flags()
   t.add(&cgroups_limit_swap, "cgroups_limit_swap", "Count swap as memory.");
   t.add(&cgroups_destroy_timeout, "cgroups_destroy_timeout", "How long the end of a container may take.");
   t.add(&fetcher_stall_timeout, "fetcher_stall_timeout", "A download without progress for that long fails.");
+  t.add(&fetcher_cache_size, "fetcher_cache_size", "How much of fetched files is kept for other containers; 0B: nothing.");
+  t.add(&fetcher_cache_dir, "fetcher_cache_dir", "Where they are kept, in a directory per agent; default: below the work directory.");
   t.section("Images");
   t.add(&image_providers, "image_providers", "Kinds of images that containers may have: docker (OCI images too); empty: none.");
   t.add(&image_provisioner_backend, "image_provisioner_backend", "overlay or copy; default: overlay where it can be mounted.");

@@ -64,10 +64,15 @@ void add_gauges(base::Metrics& metrics, const Core& core, const containerizer::N
   }
   metrics.gauge("slave/status_updates_pending", [&core] { return static_cast<double>(core.pending_updates()); });
   metrics.gauge("gc/path_removals_pending", [&core] { return static_cast<double>(core.garbage().paths().size()); });
-  metrics.gauge("containerizer/fetcher/task_fetches_succeeded",
-                [&containers] { return static_cast<double>(containers.fetcher_counts().succeeded); });
-  metrics.gauge("containerizer/fetcher/task_fetches_failed",
-                [&containers] { return static_cast<double>(containers.fetcher_counts().failed); });
+  using Fetched = containerizer::fetcher::FetcherCounts;
+  const auto fetcher_gauge = [&metrics, &containers](const char* name, uint64_t Fetched::*member) {
+    metrics.gauge(name, [&containers, member] { return static_cast<double>(containers.fetcher_counts().*member); });
+  };
+  fetcher_gauge("containerizer/fetcher/task_fetches_succeeded", &Fetched::succeeded);
+  fetcher_gauge("containerizer/fetcher/task_fetches_failed", &Fetched::failed);
+  fetcher_gauge("containerizer/fetcher/cache_size_total_bytes", &Fetched::cache_bytes);
+  fetcher_gauge("containerizer/fetcher/cache_size_used_bytes", &Fetched::cache_used_bytes);
+  fetcher_gauge("containerizer/fetcher/cache_hits", &Fetched::cache_hits);
   using Counts = containerizer::images::ImageCounts;
   const auto image_gauge = [&metrics, &containers](const char* name, uint64_t Counts::*member) {
     metrics.gauge(name, [&containers, member] { return static_cast<double>(containers.image_counts().*member); });

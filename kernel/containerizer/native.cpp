@@ -253,6 +253,8 @@ NativeContainerizer::Impl::Impl(base::Loop& l, base::Pool& p, NativeOptions o, s
       files(l, p,
             fetcher::Fetcher::Options{.helper = options.helper,
                                       .frameworks_home = options.frameworks_home,
+                                      .cache_directory = options.fetcher_cache_directory,
+                                      .cache_bytes = options.fetcher_cache_bytes,
                                       .stall_timeout = options.fetch_stall_timeout}) {}
 
 void NativeContainerizer::Impl::prepare(const ContainerPtr& container) {
@@ -567,8 +569,6 @@ images::ImageCounts NativeContainerizer::image_counts() const {
   return impl_->options.images ? impl_->options.images->counts() : images::ImageCounts();
 }
 
-FetcherCounts NativeContainerizer::fetcher_counts() const {
-  return {impl_->files.succeeded(), impl_->files.failed()};
-}
+fetcher::FetcherCounts NativeContainerizer::fetcher_counts() const { return impl_->files.counts(); }
 
 }  // namespace containerizer

@@ -10,6 +10,7 @@
 #include "base/time.hpp"
 #include "kernel/containerizer/cgroups/cgroups.hpp"
 #include "kernel/containerizer/containerizer.hpp"
+#include "kernel/containerizer/fetcher/counts.hpp"
 #include "kernel/containerizer/images/rootfs.hpp"
 
 namespace containerizer {
@@ -18,6 +19,8 @@ struct NativeOptions {
   std::string helper;                      // path of dcos-launch
   std::string runtime_directory;           // survives the agent; one directory per container
   std::string frameworks_home;
+  std::string fetcher_cache_directory{};   // empty: nothing fetched is cached
+  uint64_t fetcher_cache_bytes = uint64_t{2} << 30;
   base::Duration fetch_stall_timeout = base::minutes(1);
   base::Duration destroy_timeout = base::minutes(1);
   bool limit_cpu = true, limit_memory = true;
@@ -28,10 +31,6 @@ struct NativeOptions {
   images::Backend backend = images::Backend::Overlay;
   std::string sandbox_directory = "/mnt/mesos/sandbox";  // where they see their sandbox
   bool ignore_image_runtime = false;       // entry point, command, environment and working directory of images
-};
-
-struct FetcherCounts {
-  uint64_t succeeded = 0, failed = 0;
 };
 
 class NativeContainerizer final : public Containerizer {
@@ -53,7 +52,7 @@ class NativeContainerizer final : public Containerizer {
   void run_inside(const std::string& id, const mesos::v1::CommandInfo& command, base::Duration timeout,
                   std::function<void(Result<int>)> done) override;
 
-  FetcherCounts fetcher_counts() const;
+  fetcher::FetcherCounts fetcher_counts() const;
   images::ImageCounts image_counts() const;
 
   struct Impl;

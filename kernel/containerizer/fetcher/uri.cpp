@@ -28,16 +28,33 @@ Status check_destination(const std::string& path) {
   return {};
 }
 
+/// Takes "#sha256=<hex>" or "#sha512=<hex>" off the end. Other fragments stay.
+Status take_digest(std::string_view& value, FetchPlan& plan) {
+  const size_t hash = value.rfind('#');
+  if (hash == std::string_view::npos) return {};
+  const std::string_view fragment = value.substr(hash + 1);
+  const size_t digits = fragment.starts_with("sha256=") ? 64 : fragment.starts_with("sha512=") ? 128 : 0;
+  if (digits == 0) return {};
+  const std::string hex = base::to_lower(fragment.substr(7));
+  if (hex.size() != digits || hex.find_first_not_of("0123456789abcdef") != std::string::npos)
+    return base::invalid("the digest behind '#' must have " + std::to_string(digits) + " hexadecimal digits");
+  plan.digest = std::string(fragment.substr(0, 6)) + ":" + hex;
+  value = value.substr(0, hash);
+  return {};
+}
+
 }  // namespace
 
 Result<FetchPlan> plan_fetch(const mesos::v1::CommandInfo::URI& uri, const std::string& frameworks_home) {
   FetchPlan plan;
   std::string_view value = base::trim(uri.value());
   if (value.empty()) return base::invalid("the URI is empty");
+  RETURN_IF_ERROR(take_digest(value, plan));
   const std::string lower = base::to_lower(value);
   std::string name;
   if (lower.starts_with("http://") || lower.starts_with("https://")) {
     plan.remote = true;
+    plan.cache = uri.cache();
     plan.source = std::string(value);
     // A query is for the server; it is no part of the file's name.
     std::string_view path = value.substr(value.find("://") + 3);

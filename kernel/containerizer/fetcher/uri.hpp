@@ -17,10 +17,13 @@ struct FetchPlan {
   bool remote = false;
   std::string destination;   // relative to the sandbox, stays below it
   bool executable = false;
+  bool cache = false;        // may be shared with other containers; remote ones only
+  std::string digest;        // "sha256:<hex>" or "sha512:<hex>" that the content must have; empty: any
   Unpack unpack = Unpack::Nothing;
 };
 
-/// `frameworks_home` is put before relative paths; empty: they are refused.
+/// The URI's fragment may name the content's digest: "https://host/file.tgz#sha256=<64 hex digits>" (our own addition;
+/// a fragment is never sent to a server). `frameworks_home` is put before relative paths; empty: they are refused.
 Result<FetchPlan> plan_fetch(const mesos::v1::CommandInfo::URI& uri, const std::string& frameworks_home);
 
 }  // namespace containerizer::fetcher
