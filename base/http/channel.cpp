@@ -1,9 +1,5 @@
 #include "base/http/channel.hpp"
 
-#include <arpa/inet.h>
-#include <openssl/err.h>
-#include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -49,141 +45,10 @@ class PlainChannel : public Channel {
   Fd fd_;
 };
 
-std::string tls_error(const std::string& fallback) {
-  unsigned long code = ::ERR_get_error();
-  ::ERR_clear_error();
-  if (code == 0) return fallback;
-  const char* text = ::ERR_reason_error_string(code);
-  return text ? text : fallback;
-}
-
-struct SslDeleter {
-  void operator()(SSL* ssl) const { ::SSL_free(ssl); }
-  void operator()(SSL_CTX* context) const { ::SSL_CTX_free(context); }
-};
-
-class TlsChannel : public Channel {
- public:
-  TlsChannel(Fd fd, std::unique_ptr<SSL, SslDeleter> ssl)
-      : fd_(std::move(fd)), ssl_(std::move(ssl)) {
-    ::SSL_set_fd(ssl_.get(), fd_.get());
-  }
-
-  int fd() const override { return fd_.get(); }
-
-  Result<bool> handshake() override {
-    ::ERR_clear_error();
-    int done = ::SSL_do_handshake(ssl_.get());
-    if (done == 1) return true;
-    int reason = ::SSL_get_error(ssl_.get(), done);
-    if (reason == SSL_ERROR_WANT_READ || reason == SSL_ERROR_WANT_WRITE) return false;
-    long verdict = ::SSL_get_verify_result(ssl_.get());
-    if (verdict != X509_V_OK) {
-      ::ERR_clear_error();
-      return unavailable(std::string("the certificate is not accepted: ") +
-                         ::X509_verify_cert_error_string(verdict));
-    }
-    return unavailable("TLS handshake failed: " + tls_error("connection closed"));
-  }
-
-  ssize_t read(char* data, size_t size) override {
-    ::ERR_clear_error();
-    int n = ::SSL_read(ssl_.get(), data, static_cast<int>(std::min<size_t>(size, 1 << 30)));
-    if (n > 0) return n;
-    return outcome(n);
-  }
-
-  ssize_t write(const iovec* pieces, int count) override {
-    ssize_t total = 0;
-    for (int i = 0; i < count; ++i) {
-      ::ERR_clear_error();
-      auto size = static_cast<int>(std::min<size_t>(pieces[i].iov_len, 1 << 30));
-      int n = ::SSL_write(ssl_.get(), pieces[i].iov_base, size);
-      if (n <= 0) {
-        if (total > 0) return total;
-        ssize_t result = outcome(n);
-        return result == 0 ? kFailed : result;
-      }
-      total += n;
-      if (n < size) break;
-    }
-    return total;
-  }
-
-  void finish() override {
-    ::SSL_shutdown(ssl_.get());
-    ::shutdown(fd_.get(), SHUT_WR);
-  }
-
- private:
-  ssize_t outcome(int n) {
-    switch (::SSL_get_error(ssl_.get(), n)) {
-      case SSL_ERROR_WANT_READ:
-      case SSL_ERROR_WANT_WRITE: return kWouldBlock;
-      case SSL_ERROR_ZERO_RETURN: return 0;
-      default: ::ERR_clear_error(); return kFailed;
-    }
-  }
-
-  Fd fd_;
-  std::unique_ptr<SSL, SslDeleter> ssl_;
-};
-
-class OpenSslClientContext : public TlsContext {
- public:
-  OpenSslClientContext(std::unique_ptr<SSL_CTX, SslDeleter> context, bool verify)
-      : context_(std::move(context)), verify_(verify) {}
-
-  Result<std::unique_ptr<Channel>> connect(Fd fd, const std::string& host) override {
-    std::unique_ptr<SSL, SslDeleter> ssl(::SSL_new(context_.get()));
-    if (!ssl) return internal("cannot make a TLS connection: " + tls_error("no memory"));
-    std::array<unsigned char, 16> address;
-    bool literal = ::inet_pton(AF_INET, host.c_str(), address.data()) == 1 ||
-                   ::inet_pton(AF_INET6, host.c_str(), address.data()) == 1;
-    if (!literal) SSL_set_tlsext_host_name(ssl.get(), host.c_str());
-    if (verify_) {
-      X509_VERIFY_PARAM* expected = ::SSL_get0_param(ssl.get());
-      int set = literal ? ::X509_VERIFY_PARAM_set1_ip_asc(expected, host.c_str())
-                        : ::X509_VERIFY_PARAM_set1_host(expected, host.c_str(), host.size());
-      if (set != 1) return invalid("'" + host + "' cannot be the name in a certificate");
-    }
-    ::SSL_set_connect_state(ssl.get());
-    return std::unique_ptr<Channel>(std::make_unique<TlsChannel>(std::move(fd), std::move(ssl)));
-  }
-
- private:
-  std::unique_ptr<SSL_CTX, SslDeleter> context_;
-  bool verify_;
-};
-
 }  // namespace
 
 std::unique_ptr<Channel> plain_channel(Fd fd) {
   return std::make_unique<PlainChannel>(std::move(fd));
-}
-
-Result<std::shared_ptr<TlsContext>> tls_client_context(const std::string& ca_file, bool verify) {
-  std::unique_ptr<SSL_CTX, SslDeleter> context(::SSL_CTX_new(::TLS_client_method()));
-  if (!context) return internal("cannot use TLS: " + tls_error("no memory"));
-  SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);
-  // Large pieces may be accepted in part, and a repeated write may come from another address.
-  SSL_CTX_set_mode(context.get(),
-                   SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
-                       SSL_MODE_RELEASE_BUFFERS);
-  if (verify) {
-    ::SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
-    int loaded = ca_file.empty()
-                     ? ::SSL_CTX_set_default_verify_paths(context.get())
-                     : ::SSL_CTX_load_verify_locations(context.get(), ca_file.c_str(), nullptr);
-    if (loaded != 1) {
-      return invalid("cannot read the certificate authorities" +
-                     (ca_file.empty() ? std::string() : " in " + ca_file) + ": " +
-                     tls_error("unknown reason"));
-    }
-  }
-  std::shared_ptr<TlsContext> result =
-      std::make_shared<OpenSslClientContext>(std::move(context), verify);
-  return result;
 }
 
 void OutQueue::append(std::string_view data) {

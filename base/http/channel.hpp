@@ -29,20 +29,15 @@ class Channel {
   virtual void finish() = 0;
   /// True when established; false when it needs another readiness; an error when it cannot be.
   virtual Result<bool> handshake() { return true; }
+  /// Whether a read of less than was asked for has emptied the socket.
+  virtual bool short_read_is_all() const { return true; }
+  /// After kFailed: why, as far as there is more to say than that the connection is gone.
+  virtual std::string problem() const { return {}; }
+  /// Whether nobody on the way can read along.
+  virtual bool secure() const { return false; }
 };
 
 std::unique_ptr<Channel> plain_channel(Fd fd);
-
-/// Certificates and settings of TLS connections to servers.
-class TlsContext {
- public:
-  virtual ~TlsContext() = default;
-  /// The peer must present a certificate for `host` (a name or a literal address).
-  virtual Result<std::unique_ptr<Channel>> connect(Fd fd, const std::string& host) = 0;
-};
-
-/// `ca_file` empty: the system's authorities.
-Result<std::shared_ptr<TlsContext>> tls_client_context(const std::string& ca_file, bool verify);
 
 /// What waits to be written, in order. Small pieces are copied together, large ones kept as they are.
 class OutQueue {

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/http/message.hpp"
+#include "base/http/tls.hpp"
 #include "base/loop.hpp"
 
 namespace base::http {
@@ -41,6 +42,7 @@ struct ClientOptions {
   Duration connect_timeout = seconds(5);
   std::string ca_file{};                   // empty: the system's authorities
   bool verify_tls = true;
+  std::shared_ptr<Tls> tls{};              // instead of the two above: with a certificate, and read again
 };
 
 /// A running request; dropping the handle does not end it.

@@ -49,10 +49,13 @@ void ClientConnection::connect(const Call& call) {
   call_ = call;
   call->connection = shared_from_this();
   const Url& url = call->request.url;
-  if (url.scheme == "https" && !client_->tls) {
-    auto context = tls_client_context(client_->options.ca_file, client_->options.verify_tls);
-    if (!context) return fail_later(context.error());
-    client_->tls = *std::move(context);
+  if (url.scheme == "https" && !client_->options.tls) {
+    TlsSettings settings;
+    settings.ca_file = client_->options.ca_file;
+    settings.verify_server = client_->options.verify_tls;
+    auto tls = Tls::open(std::move(settings));
+    if (!tls) return fail_later(tls.error());
+    client_->options.tls = *std::move(tls);
   }
   connect_timer_ = client_->loop.after(
       client_->options.connect_timeout, [weak = weak_from_this()] {
@@ -136,7 +139,7 @@ void ClientConnection::try_next_address(const std::string& problem) {
       continue;
     }
     if (call_->request.url.scheme == "https") {
-      auto channel = client_->tls->connect(std::move(fd), call_->request.url.host);
+      auto channel = client_->options.tls->connect(std::move(fd), call_->request.url.host, call_->request.url.port);
       if (!channel) return fail_later(channel.error());
       channel_ = *std::move(channel);
     } else {
@@ -392,8 +395,7 @@ void ClientConnection::pump() {
       break;
     }
     feed({buffer, static_cast<size_t>(n)});
-    bool plain = call_ && call_->request.url.scheme != "https";
-    if (plain && !peer_ended_ && static_cast<size_t>(n) < Poller::kReadBytes) break;
+    if (channel_ && channel_->short_read_is_all() && !peer_ended_ && static_cast<size_t>(n) < Poller::kReadBytes) break;
   }
   in_pump_ = false;
 }
@@ -564,7 +566,10 @@ void ClientConnection::on_end_of_input() {
     close();
     return call->finish({});
   }
-  if (!answer_began_) return on_closed_by_peer("closed the connection without an answer");
+  if (!answer_began_) {
+    const std::string problem = channel_->problem();
+    return on_closed_by_peer("closed the connection without an answer" + (problem.empty() ? "" : ": " + problem));
+  }
   if (parser_.end_of_stream() == ParseEvent::Done) return on_answer_complete();
   fail(Error{Code::BadGateway, key_ + ": " + parser_.failure().message});
 }

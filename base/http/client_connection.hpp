@@ -62,7 +62,6 @@ struct Client::Impl : std::enable_shared_from_this<Client::Impl> {
   Poller& poller;
   ClientOptions options;
   std::map<std::string, Host> hosts;
-  std::shared_ptr<TlsContext> tls;
   Loop::TimerId sweep = 0;
   std::string spare;
 

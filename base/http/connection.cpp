@@ -17,6 +17,7 @@ constexpr size_t kMaxPipelined = 16;                 // requests of one connecti
 constexpr size_t kMaxOutputBehind = size_t{1} << 20; // no new request is read behind so much output
 constexpr int kReadsPerTurn = 8;
 constexpr Duration kLinger = seconds(2);
+constexpr Duration kHandshake = seconds(15);         // for all of it
 
 }  // namespace
 
@@ -34,6 +35,7 @@ bool Connection::start(bool refuse) {
   if (!ticket) return false;
   ticket_ = *ticket;
   server_->connections.emplace(this, shared_from_this());
+  established_ = !channel_->secure();
   if (refuse) {
     reject(503, "too many connections");
     flush();
@@ -54,10 +56,25 @@ Connection::Slot* Connection::find(uint64_t id) {
   return index < slots_.size() ? &slots_[index] : nullptr;
 }
 
+/// True when there is nothing (more) to agree on before messages are exchanged.
+bool Connection::shake_hands() {
+  if (established_) return true;
+  auto done = channel_->handshake();
+  if (!done) {
+    if (!done.error().message.empty()) server_->log_refusal(remote_address_, done.error().message);
+    close(false);
+    return false;
+  }
+  established_ = *done;
+  if (established_) last_progress_ = message_began_ = server_->loop.now().instant;
+  return established_;
+}
+
 /// Reads what there is, parses it, writes what came of it. Never nested.
 void Connection::pump() {
   if (closed_ || in_pump_) return;
   auto self = shared_from_this();
+  if (!shake_hands()) return;
   auto server = server_;
   in_pump_ = true;
   input_blocked_ = false;
@@ -84,8 +101,9 @@ void Connection::pump() {
     if (!input_closed_) last_progress_ = now;
     if (!in_message_) message_began_ = now;
     if (!lingering_ && !input_closed_) feed({buffer, static_cast<size_t>(n)});
+    if (closed_) break;
     // Edge-triggered: a short read has emptied the socket, and what comes later is announced.
-    if (!peer_ended_ && static_cast<size_t>(n) < Poller::kReadBytes) break;
+    if (channel_->short_read_is_all() && !peer_ended_ && static_cast<size_t>(n) < Poller::kReadBytes) break;
   }
   in_pump_ = false;
   if (closed_) return;
@@ -333,6 +351,10 @@ void Connection::cut(uint64_t slot) {
 void Connection::check_time(Instant now) {
   Duration limit = server_->options.idle_timeout;
   Duration idle = now - last_progress_;
+  if (!established_) {
+    if (idle > std::min(kHandshake, limit)) close(false);
+    return;
+  }
   if (lingering_) {
     if (idle > std::min(kLinger, limit)) close(false);
     return;
@@ -357,7 +379,7 @@ void Connection::check_time(Instant now) {
 }
 
 void Connection::drain() {
-  if (slots_.empty() && !in_message_ && out_.empty()) close(false);
+  if (!established_ || (slots_.empty() && !in_message_ && out_.empty())) close(false);
 }
 
 }  // namespace base::http

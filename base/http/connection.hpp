@@ -31,11 +31,16 @@ struct ServerState {
   bool draining = false;
   std::function<void()> on_connection_closed;
   std::string spare;  // output memory lent to whichever connection is being served
+  Instant refusal_logged{};       // when a failed handshake was logged last
+  uint64_t refusals_unlogged = 0;
 
   ServerState(Loop& on, ServerOptions with, Handler call);
 
   /// The value of the Date header.
   const std::string& date();
+
+  /// Logs a failed handshake: at most one a second, with the number of those left out.
+  void log_refusal(const std::string& address, const std::string& why);
 
  private:
   int64_t date_second_ = -1;
@@ -65,6 +70,7 @@ class Connection : public Poller::Watcher, public std::enable_shared_from_this<C
   void drain();
 
   bool closed() const { return closed_; }
+  bool secure() const { return channel_ && channel_->secure(); }
 
   // For Responder and Stream; `slot` names a request of this connection. Unknown slots are ignored: the answer is
   // complete or the connection gone.
@@ -113,6 +119,7 @@ class Connection : public Poller::Watcher, public std::enable_shared_from_this<C
   OutQueue& queue_of(Slot& slot) { return &slot == &slots_.front() ? out_ : slot.waiting; }
 
   // Input.
+  bool shake_hands();
   void pump();
   void later();
   bool may_parse();
@@ -145,6 +152,7 @@ class Connection : public Poller::Watcher, public std::enable_shared_from_this<C
   OutQueue out_;
   Instant last_progress_;
   Instant message_began_;
+  bool established_ = false;         // the handshake is done
   bool in_message_ = false;          // part of a request was read
   bool in_pump_ = false;
   bool posted_ = false;

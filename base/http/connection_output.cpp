@@ -6,6 +6,7 @@
 
 #include "base/http/connection.hpp"
 #include "base/http/gzip.hpp"
+#include "base/log.hpp"
 #include "base/numbers.hpp"
 #include "base/strings.hpp"
 
@@ -68,6 +69,17 @@ const std::string& ServerState::date() {
     date_.assign(text.data(), size);
   }
   return date_;
+}
+
+void ServerState::log_refusal(const std::string& address, const std::string& why) {
+  const Instant now = loop.now().instant;
+  if (refusal_logged != Instant{} && now - refusal_logged < seconds(1)) {
+    ++refusals_unlogged;
+    return;
+  }
+  refusal_logged = now;
+  const uint64_t more = std::exchange(refusals_unlogged, 0);
+  LOG_WARNING("refused a connection from {}: {}{}", address, why, more == 0 ? "" : " (and " + std::to_string(more) + " others before)");
 }
 
 void Connection::render_head(Slot& slot, const Response& response, BodyKind kind, size_t body_bytes) {
@@ -281,7 +293,7 @@ void Connection::advance() {
 }
 
 void Connection::flush() {
-  if (closed_ || in_pump_) return;
+  if (closed_ || in_pump_ || !established_) return;
   auto self = shared_from_this();
   size_t written = 0;
   if (!out_.write_to(*channel_, written)) return close(true);
@@ -343,6 +355,8 @@ void Responder::pause_body(bool pause) const {
 void Responder::on_disconnect(std::function<void()> call) const {
   impl_->connection->set_on_disconnect(impl_->slot, std::move(call), false);
 }
+
+bool Responder::secure() const { return impl_->connection->secure(); }
 
 Stream::Impl::~Impl() { connection->cut(slot); }
 

@@ -87,10 +87,19 @@ class Listener : public Poller::Watcher, public std::enable_shared_from_this<Lis
       if (address.ss_family != AF_UNIX) {
         ::setsockopt(peer.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
       }
-      auto connection = std::make_shared<Connection>(server_, plain_channel(std::move(peer)),
-                                                     address_text(address));
+      auto channel = plain_channel_or_tls(std::move(peer), address.ss_family);
+      if (!channel) continue;
+      auto connection = std::make_shared<Connection>(server_, std::move(channel), address_text(address));
       connection->start(count >= limit);
     }
+  }
+
+  std::unique_ptr<Channel> plain_channel_or_tls(Fd peer, sa_family_t family) {
+    const auto& tls = server_->options.tls;
+    if (!tls || !tls->enabled() || family == AF_UNIX) return plain_channel(std::move(peer));
+    auto channel = tls->accept(std::move(peer));
+    if (!channel) LOG_WARNING("cannot take a TLS connection: {}", channel.error().message);
+    return channel ? std::move(*channel) : nullptr;
   }
 
   std::shared_ptr<ServerState> server_;

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/http/message.hpp"
+#include "base/http/tls.hpp"
 #include "base/loop.hpp"
 
 namespace base::http {
@@ -74,6 +75,9 @@ class Responder {
   /// Called once when the client goes away before the answer is complete.
   void on_disconnect(std::function<void()> call) const;
 
+  /// Whether the request came by TLS.
+  bool secure() const;
+
  private:
   std::shared_ptr<Impl> impl_;
 };
@@ -89,6 +93,8 @@ struct ServerOptions {
   std::string server_name{};               // "Server" header; empty: none
   /// Tells which requests get their body by Responder::on_body instead of Request::body.
   std::function<bool(const Request& head)> streams_body{};
+  /// When it is enabled, addresses (not unix sockets) take TLS.
+  std::shared_ptr<Tls> tls{};
 };
 
 class Server {
