@@ -89,6 +89,7 @@ Daemon agent_daemon(const ClusterOptions& o, const Machine& machine, unsigned in
                              port_range(o, index)),
                  fmt::format("--attributes=rack:r{}", index + 1),
                  "--default_container_dns=" + container_dns(o),
+                 "--container_logger=org_apache_mesos_LogrotateContainerLogger",
                  "--cgroups_root=" + daemon.cgroup};
   return daemon;
 }

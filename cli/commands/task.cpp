@@ -70,10 +70,10 @@ std::string join_path(const std::string& directory, std::string_view path) {
   return path.empty() ? directory : directory + "/" + std::string(path);
 }
 
-// A log that is being printed.
+// A log that is being printed. When it reaches its limit, the agent renames it to `older` and begins anew.
 struct Followed {
   std::string task;
-  RemoteFile file;
+  RemoteFile file, older;
   uint64_t at = 0;
   bool announced = false;
 };
@@ -81,7 +81,8 @@ struct Followed {
 base::Result<Followed> open_log(Client& client, const TaskRow& task, const std::string& name,
                                 int64_t lines) {
   ASSIGN_OR_RETURN(std::string sandbox, sandbox_of(client, task));
-  Followed out{task.id(), RemoteFile(client, task.agent_id(), join_path(sandbox, name))};
+  const std::string path = join_path(sandbox, name);
+  Followed out{task.id(), RemoteFile(client, task.agent_id(), path), RemoteFile(client, task.agent_id(), path + ".1")};
   auto size = out.file.size();
   if (!size && size.error().code == base::Code::NotFound)
     return base::not_found(fmt::format("task {} has no file \"{}\". Please run `dcos task ls {}`",
@@ -147,6 +148,24 @@ base::Status download_tree(Context& context, Client& client, const std::string& 
   return {};
 }
 
+// What comes next of a log: of the file that it was before it was turned over, then of the new one.
+base::Result<std::string> next_piece(Followed& log) {
+  ASSIGN_OR_RETURN(std::string piece, log.file.read(log.at, kPiece));
+  if (piece.empty() && log.at > 0) {
+    ASSIGN_OR_RETURN(const uint64_t size, log.file.size());
+    if (size < log.at) {
+      auto rest = log.older.read(log.at, kPiece);
+      if (rest && !rest->empty()) {
+        log.at += rest->size();
+        return rest;
+      }
+      log.at = 0;
+      return log.file.read(0, kPiece);
+    }
+  }
+  return piece;
+}
+
 }  // namespace
 
 base::Result<int> task_list(Context& context, const Arguments& arguments) {
@@ -196,7 +215,7 @@ base::Result<int> task_log(Context& context, const Arguments& arguments) {
   while (true) {
     bool any = false;
     for (Followed& file : files) {
-      ASSIGN_OR_RETURN(std::string piece, file.file.read(file.at, kPiece));
+      ASSIGN_OR_RETURN(std::string piece, next_piece(file));
       file.at += piece.size();
       any = any || !piece.empty();
       if (file.task != shown && (!piece.empty() || !file.announced)) {

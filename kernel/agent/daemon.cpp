@@ -19,6 +19,7 @@
 #include "kernel/agent/gauges.hpp"
 #include "kernel/agent/link.hpp"
 #include "kernel/agent/machine.hpp"
+#include "kernel/agent/modules.hpp"
 #include "kernel/agent/shell.hpp"
 #include "kernel/containerizer/container_dns.hpp"
 #include "kernel/containerizer/images/images.hpp"
@@ -181,6 +182,8 @@ Status start_containers(const Flags& flags, Daemon::Impl& daemon) {
     ASSIGN_OR_RETURN(const auto dns, containerizer::ContainerDns::parse(*flags.default_container_dns));
     if (dns.host) options.resolv_conf = containerizer::render_resolv_conf(*dns.host);
   }
+  ASSIGN_OR_RETURN(const Modules modules, parse_modules(flags.modules.value_or("")));
+  ASSIGN_OR_RETURN(options.logs, log_rules(flags.container_logger.value_or(""), modules));
   options.fetch_stall_timeout = flags.fetcher_stall_timeout;
   if (flags.fetcher_cache_size.value > 0) {
     options.fetcher_cache_bytes = flags.fetcher_cache_size.value;

@@ -2,6 +2,7 @@
 
 #include "base/strings.hpp"
 #include "base/zk/url.hpp"
+#include "kernel/agent/modules.hpp"
 #include "kernel/containerizer/container_dns.hpp"
 
 namespace agent {
@@ -36,7 +37,6 @@ constexpr Absent kAbsentValues[] = {
     {"http_heartbeat_interval", "30secs"},
     {"volume_gid_range", nullptr},
     {"hadoop_home", nullptr},
-    {"container_logger", nullptr},
     {"cgroups_net_cls_primary_handle", nullptr},
     {"cgroups_net_cls_secondary_handles", nullptr},
     {"agent_subsystems", nullptr},
@@ -66,7 +66,6 @@ constexpr Absent kAbsentValues[] = {
     {"qos_controller", nullptr},
     {"qos_correction_interval_min", "0ns"},
     {"oversubscribed_resources_interval", "15secs"},
-    {"modules", nullptr},
     {"modules_dir", nullptr},
     {"hooks", nullptr},
     {"secret_resolver", nullptr},
@@ -155,6 +154,9 @@ Flags::Flags()
   t.add(&fetcher_stall_timeout, "fetcher_stall_timeout", "A download without progress for that long fails.");
   t.add(&fetcher_cache_size, "fetcher_cache_size", "How much of fetched files is kept for other containers; 0B: nothing.");
   t.add(&fetcher_cache_dir, "fetcher_cache_dir", "Where they are kept, in a directory per agent; default: below the work directory.");
+  t.add(&container_logger, "container_logger",
+        "org_apache_mesos_LogrotateContainerLogger: stdout and stderr are turned over at 10 MB, nine old files stay, or as "
+        "its parameters in --modules say; default: they grow without limit.");
   t.section("Images");
   t.add(&image_providers, "image_providers", "Kinds of images that containers may have: docker (OCI images too); empty: none.");
   t.add(&image_provisioner_backend, "image_provisioner_backend", "overlay or copy; default: overlay where it can be mounted.");
@@ -191,6 +193,8 @@ Flags::Flags()
   t.add(&gc_disk_headroom, "gc_disk_headroom", "Part of the disk that is kept free by removing sandboxes earlier.");
   t.add(&disk_watch_interval, "disk_watch_interval", "How often the disk is looked at.");
   t.add(&firewall_rules, "firewall_rules", R"({"disabled_endpoints":{"paths":["/files/browse"]}})", Options{.from_file = true});
+  t.add(&modules, "modules", "JSON of the original: parameters of what is built in under the names of its modules.",
+        Options{.from_file = true});
   t.add(&logging_level, "logging_level", "INFO, WARNING or ERROR.");
   t.section("Accepted at their defaults: this build does not have these functions");
   for (const auto& flag : kAbsentValues) t.add(&absent_values_[flag.name], flag.name, "");
@@ -247,6 +251,8 @@ base::Status Flags::check() const {
     for (const auto name : kKnown) known = known || name == isolator;
     if (!known) return base::unsupported("Unknown or unsupported isolator '" + std::string(isolator) + "'");
   }
+  ASSIGN_OR_RETURN(const Modules known, parse_modules(modules.value_or("")));
+  RETURN_IF_ERROR(log_rules(container_logger.value_or(""), known));
   return check_images();
 }
 

@@ -28,7 +28,7 @@ struct Flags {
   std::optional<std::string> image_providers, image_provisioner_backend, docker_store_dir, docker_config,
       docker_registry_mirrors, docker_insecure_registries, docker_archive_directories, image_gc_config;
   std::string docker_registry = "https://registry-1.docker.io", sandbox_directory = "/mnt/mesos/sandbox";
-  std::optional<std::string> fetcher_cache_dir;
+  std::optional<std::string> fetcher_cache_dir, container_logger, modules;
   base::Bytes fetcher_cache_size{uint64_t{2} << 30};
   uint32_t docker_parallel_downloads = 3;
   bool docker_ignore_runtime = false;

@@ -219,6 +219,7 @@ PlanContext plan_context(const NativeOptions& options, const images::Image* imag
   context.isolated = options.isolated;
   context.images = options.images != nullptr;
   context.sandbox_directory = options.sandbox_directory;
+  context.logs = options.logs;
   context.ignore_runtime = options.ignore_image_runtime;
   context.image = image == nullptr ? nullptr : &image->config;
   return context;

@@ -12,6 +12,7 @@
 #include "kernel/containerizer/containerizer.hpp"
 #include "kernel/containerizer/fetcher/counts.hpp"
 #include "kernel/containerizer/images/rootfs.hpp"
+#include "kernel/containerizer/log_limits.hpp"
 
 namespace containerizer {
 
@@ -30,6 +31,7 @@ struct NativeOptions {
   std::shared_ptr<images::Images> images{};  // null: containers with an image are refused
   images::Backend backend = images::Backend::Overlay;
   std::string sandbox_directory = "/mnt/mesos/sandbox";  // where they see their sandbox
+  LogRules logs{};                         // of output files
   bool ignore_image_runtime = false;       // entry point, command, environment and working directory of images
 };
 

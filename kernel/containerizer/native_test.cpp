@@ -69,6 +69,7 @@ class Native : public ::testing::TestWithParam<bool> {
     options.runtime_directory = top + "/run";
     options.isolated = options.switch_user = GetParam();
     options.resolv_conf = resolv_conf;
+    options.logs = logs;
     runtime = std::make_unique<NativeContainerizer>(loop, pool, options, groups);
     runtime->on_exit([this](const std::string& id, const Termination& end) {
       ends[id] = end;
@@ -113,6 +114,7 @@ class Native : public ::testing::TestWithParam<bool> {
   std::string output(const std::string& id) { return base::read_file(top + "/" + id + "/stdout").value_or("?"); }
 
   std::string resolv_conf;
+  LogRules logs;
   std::string top, root;
   base::Loop loop;
   base::Pool pool{loop, 2};
@@ -277,6 +279,49 @@ TEST_P(Native, fetches_and_unpacks) {
   const auto started = launch(failing);
   ASSERT_FALSE(started);
   EXPECT_EQ(started.error().message, "Failed to fetch '" + url + "/nothing': the server answered 404 Not Found");
+}
+
+TEST_P(Native, turns_output_files_over_also_while_there_is_no_agent) {
+  logs.on = true;
+  logs.output = logs.error = {8192, 2};
+  open();
+  ContainerSpec wanted = spec("a", "i=0; while [ $i -lt 3000 ]; do i=$((i+1)); echo line $i; "
+                                   "[ $i = 100 ] && while [ ! -e go ]; do sleep 0.01; done; done; echo end >&2");
+  if (GetParam()) wanted.user = "nobody";
+  ASSERT_TRUE(launch(wanted));
+  while (output("a").find("line 100\n") == std::string::npos) usleep(10'000);
+  runtime.reset();  // as when the agent is killed
+  ASSERT_TRUE(base::write_file(top + "/a/go", ""));
+  while (base::read_file(top + "/a/stderr").value_or("") != "end\n") usleep(10'000);
+  open();
+  runtime->recover({wanted}, [](auto) {});
+  EXPECT_EQ(wait_end("a").status, 0);
+  std::string all;
+  for (const char* name : {"/a/stdout.2", "/a/stdout.1", "/a/stdout"}) {
+    const std::string text = base::read_file(top + name).value_or("");
+    EXPECT_LE(text.size(), 8192u);
+    EXPECT_TRUE(text.starts_with("line ")) << name;
+    all += text;
+    struct stat info;
+    EXPECT_EQ(stat((top + name).c_str(), &info), 0);
+    EXPECT_EQ(info.st_uid, GetParam() ? launch::find_user("nobody")->uid : geteuid());
+  }
+  std::string expected;
+  for (int i = 1; i <= 3000; ++i) expected += "line " + std::to_string(i) + "\n";
+  EXPECT_TRUE(expected.ends_with(all));
+  EXPECT_GT(all.size(), 16'000u);
+  EXPECT_FALSE(base::exists(top + "/a/stdout.3"));
+}
+
+TEST_P(Native, programs_may_open_their_output_again) {
+  logs.on = true;
+  logs.output = {1 << 20, 2};
+  open();
+  ContainerSpec wanted = spec("a", "echo one; echo two > /dev/stdout");
+  if (GetParam()) wanted.user = "nobody";
+  ASSERT_TRUE(launch(wanted));
+  EXPECT_EQ(wait_end("a").status, 0);
+  EXPECT_EQ(output("a"), "one\ntwo\n");
 }
 
 TEST_P(Native, mounts_volumes_read_only) {

@@ -155,6 +155,17 @@ Result<launch::LaunchOrder> plan_launch(const ContainerSpec& spec, bool isolated
   return plan_launch(spec, PlanContext{.isolated = isolated});
 }
 
+namespace {
+
+Status limit_logs(const LogRules& rules, launch::LaunchOrder& order) {
+  ASSIGN_OR_RETURN(const auto limits, log_limits(rules, order.environment));
+  order.output_limit = limits.first;
+  order.error_limit = limits.second;
+  return {};
+}
+
+}  // namespace
+
 Result<launch::LaunchOrder> plan_launch(const ContainerSpec& spec, const PlanContext& context) {
   launch::LaunchOrder order;
   order.private_mounts = order.private_pids = order.private_ipc = context.isolated;
@@ -166,10 +177,12 @@ Result<launch::LaunchOrder> plan_launch(const ContainerSpec& spec, const PlanCon
   ASSIGN_OR_RETURN(const auto image, wanted_image(spec));
   if (image) {
     RETURN_IF_ERROR(plan_image(spec, context, order));
+    RETURN_IF_ERROR(limit_logs(context.logs, order));
     return order;
   }
   RETURN_IF_ERROR(plan_program(spec.command, order));
   ASSIGN_OR_RETURN(order.environment, plan_environment(spec.environment, spec.command));
+  RETURN_IF_ERROR(limit_logs(context.logs, order));
   RETURN_IF_ERROR(plan_persistent_volumes(spec, spec.sandbox, context.isolated, order));
   if (spec.container) RETURN_IF_ERROR(plan_volumes(*spec.container, spec.sandbox, context.isolated, order));
   return order;

@@ -7,6 +7,7 @@
 #include "kernel/containerizer/containerizer.hpp"
 #include "kernel/containerizer/images/manifest.hpp"
 #include "kernel/containerizer/launch/launcher.hpp"
+#include "kernel/containerizer/log_limits.hpp"
 
 namespace containerizer {
 
@@ -15,6 +16,7 @@ struct PlanContext {
   bool isolated = false;                // namespaces, so that volumes can be mounted
   bool images = false;                  // images can be pulled and mounted
   std::string sandbox_directory = "/mnt/mesos/sandbox";  // where an image's container sees its sandbox
+  LogRules logs{};
   bool ignore_runtime = false;          // of images: entry point, command, environment, working directory
   const images::ImageConfig* image = nullptr;  // the image's, once it is here
 };

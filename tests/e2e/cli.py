@@ -95,21 +95,22 @@ def main_job():
 
 
 def follow_log():
-    """dcos task log --follow shows lines as they are written."""
+    """dcos task log --follow shows lines as they are written, none twice and none lost when the file is turned over."""
     with Cluster(agents=1) as cluster:
         user = User(cluster)
         user.dcos("cluster", "setup", cluster.url)
-        cluster.add_app({"id": "/ticker", "cmd": "i=0; while true; do i=$((i+1)); echo tick $i; sleep 0.2; done", "cpus": 0.1, "mem": 32})
+        cluster.add_app({"id": "/ticker", "cmd": f"i=0; while true; do i=$((i+1)); echo tick $i {'x' * 90}; sleep 0.1; done",
+                         "cpus": 0.1, "mem": 32, "env": {"CONTAINER_LOGGER_MAX_STDOUT_SIZE": "4KB"}})
         task = cluster.running("/ticker").pop()
         follower = subprocess.Popen([str(BIN / "dcos"), "task", "log", "--follow", task], env=user.environment, stdout=subprocess.PIPE, text=True)
         try:
             seen = []
             deadline = time.monotonic() + 30
-            while len(seen) < 10 and time.monotonic() < deadline:
+            while len(seen) < 90 and time.monotonic() < deadline:
                 line = follower.stdout.readline()
                 if line.startswith("tick "):
                     seen.append(int(line.split()[1]))
-            assert len(seen) == 10 and seen == list(range(seen[0], seen[0] + 10)), seen
+            assert len(seen) == 90 and seen == list(range(seen[0], seen[0] + 90)), seen
         finally:
             follower.kill()
             follower.wait()

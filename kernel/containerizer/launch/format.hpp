@@ -20,6 +20,8 @@ enum class Key : char {
   ExtraGroup = 'G',      // repeated: decimal gid
   Output = 'o',          // file for stdout, made when missing, appended to
   ErrorOutput = 'E',     // the same for stderr
+  OutputLimit = '1',     // "<bytes> <old files>": stdout is turned over
+  ErrorLimit = '2',      // the same for stderr
   StatusFile = 's',      // gets the raw wait status of the task's process
   PidFile = 'p',         // gets "<pid> <start time> <boot id>" of the helper
   Cgroup = 'c',          // repeated: a cgroup.procs file to enter

@@ -96,6 +96,10 @@ __attribute__((no_sanitize("address", "thread", "undefined"), noinline)) int ent
   _exit(127);
 }
 
+void put_log_limit(const LogLimit& limit, Key key, Sheet& sheet) {
+  if (limit.max_bytes > 0) sheet.put(key, std::to_string(limit.max_bytes) + " " + std::to_string(limit.keep));
+}
+
 }  // namespace
 
 Result<std::string> encode_order(const LaunchOrder& order) {
@@ -112,6 +116,8 @@ Result<std::string> encode_order(const LaunchOrder& order) {
   }
   sheet.put_path(Key::Output, order.output);
   sheet.put_path(Key::ErrorOutput, order.error_output);
+  put_log_limit(order.output_limit, Key::OutputLimit, sheet);
+  put_log_limit(order.error_limit, Key::ErrorLimit, sheet);
   sheet.put(Key::StatusFile, order.status_file);
   sheet.put_path(Key::PidFile, order.pid_file);
   for (const auto& cgroup : order.cgroups) sheet.put(Key::Cgroup, cgroup);

@@ -49,6 +49,13 @@ struct RootFiles {
   uint64_t shm_bytes = 64 << 20;
 };
 
+/// How large an output file becomes before a new one is begun, and how many old ones stay.
+struct LogLimit {
+  uint64_t max_bytes = 0;  // 0: no limit
+  unsigned keep = 0;
+  bool operator==(const LogLimit&) const = default;
+};
+
 struct LaunchOrder {
   std::string program;               // empty: the first argument
   std::vector<std::string> arguments;
@@ -56,6 +63,7 @@ struct LaunchOrder {
   std::string directory;
   std::optional<UserIds> user;       // absent: the agent's own
   std::string output, error_output;  // files; empty: /dev/null
+  LogLimit output_limit{}, error_limit{};
   std::string status_file, pid_file;
   std::vector<std::string> cgroups;  // cgroup.procs files
   std::vector<Limit> limits;

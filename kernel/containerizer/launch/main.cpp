@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "kernel/containerizer/launch/logs.hpp"
 #include "kernel/containerizer/launch/order.hpp"
 #include "kernel/containerizer/launch/steps.hpp"
 #include "kernel/containerizer/launch/tree.hpp"
@@ -37,13 +38,14 @@ void require(const Failure& failure) {
 }
 
 /// The task's side of the fork. Everything that needs privileges has happened or happens before the user is switched.
-[[noreturn]] void become_task(const Order& order) {
+[[noreturn]] void become_task(const Order& order, const Logs& logs) {
   sigset_t none;
   sigemptyset(&none);
   for (int number = 1; number < NSIG; ++number) signal(number, SIG_DFL);
   sigprocmask(SIG_SETMASK, &none, nullptr);
   if (setsid() < 0) fail("cannot start a session", "", errno);
   protect_from_oom_killer(false);
+  require(enter_logs(logs));
   require(set_limits(order));
   require(drop_privileges(order));
   require(switch_user(order));
@@ -54,15 +56,14 @@ void require(const Failure& failure) {
 }
 
 /// Waits for signals and children until the task's process has ended; returns its raw wait status.
-int attend(const Order& order, const Tree& tree, pid_t task) {
+int attend(const Order& order, const Tree& tree, pid_t task, Logs& logs) {
   sigset_t all;
   sigfillset(&all);
   for (;;) {
     int status = 0;
     for (pid_t gone = waitpid(-1, &status, WNOHANG); gone > 0; gone = waitpid(-1, &status, WNOHANG))
       if (gone == task) return status;
-    siginfo_t info;
-    const int number = sigwaitinfo(&all, &info);
+    const int number = wait_for_signal(logs, all);
     if (number < 0 || number == SIGCHLD) continue;
     // Signals raised by the terminal driver or by ourselves would come back; only those sent to us are handed on.
     if (number == kKillTreeSignal)
@@ -92,6 +93,8 @@ int run() {
   protect_from_oom_killer(true);
 
   require(open_output(order));
+  Logs logs;
+  require(begin_logs(order, logs));
   require(write_pid_file(order));  // before the namespaces hide the host's /proc
   require(enter_cgroups(order));
   int status_directory = -1;
@@ -107,17 +110,20 @@ int run() {
   require(give_to_user(order, owned));
   if (owned >= 0) close(owned);
 
+  own_logs(order, logs);
   const pid_t task = fork();
   if (task < 0) fail("cannot fork", "", errno);
-  if (task == 0) become_task(order);
+  if (task == 0) become_task(order, logs);
+  leave_writers(logs);
   close(kSyncFd);
   close(STDOUT_FILENO);
   release_order(order);
 
-  const int status = attend(order, tree, task);
+  const int status = attend(order, tree, task, logs);
   // The status is written first: should the helper be killed while it ends the rest, the truth is already on disk.
   write_status(order, status_directory, status);
   end_tree(tree);
+  drain_logs(logs);
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 

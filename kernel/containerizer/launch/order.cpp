@@ -29,6 +29,8 @@ const char* take(Key key, char* text, Order& order, Lists& lists) {
     case Key::Directory: order.directory = text; return nullptr;
     case Key::Output: order.output = text; return nullptr;
     case Key::ErrorOutput: order.error_output = text; return nullptr;
+    case Key::OutputLimit: order.output_limit = text; return nullptr;
+    case Key::ErrorLimit: order.error_limit = text; return nullptr;
     case Key::StatusFile: order.status_file = text; return nullptr;
     case Key::PidFile: order.pid_file = text; return nullptr;
     case Key::PrivateMounts: order.private_mounts = true; return nullptr;

@@ -28,6 +28,8 @@ struct Order {
   const char* directory = nullptr;
   const char* output = nullptr;
   const char* error_output = nullptr;
+  const char* output_limit = nullptr;  // as in format.hpp
+  const char* error_limit = nullptr;
   const char* status_file = nullptr;
   const char* pid_file = nullptr;
   const char* cgroups[kMaxCgroups] = {};
