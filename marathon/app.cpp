@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <tuple>
 
+#include "marathon/pod.hpp"
+
 namespace marathon {
 
 bool is_resident(const App& app) {
@@ -11,7 +13,14 @@ bool is_resident(const App& app) {
   return std::any_of(volumes.begin(), volumes.end(), [](const Volume& v) { return v.persistent_mb.has_value(); });
 }
 
+bool has_health_checks(const App& app) {
+  if (!app.pod) return !app.health_checks.empty();
+  return std::any_of(app.pod->containers.begin(), app.pod->containers.end(),
+                     [](const PodContainer& c) { return c.health_check.has_value(); });
+}
+
 size_t port_count(const App& app) {
+  if (app.pod) return endpoints_of(*app.pod).size();
   if (uses_host_network(app)) return app.port_definitions.size();
   return app.container ? app.container->port_mappings.size() : 0;
 }
@@ -27,7 +36,8 @@ bool needs_restart(const App& from, const App& to, bool in_place) {
     return std::tie(a.constraints, a.dependencies, a.upgrade_strategy, a.labels, a.accepted_resource_roles,
                     a.backoff_seconds, a.backoff_factor, a.max_launch_delay_seconds, a.kill_selection);
   };
-  if (seen(from) != seen(to) || from.last_config_change_at != to.last_config_change_at) return true;
+  const bool same_pod = from.pod && to.pod ? *from.pod == *to.pod : from.pod == to.pod;
+  if (!same_pod || seen(from) != seen(to) || from.last_config_change_at != to.last_config_change_at) return true;
   return !in_place && unseen(from) != unseen(to);
 }
 

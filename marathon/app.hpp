@@ -157,8 +157,12 @@ struct DeploymentRules {
   bool operator==(const DeploymentRules&) const = default;
 };
 
+struct Pod;
+
+/// What is kept running: an app, or a pod, which has no command and container of its own but several in `pod`.
 struct App {
   PathId id;
+  std::shared_ptr<const Pod> pod;  // null: an app
   std::optional<std::string> cmd;
   std::vector<std::string> args;
   std::optional<std::string> user;
@@ -182,9 +186,9 @@ struct App {
   Labels labels;
   std::vector<std::string> accepted_resource_roles;
   std::string role = "*";
-  int64_t backoff_seconds = 1;
+  double backoff_seconds = 1;  // whole seconds for apps
   double backoff_factor = 1.15;
-  int64_t max_launch_delay_seconds = 300;
+  double max_launch_delay_seconds = 300;
   std::optional<int64_t> task_kill_grace_period_seconds;
   KillSelection kill_selection = KillSelection::YoungestFirst;
   UnreachableStrategy unreachable_strategy;
@@ -206,7 +210,10 @@ inline bool uses_host_network(const App& app) {
 /// It has persistent volumes: its instances stay where these are.
 bool is_resident(const App& app);
 
-/// The number of ports the app declares, in its definitions or its container's mappings.
+/// Its instances are only ready when checks say so.
+bool has_health_checks(const App& app);
+
+/// The number of ports the app declares, in its definitions, its container's mappings or its pod's endpoints.
 size_t port_count(const App& app);
 
 /// True when the two differ in more than the number of instances and the versions: their tasks must be replaced.

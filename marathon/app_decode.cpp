@@ -8,17 +8,14 @@
 #include "base/numbers.hpp"
 #include "base/strings.hpp"
 #include "marathon/app_json.hpp"
-#include "marathon/json_fields.hpp"
+#include "marathon/definition_fields.hpp"
+#include "marathon/pod_json.hpp"
 
 namespace marathon {
 namespace {
 
 namespace json = boost::json;
 
-constexpr int64_t kMaxPort = 65535;
-
-// No machine is that large; beyond it thousandths would not fit their type.
-constexpr double kMaxAmount = 1e12;
 constexpr std::array<std::string_view, 3> kPortProtocols = {"tcp", "udp", "udp,tcp"};
 
 void read_protocol(const Fields& fields, std::string& out) {
@@ -43,18 +40,6 @@ void read_port_definitions(const Fields& fields, App& app) {
     read_name(item, port.name);
     item.get("labels", port.labels);
     app.port_definitions.push_back(std::move(port));
-  });
-}
-
-void read_networks(const Fields& fields, App& app) {
-  fields.get_objects("networks", [&](const Fields& item) {
-    Network network;
-    size_t mode = 2;
-    item.get_choice("mode", {"host", "container/bridge", "container"}, mode);
-    network.mode = static_cast<NetworkMode>(mode);
-    item.get("name", network.name);
-    item.get("labels", network.labels);
-    app.networks.push_back(std::move(network));
   });
 }
 
@@ -84,7 +69,7 @@ void read_docker(const Fields& docker, Container& container, Violations& rules) 
   if (docker.has("credential")) rules.add("/container/docker/credential", "must be empty");
   if (docker.has("pullConfig")) {
     rules.add("/container/docker/pullConfig",
-              "Feature secrets is not enabled. Enable with --enable_features secrets)");
+              kNoSecrets);
   }
 }
 
@@ -194,20 +179,6 @@ void read_readiness_checks(const Fields& fields, App& app) {
   });
 }
 
-void read_fetch(const Fields& fields, App& app) {
-  fields.get_objects("fetch", [&](const Fields& item) {
-    FetchUri fetch;
-    if (!item.get("uri", fetch.uri)) item.fail("uri", "error.path.missing");
-    if (fetch.uri.empty()) item.fail("uri", "error.minLength");
-    if (fetch.uri.size() > 1024) item.fail("uri", "error.maxLength");
-    item.get("extract", fetch.extract);
-    item.get("executable", fetch.executable);
-    item.get("cache", fetch.cache);
-    item.get("destPath", fetch.dest_path);
-    app.fetch.push_back(std::move(fetch));
-  });
-}
-
 /// A constraint's piece: a string, or a number written as one.
 std::optional<std::string> constraint_piece(const json::value& value) {
   if (value.is_string()) return std::string(value.get_string());
@@ -217,9 +188,6 @@ std::optional<std::string> constraint_piece(const json::value& value) {
   if (base::json::to_double(value, number)) return base::render_double(number);
   return std::nullopt;
 }
-
-constexpr const char* kOperatorMessage =
-    "operator must be one of the following UNIQUE, CLUSTER, GROUP_BY, LIKE, MAX_PER, UNLIKE or IS";
 
 void read_constraints(const Fields& fields, App& app, Violations& types, Violations& rules) {
   const json::value* value = fields.find("constraints");
@@ -247,7 +215,7 @@ void read_constraints(const Fields& fields, App& app, Violations& types, Violati
     }
     const auto op = parse_operator(pieces[1]);
     if (!op) {
-      rules.add(path, kOperatorMessage);
+      rules.add(path, kOperators);
       continue;
     }
     Constraint constraint{pieces[0], *op, {}};
@@ -256,41 +224,93 @@ void read_constraints(const Fields& fields, App& app, Violations& types, Violati
   }
 }
 
-void read_env(const Fields& fields, App& app, Violations& types, Violations& rules) {
-  const json::value* value = fields.find("env");
+void read_upgrade_strategy(const Fields& fields, App& app) {
+  fields.get_object("upgradeStrategy", [&](const Fields& item) {
+    for (const char* name : {"minimumHealthCapacity", "maximumOverCapacity"}) {
+      if (!item.has(name)) item.fail(name, "error.path.missing");
+    }
+    item.get("minimumHealthCapacity", app.upgrade_strategy.minimum_health_capacity);
+    item.get("maximumOverCapacity", app.upgrade_strategy.maximum_over_capacity);
+  });
+}
+
+void refuse_unsupported(const Fields& fields, Violations& rules) {
+  const auto given = [&](std::string_view name) {
+    const json::value* value = fields.find(name);
+    if (!value) return false;
+    if (value->is_object()) return !value->get_object().empty();
+    return true;
+  };
+  if (given("secrets")) {
+    rules.add("/secrets", kNoSecrets);
+  }
+  if (given("check")) rules.add("/check", "check is not supported; use healthChecks");
+}
+
+}  // namespace
+
+void read_networks(const Fields& fields, std::vector<Network>& out) {
+  fields.get_objects("networks", [&](const Fields& item) {
+    Network network;
+    size_t mode = 2;
+    item.get_choice("mode", {"host", "container/bridge", "container"}, mode);
+    network.mode = static_cast<NetworkMode>(mode);
+    item.get("name", network.name);
+    item.get("labels", network.labels);
+    out.push_back(std::move(network));
+  });
+}
+
+void read_fetch(const Fields& fields, std::string_view name, std::vector<FetchUri>& out) {
+  fields.get_objects(name, [&](const Fields& item) {
+    FetchUri fetch;
+    if (!item.get("uri", fetch.uri)) item.fail("uri", "error.path.missing");
+    if (fetch.uri.empty()) item.fail("uri", "error.minLength");
+    if (fetch.uri.size() > 1024) item.fail("uri", "error.maxLength");
+    item.get("extract", fetch.extract);
+    item.get("executable", fetch.executable);
+    item.get("cache", fetch.cache);
+    item.get("destPath", fetch.dest_path);
+    out.push_back(std::move(fetch));
+  });
+}
+
+void read_environment(const Fields& fields, std::string_view name, std::map<std::string, std::string>& out,
+                      Violations& rules) {
+  const json::value* value = fields.find(name);
   if (!value) return;
-  if (!value->is_object()) return fields.fail("env", "error.expected.jsobject");
+  if (!value->is_object()) return fields.fail(name, "error.expected.jsobject");
   for (const auto& member : value->get_object()) {
-    const std::string path = "/env/" + std::string(member.key());
+    const std::string path = std::string(name) + "/" + std::string(member.key());
     if (member.value().is_null()) continue;
     if (member.value().is_string()) {
-      app.env[std::string(member.key())] = std::string(member.value().get_string());
+      out[std::string(member.key())] = std::string(member.value().get_string());
     } else if (member.value().is_object()) {
-      rules.add(path, "Feature secrets is not enabled. Enable with --enable_features secrets)");
+      rules.add(fields.path_of(path), kNoSecrets);
     } else {
-      types.add(path, "error.expected.jsstring");
+      fields.fail(path, "error.expected.jsstring");
     }
   }
 }
 
-void read_unreachable_strategy(const Fields& fields, App& app) {
+void read_unreachable_strategy(const Fields& fields, UnreachableStrategy& out) {
   const json::value* value = fields.find("unreachableStrategy");
   if (!value) return;
   UnreachableStrategy strategy;
   if (value->is_string()) {
     if (*value != "disabled") return fields.fail("unreachableStrategy", "error.unknown.enum.literal");
     strategy.disabled = true;
-    app.unreachable_strategy = strategy;
+    out = strategy;
     return;
   }
   fields.get_object("unreachableStrategy", [&](const Fields& item) {
     item.get_int("inactiveAfterSeconds", strategy.inactive_after_seconds);
     item.get_int("expungeAfterSeconds", strategy.expunge_after_seconds);
-    app.unreachable_strategy = strategy;
+    out = strategy;
   });
 }
 
-void read_resource_limits(const Fields& fields, App& app) {
+void read_resource_limits(const Fields& fields, std::optional<ResourceLimits>& out) {
   fields.get_object("resourceLimits", [&](const Fields& item) {
     ResourceLimits limits;
     for (auto [name, slot] : {std::pair{"cpus", &limits.cpus}, std::pair{"mem", &limits.mem}}) {
@@ -303,17 +323,15 @@ void read_resource_limits(const Fields& fields, App& app) {
         *slot = number;
       }
     }
-    app.resource_limits = limits;
+    out = limits;
   });
 }
 
-void read_upgrade_strategy(const Fields& fields, App& app) {
-  fields.get_object("upgradeStrategy", [&](const Fields& item) {
-    for (const char* name : {"minimumHealthCapacity", "maximumOverCapacity"}) {
-      if (!item.has(name)) item.fail(name, "error.path.missing");
-    }
-    item.get("minimumHealthCapacity", app.upgrade_strategy.minimum_health_capacity);
-    item.get("maximumOverCapacity", app.upgrade_strategy.maximum_over_capacity);
+void read_deployment_rules(const Fields& fields, DeploymentRules& out) {
+  fields.get_object("deployment", [&](const Fields& item) {
+    item.get_int("progressDeadlineSeconds", out.progress_deadline_seconds);
+    item.get("autoRevert", out.auto_revert);
+    item.get_int("minHealthySeconds", out.min_healthy_seconds);
   });
 }
 
@@ -329,21 +347,6 @@ void read_versions(const Fields& fields, App& app) {
     read(info, "lastConfigChangeAt", app.last_config_change_at);
   });
 }
-
-void refuse_unsupported(const Fields& fields, Violations& rules) {
-  const auto given = [&](std::string_view name) {
-    const json::value* value = fields.find(name);
-    if (!value) return false;
-    if (value->is_object()) return !value->get_object().empty();
-    return true;
-  };
-  if (given("secrets")) {
-    rules.add("/secrets", "Feature secrets is not enabled. Enable with --enable_features secrets)");
-  }
-  if (given("check")) rules.add("/check", "check is not supported; use healthChecks");
-}
-
-}  // namespace
 
 std::optional<ConstraintOperator> parse_operator(std::string_view name) {
   const std::string upper = base::to_upper(name);
@@ -364,7 +367,7 @@ App decode_app(const json::object& body, const AppDefaults& defaults, Violations
   fields.get("cmd", app.cmd);
   fields.get("args", app.args);
   fields.get("user", app.user);
-  read_env(fields, app, types, rules);
+  read_environment(fields, "env", app.env, rules);
   fields.get_int("instances", app.instances);
   fields.get("cpus", app.cpus, 0, kMaxAmount);
   fields.get("mem", app.mem, 0, kMaxAmount);
@@ -372,10 +375,10 @@ App decode_app(const json::object& body, const AppDefaults& defaults, Violations
   fields.get_int("gpus", app.gpus);
   fields.get("executor", app.executor);
   read_constraints(fields, app, types, rules);
-  read_fetch(fields, app);
+  read_fetch(fields, "fetch", app.fetch);
   read_port_definitions(fields, app);
   fields.get("requirePorts", app.require_ports);
-  read_networks(fields, app);
+  read_networks(fields, app.networks);
   read_container(fields, app, rules);
   read_health_checks(fields, app);
   read_readiness_checks(fields, app);
@@ -394,24 +397,21 @@ App decode_app(const json::object& body, const AppDefaults& defaults, Violations
     rules.add("/acceptedResourceRoles", "must not be empty");
   }
   fields.get("role", app.role);
-  fields.get_int("backoffSeconds", app.backoff_seconds);
+  int64_t seconds = 0;
+  if (fields.get_int("backoffSeconds", seconds)) app.backoff_seconds = static_cast<double>(seconds);
   fields.get("backoffFactor", app.backoff_factor, 1.0);
-  fields.get_int("maxLaunchDelaySeconds", app.max_launch_delay_seconds);
+  if (fields.get_int("maxLaunchDelaySeconds", seconds)) app.max_launch_delay_seconds = static_cast<double>(seconds);
   int64_t grace = 0;
   if (fields.get_int("taskKillGracePeriodSeconds", grace)) app.task_kill_grace_period_seconds = grace;
   size_t selection = 0;
   fields.get_choice("killSelection", {"YOUNGEST_FIRST", "OLDEST_FIRST"}, selection);
   app.kill_selection = static_cast<KillSelection>(selection);
   app.unreachable_strategy.disabled = is_resident(app);
-  read_unreachable_strategy(fields, app);
+  read_unreachable_strategy(fields, app.unreachable_strategy);
   bool tty = false;
   if (fields.get("tty", tty)) app.tty = tty;
-  read_resource_limits(fields, app);
-  fields.get_object("deployment", [&](const Fields& item) {
-    item.get_int("progressDeadlineSeconds", app.deployment.progress_deadline_seconds);
-    item.get("autoRevert", app.deployment.auto_revert);
-    item.get_int("minHealthySeconds", app.deployment.min_healthy_seconds);
-  });
+  read_resource_limits(fields, app.resource_limits);
+  read_deployment_rules(fields, app.deployment);
   read_versions(fields, app);
   refuse_unsupported(fields, rules);
   return app;
@@ -420,6 +420,7 @@ App decode_app(const json::object& body, const AppDefaults& defaults, Violations
 base::Result<App> parse_stored_app(std::string_view text) {
   ASSIGN_OR_RETURN(const base::json::Value value, base::json::parse(text));
   if (!value.is_object()) return base::invalid("the stored app is not an object");
+  if (is_stored_pod(value.get_object())) return parse_stored_pod(value.get_object());
   Violations types, rules;
   App app = decode_app(value.get_object(), {}, types, rules);
   if (!types.empty()) {

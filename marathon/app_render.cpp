@@ -2,30 +2,13 @@
 
 #include "base/json/writer.hpp"
 #include "marathon/app_json.hpp"
+#include "marathon/definition_fields.hpp"
+#include "marathon/pod_json.hpp"
 
 namespace marathon {
 namespace {
 
 using base::json::Writer;
-
-void write_labels(Writer& w, std::string_view key, const Labels& labels) {
-  w.key(key);
-  w.begin_object();
-  for (const auto& [name, value] : labels) w.field(name, value);
-  w.end_object();
-}
-
-void write_strings(Writer& w, std::string_view key, const std::vector<std::string>& values) {
-  w.key(key);
-  w.begin_array();
-  for (const std::string& value : values) w.value(value);
-  w.end_array();
-}
-
-void write_number_field(Writer& w, std::string_view key, double number) {
-  w.key(key);
-  write_number(w, number);
-}
 
 void write_port_mapping(Writer& w, const PortMapping& mapping) {
   w.begin_object();
@@ -91,21 +74,6 @@ void write_container(Writer& w, const Container& container, bool host_network) {
   w.end_object();
 }
 
-void write_networks(Writer& w, const App& app) {
-  w.key("networks");
-  w.begin_array();
-  for (const Network& network : app.networks) {
-    w.begin_object();
-    w.field("mode", network.mode == NetworkMode::Host     ? "host"
-                    : network.mode == NetworkMode::Bridge ? "container/bridge"
-                                                          : "container");
-    if (!network.name.empty()) w.field("name", network.name);
-    if (!network.labels.empty()) write_labels(w, "labels", network.labels);
-    w.end_object();
-  }
-  w.end_array();
-}
-
 void write_port_definitions(Writer& w, const App& app) {
   w.key("portDefinitions");
   w.begin_array();
@@ -115,21 +83,6 @@ void write_port_definitions(Writer& w, const App& app) {
     if (port.name) w.field("name", *port.name);
     w.field("port", port.port);
     w.field("protocol", port.protocol);
-    w.end_object();
-  }
-  w.end_array();
-}
-
-void write_fetch(Writer& w, const App& app) {
-  w.key("fetch");
-  w.begin_array();
-  for (const FetchUri& fetch : app.fetch) {
-    w.begin_object();
-    w.field("cache", fetch.cache);
-    if (!fetch.dest_path.empty()) w.field("destPath", fetch.dest_path);
-    w.field("executable", fetch.executable);
-    w.field("extract", fetch.extract);
-    w.field("uri", fetch.uri);
     w.end_object();
   }
   w.end_array();
@@ -169,6 +122,57 @@ void write_readiness_checks(Writer& w, const App& app) {
   w.end_array();
 }
 
+}  // namespace
+
+void write_labels(Writer& w, std::string_view key, const Labels& labels) {
+  w.key(key);
+  w.begin_object();
+  for (const auto& [name, value] : labels) w.field(name, value);
+  w.end_object();
+}
+
+void write_strings(Writer& w, std::string_view key, const std::vector<std::string>& values) {
+  w.key(key);
+  w.begin_array();
+  for (const std::string& value : values) w.value(value);
+  w.end_array();
+}
+
+void write_number_field(Writer& w, std::string_view key, double number) {
+  w.key(key);
+  write_number(w, number);
+}
+
+void write_networks(Writer& w, const std::vector<Network>& networks) {
+  w.key("networks");
+  w.begin_array();
+  for (const Network& network : networks) {
+    w.begin_object();
+    w.field("mode", network.mode == NetworkMode::Host     ? "host"
+                    : network.mode == NetworkMode::Bridge ? "container/bridge"
+                                                          : "container");
+    if (!network.name.empty()) w.field("name", network.name);
+    if (!network.labels.empty()) write_labels(w, "labels", network.labels);
+    w.end_object();
+  }
+  w.end_array();
+}
+
+void write_fetch(Writer& w, std::string_view key, const std::vector<FetchUri>& list) {
+  w.key(key);
+  w.begin_array();
+  for (const FetchUri& fetch : list) {
+    w.begin_object();
+    w.field("cache", fetch.cache);
+    if (!fetch.dest_path.empty()) w.field("destPath", fetch.dest_path);
+    w.field("executable", fetch.executable);
+    w.field("extract", fetch.extract);
+    w.field("uri", fetch.uri);
+    w.end_object();
+  }
+  w.end_array();
+}
+
 void write_limits(Writer& w, const ResourceLimits& limits) {
   const auto one = [&](std::string_view key, const std::optional<double>& limit) {
     if (!limit) return;
@@ -195,6 +199,15 @@ void write_unreachable_strategy(Writer& w, const UnreachableStrategy& strategy) 
   w.end_object();
 }
 
+void write_deployment_rules(Writer& w, const DeploymentRules& rules) {
+  w.key("deployment");
+  w.begin_object();
+  w.field("autoRevert", rules.auto_revert);
+  w.field("minHealthySeconds", rules.min_healthy_seconds);
+  w.field("progressDeadlineSeconds", rules.progress_deadline_seconds);
+  w.end_object();
+}
+
 void write_versions(Writer& w, const App& app) {
   if (app.version == Version()) return;
   w.field("version", base::render_iso8601(app.version));
@@ -205,8 +218,6 @@ void write_versions(Writer& w, const App& app) {
   w.field("lastScalingAt", base::render_iso8601(app.last_scaling_at));
   w.end_object();
 }
-
-}  // namespace
 
 void write_number(Writer& w, double number) {
   if (std::abs(number) < 9e15 && number == std::floor(number)) {
@@ -254,24 +265,17 @@ std::string render_app_open(const App& app) {
   }
   if (!app.args.empty()) write_strings(w, "args", app.args);
   write_number_field(w, "backoffFactor", app.backoff_factor);
-  w.field("backoffSeconds", app.backoff_seconds);
+  write_number_field(w, "backoffSeconds", app.backoff_seconds);
   if (app.cmd) w.field("cmd", *app.cmd);
   if (!app.constraints.empty()) write_constraints(w, app);
   if (app.container) write_container(w, *app.container, host);
   write_number_field(w, "cpus", app.cpus);
   if (!app.dependencies.empty()) write_strings(w, "dependencies", app.dependencies);
-  if (app.deployment != DeploymentRules()) {
-    w.key("deployment");
-    w.begin_object();
-    w.field("autoRevert", app.deployment.auto_revert);
-    w.field("minHealthySeconds", app.deployment.min_healthy_seconds);
-    w.field("progressDeadlineSeconds", app.deployment.progress_deadline_seconds);
-    w.end_object();
-  }
+  if (app.deployment != DeploymentRules()) write_deployment_rules(w, app.deployment);
   write_number_field(w, "disk", app.disk);
   if (!app.env.empty()) write_labels(w, "env", app.env);
   w.field("executor", app.executor);
-  if (!app.fetch.empty()) write_fetch(w, app);
+  if (!app.fetch.empty()) write_fetch(w, "fetch", app.fetch);
   w.field("gpus", app.gpus);
   if (!app.health_checks.empty()) {
     w.key("healthChecks");
@@ -283,9 +287,9 @@ std::string render_app_open(const App& app) {
   w.field("killSelection",
           app.kill_selection == KillSelection::YoungestFirst ? "YOUNGEST_FIRST" : "OLDEST_FIRST");
   write_labels(w, "labels", app.labels);
-  w.field("maxLaunchDelaySeconds", app.max_launch_delay_seconds);
+  write_number_field(w, "maxLaunchDelaySeconds", app.max_launch_delay_seconds);
   write_number_field(w, "mem", app.mem);
-  write_networks(w, app);
+  write_networks(w, app.networks);
   if (host) write_port_definitions(w, app);
   if (!app.readiness_checks.empty()) write_readiness_checks(w, app);
   w.field("requirePorts", app.require_ports);
@@ -313,7 +317,7 @@ std::string render_app_open(const App& app) {
   return text;
 }
 
-std::string render_app(const App& app) { return render_app_open(app) + "}"; }
+std::string render_app(const App& app) { return app.pod ? render_stored_pod(app) : render_app_open(app) + "}"; }
 
 std::string_view protocol_name(HealthProtocol protocol) {
   switch (protocol) {

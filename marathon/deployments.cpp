@@ -324,7 +324,7 @@ ChangeRequest inverse(Turn& turn, const Deployment& deployment) {
   request.version = next_version(turn);
   request.force = request.rollback = true;
   for (const AppChange& change : deployment.changes) {
-    const AppRun* run = find_app(turn.state, change.id);
+    const AppRun* run = find_spec(turn.state, change.id);
     const AppPtr present = run ? run->target : nullptr;
     AppPtr restored;
     if (change.from) {
@@ -345,7 +345,7 @@ ChangeRequest inverse(Turn& turn, const Deployment& deployment) {
     }
     // A group that the deployment made goes only when nothing else has moved in.
     bool used = false;
-    each_app(turn.state, change.id, [&](const AppRun& run) {
+    each_spec(turn.state, change.id, [&](const AppRun& run) {
       used |= std::none_of(deployment.changes.begin(), deployment.changes.end(),
                            [&](const AppChange& c) { return c.id == run.target->id; });
     });
@@ -395,7 +395,7 @@ std::vector<PathId> dependencies_of(const State& state, const PathId& app,
                                     const std::map<PathId, const Group*>& groups) {
   const auto app_of = [&](const PathId& id) -> const App* {
     if (const auto it = changed.find(id); it != changed.end()) return it->second;
-    const AppRun* run = find_app(state, id);
+    const AppRun* run = find_spec(state, id);
     return run ? run->target.get() : nullptr;
   };
   const auto group_of = [&](const PathId& id) -> const Group* {
@@ -404,7 +404,7 @@ std::vector<PathId> dependencies_of(const State& state, const PathId& app,
     return it == state.groups.end() ? nullptr : &it->second;
   };
   const App* own = app_of(app);
-  if (!own) return {};
+  if (!own || own->pod) return {};
   std::set<PathId> wanted(own->dependencies.begin(), own->dependencies.end());
   for (PathId group = parent_of(app);; group = parent_of(group)) {
     if (const Group* above = group_of(group)) {
@@ -414,15 +414,15 @@ std::vector<PathId> dependencies_of(const State& state, const PathId& app,
   }
   std::set<PathId> apps;
   for (const PathId& id : wanted) {
-    if (app_of(id)) {
-      apps.insert(id);
+    if (const App* named = app_of(id)) {
+      if (!named->pod) apps.insert(id);  // pods take no part in the order
       continue;
     }
     each_app(state, id, [&](const AppRun& run) {
       if (app_of(run.target->id)) apps.insert(run.target->id);
     });
     for (const auto& [other, definition] : changed) {
-      if (definition && other != id && is_within(other, id)) apps.insert(other);
+      if (definition && !definition->pod && other != id && is_within(other, id)) apps.insert(other);
     }
   }
   return {apps.begin(), apps.end()};

@@ -99,11 +99,14 @@ void publish_api_post(Turn& turn, const std::string& client, const std::string& 
   });
 }
 
-void publish_status_update(Turn& turn, const Instance& instance, const std::string& message) {
+namespace {
+
+void publish_task_update(Turn& turn, const Instance& instance, const TaskId& task, const std::string& state,
+                         const std::string& message) {
   publish(turn, "status_update_event", [&](Writer& w) {
     w.field("slaveId", instance.agent_id);
-    w.field("taskId", instance.task_id);
-    w.field("taskStatus", instance.state);
+    w.field("taskId", task);
+    w.field("taskStatus", state);
     w.field("message", message);
     w.field("appId", instance.app);
     w.field("host", instance.hostname);
@@ -111,6 +114,24 @@ void publish_status_update(Turn& turn, const Instance& instance, const std::stri
     write_ip_addresses(w, instance);
     write_ports(w, instance);
     w.field("version", iso(instance.version));
+  });
+}
+
+}  // namespace
+
+void publish_status_update(Turn& turn, const Instance& instance, const std::string& message) {
+  publish_task_update(turn, instance, instance.task_id, instance.state, message);
+}
+
+void publish_container_update(Turn& turn, const Instance& instance, const ContainerTask& task,
+                              const std::string& message) {
+  publish_task_update(turn, instance, task.task_id, task.state, message);
+}
+
+void publish_pod(Turn& turn, const char* type, const std::string& client, const std::string& uri) {
+  publish(turn, type, [&](Writer& w) {
+    w.field("clientIp", client);
+    w.field("uri", uri);
   });
 }
 
@@ -234,8 +255,8 @@ void write_actions(Writer& w, const Step& step) {
   w.begin_array();
   for (const Action& action : step) {
     w.begin_object();
-    w.field("action", action_name(action.kind));
-    w.field("app", action.app);
+    w.field("action", action_name(action));
+    w.field(action.pod ? "pod" : "app", action.app);
     w.end_object();
   }
   w.end_array();

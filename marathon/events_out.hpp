@@ -24,6 +24,11 @@ void publish_deployment_waiting(Turn& turn, const Deployment& deployment, const 
 
 void publish_api_post(Turn& turn, const std::string& client, const std::string& uri, const App& app);
 void publish_status_update(Turn& turn, const Instance& instance, const std::string& message);
+void publish_container_update(Turn& turn, const Instance& instance, const ContainerTask& task,
+                              const std::string& message);
+
+/// "pod_created_event", "pod_updated_event" and "pod_deleted_event".
+void publish_pod(Turn& turn, const char* type, const std::string& client, const std::string& uri);
 void publish_instance_changed(Turn& turn, const Instance& instance);
 void publish_instance_health_changed(Turn& turn, const Instance& instance);
 void publish_unknown_terminated(Turn& turn, const InstanceId& instance, const PathId& app,

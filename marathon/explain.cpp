@@ -11,6 +11,7 @@
 #include "marathon/health.hpp"
 #include "marathon/launching.hpp"
 #include "marathon/offer.hpp"
+#include "marathon/pod.hpp"
 #include "marathon/rollout.hpp"
 
 namespace marathon {
@@ -142,6 +143,11 @@ Cause explain_ports(const App& app, const Refused& refused, size_t agents) {
   std::set<std::string> fixed;
   if (uses_host_network(app) && app.require_ports) {
     for (const PortDefinition& port : app.port_definitions) fixed.insert(std::to_string(port.port));
+  }
+  if (app.pod) {
+    for (const PodEndpoint* endpoint : endpoints_of(*app.pod)) {
+      if (endpoint->host_port.value_or(0) != 0) fixed.insert(std::to_string(*endpoint->host_port));
+    }
   }
   if (app.container) {
     for (const PortMapping& port : app.container->port_mappings) {

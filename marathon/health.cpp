@@ -337,7 +337,7 @@ bool is_ready(const AppRun& run, const Instance& instance) {
   if (instance.condition != Condition::Running || instance.goal != Goal::Running) return false;
   const App* app = definition_of(run, instance);
   if (!app) return true;
-  if (!app->health_checks.empty() && instance.healthy != true) return false;
+  if (has_health_checks(*app) && instance.healthy != true) return false;
   return std::all_of(instance.readiness.begin(), instance.readiness.end(),
                      [](const Readiness& r) { return r.ready; });
 }

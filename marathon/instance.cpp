@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/numbers.hpp"
 
 namespace marathon {
@@ -42,7 +44,90 @@ TaskId make_task_id(const InstanceId& instance, int incarnation) {
   return fmt::format("{}._app.{}", instance, incarnation);
 }
 
+TaskId make_task_id(const InstanceId& instance, std::string_view container, int incarnation) {
+  return fmt::format("{}.{}.{}", instance, container, incarnation);
+}
+
+std::string executor_id(const InstanceId& instance) {
+  constexpr std::string_view kMarker = ".instance-";
+  const size_t dot = instance.rfind(kMarker);
+  if (dot == std::string::npos) return instance;
+  return fmt::format("instance-{}.{}", instance.substr(0, dot), instance.substr(dot + kMarker.size()));
+}
+
+Condition condition_of_state(std::string_view state) {
+  constexpr std::pair<std::string_view, Condition> kStates[] = {
+      {"", Condition::Provisioned},           {"TASK_STAGING", Condition::Staging},
+      {"TASK_STARTING", Condition::Starting}, {"TASK_RUNNING", Condition::Running},
+      {"TASK_KILLING", Condition::Killing},   {"TASK_UNREACHABLE", Condition::Unreachable},
+      {"TASK_FINISHED", Condition::Finished}, {"TASK_KILLED", Condition::Killed},
+      {"TASK_FAILED", Condition::Failed},     {"TASK_ERROR", Condition::Error},
+      {"TASK_GONE", Condition::Gone},         {"TASK_GONE_BY_OPERATOR", Condition::Gone},
+      {"TASK_DROPPED", Condition::Dropped}};
+  for (const auto& [name, condition] : kStates) {
+    if (name == state) return condition;
+  }
+  return Condition::Unknown;
+}
+
+Condition pod_condition(const std::vector<ContainerTask>& containers) {
+  // The first of these that some container has is the pod's.
+  constexpr Condition kLive[] = {Condition::Unreachable, Condition::Killing,     Condition::Provisioned,
+                                 Condition::Staging,     Condition::Starting,    Condition::Running};
+  constexpr Condition kEnded[] = {Condition::Error,   Condition::Failed,   Condition::Gone,  Condition::Dropped,
+                                  Condition::Unknown, Condition::Killed,   Condition::Finished};
+  const auto any = [&](Condition wanted) {
+    return std::any_of(containers.begin(), containers.end(),
+                       [&](const ContainerTask& task) { return condition_of_state(task.state) == wanted; });
+  };
+  const auto live = std::find_if(std::begin(kLive), std::end(kLive), any);
+  const auto ended = std::find_if(std::begin(kEnded), std::end(kEnded), any);
+  if (live == std::end(kLive)) return ended == std::end(kEnded) ? Condition::Unknown : *ended;
+  // A container that has done its work leaves the others alone; one that ended otherwise takes them along.
+  const bool falls = ended != std::end(kEnded) && *ended != Condition::Finished;
+  return falls && *live != Condition::Unreachable ? Condition::Killing : *live;
+}
+
+namespace {
+
+bool is_uuid(std::string_view text) {
+  return text.size() == 36 && text[8] == '-' && text[13] == '-' && text[18] == '-' && text[23] == '-';
+}
+
+/// "<safe id>.instance-<uuid>.<container>.<incarnation>", the last piece absent in early releases.
+/// `matched`: it begins like one, so that it is nothing else.
+std::optional<TaskName> parse_container_task(std::string_view task, bool& matched) {
+  for (std::string_view marker : {".instance-", ".marathon-"}) {
+    for (size_t dot = task.find(marker); dot != std::string_view::npos && dot != 0; dot = task.find(marker, dot + 1)) {
+      const size_t uuid = dot + marker.size(), end = uuid + 36;
+      if (end >= task.size() || task[end] != '.' || !is_uuid(task.substr(uuid, 36))) continue;
+      matched = true;
+      TaskName name;
+      name.instance = InstanceId(task.substr(0, end));
+      name.app = path_of_safe_id(task.substr(0, dot));
+      std::string_view container = task.substr(end + 1);
+      if (const size_t last = container.find('.'); last != std::string_view::npos) {
+        const auto number = base::parse_uint(container.substr(last + 1));
+        if (!number || *number > 1'000'000'000) return std::nullopt;
+        name.incarnation = static_cast<int>(*number);
+        container = container.substr(0, last);
+      }
+      if (container.empty()) return std::nullopt;
+      name.container = std::string(container);
+      return name;
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
 std::optional<TaskName> parse_task_id(std::string_view task) {
+  if (task.find("._app") == std::string_view::npos) {
+    bool matched = false;
+    auto name = parse_container_task(task, matched);
+    if (matched) return name;
+  }
   TaskName name;
   std::string_view instance = task;
   if (const size_t app = task.find("._app"); app != std::string_view::npos) {

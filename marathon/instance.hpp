@@ -72,6 +72,17 @@ struct Readiness {
   std::string content_type, body;
 };
 
+/// The task of one container of a pod's instance.
+struct ContainerTask {
+  std::string name;
+  TaskId task_id;
+  std::string state;                    // last heard; empty: none
+  base::Time since;                     // of the state
+  std::optional<base::Time> started_at;
+  std::optional<bool> healthy;          // not stored: learnt anew after a restart
+  std::vector<std::pair<std::string, std::vector<std::string>>> networks;  // names, and addresses there
+};
+
 struct Instance {
   InstanceId id;
   PathId app;
@@ -82,7 +93,8 @@ struct Instance {
   base::Time since;     // of the condition
 
   // Of the current task; empty while none was launched.
-  TaskId task_id;
+  TaskId task_id;                        // of a pod: its first container's
+  std::vector<ContainerTask> containers;  // of a pod, in the definition's order
   std::string agent_id, hostname, region, zone, role;
   std::map<std::string, std::string> attributes;  // those that constraints look at
   std::vector<int> host_ports;                    // one per declared port; 0: not on the host
@@ -109,9 +121,23 @@ InstanceId make_instance_id(const PathId& app, base::Time now, base::Random& ran
 /// "<instance>._app.<incarnation>".
 TaskId make_task_id(const InstanceId& instance, int incarnation);
 
+/// "<instance>.<container>.<incarnation>".
+TaskId make_task_id(const InstanceId& instance, std::string_view container, int incarnation);
+
+/// "instance-<safe pod id>.<uuid>".
+std::string executor_id(const InstanceId& instance);
+
+/// The states of a pod's containers as one. A pod of which something has failed goes down as a whole: it is being
+/// killed until the last container has ended, and then it is what the worst of them is.
+Condition pod_condition(const std::vector<ContainerTask>& containers);
+
+/// The condition that a task state stands for; TASK_LOST and what is unknown count as Unknown.
+Condition condition_of_state(std::string_view state);
+
 /// The instance and incarnation that a task id names: current and historical forms. Absent when it is no task of ours.
 struct TaskName {
   InstanceId instance;
+  std::string container;  // of a pod; empty: an app's task
   int incarnation = 0;
   PathId app;
 };

@@ -8,6 +8,7 @@
 #include "marathon/deployments.hpp"
 #include "marathon/events_out.hpp"
 #include "marathon/health.hpp"
+#include "marathon/pod_json.hpp"
 #include "marathon/records.hpp"
 #include "marathon/residency.hpp"
 
@@ -100,6 +101,16 @@ void send_kill(Turn& turn, const TaskId& task, const std::string& agent) {
   turn.out.send(std::move(call));
 }
 
+/// Tasks of the instance that have not ended.
+std::vector<TaskId> live_tasks(const Instance& instance) {
+  std::vector<TaskId> tasks;
+  for (const ContainerTask& task : instance.containers) {
+    if (!is_terminal(condition_of_state(task.state))) tasks.push_back(task.task_id);
+  }
+  if (instance.containers.empty()) tasks.push_back(instance.task_id);
+  return tasks;
+}
+
 std::string timer(std::string_view kind, const Instance& instance) {
   return fmt::format("{}/{}|{}", kind, instance.app, instance.id);
 }
@@ -119,8 +130,8 @@ void on_unknown_task(Turn& turn, const pb::TaskStatus& status, Condition conditi
 void increase_backoff(Turn& turn, AppRun& run) {
   if (!run.target) return;
   const App& app = *run.target;
-  const base::Duration most = base::seconds(app.max_launch_delay_seconds);
-  const base::Duration first = std::min<base::Duration>(base::seconds(app.backoff_seconds), most);
+  const base::Duration most = seconds_of(app.max_launch_delay_seconds);
+  const base::Duration first = std::min<base::Duration>(seconds_of(app.backoff_seconds), most);
   // Whoever has run for longer than the longest delay starts afresh.
   const bool fresh = !run.backoff || turn.now.time > run.backoff->until() + most;
   if (fresh) {
@@ -135,13 +146,15 @@ void increase_backoff(Turn& turn, AppRun& run) {
 
 void record_failure(Turn& turn, AppRun& run, const Instance& instance, const pb::TaskStatus& status,
                     const std::string& message) {
+  // Of a pod's containers the first that failed is the reason; the others follow it.
   TaskFailure failure;
   failure.app = instance.app;
   failure.host = instance.hostname;
   failure.message = message;
   failure.state = pb::TaskState_Name(status.state());
-  failure.task_id = instance.task_id;
+  failure.task_id = instance.containers.empty() ? instance.task_id : status.task_id().value();
   failure.agent_id = instance.agent_id;
+  failure.started_at = instance.started_at ? *instance.started_at : instance.staged_at.value_or(base::Time());
   failure.timestamp = turn.now.time;
   failure.version = instance.version;
   commit(turn, {{failure_key(instance.app), encode_failure(failure)}});
@@ -149,8 +162,9 @@ void record_failure(Turn& turn, AppRun& run, const Instance& instance, const pb:
 }
 
 void clear_task(Turn& turn, Instance& instance) {
-  turn.state.tasks.erase(instance.task_id);
+  unlink_tasks(turn.state, instance);
   instance.task_id.clear();
+  instance.containers.clear();
   instance.agent_id.clear();
   instance.hostname.clear();
   instance.region.clear();
@@ -195,15 +209,19 @@ void cancel_timers(Turn& turn, const Instance& instance) {
   }
 }
 
-void on_terminal(Turn& turn, AppRun& run, Instance& instance, const pb::TaskStatus& status,
-                 Condition condition) {
-  const bool draining = status.reason() == pb::TaskStatus::REASON_AGENT_DRAINING;
+void note_failure(Turn& turn, AppRun& run, const Instance& instance, const pb::TaskStatus& status) {
   if (instance.killed_for_health) {
     record_failure(turn, run, instance, status,
                    "Task was killed since health check failed. Reason: " + status.message());
   } else if (is_failure(status.state())) {
     record_failure(turn, run, instance, status, status.message());
   }
+}
+
+/// Its last task has ended.
+void on_terminal(Turn& turn, AppRun& run, Instance& instance, const pb::TaskStatus& status,
+                 Condition condition) {
+  const bool draining = status.reason() == pb::TaskStatus::REASON_AGENT_DRAINING;
   stop_checks(turn, run, instance);
   drop_kill(turn, instance);
   if (draining) {
@@ -240,6 +258,18 @@ void on_unreachable(Turn& turn, AppRun& run, Instance& instance, const pb::TaskS
   resume_timers(turn, run, instance);
 }
 
+void copy_networks(const pb::TaskStatus& status, ContainerTask& task) {
+  if (status.container_status().network_infos_size() == 0) return;
+  task.networks.clear();
+  for (const auto& network : status.container_status().network_infos()) {
+    std::vector<std::string> addresses;
+    for (const auto& address : network.ip_addresses()) {
+      if (address.has_ip_address()) addresses.push_back(address.ip_address());
+    }
+    task.networks.emplace_back(network.name(), std::move(addresses));
+  }
+}
+
 void copy_addresses(const pb::TaskStatus& status, Instance& instance) {
   std::vector<std::string> addresses;
   for (const auto& network : status.container_status().network_infos()) {
@@ -248,6 +278,32 @@ void copy_addresses(const pb::TaskStatus& status, Instance& instance) {
     }
   }
   if (!addresses.empty()) instance.ip_addresses = std::move(addresses);
+}
+
+/// What the containers' checks say of the pod: nothing before each that has a check was heard of.
+void update_pod_health(Turn& turn, const AppRun& run, Instance& instance) {
+  const App* app = definition_of(run, instance);
+  if (!app || !app->pod) return;
+  std::optional<bool> overall;
+  for (const PodContainer& container : app->pod->containers) {
+    if (!container.health_check) continue;
+    const auto task = std::find_if(instance.containers.begin(), instance.containers.end(),
+                                   [&](const ContainerTask& t) { return t.name == container.name; });
+    if (task == instance.containers.end() || task->state == "TASK_FINISHED") continue;
+    if (task->healthy == false) {
+      overall = false;
+      break;
+    }
+    if (!task->healthy || task->state != "TASK_RUNNING") {
+      overall.reset();
+      break;
+    }
+    overall = true;
+  }
+  if (overall == instance.healthy) return;
+  instance.healthy = overall;
+  publish_instance_health_changed(turn, instance);
+  touch(turn, instance.app);
 }
 
 /// Launches that never report are given up: a timer runs while there are any.
@@ -323,7 +379,7 @@ void forget(Turn& turn, AppRun& run, InstanceId id) {
   if (instance.condition == Condition::Scheduled && --run.scheduled == 0) {
     turn.state.launchable.erase(app);
   }
-  turn.state.tasks.erase(instance.task_id);
+  unlink_tasks(turn.state, instance);
   give_back(turn, instance);
   const bool stored = instance.incarnation > 0;
   run.instances.erase(it);
@@ -385,7 +441,8 @@ void pump_kills(Turn& turn, bool again) {
   State& state = turn.state;
   const auto send = [&](const std::pair<PathId, InstanceId>& key) {
     const Instance* instance = find_instance(state, key.first, key.second);
-    if (instance) send_kill(turn, instance->task_id, instance->agent_id);
+    if (!instance) return;
+    for (const TaskId& task : live_tasks(*instance)) send_kill(turn, task, instance->agent_id);
   };
   if (again) {
     for (const auto& key : state.kills_in_flight) send(key);
@@ -408,6 +465,60 @@ void reset_backoff(Turn& turn, AppRun& run) {
   want_offers(turn, run);
 }
 
+/// Acknowledges when all that this turn brings about is durable.
+void acknowledge_later(Turn& turn, const pb::TaskStatus& status) {
+  commit(turn, {}, [status](Turn& later, const base::Status& done) {
+    if (done) acknowledge(later, status);
+  });
+}
+
+/// One container of a pod. False when it changes nothing.
+bool update_container(Turn& turn, Instance& instance, const pb::TaskStatus& status, Condition condition) {
+  const auto task = std::find_if(instance.containers.begin(), instance.containers.end(), [&](const ContainerTask& t) {
+    return t.task_id == status.task_id().value();
+  });
+  // What has ended stays ended.
+  if (task == instance.containers.end() || is_terminal(condition_of_state(task->state))) return false;
+  copy_networks(status, *task);
+  if (status.has_healthy()) task->healthy = status.healthy();
+  // TASK_LOST, which says little, is kept as what it means here.
+  const std::string state = status.state() != pb::TASK_LOST               ? pb::TaskState_Name(status.state())
+                            : condition == Condition::Unreachable ? "TASK_UNREACHABLE"
+                            : condition == Condition::Unknown     ? "TASK_UNKNOWN"
+                                                                  : "TASK_GONE";
+  if (state == task->state) return false;
+  task->state = state;
+  task->since = turn.now.time;
+  if (condition == Condition::Running && !task->started_at) task->started_at = turn.now.time;
+  publish_container_update(turn, instance, *task, status.message());
+  return true;
+}
+
+void on_container_status(Turn& turn, AppRun& run, Instance& instance, const pb::TaskStatus& status,
+                         Condition condition) {
+  const bool is_news = update_container(turn, instance, status, condition);
+  touch(turn, instance.app);
+  update_pod_health(turn, run, instance);
+  acknowledge_later(turn, status);
+  if (!is_news) return;
+  const Condition before = instance.condition, after = pod_condition(instance.containers);
+  if (before != Condition::Killing && !is_terminal(before)) note_failure(turn, run, instance, status);
+  if (is_terminal(after)) return on_terminal(turn, run, instance, status, after);
+  const InstanceId id = instance.id;
+  const PathId pod = instance.app;
+  if (after == Condition::Unreachable) {
+    on_unreachable(turn, run, instance, status);
+  } else {
+    if (after == Condition::Running && !instance.started_at) {
+      instance.started_at = turn.now.time;
+      turn.count("tasks.launched");
+    }
+    set_condition(turn, run, instance, after);
+  }
+  // Instances that are forgotten at once while unreachable are gone by now.
+  if (const Instance* left = find_instance(turn.state, pod, id)) save(turn, *left);
+}
+
 void on_task_status(Turn& turn, const pb::TaskStatus& status) {
   const Condition condition = condition_of(status);
   Instance* instance = find_task(turn.state, status.task_id().value());
@@ -416,6 +527,7 @@ void on_task_status(Turn& turn, const pb::TaskStatus& status) {
   if (status.has_agent_id() && instance->agent_id.empty()) {
     instance->agent_id = status.agent_id().value();
   }
+  if (!instance->containers.empty()) return on_container_status(turn, run, *instance, status, condition);
   const std::string state = pb::TaskState_Name(status.state());
   const bool is_news = state != instance->state || condition != instance->condition;
   if (instance->reservation && !is_refused(status)) instance->reservation->confirmed = true;
@@ -424,12 +536,9 @@ void on_task_status(Turn& turn, const pb::TaskStatus& status) {
   if (is_news) publish_status_update(turn, *instance, status.message());
   touch(turn, instance->app);
   if (is_terminal(condition)) {
-    // Acknowledged when what the terminal state brings about is durable.
+    note_failure(turn, run, *instance, status);
     on_terminal(turn, run, *instance, status, condition);
-    commit(turn, {}, [status](Turn& later, const base::Status& done) {
-      if (done) acknowledge(later, status);
-    });
-    return;
+    return acknowledge_later(turn, status);
   }
   if (condition == Condition::Unreachable) {
     on_unreachable(turn, run, *instance, status);
@@ -528,9 +637,11 @@ void reconcile(Turn& turn, bool all) {
       if (instance.task_id.empty()) continue;
       const base::Duration age = turn.now.time - instance.since;
       if (!all && instance.condition == Condition::Provisioned && age < kReconcileGrace) continue;
-      auto* task = call->mutable_reconcile()->add_tasks();
-      task->mutable_task_id()->set_value(instance.task_id);
-      if (!instance.agent_id.empty()) task->mutable_agent_id()->set_value(instance.agent_id);
+      for (const TaskId& known : live_tasks(instance)) {
+        auto* task = call->mutable_reconcile()->add_tasks();
+        task->mutable_task_id()->set_value(known);
+        if (!instance.agent_id.empty()) task->mutable_agent_id()->set_value(instance.agent_id);
+      }
     }
   }
   // An empty list would ask for everything: that is the second call.

@@ -6,6 +6,8 @@
 
 #include "kernel/api/mesos/v1/scheduler/scheduler.pb.h"
 #include "marathon/instances.hpp"
+#include "marathon/pod.hpp"
+#include "marathon/pod_task.hpp"
 #include "marathon/records.hpp"
 #include "marathon/residency.hpp"
 #include "marathon/task_info.hpp"
@@ -91,7 +93,16 @@ void provision(Turn& turn, AppRun& run, Instance& instance, const Offer& offer,
                const Placement& placement) {
   ++instance.incarnation;
   instance.version = run.target->version;
-  instance.task_id = make_task_id(instance.id, instance.incarnation);
+  instance.containers.clear();
+  if (run.target->pod) {
+    for (const PodContainer& container : run.target->pod->containers) {
+      instance.containers.push_back({container.name, make_task_id(instance.id, container.name, instance.incarnation),
+                                     {}, turn.now.time, {}, {}, {}});
+    }
+    instance.task_id = instance.containers.front().task_id;
+  } else {
+    instance.task_id = make_task_id(instance.id, instance.incarnation);
+  }
   instance.agent_id = offer.agent_id;
   instance.hostname = offer.hostname;
   instance.region = offer.region;
@@ -111,7 +122,7 @@ void provision(Turn& turn, AppRun& run, Instance& instance, const Offer& offer,
   instance.health.clear();
   instance.readiness.clear();
   instance.healthy.reset();
-  turn.state.tasks[instance.task_id] = {instance.app, instance.id};
+  link_tasks(turn.state, instance);
   set_condition(turn, run, instance, Condition::Provisioned);
 }
 
@@ -198,8 +209,9 @@ void take_back(Turn& turn, const OfferUse& use) {
     Instance* instance = find_task(turn.state, launch.task);
     if (!instance) continue;
     AppRun& run = *find_run(turn.state, launch.app);
-    turn.state.tasks.erase(launch.task);
+    unlink_tasks(turn.state, *instance);
     instance->task_id.clear();
+    instance->containers.clear();
     instance->staged_at.reset();
     // It was never asked for.
     if (instance->reservation && !instance->reservation->confirmed) instance->reservation.reset();
@@ -227,11 +239,19 @@ void accept(Turn& turn, const OfferUse& use) {
   for (const auto& release : use.releases) *call->mutable_accept()->add_operations() = release;
   pb::Offer::Operation operation;
   operation.set_type(pb::Offer::Operation::LAUNCH);
+  std::vector<pb::Offer::Operation> groups;
   for (const Launch& launch : use.launches) {
     Instance* instance = find_task(turn.state, launch.task);
     if (!instance) continue;
     if (instance->goal == Goal::Decommissioned) {
       forget(turn, *find_run(turn.state, launch.app), launch.instance);
+      continue;
+    }
+    if (launch.definition->pod) {
+      pb::Offer::Operation& group = groups.emplace_back();
+      group.set_type(pb::Offer::Operation::LAUNCH_GROUP);
+      build_task_group(*launch.definition, *instance, launch.placement, use.offer, turn.state.framework_id,
+                       turn.policy, *group.mutable_launch_group());
       continue;
     }
     auto& task = *operation.mutable_launch()->add_task_infos();
@@ -244,16 +264,18 @@ void accept(Turn& turn, const OfferUse& use) {
     use_new_reservation(*launch.definition, *instance, launch.placement, use.offer, turn.policy, framework, task);
     turn.count("mesos.offer-operations.reserve");
   }
-  if (operation.launch().task_infos_size() == 0 && use.releases.empty()) return decline(turn, {use.offer.id});
-  const bool more = use.launches.size() >= turn.policy.max_instances_per_offer;
   const bool launches = operation.launch().task_infos_size() > 0;
+  if (!launches && groups.empty() && use.releases.empty()) return decline(turn, {use.offer.id});
+  const bool more = use.launches.size() >= turn.policy.max_instances_per_offer;
   if (launches) *call->mutable_accept()->add_operations() = std::move(operation);
+  for (pb::Offer::Operation& group : groups) *call->mutable_accept()->add_operations() = std::move(group);
   call->mutable_accept()->mutable_filters()->set_refuse_seconds(
       more ? 0 : std::chrono::duration<double>(turn.policy.decline_offer).count());
   if (!more) turn.state.filters_set = true;
   turn.out.send(std::move(call));
   turn.count("mesos.offers.used");
   if (launches) turn.count("mesos.offer-operations.launch");
+  if (!groups.empty()) turn.count("mesos.offer-operations.launch-group", groups.size());
 }
 
 /// The records could not be stored: nothing is launched.

@@ -71,12 +71,12 @@ std::optional<ActionKind> action_for(const AppChange& change) {
 
 }  // namespace
 
-std::string_view action_name(ActionKind kind) {
-  switch (kind) {
-    case ActionKind::Start: return "StartApplication";
-    case ActionKind::Stop: return "StopApplication";
-    case ActionKind::Scale: return "ScaleApplication";
-    case ActionKind::Restart: return "RestartApplication";
+std::string_view action_name(const Action& action) {
+  switch (action.kind) {
+    case ActionKind::Start: return action.pod ? "StartPod" : "StartApplication";
+    case ActionKind::Stop: return action.pod ? "StopPod" : "StopApplication";
+    case ActionKind::Scale: return action.pod ? "ScalePod" : "ScaleApplication";
+    case ActionKind::Restart: return action.pod ? "RestartPod" : "RestartApplication";
   }
   UNREACHABLE();
 }
@@ -86,10 +86,10 @@ std::vector<Step> plan(const std::vector<AppChange>& changes, const Dependencies
   std::map<int, Step> by_depth;
   Depths depths(dependencies);
   for (const AppChange& change : changes) {
-    if (!change.to) stop.push_back({ActionKind::Stop, change.id});
-    if (!change.from && change.to) start.push_back({ActionKind::Start, change.id});
+    if (!change.to) stop.push_back({ActionKind::Stop, change.id, change.is_pod()});
+    if (!change.from && change.to) start.push_back({ActionKind::Start, change.id, change.is_pod()});
     if (const auto kind = action_for(change)) {
-      by_depth[depths.of(change.id)].push_back({*kind, change.id});
+      by_depth[depths.of(change.id)].push_back({*kind, change.id, change.is_pod()});
     }
   }
   std::vector<Step> steps;

@@ -18,16 +18,17 @@ struct AppChange {
   PathId id;
   AppPtr from, to;
   std::vector<InstanceId> kill_list;  // instances that a scale-down takes first
+
+  bool is_pod() const { return (to ? to : from) && (to ? to : from)->pod; }
 };
 
 enum class ActionKind { Start, Stop, Scale, Restart };
 
-/// "StartApplication" and so on.
-std::string_view action_name(ActionKind kind);
 
 struct Action {
   ActionKind kind = ActionKind::Scale;
   PathId app;
+  bool pod = false;
 
   // Progress, started anew after a restart.
   bool started = false;
@@ -39,6 +40,9 @@ struct Action {
   int64_t least_left = std::numeric_limits<int64_t>::max();
   std::map<InstanceId, base::Time> ready_since;  // with a minimum time of health
 };
+
+/// "StartApplication", "StartPod" and so on.
+std::string_view action_name(const Action& action);
 
 using Step = std::vector<Action>;
 

@@ -24,7 +24,7 @@ std::string text(const std::vector<Step>& steps) {
   std::string out;
   for (const Step& step : steps) {
     out += "[";
-    for (const Action& action : step) out += std::string(action_name(action.kind)) + " " + action.app + ";";
+    for (const Action& action : step) out += std::string(action_name(action)) + " " + action.app + ";";
     out += "]";
   }
   return out;

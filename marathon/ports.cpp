@@ -2,13 +2,17 @@
 
 #include <algorithm>
 
+#include "marathon/pod.hpp"
+
 namespace marathon {
 namespace {
 
 /// Per declared port: a fixed host port, 0 for any, absent for none.
 std::vector<std::optional<int>> wanted_ports(const App& app) {
   std::vector<std::optional<int>> wanted;
-  if (uses_host_network(app)) {
+  if (app.pod) {
+    for (const PodEndpoint* endpoint : endpoints_of(*app.pod)) wanted.push_back(endpoint->host_port);
+  } else if (uses_host_network(app)) {
     for (const PortDefinition& port : app.port_definitions) {
       wanted.emplace_back(app.require_ports ? port.port : 0);
     }
@@ -16,6 +20,17 @@ std::vector<std::optional<int>> wanted_ports(const App& app) {
     for (const PortMapping& mapping : app.container->port_mappings) wanted.push_back(mapping.host_port);
   }
   return wanted;
+}
+
+/// Per declared port: the one inside the container; 0: any.
+std::vector<int> container_ports(const App& app) {
+  std::vector<int> ports;
+  if (app.pod) {
+    for (const PodEndpoint* endpoint : endpoints_of(*app.pod)) ports.push_back(endpoint->container_port.value_or(0));
+  } else if (app.container) {
+    for (const PortMapping& mapping : app.container->port_mappings) ports.push_back(mapping.container_port);
+  }
+  return ports;
 }
 
 bool accepts(const std::vector<std::string>& roles, const std::string& role) {
@@ -102,8 +117,9 @@ bool place_ports(Offer& offer, const App& app, const std::vector<std::string>& r
   }
   placement.container_ports = placement.host_ports;
   if (!uses_host_network(app)) {
+    const std::vector<int> inside = container_ports(app);
     for (size_t i = 0; i < wanted.size(); ++i) {
-      const int declared = app.container->port_mappings[i].container_port;
+      const int declared = inside[i];
       if (declared != 0) {
         placement.container_ports[i] = declared;
       } else if (!wanted[i]) {
@@ -119,6 +135,7 @@ bool place_ports(Offer& offer, const App& app, const std::vector<std::string>& r
 
 std::vector<int> service_ports(const App& app) {
   std::vector<int> ports;
+  if (app.pod) return ports;  // endpoints have none
   if (uses_host_network(app)) {
     for (const PortDefinition& port : app.port_definitions) ports.push_back(port.port);
   } else if (app.container) {

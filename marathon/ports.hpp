@@ -38,7 +38,7 @@ class ServicePorts {
   std::set<int> free_;
 };
 
-/// The service port of each declared port, in order.
+/// The service port of each declared port, in order; none for pods.
 std::vector<int> service_ports(const App& app);
 
 }  // namespace marathon

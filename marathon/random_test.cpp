@@ -15,12 +15,16 @@ using testing::World;
 
 class History {
  public:
-  explicit History(uint64_t seed) : random_(seed) {
+  explicit History(uint64_t seed, bool pods = false) : pods_(pods), random_(seed) {
     world.subscribe();
     world.auto_run = random_.chance(0.7);
   }
 
   void step() {
+    if (pods_ && random_.chance(0.4)) {
+      step_pod();
+      return check_always();
+    }
     switch (random_.below(18)) {
       case 0:
       case 1: world.post_app(body(pick_id())); break;
@@ -53,12 +57,36 @@ class History {
     check_always();
   }
 
+  void step_pod() {
+    const std::string id = "/p" + std::to_string(random_.below(3));
+    switch (random_.below(6)) {
+      case 0:
+      case 1: world.request("POST", "/v2/pods", pod(id)); break;
+      case 2: world.request("PUT", "/v2/pods" + id + force(), pod(id)); break;
+      case 3: world.request("DELETE", "/v2/pods" + id + force()); break;
+      case 4: world.request("POST", "/v2/pods" + id + "/restart" + force()); break;
+      case 5: {
+        const auto tasks = world.tasks_of(id);
+        if (tasks.empty()) break;
+        const auto name = parse_task_id(random_.choose(tasks));
+        world.request("DELETE", "/v2/pods" + id + "::instances/" + name->instance +
+                                    (random_.chance(0.5) ? "?wipe=true" : ""));
+        break;
+      }
+    }
+  }
+
   /// Lets everything come to rest.
   void settle() {
     world.store_works = world.auto_kill = world.auto_run = true;
     world.probe_status = 200;
     for (const auto& [sequence, id] : std::map(world.state().deployment_order)) {
       world.request("POST", "/v2/deployments/" + id + "/resume");
+    }
+    for (const auto& [id, task] : std::map(world.tasks)) {
+      // What is left of a group of which one has failed goes too.
+      if (task.state == "TASK_FAILED") end_siblings(id);
+      if (task.state == "TASK_UNREACHABLE" && task.executor) world.update(id, "TASK_GONE");
     }
     for (auto& [id, task] : world.tasks) {
       if (task.state == "TASK_STAGING") world.update(std::string(id), "TASK_RUNNING");
@@ -76,6 +104,7 @@ class History {
       for (const auto& [key, instance] : run.instances) {
         scheduled += instance.condition == Condition::Scheduled ? 1 : 0;
         ASSERT_TRUE(instance.task_id.empty() || state.tasks.contains(instance.task_id)) << instance.task_id;
+        for (const ContainerTask& task : instance.containers) ASSERT_TRUE(state.tasks.contains(task.task_id));
       }
       ASSERT_EQ(run.scheduled, scheduled) << id;
       ASSERT_EQ(run.target && scheduled > 0, state.launchable.contains(id)) << id;
@@ -101,15 +130,18 @@ class History {
     EXPECT_TRUE(state.launchable.empty()) << world.get("/v2/queue").body;
     EXPECT_TRUE(state.kills_in_flight.empty());
     EXPECT_TRUE(state.pending.empty());
-    size_t wanted = 0, tasks = 0;
+    size_t wanted = 0, wanted_tasks = 0, tasks = 0;
     for (const auto& [id, run] : state.apps) {
       ASSERT_TRUE(run.target) << id;
-      wanted += static_cast<size_t>(run.target->instances);
-      EXPECT_EQ(world.running(id), static_cast<size_t>(run.target->instances)) << id;
+      const auto instances = static_cast<size_t>(run.target->instances);
+      const size_t each = run.target->pod ? 2 : 1;  // containers
+      wanted += instances;
+      wanted_tasks += instances * each;
+      EXPECT_EQ(world.running(id), instances * each) << id << describe();
       for (const std::string& task : world.tasks_of(id)) EXPECT_TRUE(state.tasks.contains(task)) << task;
     }
     for (const auto& [id, task] : world.tasks) tasks += task.state == "TASK_RUNNING" ? 1 : 0;
-    EXPECT_EQ(tasks, wanted) << "no orphans";
+    EXPECT_EQ(tasks, wanted_tasks) << "no orphans";
     size_t records = 0;
     for (const auto& [key, value] : world.store) records += key.starts_with("instance:") ? 1 : 0;
     EXPECT_EQ(records, wanted);
@@ -173,7 +205,31 @@ class History {
     for (const auto& [id, task] : world.tasks) {
       if (task.state == "TASK_STAGING" || task.state == "TASK_RUNNING") alive.push_back(id);
     }
-    if (!alive.empty()) world.update(random_.choose(alive), state);
+    if (alive.empty()) return;
+    const std::string task = random_.choose(alive);
+    const auto others = world.siblings(task);
+    world.update(task, state);
+    // A group fails as one, though not at once; an agent is lost with all that is on it.
+    if (state == "TASK_FAILED" && random_.chance(0.7)) end_siblings(task);
+    if (state == "TASK_UNREACHABLE") {
+      for (const std::string& other : others) world.update(other, state);
+    }
+  }
+
+  void end_siblings(const std::string& task) {
+    for (const std::string& other : world.siblings(task)) world.update(other, "TASK_KILLED");
+  }
+
+  std::string pod(const std::string& id) {
+    return fmt::format(R"({{"id":"{}","containers":[{},{}],"scaling":{{"kind":"fixed","instances":{}}},"scheduling":)"
+                       R"({{"upgrade":{{"minimumHealthCapacity":{},"maximumOverCapacity":{}}},"backoff":{{"backoff":{}}}}}}})",
+                       id, container("a"), container("b"), random_.below(4), random_.chance(0.5) ? 1.0 : 0.5,
+                       random_.chance(0.5) ? 1.0 : 0.0, random_.below(3));
+  }
+
+  std::string container(const std::string& name) {
+    return fmt::format(R"({{"name":"{}","exec":{{"command":{{"shell":"sleep {}"}}}},"resources":{{"cpus":0.1,"mem":16}}}})",
+                       name, random_.below(3));
   }
 
   void roll_back() {
@@ -188,6 +244,7 @@ class History {
   World world{{}, {{"A1", "host1", 64, 65536}, {"A2", "host2", 64, 65536}}};  // room for all that is asked for
 
  private:
+  bool pods_ = false;
   base::Random random_;
 };
 
@@ -200,6 +257,20 @@ TEST(RandomHistories, end_in_the_world_that_was_asked_for) {
     history.check_quiet();
     if (::testing::Test::HasFailure()) return;
   }
+}
+
+TEST(RandomHistories, with_pods_end_in_the_world_that_was_asked_for) {
+  size_t containers = 0;
+  for (uint64_t seed = 1; seed <= 150; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    History history(seed, true);
+    for (int i = 0; i < 60 && !::testing::Test::HasFailure(); ++i) history.step();
+    history.settle();
+    history.check_quiet();
+    if (::testing::Test::HasFailure()) return;
+    for (const auto& [id, task] : history.world.tasks) containers += task.executor ? 1 : 0;
+  }
+  EXPECT_GT(containers, 1000U) << "the histories are about pods";
 }
 
 TEST(RandomHistories, are_the_same_for_the_same_seed) {

@@ -79,6 +79,46 @@ Group read_group(const Fields& fields) {
   return group;
 }
 
+void write_containers(Writer& w, const std::vector<ContainerTask>& containers) {
+  w.key("containers");
+  w.begin_array();
+  for (const ContainerTask& task : containers) {
+    w.begin_object();
+    w.field("name", task.name);
+    w.field("task", task.task_id);
+    w.field("state", task.state);
+    w.field("since", iso(task.since));
+    write_time(w, "startedAt", task.started_at);
+    w.key("networks");
+    w.begin_array();
+    for (const auto& [name, addresses] : task.networks) {
+      w.begin_object();
+      w.field("name", name);
+      write_strings(w, "addresses", addresses);
+      w.end_object();
+    }
+    w.end_array();
+    w.end_object();
+  }
+  w.end_array();
+}
+
+ContainerTask read_container(const Fields& fields) {
+  ContainerTask task;
+  if (!fields.get("name", task.name)) fields.fail("name", "missing");
+  if (!fields.get("task", task.task_id)) fields.fail("task", "missing");
+  fields.get("state", task.state);
+  read_time(fields, "since", task.since);
+  read_time(fields, "startedAt", task.started_at);
+  fields.get_objects("networks", [&](const Fields& item) {
+    std::pair<std::string, std::vector<std::string>> network;
+    item.get("name", network.first);
+    item.get("addresses", network.second);
+    task.networks.push_back(std::move(network));
+  });
+  return task;
+}
+
 void write_reservation(Writer& w, const Reservation& reservation) {
   w.key("reservation");
   w.begin_object();
@@ -148,6 +188,7 @@ std::string encode_instance(const Instance& instance) {
     w.end_array();
     write_strings(w, "addresses", instance.ip_addresses);
     w.field("state", instance.state);
+    if (!instance.containers.empty()) write_containers(w, instance.containers);
     write_time(w, "stagedAt", instance.staged_at);
     write_time(w, "startedAt", instance.started_at);
     write_time(w, "unreachableAt", instance.unreachable_at);
@@ -194,6 +235,7 @@ base::Result<Instance> decode_instance(const std::string& text) {
     }
     fields.get("addresses", out.ip_addresses);
     fields.get("state", out.state);
+    fields.get_objects("containers", [&](const Fields& item) { out.containers.push_back(read_container(item)); });
     read_time(fields, "stagedAt", out.staged_at);
     read_time(fields, "startedAt", out.started_at);
     read_time(fields, "unreachableAt", out.unreachable_at);
@@ -329,6 +371,7 @@ std::string encode_failure(const TaskFailure& failure) {
   w.field("state", failure.state);
   w.field("taskId", failure.task_id);
   w.field("timestamp", iso(failure.timestamp));
+  if (failure.started_at != base::Time()) w.field("startedAt", iso(failure.started_at));
   w.field("version", iso(failure.version));
   if (!failure.agent_id.empty()) w.field("slaveId", failure.agent_id);
   w.end_object();
@@ -344,6 +387,7 @@ base::Result<TaskFailure> decode_failure(const std::string& text) {
     fields.get("taskId", out.task_id);
     fields.get("slaveId", out.agent_id);
     read_time(fields, "timestamp", out.timestamp);
+    read_time(fields, "startedAt", out.started_at);
     read_time(fields, "version", out.version);
   });
 }

@@ -58,7 +58,7 @@ void recover_instances(Turn& turn, const Records& records) {
     if (!decoded) return bad_record(turn, key, decoded.error().message);
     Instance& instance = *decoded;
     AppRun& run = state.apps[instance.app];
-    if (!instance.task_id.empty()) state.tasks[instance.task_id] = {instance.app, instance.id};
+    link_tasks(state, instance);
     if (instance.condition == Condition::Scheduled) ++run.scheduled;
     const InstanceId id = instance.id;
     run.instances.emplace(id, std::move(instance));

@@ -37,9 +37,19 @@ AppRun* find_run(State& state, const PathId& id) {
   return it == state.apps.end() ? nullptr : &it->second;
 }
 
-const AppRun* find_app(const State& state, const PathId& id) {
+const AppRun* find_spec(const State& state, const PathId& id) {
   const auto it = state.apps.find(id);
   return it == state.apps.end() || !it->second.target ? nullptr : &it->second;
+}
+
+const AppRun* find_app(const State& state, const PathId& id) {
+  const AppRun* run = find_spec(state, id);
+  return run && !run->target->pod ? run : nullptr;
+}
+
+const AppRun* find_pod(const State& state, const PathId& id) {
+  const AppRun* run = find_spec(state, id);
+  return run && run->target->pod ? run : nullptr;
 }
 
 Instance* find_instance(State& state, const PathId& app, const InstanceId& id) {
@@ -54,8 +64,13 @@ Instance* find_task(State& state, const TaskId& task) {
   return it == state.tasks.end() ? nullptr : find_instance(state, it->second.first, it->second.second);
 }
 
-void each_app(const State& state, const PathId& group,
-              const std::function<void(const AppRun&)>& visit) {
+void each_app(const State& state, const PathId& group, const std::function<void(const AppRun&)>& visit) {
+  each_spec(state, group, [&](const AppRun& run) {
+    if (!run.target->pod) visit(run);
+  });
+}
+
+void each_spec(const State& state, const PathId& group, const std::function<void(const AppRun&)>& visit) {
   // Members of "/a" sort after "/a/"; "/a-b" lies before and "/a0" behind them.
   const std::string prefix = group == "/" ? "/" : group + "/";
   for (auto it = state.apps.lower_bound(prefix);
@@ -69,6 +84,16 @@ bool group_exists(const State& state, const PathId& id) {
   const std::string prefix = id + "/";
   const auto group = state.groups.lower_bound(prefix);
   return group != state.groups.end() && group->first.starts_with(prefix);
+}
+
+void link_tasks(State& state, const Instance& instance) {
+  if (!instance.task_id.empty()) state.tasks[instance.task_id] = {instance.app, instance.id};
+  for (const ContainerTask& task : instance.containers) state.tasks[task.task_id] = {instance.app, instance.id};
+}
+
+void unlink_tasks(State& state, const Instance& instance) {
+  state.tasks.erase(instance.task_id);
+  for (const ContainerTask& task : instance.containers) state.tasks.erase(task.task_id);
 }
 
 void touch(Turn& turn, const PathId& app) { turn.state.dirty.insert(app); }

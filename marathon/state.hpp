@@ -40,6 +40,7 @@ struct GroupChange {
 struct TaskFailure {
   PathId app;
   std::string host, message, state, task_id, agent_id;
+  base::Time started_at;  // 0: it never ran
   base::Time timestamp;
   Version version;
 };
@@ -67,6 +68,7 @@ struct OfferStatistics {
 
 inline constexpr size_t kMaxEndedDeployments = 1000;
 
+/// An app or a pod, and all there is of it.
 struct AppRun {
   AppPtr target;                       // null: removed, instances are being stopped
   AppPtr stored;                       // the last target known to be durable: what a failed commit goes back to
@@ -206,11 +208,24 @@ AppRun* find_run(State& state, const PathId& id);
 /// An app that exists for the API.
 const AppRun* find_app(const State& state, const PathId& id);
 
+/// A pod that exists for the API.
+const AppRun* find_pod(const State& state, const PathId& id);
+
+/// Either of them.
+const AppRun* find_spec(const State& state, const PathId& id);
+
 Instance* find_instance(State& state, const PathId& app, const InstanceId& id);
 Instance* find_task(State& state, const TaskId& task);
 
-/// Apps in the order of their ids within `group`, removed ones left out.
+/// Apps in the order of their ids within `group`, removed ones and pods left out.
 void each_app(const State& state, const PathId& group, const std::function<void(const AppRun&)>& visit);
+
+/// The same for apps and pods.
+void each_spec(const State& state, const PathId& group, const std::function<void(const AppRun&)>& visit);
+
+/// Keeps the index of tasks: those of an instance's current launch come, or go.
+void link_tasks(State& state, const Instance& instance);
+void unlink_tasks(State& state, const Instance& instance);
 
 /// True when the group exists: the root, a stored one, or one with a member.
 bool group_exists(const State& state, const PathId& id);

@@ -36,19 +36,6 @@ std::vector<DeclaredPort> declared_ports(const App& app) {
   return ports;
 }
 
-std::string variable_name(std::string_view text) {
-  std::string name;
-  for (char c : text) {
-    const bool plain = std::isalnum(static_cast<unsigned char>(c)) || c == '_';
-    if (plain) {
-      name += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-    } else if (name.empty() || name.back() != '_') {
-      name += '_';
-    }
-  }
-  return name;
-}
-
 void add_ports(const App& app, const Instance& instance, const Placement& placement,
                const std::string& prefix, std::map<std::string, std::string>& env) {
   env[prefix + "HOST"] = instance.hostname;
@@ -73,17 +60,6 @@ void add_ports(const App& app, const Instance& instance, const Placement& placem
   env[prefix + "PORTS"] = base::join(on_host, ",");
 }
 
-void add_labels(const App& app, std::map<std::string, std::string>& env) {
-  std::vector<std::string> names;
-  for (const auto& [key, value] : app.labels) {
-    if (key.size() >= kMaxEnvText - kLabelPrefix.size() || value.size() >= kMaxEnvText) continue;
-    const std::string name = variable_name(key);
-    names.push_back(name);
-    env[std::string(kLabelPrefix) + name] = value;
-  }
-  env["MARATHON_APP_LABELS"] = base::join(names, " ");
-}
-
 void set_resources(const Placement& placement, const Offer& offer, pb::TaskInfo& out) {
   // Whatever the offer's resource says about reservation and allocation is kept; only the amount is ours.
   for (const PlacedScalar& placed : placement.scalars) {
@@ -92,18 +68,7 @@ void set_resources(const Placement& placement, const Offer& offer, pb::TaskInfo&
     *resource = offer.message->resources(placed.index);
     resource->mutable_scalar()->set_value(static_cast<double>(placed.amount) / 1000);
   }
-  std::map<int, std::vector<int>> by_resource;
-  for (const PlacedPort& placed : placement.ports) by_resource[placed.index].push_back(placed.port);
-  for (const auto& [index, ports] : by_resource) {
-    pb::Resource* resource = out.add_resources();
-    *resource = offer.message->resources(index);
-    resource->mutable_ranges()->clear_range();
-    for (int port : ports) {
-      auto* range = resource->mutable_ranges()->add_range();
-      range->set_begin(static_cast<uint64_t>(port));
-      range->set_end(static_cast<uint64_t>(port));
-    }
-  }
+  add_port_resources(placement, offer, out);
 }
 
 void set_command(const App& app, const std::map<std::string, std::string>& env, pb::TaskInfo& out) {
@@ -118,14 +83,7 @@ void set_command(const App& app, const std::map<std::string, std::string>& env, 
     for (const std::string& arg : app.args) command.add_arguments(arg);
   }
   if (app.user) command.set_user(*app.user);
-  for (const FetchUri& fetch : app.fetch) {
-    auto* uri = command.add_uris();
-    uri->set_value(fetch.uri);
-    uri->set_extract(fetch.extract);
-    uri->set_executable(fetch.executable);
-    uri->set_cache(fetch.cache);
-    if (!fetch.dest_path.empty()) uri->set_output_file(fetch.dest_path);
-  }
+  add_uris(app.fetch, command);
   for (const auto& [name, value] : env) {
     auto* variable = command.mutable_environment()->add_variables();
     variable->set_name(name);
@@ -298,6 +256,69 @@ void set_health_check(const App& app, const std::map<std::string, std::string>& 
 
 }  // namespace
 
+std::string variable_name(std::string_view text) {
+  std::string name;
+  for (char c : text) {
+    const bool plain = std::isalnum(static_cast<unsigned char>(c)) || c == '_';
+    if (plain) {
+      name += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    } else if (name.empty() || name.back() != '_') {
+      name += '_';
+    }
+  }
+  return name;
+}
+
+void add_label_variables(const Labels& labels, std::map<std::string, std::string>& env) {
+  std::vector<std::string> names;
+  for (const auto& [key, value] : labels) {
+    if (key.size() >= kMaxEnvText - kLabelPrefix.size() || value.size() >= kMaxEnvText) continue;
+    const std::string name = variable_name(key);
+    names.push_back(name);
+    env[std::string(kLabelPrefix) + name] = value;
+  }
+  env["MARATHON_APP_LABELS"] = base::join(names, " ");
+}
+
+namespace {
+
+template <class Message>
+void add_ports_to(const Placement& placement, const Offer& offer, Message& out) {
+  std::map<int, std::vector<int>> by_resource;
+  for (const PlacedPort& placed : placement.ports) by_resource[placed.index].push_back(placed.port);
+  for (const auto& [index, ports] : by_resource) {
+    pb::Resource* resource = out.add_resources();
+    *resource = offer.message->resources(index);
+    resource->mutable_ranges()->clear_range();
+    for (int port : ports) {
+      auto* range = resource->mutable_ranges()->add_range();
+      range->set_begin(static_cast<uint64_t>(port));
+      range->set_end(static_cast<uint64_t>(port));
+    }
+  }
+}
+
+}  // namespace
+
+void add_port_resources(const Placement& placement, const Offer& offer, pb::TaskInfo& out) {
+  add_ports_to(placement, offer, out);
+}
+
+void add_port_resources(const Placement& placement, const Offer& offer, pb::ExecutorInfo& out) {
+  add_ports_to(placement, offer, out);
+}
+
+void add_uris(const std::vector<FetchUri>& list, pb::CommandInfo& command) {
+  for (const FetchUri& fetch : list) {
+    auto* uri = command.add_uris();
+    uri->set_value(fetch.uri);
+    uri->set_extract(fetch.extract);
+    uri->set_executable(fetch.executable);
+    uri->set_cache(fetch.cache);
+    if (!fetch.dest_path.empty()) uri->set_output_file(fetch.dest_path);
+  }
+}
+
 std::map<std::string, std::string> task_environment(const App& app, const Instance& instance,
                                                     const Placement& placement,
                                                     const std::string& prefix) {
@@ -314,7 +335,7 @@ std::map<std::string, std::string> task_environment(const App& app, const Instan
   if (app.container && app.container->type == ContainerType::Docker) {
     env["MARATHON_APP_DOCKER_IMAGE"] = app.container->image;
   }
-  add_labels(app, env);
+  add_label_variables(app.labels, env);
   add_ports(app, instance, placement, prefix, env);
   for (const auto& [name, value] : app.env) env[name] = value;
   return env;

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "marathon/app.hpp"
@@ -9,6 +10,8 @@
 #include "marathon/matcher.hpp"
 
 namespace mesos::v1 {
+class CommandInfo;
+class ExecutorInfo;
 class TaskInfo;
 }
 
@@ -22,5 +25,19 @@ std::map<std::string, std::string> task_environment(const App& app, const Instan
 /// Everything that the kernel needs to run the instance on the offer's resources.
 void build_task(const App& app, const Instance& instance, const Placement& placement,
                 const Offer& offer, const std::string& env_prefix, mesos::v1::TaskInfo& out);
+
+// What the tasks of apps and the containers of pods have in common.
+
+/// A text as part of a variable's name: capitals, with "_" for runs of anything else.
+std::string variable_name(std::string_view text);
+
+/// MARATHON_APP_LABELS and one variable for each label.
+void add_label_variables(const Labels& labels, std::map<std::string, std::string>& env);
+
+void add_uris(const std::vector<FetchUri>& list, mesos::v1::CommandInfo& command);
+
+/// The placed ports as the offer's resources.
+void add_port_resources(const Placement& placement, const Offer& offer, mesos::v1::TaskInfo& out);
+void add_port_resources(const Placement& placement, const Offer& offer, mesos::v1::ExecutorInfo& out);
 
 }  // namespace marathon

@@ -157,6 +157,36 @@ void World::update(const std::string& id, const std::string& state, const std::s
   send(event);
 }
 
+void World::launch(const pb::TaskInfo& info, const std::shared_ptr<pb::ExecutorInfo>& executor) {
+  Task task;
+  task.agent = info.agent_id().value();
+  task.state = "TASK_STAGING";
+  task.info = std::make_shared<pb::TaskInfo>(info);
+  const auto add = [&](const auto& resources) {
+    for (const pb::Resource& resource : resources) {
+      if (!label_of(resource).empty()) continue;
+      if (resource.name() == "cpus") task.cpus += resource.scalar().value();
+      if (resource.name() == "mem") task.mem += resource.scalar().value();
+    }
+  };
+  add(info.resources());
+  const bool first = std::none_of(tasks.begin(), tasks.end(), [&](const auto& t) { return t.second.executor == executor; });
+  if (executor && first) add(executor->resources());
+  task.executor = executor;
+  tasks[info.task_id().value()] = std::move(task);
+}
+
+std::vector<std::string> World::siblings(const std::string& task) const {
+  std::vector<std::string> list;
+  const auto self = tasks.find(task);
+  if (self == tasks.end() || !self->second.executor) return list;
+  for (const auto& [id, other] : tasks) {
+    const bool live = other.state == "TASK_STAGING" || other.state == "TASK_STARTING" || other.state == "TASK_RUNNING";
+    if (id != task && live && other.executor == self->second.executor) list.push_back(id);
+  }
+  return list;
+}
+
 void World::offer_all() {
   auto event = std::make_shared<pb::scheduler::Event>();
   event->set_type(pb::scheduler::Event::OFFERS);
@@ -177,6 +207,11 @@ void World::offer_all() {
       if (task.agent != agent.id || ended) continue;
       cpus -= task.cpus;
       mem -= task.mem;
+      if (task.executor) {
+        for (const auto& resource : task.executor->resources()) {
+          for (const auto& range : resource.ranges().range()) used.insert(static_cast<int>(range.begin()));
+        }
+      }
       for (const auto& resource : task.info->resources()) {
         if (!label_of(resource).empty()) busy.insert(label_of(resource));
         for (const auto& range : resource.ranges().range()) used.insert(static_cast<int>(range.begin()));
@@ -284,23 +319,22 @@ void World::on_call(const Call& call) {
           if (agent.id == on) convert(agent, operation);
         }
         for (const auto& info : operation.launch().task_infos()) {
-          Task task;
-          task.agent = info.agent_id().value();
-          task.state = "TASK_STAGING";
-          task.info = std::make_shared<pb::TaskInfo>(info);
-          for (const auto& resource : info.resources()) {
-            if (!label_of(resource).empty()) continue;
-            if (resource.name() == "cpus") task.cpus += resource.scalar().value();
-            if (resource.name() == "mem") task.mem += resource.scalar().value();
-          }
           const bool held = std::any_of(agents.begin(), agents.end(),
                                         [&](const Agent& agent) { return agent.id == on && holds(agent, info); });
           if (!held) {
             update(info.task_id().value(), "TASK_ERROR", "its reservation is not there");
             continue;
           }
-          tasks[info.task_id().value()] = std::move(task);
+          launch(info, nullptr);
           if (auto_run) update(info.task_id().value(), "TASK_RUNNING");
+        }
+        if (operation.type() == pb::Offer::Operation::LAUNCH_GROUP) {
+          const auto& group = operation.launch_group();
+          auto executor = std::make_shared<pb::ExecutorInfo>(group.executor());
+          for (const auto& info : group.task_group().tasks()) launch(info, executor);
+          for (const auto& info : group.task_group().tasks()) {
+            if (auto_run) update(info.task_id().value(), "TASK_RUNNING");
+          }
         }
       }
       for (const auto& id : call.accept().offer_ids()) offers_.erase(id.value());
@@ -314,7 +348,9 @@ void World::on_call(const Call& call) {
     case Call::KILL:
       if (auto_kill) {
         const std::string& id = call.kill().task_id().value();
+        const std::vector<std::string> others = siblings(id);
         update(id, tasks.contains(id) ? "TASK_KILLED" : "TASK_UNKNOWN");
+        for (const std::string& other : others) update(other, "TASK_KILLED");
       }
       break;
     case Call::ACKNOWLEDGE: acknowledged.insert(call.acknowledge().uuid()); break;

@@ -16,6 +16,7 @@
 namespace mesos::v1 {
 class Offer_Operation;
 class Resource;
+class ExecutorInfo;
 class TaskInfo;
 }
 namespace mesos::v1::scheduler {
@@ -37,6 +38,7 @@ struct Task {
   std::string state;  // "TASK_STAGING" until told otherwise
   std::shared_ptr<mesos::v1::TaskInfo> info;
   double cpus = 0, mem = 0;
+  std::shared_ptr<mesos::v1::ExecutorInfo> executor{};  // of a container of a pod
 };
 
 class World {
@@ -70,6 +72,9 @@ class World {
   /// Tasks of an app that have not ended, in order of their ids.
   std::vector<std::string> tasks_of(const std::string& app) const;
   size_t running(const std::string& app) const;
+
+  /// The other tasks of its group that have not ended.
+  std::vector<std::string> siblings(const std::string& task) const;
   size_t events_of(const std::string& type) const;
   const State& state() const { return core->state(); }
 
@@ -101,6 +106,7 @@ class World {
  private:
   void on(Event event);
   void perform(Effect& effect);
+  void launch(const mesos::v1::TaskInfo& info, const std::shared_ptr<mesos::v1::ExecutorInfo>& executor);
   void convert(Agent& agent, const mesos::v1::Offer_Operation& operation);
   bool holds(const Agent& agent, const mesos::v1::TaskInfo& task) const;
   void on_call(const mesos::v1::scheduler::Call& call);

@@ -9,6 +9,7 @@
 #include "base/json/value.hpp"
 #include "marathon/app_json.hpp"
 #include "marathon/json_fields.hpp"
+#include "marathon/pod_json.hpp"
 
 namespace marathon {
 
@@ -20,6 +21,7 @@ constexpr size_t kMaxDependencies = 10'000;
 constexpr size_t kMaxPorts = 1000;  // of an app: each takes a service port that no other app can have then
 
 ApiError app_missing(const PathId& id) { return refuse(404, fmt::format("App '{}' does not exist", id)); }
+ApiError pod_missing(const PathId& id) { return refuse(404, fmt::format("Pod '{}' does not exist", id)); }
 
 }  // namespace
 
@@ -43,8 +45,18 @@ void TreeChange::drop(const PathId& id) {
 }
 
 AppPtr TreeChange::present(const PathId& id) const {
-  const AppRun* run = find_app(turn_.state, id);
+  const AppRun* run = find_spec(turn_.state, id);
   return run ? run->target : nullptr;
+}
+
+AppPtr TreeChange::present_app(const PathId& id) const {
+  AppPtr spec = present(id);
+  return spec && !spec->pod ? spec : nullptr;
+}
+
+AppPtr TreeChange::present_pod(const PathId& id) const {
+  AppPtr spec = present(id);
+  return spec && spec->pod ? spec : nullptr;
 }
 
 void TreeChange::ensure_group(const PathId& id) {
@@ -62,11 +74,15 @@ void TreeChange::ensure_group(const PathId& id) {
 std::optional<ApiError> TreeChange::set_app(App app, const AppPtr& current, bool restart) {
   Violations violations;
   validate_app(app, turn_.policy.validation, violations);
+  const AppPtr there = present(app.id);
+  if (there && !there->pod != !app.pod) violations.add("/", "Applications and Pods may not share the same id");
   if (app.instances > static_cast<int64_t>(turn_.policy.max_instances_per_app)) {
     violations.add("/instances", fmt::format("must not be greater than {}", turn_.policy.max_instances_per_app));
   }
   if (port_count(app) > kMaxPorts) {
-    violations.add(uses_host_network(app) ? "/portDefinitions" : "/container/portMappings",
+    violations.add(app.pod                  ? "/containers"
+                   : uses_host_network(app) ? "/portDefinitions"
+                                            : "/container/portMappings",
                    fmt::format("must not be more than {}", kMaxPorts));
   }
   if (app.dependencies.size() > kMaxDependencies) violations.add("/dependencies", "error.maxLength");
@@ -88,7 +104,7 @@ std::optional<ApiError> TreeChange::set_app(App app, const AppPtr& current, bool
 std::optional<ApiError> TreeChange::create_app(const json::object& body, std::string_view group) {
   App app;
   if (auto error = read_app(body, nullptr, group, turn_.policy.defaults, app)) return error;
-  if (!app.id.empty() && (present(app.id) || apps_.contains(app.id))) {
+  if (!app.id.empty() && (present_app(app.id) || apps_.contains(app.id))) {
     return refuse(409, fmt::format("An app with id [{}] already exists.", app.id));
   }
   // An app of the same id that is being removed goes on as this one.
@@ -97,7 +113,7 @@ std::optional<ApiError> TreeChange::create_app(const json::object& body, std::st
 
 std::optional<ApiError> TreeChange::put_app(const PathId& id, const json::object& body, bool partial,
                                             Missing missing) {
-  const AppPtr current = present(id);
+  const AppPtr current = present_app(id);
   if (!current && missing == Missing::Refuse) return app_missing(id);
   App app;
   json::object named = body;
@@ -119,7 +135,7 @@ std::optional<ApiError> TreeChange::restore_app(const PathId& id, Version versio
 }
 
 std::optional<ApiError> TreeChange::restart_app(const PathId& id) {
-  const AppPtr current = present(id);
+  const AppPtr current = present_app(id);
   if (!current) return app_missing(id);
   return set_app(*current, current, true);
 }
@@ -136,15 +152,48 @@ std::optional<ApiError> TreeChange::scale_app(const PathId& id, int64_t instance
 }
 
 std::optional<ApiError> TreeChange::remove_app(const PathId& id) {
-  const AppPtr current = present(id);
+  const AppPtr current = present_app(id);
   if (!current) return app_missing(id);
+  put({id, current, nullptr, {}});
+  return std::nullopt;
+}
+
+std::optional<ApiError> TreeChange::create_pod(const json::object& body) {
+  App pod;
+  if (auto error = read_pod(body, turn_.policy.defaults, pod)) return error;
+  if (!pod.id.empty() && present_pod(pod.id)) {
+    return refuse(409, fmt::format("A pod with id [{}] already exists.", pod.id));
+  }
+  return set_app(std::move(pod), nullptr);
+}
+
+std::optional<ApiError> TreeChange::put_pod(const PathId& id, const json::object& body) {
+  App pod;
+  if (auto error = read_pod(body, turn_.policy.defaults, pod)) return error;
+  if (pod.id != id) {
+    return refuse(400, fmt::format("'{}' does not match definition's id ('{}')", id, pod.id));
+  }
+  const AppPtr current = present_pod(id);
+  if (!current) return pod_missing(id);
+  return set_app(std::move(pod), current);
+}
+
+std::optional<ApiError> TreeChange::restart_pod(const PathId& id) {
+  const AppPtr current = present_pod(id);
+  if (!current) return pod_missing(id);
+  return set_app(*current, current, true);
+}
+
+std::optional<ApiError> TreeChange::remove_pod(const PathId& id) {
+  const AppPtr current = present_pod(id);
+  if (!current) return pod_missing(id);
   put({id, current, nullptr, {}});
   return std::nullopt;
 }
 
 std::optional<ApiError> TreeChange::remove_group(const PathId& id) {
   if (!group_exists(turn_.state, id)) return refuse(404, fmt::format("Group '{}' does not exist", id));
-  each_app(turn_.state, id, [&](const AppRun& run) {
+  each_spec(turn_.state, id, [&](const AppRun& run) {
     put({run.target->id, run.target, nullptr, {}});
   });
   for (const auto& [group, value] : turn_.state.groups) {
@@ -161,7 +210,7 @@ std::optional<ApiError> TreeChange::restore_group(const PathId& id, const Tree& 
     if (current && current->version == definition->version) continue;
     if (auto error = set_app(*definition, current)) return error;
   }
-  each_app(turn_.state, id, [&](const AppRun& run) {
+  each_spec(turn_.state, id, [&](const AppRun& run) {
     if (!tree.apps.contains(run.target->id)) put({run.target->id, run.target, nullptr, {}});
   });
   for (const auto& [group, value] : turn_.state.groups) {
@@ -211,7 +260,7 @@ std::optional<ApiError> TreeChange::add_group_apps(const PathId& group, const js
       error = not_valid(std::move(rules));
     }
     if (!error) {
-      const AppPtr current = present(app.id);
+      const AppPtr current = present_app(app.id);
       const PathId id = app.id;
       listed.insert(id);
       error = set_app(std::move(app), current);
@@ -322,6 +371,12 @@ std::optional<ApiError> TreeChange::check() const {
     if (const auto it = apps_.find(id); it != apps_.end()) return it->second.to != nullptr;
     return present(id) != nullptr;
   };
+  const auto clash = [&](const PathId& id) {
+    const auto it = apps_.find(id);
+    const AppPtr spec = it != apps_.end() ? it->second.to : present(id);
+    violations.add("/", spec && spec->pod ? "Groups and Pods may not have the same identifier."
+                                          : "Groups and Applications may not have the same identifier.");
+  };
   bool any_dependencies = false;
   std::map<PathId, const App*> changed;
   std::map<PathId, const Group*> changed_groups;
@@ -331,12 +386,12 @@ std::optional<ApiError> TreeChange::check() const {
     if (!change.to) continue;
     roots.push_back(id);
     any_dependencies |= !change.to->dependencies.empty();
-    if (is_group(id)) violations.add("/", "Groups and Applications may not have the same identifier.");
+    if (is_group(id)) clash(id);
   }
   for (const auto& [id, change] : groups_) {
     changed_groups[id] = change.to ? &*change.to : nullptr;
     any_dependencies |= change.to && !change.to->dependencies.empty();
-    if (change.to && is_app(id)) violations.add("/", "Groups and Applications may not have the same identifier.");
+    if (change.to && is_app(id)) clash(id);
     if (change.to && !change.to->dependencies.empty()) {
       each_app(turn_.state, id, [&](const AppRun& run) { roots.push_back(run.target->id); });
     }

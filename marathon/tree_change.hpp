@@ -42,6 +42,12 @@ class TreeChange {
   std::optional<ApiError> scale_app(const PathId& id, int64_t instances, std::vector<InstanceId> kill_list);
   std::optional<ApiError> remove_app(const PathId& id);
 
+  // The same for pods: always whole definitions.
+  std::optional<ApiError> create_pod(const boost::json::object& body);
+  std::optional<ApiError> put_pod(const PathId& id, const boost::json::object& body);
+  std::optional<ApiError> restart_pod(const PathId& id);
+  std::optional<ApiError> remove_pod(const PathId& id);
+
   /// A group update: absent members stay, present lists replace. `id` is absolute.
   std::optional<ApiError> put_group(const PathId& id, const boost::json::object& body);
   std::optional<ApiError> scale_group(const PathId& id, double factor);
@@ -65,6 +71,8 @@ class TreeChange {
   void put(AppChange change);
   void drop(const PathId& id);
   AppPtr present(const PathId& id) const;
+  AppPtr present_app(const PathId& id) const;
+  AppPtr present_pod(const PathId& id) const;
 
   Turn& turn_;
   Version version_;

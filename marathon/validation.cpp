@@ -17,19 +17,6 @@ constexpr std::array<std::string_view, 5> kReserved = {"restart", "tasks", "vers
 
 std::string at(std::string_view field, size_t index) { return fmt::format("/{}({})", field, index); }
 
-void validate_id(const App& app, Violations& out) {
-  if (app.id.empty()) return out.add("/id", "error.path.missing");
-  if (app.id == "/") return out.add("/id", "Path must contain at least one path element");
-  if (!is_valid_path(app.id)) {
-    out.add("/id", fmt::format("must fully match regular expression '{}'", kIdPattern));
-  }
-  const std::string_view leaf = leaf_of(app.id);
-  if (std::find(kReserved.begin(), kReserved.end(), leaf) != kReserved.end()) {
-    out.add("/id",
-            "must not end with any of the following reserved keywords: restart, tasks, versions, ., ..");
-  }
-}
-
 void validate_command(const App& app, Violations& out) {
   const bool runs_image = app.container && (!app.container->image.empty() ||
                                             app.container->type == ContainerType::Mesos);
@@ -84,42 +71,6 @@ void validate_ports(const App& app, Violations& out) {
     }
   }
   validate_port_names(names, named, "/container/portMappings", out);
-}
-
-void validate_networks(const App& app, Violations& out) {
-  size_t hosts = 0, bridges = 0, containers = 0;
-  std::set<std::string> names;
-  for (size_t i = 0; i < app.networks.size(); ++i) {
-    const Network& network = app.networks[i];
-    switch (network.mode) {
-      case NetworkMode::Host:
-        ++hosts;
-        if (!network.name.empty() || !network.labels.empty()) {
-          out.add(at("networks", i), "Host networks may not have names or labels");
-        }
-        break;
-      case NetworkMode::Bridge:
-        ++bridges;
-        if (!network.name.empty()) out.add(at("networks", i), "Bridge networks may not have names");
-        break;
-      case NetworkMode::Container:
-        ++containers;
-        if (!names.insert(network.name).second) {
-          out.add("/networks", "Duplicate networks are not allowed");
-        }
-        break;
-    }
-  }
-  const bool one_kind = (hosts == 1 && bridges == 0 && containers == 0) ||
-                        (hosts == 0 && bridges == 1 && containers == 0) ||
-                        (hosts == 0 && bridges == 0 && containers > 0);
-  if (!one_kind) {
-    out.add("/networks",
-            "May specify a single host network, single bridge network, or else 1-to-n container networks");
-  }
-  if (containers > 1 && app.container && app.container->type == ContainerType::Docker) {
-    out.add("/networks", "DOCKER containers may join at most one container network");
-  }
 }
 
 void validate_persistent(const Volume& volume, const std::string& path, Violations& out) {
@@ -211,42 +162,6 @@ void validate_readiness_checks(const App& app, Violations& out) {
   }
 }
 
-void validate_constraint(const Constraint& c, const std::string& path, Violations& out) {
-  switch (c.op) {
-    case ConstraintOperator::Unique:
-      if (c.value) out.add(path, "UNIQUE does not accept a value");
-      break;
-    case ConstraintOperator::Cluster:
-      break;
-    case ConstraintOperator::GroupBy:
-      if (c.value && *c.value != "inf" && !base::parse_uint(*c.value)) {
-        out.add(path, "GROUP BY must define an integer value or else no value at all");
-      }
-      break;
-    case ConstraintOperator::MaxPer:
-      if (!c.value || !base::parse_uint(*c.value)) out.add(path, "MAX_PER requires an integer value");
-      break;
-    case ConstraintOperator::Like:
-    case ConstraintOperator::Unlike:
-      if (!c.value) {
-        out.add(path, "A regular expression value must be provided");
-      } else if (!is_pattern(*c.value)) {
-        out.add(path, fmt::format("'{}' is not a valid regular expression", *c.value));
-      }
-      break;
-    case ConstraintOperator::Is:
-      if (!c.value) {
-        out.add(path, "IS requires a value");
-      } else if (!std::all_of(c.value->begin(), c.value->end(), [](unsigned char x) {
-                   return std::isalnum(x) || x == '_' || x == '/' || x == '.' || x == '-';
-                 })) {
-        out.add(path, "IS supports only text and float values");
-      }
-      break;
-  }
-  if (c.field.empty()) out.add(path, "field must not be empty");
-}
-
 void validate_capacity(double value, std::string_view name, Violations& out) {
   const std::string path = fmt::format("/upgradeStrategy/{}", name);
   if (value > 1) out.add(path, "is greater than 1");
@@ -283,18 +198,117 @@ void validate_resources(const App& app, const ValidationPolicy& policy, Violatio
   if (app.gpus > 0 && !policy.gpu_resources) {
     out.add("/gpus", "Feature gpu_resources is not enabled. Enable with --enable_features gpu_resources)");
   }
-  if (app.resource_limits) {
-    if (app.resource_limits->cpus && *app.resource_limits->cpus < app.cpus) {
-      out.add("/resourceLimits/cpus", "must be greater than or equal to cpus");
-    }
-    if (app.resource_limits->mem && *app.resource_limits->mem < app.mem) {
-      out.add("/resourceLimits/mem", "must be greater than or equal to mem");
+  validate_limits(app.resource_limits, app.cpus, app.mem, "/resourceLimits", out);
+  validate_roles(app, policy, "/acceptedResourceRoles", out);
+}
+
+}  // namespace
+
+void validate_id(const App& app, Violations& out) {
+  if (app.id.empty()) return out.add("/id", "error.path.missing");
+  if (app.id == "/") return out.add("/id", "Path must contain at least one path element");
+  if (!is_valid_path(app.id)) {
+    out.add("/id", fmt::format("must fully match regular expression '{}'", kIdPattern));
+  }
+  const std::string_view leaf = leaf_of(app.id);
+  if (std::find(kReserved.begin(), kReserved.end(), leaf) != kReserved.end()) {
+    out.add("/id",
+            "must not end with any of the following reserved keywords: restart, tasks, versions, ., ..");
+  }
+}
+
+void validate_networks(const App& app, Violations& out) {
+  size_t hosts = 0, bridges = 0, containers = 0;
+  std::set<std::string> names;
+  for (size_t i = 0; i < app.networks.size(); ++i) {
+    const Network& network = app.networks[i];
+    switch (network.mode) {
+      case NetworkMode::Host:
+        ++hosts;
+        if (!network.name.empty() || !network.labels.empty()) {
+          out.add(at("networks", i), "Host networks may not have names or labels");
+        }
+        break;
+      case NetworkMode::Bridge:
+        ++bridges;
+        if (!network.name.empty()) out.add(at("networks", i), "Bridge networks may not have names");
+        break;
+      case NetworkMode::Container:
+        ++containers;
+        if (!names.insert(network.name).second) {
+          out.add("/networks", "Duplicate networks are not allowed");
+        }
+        break;
     }
   }
+  const bool one_kind = (hosts == 1 && bridges == 0 && containers == 0) ||
+                        (hosts == 0 && bridges == 1 && containers == 0) ||
+                        (hosts == 0 && bridges == 0 && containers > 0);
+  if (!one_kind) {
+    out.add("/networks",
+            "May specify a single host network, single bridge network, or else 1-to-n container networks");
+  }
+  if (containers > 1 && app.container && app.container->type == ContainerType::Docker) {
+    out.add("/networks", "DOCKER containers may join at most one container network");
+  }
+}
+
+void validate_constraint(const Constraint& c, const std::string& path, Violations& out) {
+  switch (c.op) {
+    case ConstraintOperator::Unique:
+      if (c.value) out.add(path, "UNIQUE does not accept a value");
+      break;
+    case ConstraintOperator::Cluster:
+      break;
+    case ConstraintOperator::GroupBy:
+      if (c.value && *c.value != "inf" && !base::parse_uint(*c.value)) {
+        out.add(path, "GROUP BY must define an integer value or else no value at all");
+      }
+      break;
+    case ConstraintOperator::MaxPer:
+      if (!c.value || !base::parse_uint(*c.value)) out.add(path, "MAX_PER requires an integer value");
+      break;
+    case ConstraintOperator::Like:
+    case ConstraintOperator::Unlike:
+      if (!c.value) {
+        out.add(path, "A regular expression value must be provided");
+      } else if (!is_pattern(*c.value)) {
+        out.add(path, fmt::format("'{}' is not a valid regular expression", *c.value));
+      }
+      break;
+    case ConstraintOperator::Is:
+      if (!c.value) {
+        out.add(path, "IS requires a value");
+      } else if (!std::all_of(c.value->begin(), c.value->end(), [](unsigned char x) {
+                   return std::isalnum(x) || x == '_' || x == '/' || x == '.' || x == '-';
+                 })) {
+        out.add(path, "IS supports only text and float values");
+      }
+      break;
+  }
+  if (c.field.empty()) out.add(path, "field must not be empty");
+}
+
+void validate_environment(const std::map<std::string, std::string>& env, const std::string& path, Violations& out) {
+  for (const auto& [name, value] : env) {
+    if (name.empty()) out.add(path, "must not contain an empty name");
+    if (name.find_first_of(std::string("=\0", 2)) != std::string::npos || value.find('\0') != std::string::npos) {
+      out.add(path + "/" + name, "is not a valid environment variable");
+    }
+  }
+}
+
+void validate_limits(const std::optional<ResourceLimits>& limits, double cpus, double mem, const std::string& path,
+                     Violations& out) {
+  if (!limits) return;
+  if (limits->cpus && *limits->cpus < cpus) out.add(path + "/cpus", "must be greater than or equal to cpus");
+  if (limits->mem && *limits->mem < mem) out.add(path + "/mem", "must be greater than or equal to mem");
+}
+
+void validate_roles(const App& app, const ValidationPolicy& policy, const std::string& path, Violations& out) {
   for (const std::string& role : app.accepted_resource_roles) {
     if (role != "*" && role != app.role) {
-      out.add("/acceptedResourceRoles",
-              fmt::format("acceptedResourceRoles can only contain * and {}", app.role));
+      out.add(path, fmt::format("acceptedResourceRoles can only contain * and {}", app.role));
     }
   }
   if (app.role != policy.role) {
@@ -302,9 +316,15 @@ void validate_resources(const App& app, const ValidationPolicy& policy, Violatio
   }
 }
 
-}  // namespace
+void validate_unreachable_strategy(const UnreachableStrategy& strategy, const std::string& path, Violations& out) {
+  if (strategy.inactive_after_seconds <= strategy.expunge_after_seconds) return;
+  out.add(path + "/inactiveAfterSeconds",
+          fmt::format("inactiveAfterSeconds ({}) must be less or equal to expungeAfterSeconds, which is {}",
+                      strategy.inactive_after_seconds, strategy.expunge_after_seconds));
+}
 
 void validate_app(const App& app, const ValidationPolicy& policy, Violations& out) {
+  if (app.pod) return validate_pod(app, policy, out);
   validate_id(app, out);
   validate_command(app, out);
   validate_networks(app, out);
@@ -318,19 +338,8 @@ void validate_app(const App& app, const ValidationPolicy& policy, Violations& ou
   }
   validate_capacity(app.upgrade_strategy.minimum_health_capacity, "minimumHealthCapacity", out);
   validate_capacity(app.upgrade_strategy.maximum_over_capacity, "maximumOverCapacity", out);
-  const UnreachableStrategy& unreachable = app.unreachable_strategy;
-  if (unreachable.inactive_after_seconds > unreachable.expunge_after_seconds) {
-    out.add("/unreachableStrategy/inactiveAfterSeconds",
-            fmt::format("inactiveAfterSeconds ({}) must be less or equal to expungeAfterSeconds, which is {}",
-                        unreachable.inactive_after_seconds, unreachable.expunge_after_seconds));
-  }
-  for (const auto& [name, value] : app.env) {
-    if (name.empty()) out.add("/env", "must not contain an empty name");
-    if (name.find_first_of(std::string("=\0", 2)) != std::string::npos ||
-        value.find('\0') != std::string::npos) {
-      out.add("/env/" + name, "is not a valid environment variable");
-    }
-  }
+  validate_unreachable_strategy(app.unreachable_strategy, "/unreachableStrategy", out);
+  validate_environment(app.env, "/env", out);
   validate_labels(app, out);
   validate_resources(app, policy, out);
 }

@@ -14,6 +14,19 @@ struct ValidationPolicy {
 /// clash, cyclic dependencies) belong to the group tree.
 void validate_app(const App& app, const ValidationPolicy& policy, Violations& out);
 
+/// The same for a pod; called by validate_app.
+void validate_pod(const App& pod, const ValidationPolicy& policy, Violations& out);
+
+// Rules that both have.
+void validate_id(const App& app, Violations& out);
+void validate_networks(const App& app, Violations& out);
+void validate_constraint(const Constraint& constraint, const std::string& path, Violations& out);
+void validate_environment(const std::map<std::string, std::string>& env, const std::string& path, Violations& out);
+void validate_limits(const std::optional<ResourceLimits>& limits, double cpus, double mem, const std::string& path,
+                     Violations& out);
+void validate_roles(const App& app, const ValidationPolicy& policy, const std::string& path, Violations& out);
+void validate_unreachable_strategy(const UnreachableStrategy& strategy, const std::string& path, Violations& out);
+
 /// What may not change while instances hold reservations: volumes and resources.
 void validate_same_volumes(const App& from, const App& to, Violations& out);
 

@@ -4,6 +4,7 @@
 
 #include <boost/json/fwd.hpp>
 
+#include <functional>
 #include <optional>
 #include <set>
 #include <string>
@@ -18,6 +19,10 @@
 
 namespace base::json {
 class Writer;
+}
+
+namespace marathon {
+class TreeChange;
 }
 
 namespace marathon::api {
@@ -52,6 +57,18 @@ bool in_place(const Request& request);
 /// False after a refusal with 412: the request has If-Match and names another version than the present one.
 bool matches_version(const Request& request, std::optional<Version> present);
 
+/// The address that the request comes from, without the port.
+std::string client_of(const Request& request);
+
+/// Checks the change as a whole and submits it; `answer` renders the success, `announce` comes before the deployment's
+/// events.
+void submit_change(const Request& request, TreeChange& change, bool force, const PathId& group,
+                   std::function<base::http::Response(const Deployment&)> answer,
+                   std::function<void(Turn&)> announce = {});
+
+/// The body as an object, or null after having answered 422.
+const boost::json::object* object_of(const Request& request, const boost::json::value& body);
+
 /// The body as JSON, or nothing after having answered 400.
 std::optional<boost::json::value> parse_body(const Request& request);
 
@@ -70,6 +87,7 @@ void write_app(base::json::Writer& w, const Turn& turn, const AppRun& run, const
 void write_task(base::json::Writer& w, const AppRun& run, const Instance& instance, bool service_ports);
 /// `explain`: with members of ours that say what its actions wait for.
 void write_deployment(base::json::Writer& w, const Turn& turn, const Deployment& deployment, bool explain = false);
+void write_pod_status(base::json::Writer& w, const Turn& turn, const AppRun& run);
 void write_failure(base::json::Writer& w, const TaskFailure& failure);
 
 /// Instances that the API shows as tasks: those that were launched, of apps that exist, in order.
@@ -92,6 +110,7 @@ void handle_group_tasks(const Request& request, const PathId& group);
 void handle_deployments(const Request& request);
 void handle_queue(const Request& request);
 void handle_groups(const Request& request);
+void handle_pods(const Request& request);
 void handle_info(const Request& request);
 void handle_leader(const Request& request);
 void handle_plugins(const Request& request);

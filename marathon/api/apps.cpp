@@ -14,39 +14,7 @@ namespace {
 namespace json = boost::json;
 using base::json::Writer;
 
-std::string client_of(const Request& request) {
-  const std::string& remote = request.http.remote_address;
-  return remote.substr(0, remote.rfind(':'));
-}
-
-/// Checks the change as a whole and submits it; `answer` renders the success.
-void submit_change(const Request& request, TreeChange& change, bool force, const PathId& group,
-                   std::function<base::http::Response(const Deployment&)> answer) {
-  if (const auto error = change.check()) return request.refuse(*error);
-  ChangeRequest submission = change.finish();
-  submission.call = request.call;
-  submission.force = force;
-  submission.group = group;
-  submission.answer = std::move(answer);
-  std::vector<AppPtr> changed;
-  for (const AppChange& app : submission.apps) {
-    if (app.to) changed.push_back(app.to);
-  }
-  submission.announce = [changed, client = client_of(request), uri = request.http.target](Turn& turn) {
-    for (const AppPtr& app : changed) publish_api_post(turn, client, uri, *app);
-  };
-  if (const auto error = submit(request.turn, std::move(submission))) request.refuse(*error);
-}
-
 base::http::Response plain_result(const Deployment& deployment) { return deployment_result(deployment); }
-
-const json::object* object_of(const Request& request, const json::value& body) {
-  if (body.is_object()) return &body.get_object();
-  Violations types;
-  types.add("/", "error.expected.jsobject");
-  request.refuse(wrong_types(std::move(types)));
-  return nullptr;
-}
 
 void list_apps(const Request& request, const PathId& group, std::string_view key) {
   const auto cmd = request.query.get("cmd"), id = request.query.get("id");
@@ -251,6 +219,42 @@ void handle_app(const Request& request, const PathId& id) {
 }
 
 }  // namespace
+
+std::string client_of(const Request& request) {
+  const std::string& remote = request.http.remote_address;
+  return remote.substr(0, remote.rfind(':'));
+}
+
+/// Checks the change as a whole and submits it; `answer` renders the success.
+void submit_change(const Request& request, TreeChange& change, bool force, const PathId& group,
+                   std::function<base::http::Response(const Deployment&)> answer,
+                   std::function<void(Turn&)> announce) {
+  if (const auto error = change.check()) return request.refuse(*error);
+  ChangeRequest submission = change.finish();
+  submission.call = request.call;
+  submission.force = force;
+  submission.group = group;
+  submission.answer = std::move(answer);
+  submission.announce = std::move(announce);
+  if (!submission.announce) {
+    std::vector<AppPtr> changed;
+    for (const AppChange& app : submission.apps) {
+      if (app.to) changed.push_back(app.to);
+    }
+    submission.announce = [changed, client = client_of(request), uri = request.http.target](Turn& turn) {
+      for (const AppPtr& app : changed) publish_api_post(turn, client, uri, *app);
+    };
+  }
+  if (const auto error = submit(request.turn, std::move(submission))) request.refuse(*error);
+}
+
+const json::object* object_of(const Request& request, const json::value& body) {
+  if (body.is_object()) return &body.get_object();
+  Violations types;
+  types.add("/", "error.expected.jsobject");
+  request.refuse(wrong_types(std::move(types)));
+  return nullptr;
+}
 
 void handle_apps(const Request& request) {
   // Ids contain slashes: what follows them is told from the right.

@@ -7,6 +7,7 @@
 #include "marathon/api/api.hpp"
 #include "marathon/app_json.hpp"
 #include "marathon/events_out.hpp"
+#include "marathon/pod_json.hpp"
 #include "marathon/tree_change.hpp"
 
 namespace marathon::api {
@@ -61,6 +62,9 @@ void write_group(Writer& w, const Turn& turn, const PathId& id, const Embed& emb
   if (embed.pods) {
     w.key("pods");
     w.begin_array();
+    each_spec(state, id, [&](const AppRun& run) {
+      if (run.target->pod && parent_of(run.target->id) == id) write_pod_status(w, turn, run);
+    });
     w.end_array();
   }
   w.field("enforceRole", false);
@@ -82,7 +86,7 @@ void write_old_group(Writer& w, const Tree& tree, const PathId& id, Version vers
   w.key("apps");
   w.begin_array();
   for (auto it = tree.apps.lower_bound(prefix); it != tree.apps.end() && it->first.starts_with(prefix); ++it) {
-    if (parent_of(it->first) == id) w.raw(render_app(*it->second));
+    if (parent_of(it->first) == id && !it->second->pod) w.raw(render_app(*it->second));
   }
   w.end_array();
   w.key("groups");
@@ -93,6 +97,9 @@ void write_old_group(Writer& w, const Tree& tree, const PathId& id, Version vers
   w.end_array();
   w.key("pods");
   w.begin_array();
+  for (auto it = tree.apps.lower_bound(prefix); it != tree.apps.end() && it->first.starts_with(prefix); ++it) {
+    if (parent_of(it->first) == id && it->second->pod) w.raw(render_pod(*it->second));
+  }
   w.end_array();
   w.field("enforceRole", false);
   w.end_object();
@@ -187,19 +194,11 @@ PathId effective_id(const json::object& body, const PathId& base) {
   return resolve_path(std::string_view(it->value().get_string()), base);
 }
 
-bool is_object(const Request& request, const json::value& body) {
-  if (body.is_object()) return true;
-  Violations types;
-  types.add("/", "error.expected.jsobject");
-  request.refuse(wrong_types(std::move(types)));
-  return false;
-}
-
 void post_group(const Request& request, const PathId& base) {
   const auto body = parse_body(request);
-  if (!body || !is_object(request, *body)) return;
+  if (!body || !object_of(request, *body)) return;
   const PathId id = effective_id(body->get_object(), base);
-  if (find_app(request.state(), id)) {
+  if (find_spec(request.state(), id)) {
     return request.refuse(409, fmt::format("An app with the path {} already exists.", id));
   }
   if (id == "/" || group_exists(request.state(), id)) {
@@ -212,7 +211,7 @@ void post_group(const Request& request, const PathId& base) {
 
 void put_group(const Request& request, const PathId& base) {
   const auto body = parse_body(request);
-  if (!body || !is_object(request, *body)) return;
+  if (!body || !object_of(request, *body)) return;
   const json::object& object = body->get_object();
   if (!matches_version(request, group_exists(request.state(), base)
                                     ? std::optional(version_of(request.state(), base)) : std::nullopt)) {

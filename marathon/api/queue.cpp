@@ -8,6 +8,7 @@
 #include "marathon/app_json.hpp"
 #include "marathon/explain.hpp"
 #include "marathon/instances.hpp"
+#include "marathon/pod_json.hpp"
 
 namespace marathon::api {
 namespace {
@@ -132,11 +133,11 @@ void list(const Request& request) {
   w.key("queue");
   w.begin_array();
   for (const PathId& id : request.state().launchable) {
-    const AppRun* run = find_app(request.state(), id);
+    const AppRun* run = find_spec(request.state(), id);
     if (!run) continue;
     w.begin_object();
-    w.key("app");
-    w.raw(render_app(*run->target));
+    w.key(run->target->pod ? "pod" : "app");
+    w.raw(run->target->pod ? render_pod(*run->target) : render_app(*run->target));
     w.field("count", run->scheduled);
     w.key("delay");
     w.begin_object();

@@ -287,13 +287,14 @@ void write_deployment(Writer& w, const Turn& turn, const Deployment& deployment,
   w.begin_object();
   w.field("id", deployment.id);
   w.field("version", iso(deployment.version));
-  w.key("affectedApps");
-  w.begin_array();
-  for (const AppChange& change : deployment.changes) w.value(change.id);
-  w.end_array();
-  w.key("affectedPods");
-  w.begin_array();
-  w.end_array();
+  for (bool pods : {false, true}) {
+    w.key(pods ? "affectedPods" : "affectedApps");
+    w.begin_array();
+    for (const AppChange& change : deployment.changes) {
+      if (change.is_pod() == pods) w.value(change.id);
+    }
+    w.end_array();
+  }
   w.key("steps");
   write_steps(w, deployment.steps);
   w.key("currentActions");
@@ -301,10 +302,10 @@ void write_deployment(Writer& w, const Turn& turn, const Deployment& deployment,
   if (deployment.current < deployment.steps.size()) {
     for (const Action& action : deployment.steps[deployment.current]) {
       w.begin_object();
-      w.field("action", action_name(action.kind));
-      w.field("app", action.app);
+      w.field("action", action_name(action));
+      w.field(action.pod ? "pod" : "app", action.app);
       w.key("readinessCheckResults");
-      if (const AppRun* run = find_app(turn.state, action.app)) {
+      if (const AppRun* run = find_spec(turn.state, action.app)) {
         write_readiness(w, *run);
       } else {
         w.begin_array();

@@ -20,7 +20,8 @@ struct Route {
 constexpr std::array kRoutes = {
     Route{"/v2/apps", handle_apps},       Route{"/v2/tasks", handle_tasks},
     Route{"/v2/deployments", handle_deployments}, Route{"/v2/queue", handle_queue},
-    Route{"/v2/groups", handle_groups},   Route{"/v2/info", handle_info},
+    Route{"/v2/groups", handle_groups},   Route{"/v2/pods", handle_pods},
+    Route{"/v2/info", handle_info},
     Route{"/v2/leader", handle_leader},   Route{"/v2/plugins", handle_plugins},
     Route{"/ping", handle_ping},          Route{"/metrics", handle_metrics},
 };

@@ -17,9 +17,9 @@ bool is_get(const Request& request) {
 /// Gauges read from the state; counters were counted where things happen.
 std::map<std::string, double> gauges(const Turn& turn) {
   const State& state = turn.state;
-  size_t running = 0, staged = 0, apps = 0, overdue = 0;
+  size_t running = 0, staged = 0, apps = 0, pods = 0, overdue = 0;
   for (const auto& [id, run] : state.apps) {
-    if (run.target) ++apps;
+    if (run.target) ++(run.target->pod ? pods : apps);
     for (const auto& [instance_id, instance] : run.instances) {
       if (instance.condition == Condition::Running) ++running;
       if (instance.condition < Condition::Provisioned || instance.condition > Condition::Starting) continue;
@@ -33,7 +33,7 @@ std::map<std::string, double> gauges(const Turn& turn) {
       {"apps.active.gauge", static_cast<double>(apps)},
       {"deployments.active.gauge", static_cast<double>(state.deployments.size())},
       {"groups.active.gauge", static_cast<double>(state.groups.size())},
-      {"pods.active.gauge", 0},
+      {"pods.active.gauge", static_cast<double>(pods)},
       {"instances.running.gauge", static_cast<double>(running)},
       {"instances.staged.gauge", static_cast<double>(staged)},
       {"instances.launch-overdue.gauge", static_cast<double>(overdue)},

@@ -110,7 +110,7 @@ void kill_and_scale(const Request& request, const std::vector<TaskKey>& keys) {
   }
   TreeChange change(request.turn, next_version(request.turn));
   for (auto& [app, ids] : by_app) {
-    const AppRun* run = find_app(request.state(), app);
+    const AppRun* run = find_spec(request.state(), app);
     if (!run) continue;
     const int64_t left = std::max<int64_t>(0, run->target->instances - static_cast<int64_t>(ids.size()));
     if (const auto error = change.scale_app(app, left, std::move(ids))) return request.refuse(*error);

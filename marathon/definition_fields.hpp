@@ -1,0 +1,50 @@
+#pragma once
+
+// Reading and writing of what definitions of apps and of pods have in common. Internal to the readers and writers of
+// this folder.
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "marathon/app.hpp"
+#include "marathon/json_fields.hpp"
+
+namespace base::json {
+class Writer;
+}
+
+namespace marathon {
+
+// No machine is that large; beyond it thousandths would not fit their type.
+inline constexpr double kMaxAmount = 1e12;
+inline constexpr int64_t kMaxPort = 65535;
+
+inline constexpr const char* kNoSecrets = "Feature secrets is not enabled. Enable with --enable_features secrets)";
+inline constexpr const char* kOperators =
+    "operator must be one of the following UNIQUE, CLUSTER, GROUP_BY, LIKE, MAX_PER, UNLIKE or IS";
+
+void read_networks(const Fields& fields, std::vector<Network>& out);
+
+/// Variables in the member `name`; references to secrets are refused.
+void read_environment(const Fields& fields, std::string_view name, std::map<std::string, std::string>& out,
+                      Violations& rules);
+void read_fetch(const Fields& fields, std::string_view name, std::vector<FetchUri>& out);
+void read_unreachable_strategy(const Fields& fields, UnreachableStrategy& out);
+void read_resource_limits(const Fields& fields, std::optional<ResourceLimits>& out);
+void read_deployment_rules(const Fields& fields, DeploymentRules& out);
+void read_versions(const Fields& fields, App& app);
+
+void write_labels(base::json::Writer& w, std::string_view key, const Labels& labels);
+void write_strings(base::json::Writer& w, std::string_view key, const std::vector<std::string>& values);
+void write_number_field(base::json::Writer& w, std::string_view key, double number);
+void write_networks(base::json::Writer& w, const std::vector<Network>& networks);
+void write_fetch(base::json::Writer& w, std::string_view key, const std::vector<FetchUri>& list);
+void write_limits(base::json::Writer& w, const ResourceLimits& limits);
+void write_unreachable_strategy(base::json::Writer& w, const UnreachableStrategy& strategy);
+void write_deployment_rules(base::json::Writer& w, const DeploymentRules& rules);
+void write_versions(base::json::Writer& w, const App& app);
+
+}  // namespace marathon

@@ -1,0 +1,102 @@
+#pragma once
+
+// What a pod has beside what it shares with apps: containers that run on one agent, in one network, with volumes
+// between them. Field meanings and defaults follow the v2 API.
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "marathon/app.hpp"
+
+namespace marathon {
+
+struct PodEndpoint {
+  std::string name;
+  std::optional<int> container_port;  // absent on the host's network
+  std::optional<int> host_port;       // 0: any; absent: not published on the host
+  std::vector<std::string> protocols;
+  Labels labels;
+  std::vector<std::string> network_names;
+  bool operator==(const PodEndpoint&) const = default;
+};
+
+/// A shell line, or arguments; of the two exactly one is given.
+struct PodCommand {
+  std::optional<std::string> shell;
+  std::vector<std::string> argv;
+  bool operator==(const PodCommand&) const = default;
+};
+
+struct PodImage {
+  std::string id;
+  std::optional<bool> force_pull;
+  Labels labels;
+  bool operator==(const PodImage&) const = default;
+};
+
+/// Runs beside the container, by its executor.
+struct PodHealthCheck {
+  enum class Kind { Http, Tcp, Command } kind = Kind::Http;
+  std::string endpoint;             // Http, Tcp
+  std::optional<std::string> path;  // Http
+  bool https = false;               // Http
+  PodCommand command;               // Command
+  int grace_period_seconds = 300;
+  int interval_seconds = 60;
+  int timeout_seconds = 20;
+  int max_consecutive_failures = 3;
+  int delay_seconds = 15;
+  bool operator==(const PodHealthCheck&) const = default;
+};
+
+struct VolumeMount {
+  std::string name;  // of the pod's volume
+  std::string mount_path;
+  std::optional<bool> read_only;
+  bool operator==(const VolumeMount&) const = default;
+};
+
+struct PodContainer {
+  std::string name;
+  std::optional<PodCommand> command;  // absent: the image's own
+  std::optional<bool> override_entrypoint;
+  double cpus = 0, mem = 0, disk = 0;
+  int gpus = 0;
+  std::optional<ResourceLimits> limits;
+  std::vector<PodEndpoint> endpoints;
+  std::optional<PodImage> image;
+  std::map<std::string, std::string> environment;
+  std::optional<std::string> user;
+  std::optional<PodHealthCheck> health_check;
+  std::vector<VolumeMount> volume_mounts;
+  std::vector<FetchUri> artifacts;
+  Labels labels;
+  std::optional<double> kill_grace_period_seconds;
+  std::optional<bool> tty;
+  bool operator==(const PodContainer&) const = default;
+};
+
+struct PodVolume {
+  std::string name;
+  std::optional<std::string> host_path;  // absent: made for each instance, gone with it
+  bool operator==(const PodVolume&) const = default;
+};
+
+struct Pod {
+  std::vector<PodContainer> containers;
+  std::vector<PodVolume> volumes;
+  double executor_cpus = 0.1, executor_mem = 32, executor_disk = 10;
+  bool legacy_shared_cgroups = false;
+  bool operator==(const Pod&) const = default;
+};
+
+/// The pod's endpoints in the order in which host ports are kept: by container, as written.
+std::vector<const PodEndpoint*> endpoints_of(const Pod& pod);
+
+/// Sets the app's resources to what one instance of its pod needs: containers and executor.
+void sum_resources(App& app);
+
+}  // namespace marathon

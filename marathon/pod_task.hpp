@@ -1,0 +1,30 @@
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "marathon/app.hpp"
+#include "marathon/instance.hpp"
+#include "marathon/matcher.hpp"
+#include "marathon/pod.hpp"
+#include "marathon/policy.hpp"
+
+namespace mesos::v1 {
+class Offer_Operation_LaunchGroup;
+}
+
+namespace marathon {
+
+/// A container's environment: the pod's variables, then its own, then what we say of place, task and ports; later ones
+/// win.
+std::map<std::string, std::string> container_environment(const App& pod, const PodContainer& container,
+                                                         const Instance& instance, const TaskId& task,
+                                                         const Placement& placement, const std::string& prefix);
+
+/// Everything that the kernel needs to run a pod's instance on the offer's resources: the executor, which holds the
+/// network and the ports, and a task for each container.
+void build_task_group(const App& pod, const Instance& instance, const Placement& placement, const Offer& offer,
+                      const std::string& framework, const Policy& policy,
+                      mesos::v1::Offer_Operation_LaunchGroup& out);
+
+}  // namespace marathon
