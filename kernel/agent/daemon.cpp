@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <boost/json.hpp>
@@ -17,12 +18,14 @@
 #include "kernel/agent/api/routes.hpp"
 #include "kernel/agent/api/task_stream.hpp"
 #include "kernel/agent/gauges.hpp"
+#include "kernel/agent/isolation.hpp"
 #include "kernel/agent/link.hpp"
 #include "kernel/agent/machine.hpp"
 #include "kernel/agent/modules.hpp"
 #include "kernel/agent/shell.hpp"
 #include "kernel/containerizer/container_dns.hpp"
 #include "kernel/containerizer/images/images.hpp"
+#include "kernel/containerizer/isolators/isolators.hpp"
 #include "kernel/containerizer/native.hpp"
 
 namespace agent {
@@ -60,6 +63,8 @@ namespace {
 /// One agent per work directory.
 Result<base::Fd> lock_work_dir(const std::string& work_dir) {
   RETURN_IF_ERROR(base::make_directories(work_dir + "/meta"));
+  // The agent's store has all of its tasks, and what they bring of secrets by value.
+  if (chmod((work_dir + "/meta").c_str(), 0700) != 0) return base::errno_error("cannot close " + work_dir + "/meta", errno);
   const std::string path = work_dir + "/meta/agent.lock";
   base::Fd file(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!file) return base::errno_error("cannot open " + path, errno);
@@ -75,20 +80,21 @@ std::string own_directory() {
   return text.substr(0, text.rfind('/'));
 }
 
-bool has_isolator(const Flags& flags, std::string_view name) {
-  for (const auto isolator : base::tokenize(flags.isolation, ','))
-    if (isolator == name) return true;
-  return false;
-}
-
 /// Cgroups as far as this host and the flags allow; what is missing is said once, here.
-Status open_groups(const Flags& flags, Daemon::Impl& daemon) {
+Status open_groups(const Flags& flags, const containerizer::Isolation& isolation, Daemon::Impl& daemon) {
   if (geteuid() != 0 || flags.launcher == "posix") {
     LOG_WARNING("{}: tasks run without cgroups and namespaces, their resources are not limited",
                 geteuid() != 0 ? "This agent does not run as root" : "--launcher=posix");
     return {};
   }
-  auto groups = containerizer::cgroups::open_cgroups(flags.cgroups_hierarchy, flags.cgroups_root);
+  containerizer::cgroups::Wanted wanted{.all = isolation.has("cgroups/all")};
+  // A host that lacks a controller of the default is no reason to refuse to start.
+  wanted.strict = flags.isolation != kDefaultIsolation;
+  for (const auto& name : isolation.names())
+    if (name.starts_with("cgroups/")) wanted.isolators.insert(name);
+  auto groups = containerizer::cgroups::open_cgroups(flags.cgroups_hierarchy, flags.cgroups_root, wanted);
+  if (!groups && groups.error().code == base::Code::Unsupported && groups.error().message.starts_with("the isolator"))
+    return groups.error();
   if (!groups) {
     LOG_WARNING("No cgroups: {}; resources of tasks are not limited", groups.error().message);
     return {};
@@ -171,7 +177,8 @@ Status open_images(const Flags& flags, Daemon::Impl& daemon, containerizer::Nati
 }
 
 Status start_containers(const Flags& flags, Daemon::Impl& daemon) {
-  RETURN_IF_ERROR(open_groups(flags, daemon));
+  ASSIGN_OR_RETURN(const auto isolation, containerizer::Isolation::parse(flags.isolation));
+  RETURN_IF_ERROR(open_groups(flags, isolation, daemon));
   containerizer::NativeOptions options;
   options.helper = flags.launcher_dir.value_or(own_directory()) + "/dcos-launch";
   if (access(options.helper.c_str(), X_OK) != 0)
@@ -194,10 +201,12 @@ Status start_containers(const Flags& flags, Daemon::Impl& daemon) {
   }
   options.destroy_timeout = flags.cgroups_destroy_timeout;
   const bool root = geteuid() == 0 && flags.launcher != "posix";
-  options.isolated = root && (has_isolator(flags, "namespaces/pid") || has_isolator(flags, "filesystem/linux"));
-  const bool all = has_isolator(flags, "cgroups/all");
-  options.limit_cpu = all || has_isolator(flags, "cgroups") || has_isolator(flags, "cgroups/cpu");
-  options.limit_memory = all || has_isolator(flags, "cgroups") || has_isolator(flags, "cgroups/mem");
+  options.isolated = root && isolation.has("filesystem/linux");
+  options.limit_cpu = isolation.has("cgroups/cpu");
+  options.limit_memory = isolation.has("cgroups/mem");
+  options.watch_interval = flags.container_disk_watch_interval;
+  ASSIGN_OR_RETURN(const auto isolator_options, make_isolator_options(flags));
+  ASSIGN_OR_RETURN(options.isolators, containerizer::Isolators::make(isolation, isolator_options, root));
   options.switch_user = geteuid() == 0 && flags.switch_user;
   RETURN_IF_ERROR(open_images(flags, daemon, options));
   daemon.containers = std::make_unique<containerizer::NativeContainerizer>(daemon.loop, daemon.pool, std::move(options),

@@ -26,6 +26,25 @@ Executor& Core::make_executor(Framework& framework, mesos::v1::ExecutorInfo info
   return executor;
 }
 
+namespace {
+
+/// Space of the sandbox (persistent volumes have their own) and graphics processors, of the executor and its first tasks.
+void add_devices_and_disk(const Executor& executor, containerizer::ContainerSpec& spec) {
+  double megabytes = 0;
+  const auto add = [&](const auto& resources) {
+    for (const auto& resource : resources) {
+      if (resource.name() == "gpus") spec.gpus += resource.scalar().value();
+      if (resource.name() == "disk" && !resource.disk().has_persistence() && !resource.disk().has_source())
+        megabytes += resource.scalar().value();
+    }
+  };
+  add(executor.info.resources());
+  for (const auto& [id, task] : executor.tasks) add(task.info.resources());
+  spec.disk = static_cast<uint64_t>(std::max(megabytes, 0.0) * (1 << 20));
+}
+
+}  // namespace
+
 containerizer::ContainerSpec Core::spec_of(const Framework& framework, const Executor& executor) const {
   containerizer::ContainerSpec spec;
   spec.id = executor.container_id;
@@ -33,6 +52,7 @@ containerizer::ContainerSpec Core::spec_of(const Framework& framework, const Exe
   if (executor.info.has_container()) spec.container = executor.info.container();
   spec.environment = executor_environment(framework, executor);
   spec.limits = limits_of(executor);
+  add_devices_and_disk(executor, spec);
   spec.sandbox = executor.directory;
   spec.user = spec.command.has_user() ? spec.command.user() : framework.info.user();
   if (spec.user.empty()) spec.user = policy_.default_user;
@@ -98,7 +118,7 @@ void Core::executor_gone(Framework& framework, Executor& executor, const contain
     if (!launch_failure.empty())
       executor.machine->launch_failed(launch_failure, actions);
     else
-      executor.machine->ended({end.status, end.out_of_memory, end.memory_used, end.message}, actions);
+      executor.machine->ended({end.status, end.out_of_memory, end.memory_used, end.message, end.disk_used}, actions);
     apply(executor, std::move(actions));
   } else {
     std::vector<std::string> open;
@@ -118,6 +138,9 @@ void Core::executor_gone(Framework& framework, Executor& executor, const contain
         add("Failed to launch container: " + launch_failure);
       } else if (end.out_of_memory) {
         status.set_reason(TaskStatus::REASON_CONTAINER_LIMITATION_MEMORY);
+        add(end.message);
+      } else if (end.disk_used) {
+        status.set_reason(TaskStatus::REASON_CONTAINER_LIMITATION_DISK);
         add(end.message);
       } else if (executor.end_reason) {
         status.set_reason(*executor.end_reason);

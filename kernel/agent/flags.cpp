@@ -1,9 +1,13 @@
 #include "kernel/agent/flags.hpp"
 
+#include "base/json/proto.hpp"
+#include "base/numbers.hpp"
 #include "base/strings.hpp"
 #include "base/zk/url.hpp"
 #include "kernel/agent/modules.hpp"
 #include "kernel/containerizer/container_dns.hpp"
+#include "kernel/containerizer/isolators/capability_names.hpp"
+#include "kernel/containerizer/isolators/selection.hpp"
 
 namespace agent {
 namespace {
@@ -37,26 +41,13 @@ constexpr Absent kAbsentValues[] = {
     {"http_heartbeat_interval", "30secs"},
     {"volume_gid_range", nullptr},
     {"hadoop_home", nullptr},
-    {"cgroups_net_cls_primary_handle", nullptr},
-    {"cgroups_net_cls_secondary_handles", nullptr},
     {"agent_subsystems", nullptr},
-    {"allowed_devices", nullptr},
-    {"nvidia_gpu_devices", nullptr},
     {"perf_events", nullptr},
     {"perf_interval", "1mins"},
     {"perf_duration", "10secs"},
     {"systemd_runtime_directory", "/run/systemd/system"},
-    {"effective_capabilities", nullptr},
-    {"bounding_capabilities", nullptr},
-    {"default_container_shm_size", nullptr},
-    {"host_path_volume_force_creation", nullptr},
     {"network_cni_plugins_dir", nullptr},
     {"network_cni_config_dir", nullptr},
-    {"container_disk_watch_interval", "15secs"},
-    {"xfs_project_range", "[5000-10000]"},
-    {"xfs_quota_headroom", "10MB"},
-    {"seccomp_config_dir", nullptr},
-    {"seccomp_profile_name", nullptr},
     {"container_ports_watch_interval", "30secs"},
     {"container_ports_isolated_range", nullptr},
     {"resource_provider_config_dir", nullptr},
@@ -89,12 +80,8 @@ constexpr AbsentSwitch kAbsentSwitches[] = {
     {"cgroups_cpu_enable_pids_and_tids_count", false},
     {"revocable_cpu_low_priority", true},
     {"systemd_enable_support", true},
-    {"disallow_sharing_agent_ipc_namespace", false},
-    {"disallow_sharing_agent_pid_namespace", false},
     {"network_cni_root_dir_persist", false},
     {"network_cni_metrics", true},
-    {"enforce_container_disk_quota", false},
-    {"xfs_kill_containers", false},
     {"check_agent_port_range_only", false},
     {"enforce_container_ports", false},
 };
@@ -157,6 +144,36 @@ Flags::Flags()
   t.add(&container_logger, "container_logger",
         "org_apache_mesos_LogrotateContainerLogger: stdout and stderr are turned over at 10 MB, nine old files stay, or as "
         "its parameters in --modules say; default: they grow without limit.");
+  t.section("What containers may do");
+  t.add(&effective_capabilities, "effective_capabilities", R"({"capabilities":["CHOWN"]}: those of programs that ask for none.)",
+        Options{.from_file = true});
+  t.add(&bounding_capabilities, "bounding_capabilities", "The same: those that any program can come to have.",
+        Options{.from_file = true});
+  t.add(&seccomp_config_dir, "seccomp_config_dir", "Directory of profiles in docker's format that containers may name.");
+  t.add(&seccomp_profile_name, "seccomp_profile_name",
+        "Profile of containers that name none; 'default' is built in. Unset: Docker's kind of container has the built-in one, "
+        "others have none.");
+  t.add(&allowed_devices, "allowed_devices",
+        R"({"allowed_devices":[{"device":{"path":"/dev/fuse"},"access":{"read":true}}]}: besides the common ones.)",
+        Options{.from_file = true});
+  t.add(&cgroups_pids_limit, "cgroups_pids_limit", "How many processes and threads a container may have; unset: no limit.");
+  t.add(&default_container_shm_size, "default_container_shm_size", "Size of a container's /dev/shm; default: 64MB.");
+  t.add(&disallow_sharing_agent_ipc_namespace, "disallow_sharing_agent_ipc_namespace", "Refuse containers that ask for it.");
+  t.add(&disallow_sharing_agent_pid_namespace, "disallow_sharing_agent_pid_namespace", "Refuse containers that ask for it.");
+  t.add(&host_path_volume_force_creation, "host_path_volume_force_creation",
+        "/dir:... below which missing host paths of volumes are made.");
+  t.add(&secret_dir, "secret_dir",
+        "Directory of secrets that tasks refer to: secret a/b is the file a/b. It and its files must be closed to others.");
+  t.add(&container_disk_watch_interval, "container_disk_watch_interval", "Between two looks at the space that containers take.");
+  t.add(&enforce_container_disk_quota, "enforce_container_disk_quota",
+        "Hold containers to their disk: disk/du ends them, disk/xfs refuses their writes.");
+  t.add(&xfs_project_range, "xfs_project_range", "[first-last]: XFS projects for containers.");
+  t.add(&xfs_kill_containers, "xfs_kill_containers", "disk/xfs ends containers instead of refusing their writes.");
+  t.add(&xfs_quota_headroom, "xfs_quota_headroom", "How far beyond their disk they get until then.");
+  t.add(&nvidia_gpu_devices, "nvidia_gpu_devices", "0,1,...: the /dev/nvidiaN that containers may have; default: all.");
+  t.add(&cgroups_net_cls_primary_handle, "cgroups_net_cls_primary_handle", "0xAAAA: upper half of the class of packets.");
+  t.add(&cgroups_net_cls_secondary_handles, "cgroups_net_cls_secondary_handles",
+        "0xAAAA,0xBBBB: first and last lower half; default: all.");
   t.section("Images");
   t.add(&image_providers, "image_providers", "Kinds of images that containers may have: docker (OCI images too); empty: none.");
   t.add(&image_provisioner_backend, "image_provisioner_backend", "overlay or copy; default: overlay where it can be mounted.");
@@ -242,18 +259,48 @@ base::Status Flags::check() const {
   for (const auto part : base::tokenize(cgroups_root, '/'))
     if (part == "." || part == "..") return base::invalid("--cgroups_root may not contain '" + std::string(part) + "'");
   if (base::tokenize(cgroups_root, '/').empty()) return base::invalid("--cgroups_root may not be empty");
-  for (const auto isolator : base::tokenize(isolation, ',')) {
-    constexpr std::string_view kKnown[] = {"posix/cpu", "posix/mem", "process", "cgroups", "cgroups/cpu", "cgroups/mem",
-                                           "cgroups/pids", "cgroups/all", "filesystem/posix", "filesystem/linux",
-                                           "namespaces/pid", "namespaces/ipc", "posix/rlimits", "volume/host_path",
-                                           "environment_secret", "docker/runtime", "volume/sandbox_path"};
-    bool known = false;
-    for (const auto name : kKnown) known = known || name == isolator;
-    if (!known) return base::unsupported("Unknown or unsupported isolator '" + std::string(isolator) + "'");
-  }
+  RETURN_IF_ERROR(check_containers());
   ASSIGN_OR_RETURN(const Modules known, parse_modules(modules.value_or("")));
   RETURN_IF_ERROR(log_rules(container_logger.value_or(""), known));
   return check_images();
+}
+
+base::Status Flags::check_containers() const {
+  const auto named = [](base::Status status, const char* flag) {
+    return status ? status : base::Status(status.error().with_context(flag));
+  };
+  const auto selected = containerizer::Isolation::parse(isolation);
+  if (!selected) return selected.error();
+  std::optional<uint64_t> effective, bounding;
+  if (effective_capabilities) {
+    auto mask = containerizer::parse_capabilities(*effective_capabilities);
+    if (!mask) return mask.error().with_context("--effective_capabilities");
+    effective = *mask;
+  }
+  if (bounding_capabilities) {
+    auto mask = containerizer::parse_capabilities(*bounding_capabilities);
+    if (!mask) return mask.error().with_context("--bounding_capabilities");
+    bounding = *mask;
+  }
+  if (effective && bounding && (*effective & ~*bounding) != 0)
+    return base::invalid("--effective_capabilities: " + containerizer::render_capabilities(*effective & ~*bounding) +
+                         " is not among --bounding_capabilities");
+  if (allowed_devices) {
+    mesos::v1::DeviceWhitelist devices;
+    RETURN_IF_ERROR(named(base::json::proto_from_json(*allowed_devices, devices), "--allowed_devices"));
+    for (const auto& item : devices.allowed_devices())
+      if (!item.device().path().starts_with('/'))
+        return base::invalid("--allowed_devices: every device needs an absolute path");
+  }
+  if (default_container_shm_size) {
+    const auto bytes = base::parse_bytes(*default_container_shm_size);
+    if (!bytes) return bytes.error().with_context("--default_container_shm_size");
+    if (*bytes == 0) return base::invalid("--default_container_shm_size must be positive");
+  }
+  if (container_disk_watch_interval < base::milliseconds(100))
+    return base::invalid("--container_disk_watch_interval must be at least 100ms");
+  if (cgroups_pids_limit && *cgroups_pids_limit == 0) return base::invalid("--cgroups_pids_limit must be at least 1");
+  return {};
 }
 
 base::Status Flags::check_images() const {

@@ -13,6 +13,10 @@
 
 namespace agent {
 
+constexpr const char* kDefaultIsolation =
+    "cgroups/cpu,cgroups/mem,cgroups/pids,cgroups/devices,namespaces/pid,namespaces/ipc,filesystem/linux,posix/rlimits,"
+    "linux/capabilities,linux/devices,linux/seccomp,volume/secret";
+
 struct Flags {
   Flags();
 
@@ -37,7 +41,15 @@ struct Flags {
   uint16_t port = 5051;
   bool hostname_lookup = true;
   std::string default_role = "*";
-  std::string isolation = "cgroups/cpu,cgroups/mem,namespaces/pid,namespaces/ipc,filesystem/linux";
+  std::string isolation = kDefaultIsolation;
+  std::optional<std::string> effective_capabilities, bounding_capabilities, seccomp_config_dir, seccomp_profile_name,
+      allowed_devices, default_container_shm_size, host_path_volume_force_creation, secret_dir;
+  std::optional<uint32_t> cgroups_pids_limit;
+  std::optional<std::string> nvidia_gpu_devices, cgroups_net_cls_primary_handle, cgroups_net_cls_secondary_handles;
+  std::string xfs_project_range = "[5000-10000]", xfs_quota_headroom = "10MB";
+  bool enforce_container_disk_quota = false, xfs_kill_containers = false;
+  base::Duration container_disk_watch_interval = base::seconds(15);
+  bool disallow_sharing_agent_ipc_namespace = false, disallow_sharing_agent_pid_namespace = false;
   std::optional<std::string> launcher;
   std::string containerizers = "mesos";
   std::string recover = "reconnect";
@@ -64,6 +76,7 @@ struct Flags {
  private:
   base::Status check() const;
   base::Status check_images() const;
+  base::Status check_containers() const;
 
   std::map<std::string, std::optional<std::string>> absent_values_;
   std::map<std::string, std::optional<bool>> absent_switches_;

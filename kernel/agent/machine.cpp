@@ -8,6 +8,7 @@
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/json.hpp>
 
@@ -16,6 +17,7 @@
 #include "base/json/value.hpp"
 #include "base/strings.hpp"
 #include "base/version.hpp"
+#include "kernel/agent/isolation.hpp"
 #include "kernel/containerizer/launch/launcher.hpp"
 #include "kernel/resources/attributes.hpp"
 #include "kernel/resources/parse.hpp"
@@ -119,7 +121,12 @@ base::Result<Policy> make_policy(const Flags& flags) {
                                                    : policy.ip);
   policy.info.set_port(policy.port);
   ASSIGN_OR_RETURN(const auto given, resources::parse_resources(flags.resources.value_or(""), flags.default_role));
-  const resources::Resources total = resources::with_detected(given, detect(flags.work_dir), flags.default_role);
+  resources::Resources total = resources::with_detected(given, detect(flags.work_dir), flags.default_role);
+  ASSIGN_OR_RETURN(const auto gpus, find_gpus(flags));
+  if (!gpus.empty() && std::find(given.names.begin(), given.names.end(), "gpus") == given.names.end()) {
+    ASSIGN_OR_RETURN(const auto found, resources::parse_resources("gpus:" + std::to_string(gpus.size()), flags.default_role));
+    total += found.resources;
+  }
   resources::to_proto(total, resources::Format::Post, policy.info.mutable_resources());
   if (flags.attributes) {
     ASSIGN_OR_RETURN(const auto attributes, resources::parse_attributes(*flags.attributes));

@@ -3,6 +3,7 @@
 #include "base/json/writer.hpp"
 #include "kernel/agent/checkpoint.hpp"
 #include "kernel/agent/core.hpp"
+#include "kernel/api/secrets.hpp"
 
 namespace agent {
 namespace {
@@ -48,7 +49,10 @@ mesos::v1::Task make_task(const Framework& framework, const Executor& executor, 
   for (const auto& status : task.statuses) out.add_statuses()->CopyFrom(status);
   if (task.info.has_labels()) out.mutable_labels()->CopyFrom(task.info.labels());
   if (task.info.has_discovery()) out.mutable_discovery()->CopyFrom(task.info.discovery());
-  if (task.info.has_container()) out.mutable_container()->CopyFrom(task.info.container());
+  if (task.info.has_container()) {
+    out.mutable_container()->CopyFrom(task.info.container());
+    api::hide_secrets(*out.mutable_container());
+  }
   if (task.info.has_health_check()) out.mutable_health_check()->CopyFrom(task.info.health_check());
   if (task.info.has_kill_policy()) out.mutable_kill_policy()->CopyFrom(task.info.kill_policy());
   *out.mutable_limits() = task.info.limits();

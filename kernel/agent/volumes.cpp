@@ -46,8 +46,9 @@ base::Result<containerizer::VolumeMount> volume_mount(const std::string& work_di
   ASSIGN_OR_RETURN(const resources::Resource parsed, resources::from_proto(volume));
   ASSIGN_OR_RETURN(const VolumePlace place, volume_place(work_dir, parsed.kind));
   const auto& use = volume.disk().volume();
-  return containerizer::VolumeMount{place.path, use.container_path(), use.mode() == mesos::v1::Volume::RO,
-                                    parsed.kind.shared()};
+  return containerizer::VolumeMount{place.path,           use.container_path(), use.mode() == mesos::v1::Volume::RO,
+                                    parsed.kind.shared(), volume.disk().persistence().id(),
+                                    static_cast<uint64_t>(volume.scalar().value() * (1 << 20))};
 }
 
 }  // namespace agent

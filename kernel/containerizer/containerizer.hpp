@@ -26,6 +26,8 @@ struct VolumeMount {
   std::string container_path;   // relative: in the sandbox
   bool read_only = false;
   bool shared = false;          // with other containers: its owner is left as it is
+  std::string persistence_id{};
+  uint64_t bytes = 0;           // that it may hold; 0: unknown
 };
 
 struct ContainerSpec {
@@ -37,6 +39,8 @@ struct ContainerSpec {
   std::vector<VolumeMount> volumes{};
   std::string sandbox;                               // host path; made when missing
   std::string user;                                  // empty: the agent's own
+  uint64_t disk = 0;                                 // bytes that the sandbox may take; 0: nothing was asked
+  double gpus = 0;
   bool term_first_only = false;                      // SIGTERM goes to the first process alone (executors)
 };
 
@@ -45,6 +49,7 @@ struct Termination {
   std::optional<int> status;   // raw wait status; absent when nobody knows
   bool out_of_memory = false;
   uint64_t memory_used = 0;    // with out_of_memory: the most it used
+  std::optional<uint64_t> disk_used{};  // ended for taking more disk than it may: so much
   std::string message;         // for people; empty when the status says it all
 };
 

@@ -14,6 +14,7 @@
 #include "base/log.hpp"
 #include "base/numbers.hpp"
 #include "base/strings.hpp"
+#include "kernel/containerizer/isolators/isolators.hpp"
 #include "kernel/containerizer/launch/format.hpp"
 #include "kernel/containerizer/native_impl.hpp"
 #include "kernel/containerizer/plan.hpp"
@@ -44,6 +45,20 @@ Status make_below(const std::string& sandbox, const std::string& relative) {
     at = std::move(next);
   }
   return {};
+}
+
+/// An empty file there, to mount on.
+Status make_file_below(const std::string& sandbox, const std::string& relative) {
+  const size_t slash = relative.rfind('/');
+  const std::string parent = slash == std::string::npos ? "" : relative.substr(0, slash);
+  RETURN_IF_ERROR(make_below(sandbox, parent));
+  struct open_how how {};
+  how.flags = O_CREAT | O_RDONLY | O_NONBLOCK | O_CLOEXEC;
+  how.mode = 0644;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+  const base::Fd directory(open(sandbox.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  const base::Fd file(static_cast<int>(syscall(SYS_openat2, directory.get(), relative.c_str(), &how, sizeof how)));
+  return file ? Status() : Status(base::errno_error(sandbox + "/" + relative, errno));
 }
 
 /// Persistent volumes belong to the task's user, their directory itself, not what is in it. One whose directory is gone is
@@ -96,10 +111,7 @@ Status make_mount_points(const ContainerSpec& spec, const launch::LaunchOrder& o
       RETURN_IF_ERROR(make_below(spec.sandbox, relative));
       continue;
     }
-    const size_t slash = relative.rfind('/');
-    if (slash != std::string::npos) RETURN_IF_ERROR(make_below(spec.sandbox, relative.substr(0, slash)));
-    const base::Fd file(open(mount.target.c_str(), O_CREAT | O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0644));
-    if (!file) return base::errno_error(mount.target, errno);
+    RETURN_IF_ERROR(make_file_below(spec.sandbox, relative));
   }
   return {};
 }
@@ -152,6 +164,29 @@ std::string fetched_credentials(const ContainerSpec& spec) {
   return "";
 }
 
+/// What the isolators add that is not in the specification alone.
+Status isolate(const NativeOptions& options, const ContainerSpec& spec, const std::optional<launch::UserIds>& user,
+               const std::string& runtime, launch::LaunchOrder& order, cgroups::Limits& limits) {
+  Prepared prepared{order, limits};
+  VolumePlace place{spec, order.root ? options.sandbox_directory : spec.sandbox, order.root.has_value(), false};
+  RETURN_IF_ERROR(options.isolators->prepare(Preparing{spec, user, runtime, std::move(place)}, prepared));
+  RETURN_IF_ERROR(options.isolators->add_environment(spec.command, order.environment));
+  if (order.secrets.empty()) return {};
+  order.secret_stage = runtime + "/secrets";
+  if (mkdir(order.secret_stage.c_str(), 0700) != 0 && errno != EEXIST)
+    return base::errno_error("mkdir " + order.secret_stage, errno);
+  if (order.root) return {};
+  const std::string prefix = spec.sandbox + "/";
+  for (const auto& secret : order.secrets)
+    if (secret.target.starts_with(prefix)) {
+      RETURN_IF_ERROR(make_file_below(spec.sandbox, secret.target.substr(prefix.size())));
+    } else if (!base::exists(secret.target)) {
+      return base::invalid("the secret's container path " + secret.target +
+                           " does not exist on the host, and a container without image shares its files");
+    }
+  return {};
+}
+
 struct Launched {
   launch::Helper helper;
   base::Fd oom_events;
@@ -173,10 +208,13 @@ Result<Launched> launch_now(const NativeOptions& options, cgroups::Cgroups* grou
     RETURN_IF_ERROR(make_mount_points(spec, order));
   }
   RETURN_IF_ERROR(add_resolv_conf(options, spec, runtime, order));
+  cgroups::Limits limits = enforced(options, spec.limits);
+  RETURN_IF_ERROR(isolate(options, spec, user, runtime, order, limits));
   Launched launched;
   if (groups != nullptr) {
-    RETURN_IF_ERROR(groups->create(spec.id, enforced(options, spec.limits)));
+    RETURN_IF_ERROR(groups->create(spec.id, limits));
     order.cgroups = groups->entry_files(spec.id);
+    order.birth_group = groups->birth_group(spec.id);
     if (groups->has_memory()) {
       auto events = groups->oom_events(spec.id);
       if (events)
@@ -222,6 +260,7 @@ PlanContext plan_context(const NativeOptions& options, const images::Image* imag
   context.logs = options.logs;
   context.ignore_runtime = options.ignore_image_runtime;
   context.image = image == nullptr ? nullptr : &image->config;
+  context.isolators = options.isolators.get();
   return context;
 }
 
@@ -232,6 +271,7 @@ Termination collect_end(const NativeOptions& options, cgroups::Cgroups* groups, 
   end.status = read_status(runtime);
   // A helper that was killed before it could write is a task that was killed: all below it died with it.
   if (!end.status && base::exists(runtime + "/pid")) end.status = SIGKILL;
+  options.isolators->cleanup(id, runtime);
   if (Status gone = images::discard_root(runtime, root_trash(options)); !gone) LOG_WARNING("container {}: {}", id, gone.error().message);
   if (groups == nullptr) return end;
   if (groups->oom_kills(id) > 0) {
@@ -256,15 +296,17 @@ NativeContainerizer::Impl::Impl(base::Loop& l, base::Pool& p, NativeOptions o, s
                                       .frameworks_home = options.frameworks_home,
                                       .cache_directory = options.fetcher_cache_directory,
                                       .cache_bytes = options.fetcher_cache_bytes,
-                                      .stall_timeout = options.fetch_stall_timeout}) {}
+                                      .stall_timeout = options.fetch_stall_timeout}) {
+  if (!options.isolators) options.isolators = basic_isolators(options.isolated);
+}
 
 void NativeContainerizer::Impl::prepare(const ContainerPtr& container) {
-  struct Prepared {
+  struct Ready {
     std::optional<launch::UserIds> user;
   };
-  const auto work = [self = shared_from_this(), container]() -> Result<Prepared> {
+  const auto work = [self = shared_from_this(), container]() -> Result<Ready> {
     const ContainerSpec& spec = container->spec;
-    Prepared prepared;
+    Ready prepared;
     ASSIGN_OR_RETURN(const auto image, wanted_image(spec));
     if (self->options.switch_user && !spec.user.empty()) {
       auto found = launch::find_user(spec.user);
@@ -277,7 +319,7 @@ void NativeContainerizer::Impl::prepare(const ContainerPtr& container) {
     RETURN_IF_ERROR(make_sandbox(spec.sandbox, prepared.user));
     return prepared;
   };
-  const bool taken = pool.run_for(work, [self = shared_from_this(), container](Result<Prepared> prepared) {
+  const bool taken = pool.run_for(work, [self = shared_from_this(), container](Result<Ready> prepared) {
     if (self->stopped) return;
     if (!prepared) return self->launch_failed(container, prepared.error());
     container->user = prepared->user;
@@ -415,6 +457,7 @@ void NativeContainerizer::Impl::launch_failed(const ContainerPtr& container, Err
   container->stage = Stage::Ending;
   (void)pool.run(
       [self = shared_from_this(), id] {
+        self->options.isolators->cleanup(id, self->runtime(id));
         (void)base::remove_tree(self->runtime(id));
         if (self->groups) (void)self->groups->destroy(id, self->options.destroy_timeout);
       },
@@ -447,6 +490,10 @@ void NativeContainerizer::Impl::ended(const ContainerPtr& container) {
       },
       [self = shared_from_this(), container, id](std::pair<Termination, bool> ended_and_ran) {
         if (self->stopped) return;
+        if (container->breach) {
+          ended_and_ran.first.disk_used = container->breach->used;
+          ended_and_ran.first.message = container->breach->message;
+        }
         self->containers.erase(id);
         if (self->options.images) self->options.images->release(id);
         if (container->image) self->empty_trash();
@@ -465,6 +512,32 @@ void NativeContainerizer::Impl::ended(const ContainerPtr& container) {
   if (!taken) LOG_ERROR("container {}: its end cannot be handled, too much work waits", id);
 }
 
+void NativeContainerizer::Impl::watch_later() {
+  watch_timer = loop.after(options.watch_interval, [self = weak_from_this()] {
+    if (const auto impl = self.lock(); impl && !impl->stopped) impl->watch_now();
+  });
+}
+
+void NativeContainerizer::Impl::watch_now() {
+  std::vector<Watched> running;
+  for (const auto& [id, container] : containers)
+    if (container->stage == Stage::Running)
+      running.push_back({id, container->spec.sandbox, runtime(id), container->spec.disk, container->spec.volumes});
+  const bool taken = pool.run_for(
+      [isolators = options.isolators, running = std::move(running)] { return isolators->watch(running); },
+      [self = shared_from_this()](std::vector<Breach> breaches) {
+        if (self->stopped) return;
+        for (auto& breach : breaches) {
+          const auto found = self->containers.find(breach.container);
+          if (found == self->containers.end() || found->second->breach || found->second->stage != Stage::Running) continue;
+          found->second->breach = std::move(breach);
+          self->kill_tree(found->second);
+        }
+        self->watch_later();
+      });
+  if (!taken) watch_later();
+}
+
 void NativeContainerizer::Impl::empty_trash() {
   (void)pool.run(
       [trash = root_trash(options)] {
@@ -477,10 +550,13 @@ void NativeContainerizer::Impl::empty_trash() {
 
 NativeContainerizer::NativeContainerizer(base::Loop& loop, base::Pool& pool, NativeOptions options,
                                          std::shared_ptr<cgroups::Cgroups> cgroups)
-    : impl_(std::make_shared<Impl>(loop, pool, std::move(options), std::move(cgroups))) {}
+    : impl_(std::make_shared<Impl>(loop, pool, std::move(options), std::move(cgroups))) {
+  impl_->watch_later();
+}
 
 NativeContainerizer::~NativeContainerizer() {
   impl_->stopped = true;
+  impl_->loop.cancel(impl_->watch_timer);
   for (auto& [id, container] : impl_->containers) {
     impl_->loop.cancel(container->kill_timer);
     container->process.reset();
@@ -555,11 +631,12 @@ void NativeContainerizer::usage(std::function<void(Statistics)> done) {
   for (const auto& [id, container] : impl_->containers)
     if (container->stage == Stage::Running) wanted[id] = {container->spec.limits, container->pid};
   const bool taken = impl_->pool.run_for(
-      [groups = impl_->groups, wanted = std::move(wanted)] {
+      [groups = impl_->groups, isolators = impl_->options.isolators, wanted = std::move(wanted)] {
         Statistics statistics;
         const double now = base::system_clock().now().time.seconds();
         for (const auto& [id, container] : wanted)
-          statistics[id] = make_statistics(container.first, groups ? groups->usage(id) : cgroups::Usage(), now);
+          isolators->measure(id, statistics[id] = make_statistics(
+                                     container.first, groups ? groups->usage(id) : cgroups::Usage(), now));
         return statistics;
       },
       [done](Statistics statistics) { done(std::move(statistics)); });

@@ -16,6 +16,8 @@
 
 namespace containerizer {
 
+class Isolators;
+
 struct NativeOptions {
   std::string helper;                      // path of dcos-launch
   std::string runtime_directory;           // survives the agent; one directory per container
@@ -24,6 +26,7 @@ struct NativeOptions {
   uint64_t fetcher_cache_bytes = uint64_t{2} << 30;
   base::Duration fetch_stall_timeout = base::minutes(1);
   base::Duration destroy_timeout = base::minutes(1);
+  base::Duration watch_interval = base::seconds(15);  // between two looks at what containers take of the disk
   bool limit_cpu = true, limit_memory = true;
   bool isolated = true;                    // namespaces (needs root)
   bool switch_user = true;                 // run tasks as their user (needs root)
@@ -32,6 +35,7 @@ struct NativeOptions {
   images::Backend backend = images::Backend::Overlay;
   std::string sandbox_directory = "/mnt/mesos/sandbox";  // where they see their sandbox
   LogRules logs{};                         // of output files
+  std::shared_ptr<Isolators> isolators{};  // null: those that need no flags
   bool ignore_image_runtime = false;       // entry point, command, environment and working directory of images
 };
 

@@ -8,6 +8,7 @@
 
 #include "kernel/containerizer/fd_watch.hpp"
 #include "kernel/containerizer/fetcher/fetcher.hpp"
+#include "kernel/containerizer/isolators/isolators.hpp"
 #include "kernel/containerizer/launch/launcher.hpp"
 #include "kernel/containerizer/native.hpp"
 #include "kernel/containerizer/plan.hpp"
@@ -23,6 +24,7 @@ struct Container {
   Stage stage = Stage::Starting;
   bool destroy_wanted = false;
   bool out_of_memory = false;
+  std::optional<Breach> breach;              // for which it is being ended
   int64_t pid = 0;
   std::optional<launch::UserIds> user;
   images::ImagePtr image;                    // held until the container's end
@@ -59,6 +61,10 @@ struct NativeContainerizer::Impl : std::enable_shared_from_this<NativeContaineri
   /// Files of ended containers; may take long.
   void empty_trash();
 
+  /// Looks at what the running containers take of the disk, and again after --container_disk_watch_interval.
+  void watch_later();
+  void watch_now();
+
   void recovered(std::vector<ContainerSpec> known, std::function<void(std::map<std::string, Started>)> done);
 
   base::Loop& loop;
@@ -68,6 +74,7 @@ struct NativeContainerizer::Impl : std::enable_shared_from_this<NativeContaineri
   fetcher::Fetcher files;
   std::map<std::string, ContainerPtr> containers;
   Exit exit;
+  base::Loop::TimerId watch_timer = 0;
   bool stopped = false;
 };
 

@@ -11,6 +11,7 @@
 #include "base/log.hpp"
 #include "base/numbers.hpp"
 #include "base/strings.hpp"
+#include "kernel/containerizer/isolators/isolators.hpp"
 #include "kernel/containerizer/launch/format.hpp"
 #include "kernel/containerizer/native_impl.hpp"
 #include "kernel/containerizer/plan.hpp"
@@ -46,6 +47,7 @@ void end_orphan(const NativeOptions& options, cgroups::Cgroups* groups, const st
   }
   if (groups != nullptr)
     if (Status gone = groups->destroy(id, options.destroy_timeout); !gone) LOG_ERROR("{}", gone.error().message);
+  options.isolators->cleanup(id, runtime);
   (void)base::remove_tree(runtime);
 }
 
@@ -75,6 +77,7 @@ std::vector<Found> find_all(const NativeOptions& options, cgroups::Cgroups* grou
     } else if (auto pidfd = launch::open_process(*name)) {
       found.name = *name;
       found.pidfd = std::move(*pidfd);
+      options.isolators->recover(container, runtime);
       if (groups != nullptr && groups->has_memory())
         if (auto events = groups->oom_events(container.id)) found.oom_events = std::move(*events);
     }
@@ -94,7 +97,11 @@ Result<launch::LaunchOrder> plan_inside(const NativeOptions& options, const Cont
   order.image_user = own.image_user;
   order.image_groups = own.image_groups;
   order.capabilities = own.capabilities;
+  order.effective_capabilities = own.effective_capabilities;
   order.no_new_privileges = own.no_new_privileges;
+  order.seccomp = own.seccomp;
+  RETURN_IF_ERROR(options.isolators->add_environment(container.spec.command, order.environment));
+  RETURN_IF_ERROR(options.isolators->add_environment(command, order.environment));
   if (own.root)
     set_user(options, container.spec, container.user, order);
   else

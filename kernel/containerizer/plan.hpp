@@ -11,6 +11,8 @@
 
 namespace containerizer {
 
+class Isolators;
+
 /// What of the agent a plan depends on.
 struct PlanContext {
   bool isolated = false;                // namespaces, so that volumes can be mounted
@@ -19,6 +21,7 @@ struct PlanContext {
   LogRules logs{};
   bool ignore_runtime = false;          // of images: entry point, command, environment, working directory
   const images::ImageConfig* image = nullptr;  // the image's, once it is here
+  const Isolators* isolators = nullptr;        // null: those that need no flags
 };
 
 /// The image that a container is to be made of.
@@ -48,12 +51,18 @@ Status plan_persistent_volumes(const ContainerSpec& spec, const std::string& san
 /// Program and arguments of a command: `/bin/sh -c value`, or the argument vector as given.
 Status plan_program(const mesos::v1::CommandInfo& command, launch::LaunchOrder& order);
 
-/// The agent's part, then the command's own variables, then PATH when nobody set it.
+/// Those that need nothing of the agent's flags, for callers that have none of their own.
+std::shared_ptr<Isolators> basic_isolators(bool isolated);
+
+/// The isolators that a plan is made with.
+const Isolators& isolators_of(const PlanContext& context);
+
+/// The agent's part, then the command's own variables that are no secrets, then PATH when nobody set it.
 Result<std::map<std::string, std::string>> plan_environment(const std::map<std::string, std::string>& agent,
                                                             const mesos::v1::CommandInfo& command);
 
-/// rlimits, namespaces, and what is not supported of a container of either kind.
-Status plan_isolation(const mesos::v1::ContainerInfo& info, launch::LaunchOrder& order);
+/// What no isolator of this build can give.
+Status check_supported(const mesos::v1::ContainerInfo& info);
 
 /// Refuses components that lead out of the sandbox.
 bool stays_below(std::string_view relative);

@@ -8,6 +8,7 @@
 #include "base/numbers.hpp"
 #include "base/strings.hpp"
 #include "kernel/containerizer/images/docker_options.hpp"
+#include "kernel/containerizer/isolators/isolators.hpp"
 #include "kernel/containerizer/plan.hpp"
 
 namespace containerizer {
@@ -72,48 +73,6 @@ void add_image_environment(const images::ImageConfig& image,
   }
 }
 
-Result<launch::BindMount> plan_image_volume(const mesos::v1::Volume& volume,
-                                            const ContainerSpec& spec, const PlanContext& context,
-                                            bool docker) {
-  const std::string& target = volume.container_path();
-  const std::string where = "volume " + base::valid_utf8(target) + ": ";
-  if (target.empty()) return base::invalid("a volume has no container path");
-  if (volume.has_image())
-    return base::unsupported(where + "image volumes are not supported by this build");
-  std::string source = volume.host_path();
-  bool in_sandbox = false;
-  if (volume.has_source()) {
-    const auto& given = volume.source();
-    if (given.type() == mesos::v1::Volume::Source::HOST_PATH) {
-      source = given.host_path().path();
-    } else if (given.type() == mesos::v1::Volume::Source::SANDBOX_PATH &&
-               given.sandbox_path().type() == mesos::v1::Volume::Source::SandboxPath::SELF) {
-      source = given.sandbox_path().path();
-      if (source.starts_with('/'))
-        return base::invalid(where + "a path in the sandbox must be relative");
-      in_sandbox = true;
-    } else {
-      return base::unsupported(where + "volumes of type " +
-                               mesos::v1::Volume::Source::Type_Name(given.type()) +
-                               " are not supported by this build");
-    }
-  }
-  if (source.empty())
-    return base::unsupported(where + "only volumes with a host path are supported by this build");
-  if (!stays_below(target) || !stays_below(source))
-    return base::invalid(where + "a path may not contain '..'");
-  const bool absolute = target[0] == '/';
-  if (docker && !absolute && source[0] != '/' && !in_sandbox)
-    return base::invalid(where + "the host path and the container path cannot both be relative");
-  launch::BindMount mount;
-  mount.no_links = mount.make_source = source[0] != '/';
-  if (docker) mount.make_source = true;
-  mount.source = source[0] == '/' ? source : spec.sandbox + "/" + source;
-  mount.target = absolute ? target : context.sandbox_directory + "/" + target;
-  mount.read_only = volume.mode() == mesos::v1::Volume::RO;
-  return mount;
-}
-
 /// Nothing may lie over the root or the kernel's view of processes, which other steps depend on.
 Status check_targets(const launch::LaunchOrder& order) {
   for (const auto& mount : order.mounts) {
@@ -163,15 +122,6 @@ void add_image_volumes(const images::ImageConfig& image, bool read_only_root,
   }
 }
 
-Status add_volumes(const ContainerSpec& spec, const PlanContext& context, bool docker,
-                   launch::LaunchOrder& order) {
-  for (const auto& volume : spec.container->volumes()) {
-    ASSIGN_OR_RETURN(launch::BindMount mount, plan_image_volume(volume, spec, context, docker));
-    order.mounts.push_back(std::move(mount));
-  }
-  return {};
-}
-
 Status add_docker_options(const images::DockerOptions& options, launch::LaunchOrder& order) {
   for (const auto& volume : options.volumes) {
     if (!stays_below(volume.source) || !stays_below(volume.target))
@@ -180,8 +130,11 @@ Status add_docker_options(const images::DockerOptions& options, launch::LaunchOr
     mount.make_source = true;
     order.mounts.push_back(std::move(mount));
   }
-  for (const auto& device : options.devices)
-    order.mounts.push_back(launch::BindMount{device.source, device.target});
+  for (const auto& device : options.devices) {
+    launch::BindMount mount{device.source, device.target};
+    mount.device = true;
+    order.mounts.push_back(std::move(mount));
+  }
   for (const auto& [target, mount_options] : options.tmpfs) {
     // Docker's own defaults; flags that are options of mount(8) and not of tmpfs are left out.
     std::string kept;
@@ -206,6 +159,10 @@ Status add_docker_options(const images::DockerOptions& options, launch::LaunchOr
   order.image_groups = options.groups;
   order.capabilities = options.capabilities;
   order.no_new_privileges = options.no_new_privileges;
+  order.seccomp_unconfined = options.seccomp_unconfined;
+  order.pids = options.pids;
+  order.cpuset_cpus = options.cpuset_cpus;
+  order.cpuset_mems = options.cpuset_mems;
   if (options.share_pids) order.private_pids = false;
   if (options.share_ipc) order.private_ipc = false;
   return {};
@@ -279,7 +236,7 @@ Status plan_image(const ContainerSpec& spec, const PlanContext& context,
   order.mounts.push_back(launch::BindMount{spec.sandbox, context.sandbox_directory});
   RETURN_IF_ERROR(plan_persistent_volumes(spec, context.sandbox_directory, true, order));
   add_network_files(order);
-  RETURN_IF_ERROR(add_volumes(spec, context, docker, order));
+  RETURN_IF_ERROR(isolators_of(context).plan_volumes({spec, context.sandbox_directory, true, docker}, order));
   if (docker) RETURN_IF_ERROR(add_docker_options(options, order));
   add_image_volumes(image, order.root->read_only, order);
 

@@ -3,6 +3,26 @@
 #include "base/numbers.hpp"
 
 namespace containerizer {
+namespace {
+
+using mesos::v1::CgroupInfo;
+
+void add_device(const cgroups::Usage::Device& device, CgroupInfo::Blkio::Throttling::Statistics& out) {
+  out.mutable_device()->set_major_number(device.major);
+  out.mutable_device()->set_minor_number(device.minor);
+  const auto add = [](auto* value, CgroupInfo::Blkio::Operation operation, uint64_t amount) {
+    value->set_op(operation);
+    value->set_value(amount);
+  };
+  add(out.add_io_service_bytes(), CgroupInfo::Blkio::READ, device.read_bytes);
+  add(out.add_io_service_bytes(), CgroupInfo::Blkio::WRITE, device.written_bytes);
+  add(out.add_io_service_bytes(), CgroupInfo::Blkio::TOTAL, device.read_bytes + device.written_bytes);
+  add(out.add_io_serviced(), CgroupInfo::Blkio::READ, device.reads);
+  add(out.add_io_serviced(), CgroupInfo::Blkio::WRITE, device.writes);
+  add(out.add_io_serviced(), CgroupInfo::Blkio::TOTAL, device.reads + device.writes);
+}
+
+}  // namespace
 
 mesos::v1::ResourceStatistics make_statistics(const cgroups::Limits& limits, const cgroups::Usage& usage,
                                               double timestamp) {
@@ -35,6 +55,9 @@ mesos::v1::ResourceStatistics make_statistics(const cgroups::Limits& limits, con
   if (usage.memory_swap) out.set_mem_swap_bytes(*usage.memory_swap);
   if (usage.memory_unevictable) out.set_mem_unevictable_bytes(*usage.memory_unevictable);
   if (usage.memory_kernel) out.set_mem_kmem_usage_bytes(*usage.memory_kernel);
+  if (usage.memory_sockets) out.set_mem_kmem_tcp_usage_bytes(*usage.memory_sockets);
+  if (usage.memory_with_swap) out.set_mem_total_memsw_bytes(*usage.memory_with_swap);
+  for (const auto& device : usage.devices) add_device(device, *out.mutable_blkio_statistics()->add_throttling());
   return out;
 }
 

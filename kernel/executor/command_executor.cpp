@@ -195,6 +195,16 @@ void CommandExecutor::ended(const Ending& ending, Actions& out) {
     resource->mutable_scalar()->set_value(static_cast<double>(ending.memory_used) / (1 << 20));
     return finish(std::move(status), out);
   }
+  if (ending.disk_used && !killing_) {
+    TaskStatus status = make_status(mesos::v1::TASK_FAILED);
+    status.set_reason(TaskStatus::REASON_CONTAINER_LIMITATION_DISK);
+    status.set_message(ending.message);
+    auto* resource = status.mutable_limitation()->add_resources();
+    resource->set_name("disk");
+    resource->set_type(mesos::v1::Value::SCALAR);
+    resource->mutable_scalar()->set_value(static_cast<double>(*ending.disk_used) / (1 << 20));
+    return finish(std::move(status), out);
+  }
   const bool success = WIFEXITED(raw) && WEXITSTATUS(raw) == 0;
   TaskStatus status = make_status(killing_  ? mesos::v1::TASK_KILLED
                                   : success ? mesos::v1::TASK_FINISHED

@@ -48,6 +48,7 @@ struct Ending {
   bool out_of_memory = false;
   uint64_t memory_used = 0;
   std::string message;
+  std::optional<uint64_t> disk_used{};  // bytes; ended for taking more than it may
 };
 
 struct CommandExecutorOptions {

@@ -1,6 +1,7 @@
 #include "kernel/master/render.hpp"
 
 #include "kernel/resources/proto.hpp"
+#include "kernel/api/secrets.hpp"
 
 namespace master {
 
@@ -83,6 +84,7 @@ void render_executors(const Snapshot& snapshot, OperatorResponse::GetExecutors* 
     for (const auto& [framework_id, info] : agent.executors) {
       auto* executor = out->add_executors();
       *executor->mutable_executor_info() = *info;
+      api::hide_secrets(*executor->mutable_executor_info());
       rewrite_resources(executor->mutable_executor_info()->mutable_resources());
       executor->mutable_agent_id()->set_value(agent.id);
     }

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include "kernel/api/secrets.hpp"
 #include "kernel/master/core.hpp"
 #include "kernel/resources/proto.hpp"
 
@@ -44,7 +45,10 @@ Task& Core::add_task(Framework& framework, Agent& agent, const TaskInfo& info, R
   if (info.has_executor()) *proto.mutable_executor_id() = info.executor().executor_id();
   if (info.has_labels()) *proto.mutable_labels() = info.labels();
   if (info.has_discovery()) *proto.mutable_discovery() = info.discovery();
-  if (info.has_container()) *proto.mutable_container() = info.container();
+  if (info.has_container()) {
+    *proto.mutable_container() = info.container();
+    api::hide_secrets(*proto.mutable_container());
+  }
   if (info.has_health_check()) *proto.mutable_health_check() = info.health_check();
   if (info.has_kill_policy()) *proto.mutable_kill_policy() = info.kill_policy();
   if (info.command().has_user()) {

@@ -8,6 +8,7 @@
 #include "kernel/api/content.hpp"
 #include "kernel/api/mesos/v1/agent/agent.pb.h"
 #include "kernel/api/names.hpp"
+#include "kernel/api/secrets.hpp"
 
 namespace agent {
 namespace {
@@ -38,13 +39,18 @@ void each_framework(const State& state, Visit visit) {
   for (const auto& framework : state.completed_frameworks) visit(framework);
 }
 
+void show(mesos::v1::ExecutorInfo* out, const Executor& executor) {
+  out->CopyFrom(executor.info);
+  ::api::hide_secrets(*out);
+}
+
 void fill_executors(const State& state, Answer::GetExecutors& out) {
   each_framework(state, [&out](const Framework& framework) {
     for (const auto& [id, executor] : framework.executors)
-      (executor.state == ExecutorState::Terminated ? out.add_completed_executors() : out.add_executors())
-          ->mutable_executor_info()->CopyFrom(executor.info);
+      show((executor.state == ExecutorState::Terminated ? out.add_completed_executors() : out.add_executors())
+               ->mutable_executor_info(), executor);
     for (const auto& executor : framework.completed_executors)
-      out.add_completed_executors()->mutable_executor_info()->CopyFrom(executor.info);
+      show(out.add_completed_executors()->mutable_executor_info(), executor);
   });
 }
 

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -22,8 +23,22 @@ struct Usage {
   std::optional<uint64_t> periods, throttled;
   std::optional<double> throttled_seconds;
   std::optional<uint64_t> memory_total, memory_max, memory_rss, memory_cache, memory_mapped, memory_swap,
-      memory_unevictable, memory_kernel;
+      memory_unevictable, memory_kernel, memory_with_swap, memory_sockets;
   std::optional<uint64_t> processes, threads;
+
+  /// Bytes and operations that one block device served.
+  struct Device {
+    uint32_t major = 0, minor = 0;
+    uint64_t read_bytes = 0, written_bytes = 0, reads = 0, writes = 0;
+  };
+  std::vector<Device> devices{};
+};
+
+/// Which controllers are used beyond processors, memory and counting, which always are where there are any.
+struct Wanted {
+  std::set<std::string, std::less<>> isolators{};  // "cgroups/devices", ...
+  bool strict = true;                              // one of them that this host lacks is an error; else it is left out
+  bool all = false;                                // every one that this host has
 };
 
 class Cgroups {
@@ -43,6 +58,9 @@ class Cgroups {
 
   /// The cgroup.procs files that the container's first process writes itself into.
   virtual std::vector<std::string> entry_files(const std::string& name) const = 0;
+
+  /// The one group that the kernel can put a new process into when it makes it (version 2); empty: there is none.
+  virtual std::string birth_group(const std::string& name) const = 0;
 
   virtual std::vector<pid_t> processes(const std::string& name) const = 0;
 
@@ -66,11 +84,11 @@ class Cgroups {
 
 /// The back end for the host's tree at `hierarchy` ("/sys/fs/cgroup"): version 2 when that is a unified mount, else
 /// version 1 with the controllers it finds. The error says what is missing.
-Result<std::unique_ptr<Cgroups>> open_cgroups(const std::string& hierarchy, const std::string& root);
+Result<std::unique_ptr<Cgroups>> open_cgroups(const std::string& hierarchy, const std::string& root, const Wanted& wanted = {});
 
 /// For tests on a directory that looks like the kernel's tree.
-Result<std::unique_ptr<Cgroups>> open_v1(const std::string& hierarchy, const std::string& root);
-Result<std::unique_ptr<Cgroups>> open_v2(const std::string& hierarchy, const std::string& root);
+Result<std::unique_ptr<Cgroups>> open_v1(const std::string& hierarchy, const std::string& root, const Wanted& wanted = {});
+Result<std::unique_ptr<Cgroups>> open_v2(const std::string& hierarchy, const std::string& root, const Wanted& wanted = {});
 
 /// The right to a cgroup root, held by one agent as long as it runs.
 class RootLock {

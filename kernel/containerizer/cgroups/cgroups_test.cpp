@@ -131,8 +131,99 @@ TEST_F(FakeTree, v2_leaves_out_what_the_host_does_not_hand_down) {
   file("cgroup.controllers", "cpu\n");
   const auto groups = open_v2(top, "mesos");  // no cgroup.subtree_control to write
   ASSERT_TRUE(groups);
-  EXPECT_EQ((*groups)->description(), "version 2 (; not delegated: cpu, memory, pids)");
+  EXPECT_EQ((*groups)->description(), "version 2 (; not delegated: memory, cpu, pids)");
   EXPECT_TRUE((*groups)->create("c", make_limits(1, 100)));
+}
+
+TEST_F(FakeTree, v1_sets_what_only_a_new_container_gets) {
+  v1_mounts();
+  v1_group("c");
+  for (const char* controller : {"devices", "net_cls", "pids", "blkio"}) file(std::string(controller) + "/cgroup.procs");
+  file("cpuset/cgroup.procs");
+  file("cpuset/cpuset.cpus", "0-3\n");
+  file("cpuset/cpuset.mems", "0\n");
+  for (const char* name : {"mesos/", "mesos/c/"})
+    for (const char* item : {"cpuset.cpus", "cpuset.mems"}) file("cpuset/" + std::string(name) + item);
+  file("devices/mesos/c/devices.deny");
+  file("devices/mesos/c/devices.allow");
+  file("net_cls/mesos/c/net_cls.classid");
+  file("pids/mesos/c/pids.max");
+  const Wanted wanted{.isolators = {"cgroups/devices", "cgroups/net_cls", "cgroups/cpuset", "cgroups/blkio"}};
+  const auto groups = open_v1(top, "mesos", wanted);
+  ASSERT_TRUE(groups) << groups.error().message;
+  Limits limits = make_limits(1, 64);
+  limits.devices = {DeviceRule{'c', 1, 3, "rw"}};
+  limits.net_class = 0x00100001;
+  limits.cpuset_cpus = "1,3";
+  limits.pids = 20;
+  ASSERT_TRUE((*groups)->create("c", limits));
+  EXPECT_EQ(content("devices/mesos/c/devices.deny"), "a");
+  EXPECT_EQ(content("devices/mesos/c/devices.allow"), "c 1:3 rw");
+  EXPECT_EQ(content("net_cls/mesos/c/net_cls.classid"), "1048577");
+  EXPECT_EQ(content("cpuset/mesos/cpuset.cpus"), "0-3");
+  EXPECT_EQ(content("cpuset/mesos/c/cpuset.cpus"), "1,3");
+  EXPECT_EQ(content("cpuset/mesos/c/cpuset.mems"), "0");
+  EXPECT_EQ(content("pids/mesos/c/pids.max"), "20");
+  EXPECT_EQ((*groups)->birth_group("c"), "");
+}
+
+TEST_F(FakeTree, v1_reads_what_block_devices_served) {
+  v1_mounts();
+  v1_group("c");
+  file("blkio/cgroup.procs");
+  file("blkio/mesos/c/blkio.throttle.io_service_bytes", "8:0 Read 4096\n8:0 Write 512\n8:0 Total 4608\n8:16 Read 1\nTotal 4609\n");
+  file("blkio/mesos/c/blkio.throttle.io_serviced", "8:0 Read 2\n8:0 Write 1\n");
+  const auto groups = open_v1(top, "mesos", {.isolators = {"cgroups/blkio"}});
+  ASSERT_TRUE(groups);
+  const auto devices = (*groups)->usage("c").devices;
+  ASSERT_EQ(devices.size(), 2U);
+  EXPECT_EQ(devices[0].major, 8U);
+  EXPECT_EQ(devices[0].read_bytes, 4096U);
+  EXPECT_EQ(devices[0].written_bytes, 512U);
+  EXPECT_EQ(devices[0].reads, 2U);
+  EXPECT_EQ(devices[1].minor, 16U);
+}
+
+TEST_F(FakeTree, a_controller_that_was_asked_for_may_not_be_missing) {
+  v1_mounts();
+  const auto v1 = open_v1(top, "mesos", {.isolators = {"cgroups/hugetlb"}});
+  ASSERT_FALSE(v1);
+  EXPECT_EQ(v1.error().message, "the isolator cgroups/hugetlb needs the controller hugetlb mounted at " + top + "/hugetlb");
+  EXPECT_TRUE(open_v1(top, "mesos", {.isolators = {"cgroups/hugetlb"}, .strict = false}));
+  EXPECT_TRUE(open_v1(top, "mesos", {.all = true}));
+  file("cgroup.controllers", "cpu\n");
+  const auto io = open_v2(top, "mesos", {.isolators = {"cgroups/blkio"}});
+  ASSERT_FALSE(io);
+  EXPECT_NE(io.error().message.find("io in cgroup.subtree_control"), std::string::npos) << io.error().message;
+  const auto classes = open_v2(top, "mesos", {.isolators = {"cgroups/net_cls"}});
+  ASSERT_FALSE(classes);
+  EXPECT_NE(classes.error().message.find("does not exist with cgroups of version 2"), std::string::npos);
+}
+
+TEST_F(FakeTree, v2_sets_processors_and_reads_what_block_devices_served) {
+  file("cgroup.controllers", "cpu memory pids io cpuset hugetlb\n");
+  file("cgroup.subtree_control");
+  file("mesos/cgroup.subtree_control");
+  for (const char* name : {"cpu.weight", "cpu.max", "memory.low", "memory.max", "pids.max", "cpuset.cpus", "memory.current",
+                           "memory.swap.current", "memory.stat"})
+    file("mesos/c/" + std::string(name));
+  file("mesos/c/memory.current", "100\n");
+  file("mesos/c/memory.swap.current", "20\n");
+  file("mesos/c/memory.stat", "anon 7\nsock 5\n");
+  file("mesos/c/io.stat", "254:0 rbytes=10 wbytes=20 rios=1 wios=2 dbytes=0 dios=0\n");
+  const auto groups = open_v2(top, "mesos", {.isolators = {"cgroups/blkio", "cgroups/cpuset", "cgroups/hugetlb"}});
+  ASSERT_TRUE(groups) << groups.error().message;
+  EXPECT_EQ((*groups)->description(), "version 2 (memory, cpu, pids, io, cpuset, hugetlb)");
+  Limits limits = make_limits(1, 64);
+  limits.cpuset_cpus = "0";
+  ASSERT_TRUE((*groups)->create("c", limits));
+  EXPECT_EQ(content("mesos/c/cpuset.cpus"), "0");
+  const Usage usage = (*groups)->usage("c");
+  ASSERT_EQ(usage.devices.size(), 1U);
+  EXPECT_EQ(usage.devices[0].written_bytes, 20U);
+  EXPECT_EQ(usage.memory_with_swap, 120U);
+  EXPECT_EQ(usage.memory_sockets, 5U);
+  EXPECT_EQ((*groups)->birth_group("c"), top + "/mesos/c/leaf");
 }
 
 TEST_F(FakeTree, a_root_belongs_to_one_agent) {

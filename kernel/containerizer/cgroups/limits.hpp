@@ -6,12 +6,22 @@
 #include <cmath>
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <vector>
 
 namespace containerizer::cgroups {
 
 constexpr uint64_t kMinMemory = uint64_t{32} << 20;
 constexpr uint64_t kPeriodMicros = 100'000;
 constexpr uint64_t kMinQuotaMicros = 1'000;
+
+/// Devices that a container may use: one rule of the kernel's list.
+struct DeviceRule {
+  char type = 'c';                         // 'c', 'b', or 'a' for both
+  std::optional<uint32_t> major, minor;    // absent: all
+  std::string access = "rwm";              // of read, write, make a node
+  bool operator==(const DeviceRule&) const = default;
+};
 
 struct Limits {
   double cpus = 0;                         // request: the share under contention
@@ -20,6 +30,10 @@ struct Limits {
   std::optional<uint64_t> memory_limit;    // absent: no ceiling
   std::optional<uint64_t> pids;            // absent: no ceiling
   bool limit_swap = false;
+  // What follows is set when a container starts, and left as it is by later updates that lack it.
+  std::optional<std::vector<DeviceRule>> devices{};  // absent: all
+  std::optional<uint32_t> net_class{};     // of its packets, 0xAAAABBBB
+  std::string cpuset_cpus{}, cpuset_mems{};  // "0-2,4"; empty: what the parent group has
   bool operator==(const Limits&) const = default;
 };
 

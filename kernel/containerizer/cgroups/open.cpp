@@ -10,12 +10,13 @@
 
 namespace containerizer::cgroups {
 
-Result<std::unique_ptr<Cgroups>> open_cgroups(const std::string& hierarchy, const std::string& root) {
+Result<std::unique_ptr<Cgroups>> open_cgroups(const std::string& hierarchy, const std::string& root,
+                                              const Wanted& wanted) {
   struct statfs info;
   if (statfs(hierarchy.c_str(), &info) != 0) return base::errno_error(hierarchy, errno);
   // A host with version 1 controllers may mount version 2 beside them; it is pure only at the top.
-  if (static_cast<unsigned long>(info.f_type) == CGROUP2_SUPER_MAGIC) return open_v2(hierarchy, root);
-  return open_v1(hierarchy, root);
+  if (static_cast<unsigned long>(info.f_type) == CGROUP2_SUPER_MAGIC) return open_v2(hierarchy, root, wanted);
+  return open_v1(hierarchy, root, wanted);
 }
 
 Result<RootLock> RootLock::take(const std::string& directory, const std::string& root,

@@ -14,22 +14,19 @@
 #include "base/file.hpp"
 #include "base/loop.hpp"
 #include "base/strings.hpp"
-#include "kernel/containerizer/cgroups/cgroups.hpp"
+#include "kernel/containerizer/cgroups/controllers.hpp"
 #include "kernel/containerizer/cgroups/tree.hpp"
 
 namespace containerizer::cgroups {
 namespace {
-
-constexpr const char* kControllers[] = {"freezer", "memory", "cpu", "cpuacct", "pids"};
-constexpr double kTicksPerSecond = 100;
 
 class V1 final : public Cgroups {
  public:
   V1(std::map<std::string, std::string> trees, std::vector<std::string> missing)
       : trees_(std::move(trees)), missing_(std::move(missing)) {
     std::set<std::string> seen;
-    for (const char* controller : kControllers)
-      if (const auto tree = trees_.find(controller); tree != trees_.end() && seen.insert(tree->second).second)
+    for (const Controller* controller : controllers())
+      if (const auto tree = trees_.find(controller->v1); tree != trees_.end() && seen.insert(tree->second).second)
         distinct_.push_back(tree->second);
   }
 
@@ -59,13 +56,9 @@ class V1 final : public Cgroups {
   }
 
   Status update(const std::string& name, const Limits& limits) override {
-    if (const auto cpu = path("cpu", name)) {
-      RETURN_IF_ERROR(write_value(*cpu + "/cpu.shares", std::to_string(shares(limits.cpus))));
-      RETURN_IF_ERROR(write_quota(*cpu, quota_micros(limits.cpu_limit)));
-    }
-    if (const auto memory = path("memory", name)) RETURN_IF_ERROR(write_memory(*memory, limits));
-    if (const auto pids = path("pids", name); pids && limits.pids)
-      RETURN_IF_ERROR(write_value(*pids + "/pids.max", std::to_string(*limits.pids)));
+    for (const Controller* controller : controllers())
+      if (const auto group = path(controller->v1, name); group && controller->limit_v1 != nullptr)
+        RETURN_IF_ERROR(controller->limit_v1(*group, limits));
     return {};
   }
 
@@ -74,6 +67,8 @@ class V1 final : public Cgroups {
     for (const auto& tree : distinct_) files.push_back(tree + "/" + name + "/cgroup.procs");
     return files;
   }
+
+  std::string birth_group(const std::string&) const override { return ""; }
 
   std::vector<pid_t> processes(const std::string& name) const override {
     return distinct_.empty() ? std::vector<pid_t>() : read_pids(distinct_[0] + "/" + name + "/cgroup.procs");
@@ -112,29 +107,9 @@ class V1 final : public Cgroups {
 
   Usage usage(const std::string& name) const override {
     Usage usage;
-    if (const auto cpuacct = path("cpuacct", name)) {
-      if (const auto ticks = read_keyed(*cpuacct + "/cpuacct.stat", "user"))
-        usage.cpu_user_seconds = static_cast<double>(*ticks) / kTicksPerSecond;
-      if (const auto ticks = read_keyed(*cpuacct + "/cpuacct.stat", "system"))
-        usage.cpu_system_seconds = static_cast<double>(*ticks) / kTicksPerSecond;
-    }
-    if (const auto cpu = path("cpu", name)) {
-      usage.periods = read_keyed(*cpu + "/cpu.stat", "nr_periods");
-      usage.throttled = read_keyed(*cpu + "/cpu.stat", "nr_throttled");
-      if (const auto nanos = read_keyed(*cpu + "/cpu.stat", "throttled_time"))
-        usage.throttled_seconds = static_cast<double>(*nanos) / 1e9;
-    }
-    if (const auto memory = path("memory", name)) {
-      const std::string stat = *memory + "/memory.stat";
-      usage.memory_total = read_value(*memory + "/memory.usage_in_bytes");
-      usage.memory_max = read_value(*memory + "/memory.max_usage_in_bytes");
-      usage.memory_rss = read_keyed(stat, "total_rss");
-      usage.memory_cache = read_keyed(stat, "total_cache");
-      usage.memory_mapped = read_keyed(stat, "total_mapped_file");
-      usage.memory_swap = read_keyed(stat, "total_swap");
-      usage.memory_unevictable = read_keyed(stat, "total_unevictable");
-      usage.memory_kernel = read_value(*memory + "/memory.kmem.usage_in_bytes");
-    }
+    for (const Controller* controller : controllers())
+      if (const auto group = path(controller->v1, name); group && controller->read_v1 != nullptr)
+        controller->read_v1(*group, usage);
     if (!distinct_.empty()) {
       const std::string group = distinct_[0] + "/" + name;
       usage.processes = read_pids(group + "/cgroup.procs").size();
@@ -159,36 +134,6 @@ class V1 final : public Cgroups {
     const auto tree = trees_.find(controller);
     if (tree == trees_.end()) return std::nullopt;
     return tree->second + "/" + name;
-  }
-
-  static Status write_quota(const std::string& group, std::optional<uint64_t> quota) {
-    // A kernel without bandwidth control has no such file; then there is no ceiling to lift either.
-    if (!quota && !base::exists(group + "/cpu.cfs_quota_us")) return {};
-    RETURN_IF_ERROR(write_value(group + "/cpu.cfs_period_us", std::to_string(kPeriodMicros)));
-    return write_value(group + "/cpu.cfs_quota_us", quota ? std::to_string(*quota) : "-1");
-  }
-
-  static Status write_memory(const std::string& group, const Limits& limits) {
-    RETURN_IF_ERROR(
-        write_value(group + "/memory.soft_limit_in_bytes", std::to_string(memory_floor(limits.memory))));
-    const std::string file = group + "/memory.limit_in_bytes";
-    const std::string swap_file = group + "/memory.memsw.limit_in_bytes";
-    const bool with_swap = limits.limit_swap && base::exists(swap_file);
-    if (!limits.memory_limit) {
-      if (with_swap) RETURN_IF_ERROR(write_value(swap_file, "-1"));
-      return write_value(file, "-1");
-    }
-    const uint64_t wanted = memory_floor(*limits.memory_limit);
-    const auto current = read_value(file);
-    constexpr uint64_t kUnlimited = uint64_t{1} << 60;
-    const bool first_time = !current || *current > kUnlimited;
-    // Lowering the ceiling of a running container could kill it for memory it was given.
-    if (!first_time && wanted <= *current) return {};
-    // Memory and swap together may never be below memory alone, also not for a moment.
-    if (with_swap && !first_time) RETURN_IF_ERROR(write_value(swap_file, std::to_string(wanted)));
-    RETURN_IF_ERROR(write_value(file, std::to_string(wanted)));
-    if (with_swap && first_time) RETURN_IF_ERROR(write_value(swap_file, std::to_string(wanted)));
-    return {};
   }
 
   /// Freezes the group first, so that nobody in it can fork away from the kill.
@@ -216,14 +161,18 @@ class V1 final : public Cgroups {
 
 }  // namespace
 
-Result<std::unique_ptr<Cgroups>> open_v1(const std::string& hierarchy, const std::string& root) {
+Result<std::unique_ptr<Cgroups>> open_v1(const std::string& hierarchy, const std::string& root, const Wanted& wanted) {
   std::map<std::string, std::string> trees;
   std::vector<std::string> missing;
-  for (const char* controller : kControllers) {
-    const std::string mount = hierarchy + "/" + controller;
+  for (const Controller* controller : controllers()) {
+    if (!is_wanted(*controller, wanted)) continue;
+    const std::string mount = hierarchy + "/" + controller->v1;
     std::string path = mount + "/" + root;
     if (!base::exists(mount + "/cgroup.procs") || !base::make_directories(path)) {
-      missing.emplace_back(controller);
+      if (is_demanded(*controller, wanted))
+        return base::unsupported("the isolator " + std::string(controller->isolator) + " needs the controller " +
+                                 controller->v1 + " mounted at " + mount);
+      missing.emplace_back(controller->v1);
       continue;
     }
     // Co-mounted controllers ("cpu,cpuacct") are links to one directory.
@@ -231,7 +180,7 @@ Result<std::unique_ptr<Cgroups>> open_v1(const std::string& hierarchy, const std
       path = real;
       free(real);
     }
-    trees.emplace(controller, path);
+    trees.emplace(controller->v1, path);
   }
   if (trees.empty()) return base::unsupported("no usable cgroup controller is mounted under " + hierarchy);
   return std::unique_ptr<Cgroups>(std::make_unique<V1>(std::move(trees), std::move(missing)));

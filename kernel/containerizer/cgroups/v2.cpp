@@ -10,21 +10,22 @@
 #include "base/file.hpp"
 #include "base/loop.hpp"
 #include "base/strings.hpp"
-#include "kernel/containerizer/cgroups/cgroups.hpp"
+#include "kernel/containerizer/cgroups/controllers.hpp"
 #include "kernel/containerizer/cgroups/tree.hpp"
 
 namespace containerizer::cgroups {
 namespace {
 
-constexpr const char* kControllers[] = {"cpu", "memory", "pids"};
-
 class V2 final : public Cgroups {
  public:
-  V2(std::string root, std::vector<std::string> controllers, std::vector<std::string> missing)
-      : root_(std::move(root)), controllers_(std::move(controllers)), missing_(std::move(missing)) {}
+  V2(std::string root, std::vector<const Controller*> used, std::vector<std::string> missing)
+      : root_(std::move(root)), used_(std::move(used)), missing_(std::move(missing)) {}
 
   std::string description() const override {
-    std::string text = "version 2 (" + base::join(controllers_, ", ");
+    std::vector<std::string> names;
+    for (const Controller* controller : used_)
+      if (controller->v2 != nullptr) names.emplace_back(controller->v2);
+    std::string text = "version 2 (" + base::join(names, ", ");
     if (!missing_.empty()) text += "; not delegated: " + base::join(missing_, ", ");
     return text + ")";
   }
@@ -48,22 +49,16 @@ class V2 final : public Cgroups {
   }
 
   Status update(const std::string& name, const Limits& limits) override {
-    const std::string group = root_ + "/" + name;
-    if (has("cpu")) {
-      RETURN_IF_ERROR(write_value(group + "/cpu.weight", std::to_string(weight(limits.cpus))));
-      const auto quota = quota_micros(limits.cpu_limit);
-      RETURN_IF_ERROR(write_value(group + "/cpu.max", (quota ? std::to_string(*quota) : "max") + " " +
-                                                          std::to_string(kPeriodMicros)));
-    }
-    if (has("memory")) RETURN_IF_ERROR(write_memory(group, limits));
-    if (has("pids") && limits.pids)
-      RETURN_IF_ERROR(write_value(group + "/pids.max", std::to_string(*limits.pids)));
+    for (const Controller* controller : used_)
+      if (controller->limit_v2 != nullptr) RETURN_IF_ERROR(controller->limit_v2(root_ + "/" + name, limits));
     return {};
   }
 
   std::vector<std::string> entry_files(const std::string& name) const override {
     return {root_ + "/" + name + "/leaf/cgroup.procs"};
   }
+
+  std::string birth_group(const std::string& name) const override { return root_ + "/" + name + "/leaf"; }
 
   std::vector<pid_t> processes(const std::string& name) const override {
     return read_pids(root_ + "/" + name + "/leaf/cgroup.procs");
@@ -103,23 +98,8 @@ class V2 final : public Cgroups {
   Usage usage(const std::string& name) const override {
     Usage usage;
     const std::string group = root_ + "/" + name;
-    const auto seconds_of = [](std::optional<uint64_t> micros) -> std::optional<double> {
-      if (!micros) return std::nullopt;
-      return static_cast<double>(*micros) / 1e6;
-    };
-    usage.cpu_user_seconds = seconds_of(read_keyed(group + "/cpu.stat", "user_usec"));
-    usage.cpu_system_seconds = seconds_of(read_keyed(group + "/cpu.stat", "system_usec"));
-    usage.periods = read_keyed(group + "/cpu.stat", "nr_periods");
-    usage.throttled = read_keyed(group + "/cpu.stat", "nr_throttled");
-    usage.throttled_seconds = seconds_of(read_keyed(group + "/cpu.stat", "throttled_usec"));
-    usage.memory_total = read_value(group + "/memory.current");
-    usage.memory_max = read_value(group + "/memory.peak");
-    usage.memory_swap = read_value(group + "/memory.swap.current");
-    usage.memory_rss = read_keyed(group + "/memory.stat", "anon");
-    usage.memory_cache = read_keyed(group + "/memory.stat", "file");
-    usage.memory_mapped = read_keyed(group + "/memory.stat", "file_mapped");
-    usage.memory_unevictable = read_keyed(group + "/memory.stat", "unevictable");
-    usage.memory_kernel = read_keyed(group + "/memory.stat", "kernel");
+    for (const Controller* controller : used_)
+      if (controller->read_v2 != nullptr) controller->read_v2(group, usage);
     usage.processes = read_pids(group + "/leaf/cgroup.procs").size();
     usage.threads = read_pids(group + "/leaf/cgroup.threads").size();
     return usage;
@@ -131,22 +111,9 @@ class V2 final : public Cgroups {
 
  private:
   bool has(std::string_view controller) const {
-    for (const auto& name : controllers_)
-      if (name == controller) return true;
+    for (const Controller* used : used_)
+      if (used->v2 != nullptr && used->v2 == controller) return true;
     return false;
-  }
-
-  static Status write_memory(const std::string& group, const Limits& limits) {
-    RETURN_IF_ERROR(write_value(group + "/memory.low", std::to_string(memory_floor(limits.memory))));
-    const std::string file = group + "/memory.max";
-    if (limits.limit_swap && base::exists(group + "/memory.swap.max"))
-      RETURN_IF_ERROR(write_value(group + "/memory.swap.max", "0"));
-    if (!limits.memory_limit) return write_value(file, "max");
-    const uint64_t wanted = memory_floor(*limits.memory_limit);
-    const auto current = read_value(file);  // absent for "max"
-    // Lowering the ceiling of a running container could kill it for memory it was given.
-    if (current && wanted <= *current) return {};
-    return write_value(file, std::to_string(wanted));
   }
 
   Status remove_both(const std::string& name, base::Duration limit) {
@@ -155,30 +122,47 @@ class V2 final : public Cgroups {
   }
 
   std::string root_;
-  std::vector<std::string> controllers_, missing_;
+  std::vector<const Controller*> used_;
+  std::vector<std::string> missing_;
 };
 
 }  // namespace
 
-Result<std::unique_ptr<Cgroups>> open_v2(const std::string& hierarchy, const std::string& root) {
+Result<std::unique_ptr<Cgroups>> open_v2(const std::string& hierarchy, const std::string& root, const Wanted& wanted) {
   if (!base::exists(hierarchy + "/cgroup.controllers"))
     return base::unsupported("no unified cgroup tree is mounted at " + hierarchy);
   RETURN_IF_ERROR(base::make_directories(hierarchy + "/" + root));
   // Controllers are handed down one level at a time; one that the host keeps for itself is left out.
-  std::vector<std::string> controllers, missing;
-  for (const char* controller : kControllers) {
+  std::vector<const Controller*> used;
+  std::vector<std::string> missing;
+  for (const Controller* controller : controllers()) {
+    if (!is_wanted(*controller, wanted)) continue;
+    const bool demanded = is_demanded(*controller, wanted);
+    if (!controller->in_v2) {
+      if (demanded)
+        return base::unsupported("the isolator " + std::string(controller->isolator) +
+                                 " does not exist with cgroups of version 2, which this host has");
+      continue;
+    }
     std::string level = hierarchy;
     bool delegated = true;
-    for (const auto part : base::tokenize(root, '/')) {
-      if (!write_value(level + "/cgroup.subtree_control", std::string("+") + controller)) delegated = false;
-      level += "/" + std::string(part);
+    if (controller->v2 != nullptr) {
+      const std::string change = std::string("+") + controller->v2;
+      for (const auto part : base::tokenize(root, '/')) {
+        if (!write_value(level + "/cgroup.subtree_control", change)) delegated = false;
+        level += "/" + std::string(part);
+      }
+      if (delegated && !write_value(level + "/cgroup.subtree_control", change)) delegated = false;
     }
-    if (delegated && !write_value(level + "/cgroup.subtree_control", std::string("+") + controller))
-      delegated = false;
-    (delegated ? controllers : missing).emplace_back(controller);
+    if (!delegated && demanded)
+      return base::unsupported("the isolator " + std::string(controller->isolator) + " needs the controller " +
+                               controller->v2 + " in cgroup.subtree_control of " + hierarchy);
+    if (delegated)
+      used.push_back(controller);
+    else
+      missing.emplace_back(controller->v2);
   }
-  return std::unique_ptr<Cgroups>(
-      std::make_unique<V2>(hierarchy + "/" + root, std::move(controllers), std::move(missing)));
+  return std::unique_ptr<Cgroups>(std::make_unique<V2>(hierarchy + "/" + root, std::move(used), std::move(missing)));
 }
 
 }  // namespace containerizer::cgroups

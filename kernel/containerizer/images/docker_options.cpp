@@ -156,8 +156,12 @@ Status security(const std::string& text, DockerOptions& out) {
     out.no_new_privileges = true;
     return {};
   }
+  if (text == "seccomp=unconfined" || text == "seccomp:unconfined") {
+    out.seccomp_unconfined = true;
+    return {};
+  }
   for (const char* harmless :
-       {"seccomp=unconfined", "seccomp:unconfined", "apparmor=unconfined", "apparmor:unconfined",
+       {"apparmor=unconfined", "apparmor:unconfined",
         "label=disable", "label:disable", "no-new-privileges:false"})
     if (text == harmless) return {};
   return base::unsupported("'" + base::valid_utf8(text) + "' is not supported by this build");
@@ -185,6 +189,14 @@ Status ignore(const std::string&, DockerOptions&) {
 Status only_host(const std::string& value, bool& shared) {
   if (value != "host") return base::unsupported("only 'host' is supported by this build");
   shared = true;
+  return {};
+}
+
+/// "0-2,4": what the kernel reads in a cpuset.
+Status processor_list(const std::string& value, std::string& into) {
+  if (value.empty() || value.size() > 1024 || value.find_first_not_of("0123456789,-") != std::string::npos)
+    return base::invalid("must be a list such as 0-2,4");
+  into = value;
   return {};
 }
 
@@ -275,6 +287,16 @@ const std::map<std::string, Take>& table() {
          return value == "private" || value == "shareable" ? Status()
                                                            : only_host(value, out.share_ipc);
        }},
+      {"pids-limit",
+       [](const std::string& value, DockerOptions& out) -> Status {
+         if (value == "-1" || value == "0") return {};
+         ASSIGN_OR_RETURN(out.pids, base::parse_uint(value));
+         return {};
+       }},
+      {"cpuset-cpus", [](const std::string& value,
+                         DockerOptions& out) { return processor_list(value, out.cpuset_cpus); }},
+      {"cpuset-mems", [](const std::string& value,
+                         DockerOptions& out) { return processor_list(value, out.cpuset_mems); }},
       {"privileged", flag(&DockerOptions::privileged)},
       {"read-only", flag(&DockerOptions::read_only)},
       // Of no consequence for the task: what labels are for is the scheduler's, restarting too,

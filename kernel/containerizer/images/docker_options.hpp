@@ -35,7 +35,9 @@ struct DockerOptions {
   std::vector<std::string> groups{};
   uint64_t shm_bytes = 64 << 20;
   bool privileged = false, read_only = false, share_pids = false, share_ipc = false,
-       no_new_privileges = false;
+       no_new_privileges = false, seccomp_unconfined = false;
+  std::optional<uint64_t> pids{};  // processes and threads
+  std::string cpuset_cpus{}, cpuset_mems{};
 };
 
 Result<DockerOptions> plan_docker_options(const mesos::v1::ContainerInfo::DockerInfo& docker);

@@ -46,6 +46,11 @@ enum class Key : char {
   Owned = 'O',           // directory that is given to the user
   Capabilities = 'C',    // hexadecimal mask of those that can be had; absent: all
   NoNewPrivileges = 'w', // "1": setuid programs have no effect
+  EffectiveCapabilities = 'f',  // hexadecimal mask of those that the task has; absent: what its user has
+  Filter = 'F',          // hexadecimal: the array of struct sock_filter that decides about system calls
+  SecretStage = 'Y',     // directory of the agent's, where memory for secrets is mounted while they are put in place
+  SecretContent = 'k',   // hexadecimal, for the Secret entry that follows
+  Secret = 'K',          // repeated: path of a file of the user's with that content, on memory
   End = '.',             // the last entry; a sheet without it is refused
 };
 

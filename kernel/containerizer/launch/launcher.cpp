@@ -38,6 +38,11 @@ class Sheet {
   void put_flag(Key key, bool value) {
     if (value) put(key, "1");
   }
+  void put_mask(Key key, uint64_t mask) {
+    char text[32];
+    snprintf(text, sizeof text, "%llx", static_cast<unsigned long long>(mask));
+    put(key, text);
+  }
   bool bad() const { return bad_; }
   std::string take() { return std::move(bytes_); }
 
@@ -45,6 +50,17 @@ class Sheet {
   std::string bytes_;
   bool bad_ = false;
 };
+
+std::string hexadecimal(std::string_view bytes) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string text;
+  text.reserve(bytes.size() * 2);
+  for (const char byte : bytes) {
+    text += kDigits[static_cast<unsigned char>(byte) >> 4];
+    text += kDigits[static_cast<unsigned char>(byte) & 15];
+  }
+  return text;
+}
 
 std::string limit_text(const std::optional<uint64_t>& value) {
   return value ? std::to_string(*value) : "-";
@@ -100,6 +116,53 @@ void put_log_limit(const LogLimit& limit, Key key, Sheet& sheet) {
   if (limit.max_bytes > 0) sheet.put(key, std::to_string(limit.max_bytes) + " " + std::to_string(limit.keep));
 }
 
+/// What clone3() takes (linux/sched.h, which does not go together with sched.h).
+struct CloneArguments {
+  uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup;
+};
+
+constexpr uint64_t kIntoCgroup = 0x200000000;
+
+/// clone3() for a child that runs `entry` on a stack of its own, which the C library does not offer. -errno on failure.
+__attribute__((no_sanitize("address", "thread", "undefined"), noinline)) long clone3_onto(
+    CloneArguments* arguments, int (*entry)(void*), void* argument) {
+#if defined(__x86_64__)
+  long result;
+  register auto child_entry asm("r12") = entry;
+  register void* child_argument asm("r13") = argument;
+  asm volatile(
+      "syscall\n\t"
+      "test %%rax, %%rax\n\t"
+      "jnz 1f\n\t"
+      "xor %%ebp, %%ebp\n\t"
+      "mov %%r13, %%rdi\n\t"
+      "call *%%r12\n\t"
+      "hlt\n"
+      "1:"
+      : "=a"(result)
+      : "0"(long{SYS_clone3}), "D"(arguments), "S"(sizeof *arguments), "r"(child_entry), "r"(child_argument)
+      : "rcx", "r11", "memory");
+  return result;
+#else
+  (void)arguments, (void)entry, (void)argument;
+  return -ENOSYS;
+#endif
+}
+
+/// The child is in its control group from its first instruction on: nothing is moved later.
+int clone_into(const std::string& group, int flags, char* stack, size_t stack_size, ChildPlan& plan, int& pidfd) {
+  const Fd directory(open(group.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory) return -1;
+  CloneArguments arguments{};
+  arguments.flags = kIntoCgroup | static_cast<uint64_t>(flags & ~SIGCHLD);
+  arguments.pidfd = reinterpret_cast<uint64_t>(&pidfd);
+  arguments.exit_signal = SIGCHLD;
+  arguments.stack = reinterpret_cast<uint64_t>(stack);
+  arguments.stack_size = stack_size;
+  arguments.cgroup = static_cast<uint64_t>(directory.get());
+  return static_cast<int>(clone3_onto(&arguments, enter_helper, &plan));
+}
+
 }  // namespace
 
 Result<std::string> encode_order(const LaunchOrder& order) {
@@ -120,7 +183,8 @@ Result<std::string> encode_order(const LaunchOrder& order) {
   put_log_limit(order.error_limit, Key::ErrorLimit, sheet);
   sheet.put(Key::StatusFile, order.status_file);
   sheet.put_path(Key::PidFile, order.pid_file);
-  for (const auto& cgroup : order.cgroups) sheet.put(Key::Cgroup, cgroup);
+  if (order.birth_group.empty())
+    for (const auto& cgroup : order.cgroups) sheet.put(Key::Cgroup, cgroup);
   for (const auto& limit : order.limits)
     sheet.put(Key::Limit, std::to_string(limit.resource) + " " + limit_text(limit.soft) + " " +
                               limit_text(limit.hard));
@@ -138,12 +202,16 @@ Result<std::string> encode_order(const LaunchOrder& order) {
   sheet.put_path(Key::UserName, order.image_user);
   for (const auto& group : order.image_groups) sheet.put(Key::GroupName, group);
   sheet.put_path(Key::Owned, order.owned);
-  if (order.capabilities) {
-    char text[32];
-    snprintf(text, sizeof text, "%llx", static_cast<unsigned long long>(*order.capabilities));
-    sheet.put(Key::Capabilities, text);
-  }
+  if (order.capabilities) sheet.put_mask(Key::Capabilities, *order.capabilities);
   sheet.put_flag(Key::NoNewPrivileges, order.no_new_privileges);
+  if (order.effective_capabilities) sheet.put_mask(Key::EffectiveCapabilities, *order.effective_capabilities);
+  if (!order.seccomp.empty()) sheet.put(Key::Filter, hexadecimal(order.seccomp));
+  if (order.shm_bytes && !order.root) sheet.put(Key::ShmSize, std::to_string(*order.shm_bytes));
+  sheet.put_path(Key::SecretStage, order.secret_stage);
+  for (const auto& secret : order.secrets) {
+    sheet.put(Key::SecretContent, hexadecimal(secret.content));
+    sheet.put(Key::Secret, secret.target);
+  }
   sheet.put(Key::End, "");
   if (sheet.bad()) return base::invalid("an argument, variable or path contains a NUL character");
   return sheet.take();
@@ -230,9 +298,17 @@ Result<Helper> start_helper(const std::string& path, const LaunchOrder& order) {
   sigfillset(&all);
   pthread_sigmask(SIG_BLOCK, &all, &before);
   int pidfd = -1;
-  const int pid = clone(enter_helper, stack.data() + stack.size(), flags, &plan, &pidfd);
+  const int pid = order.birth_group.empty()
+                      ? clone(enter_helper, stack.data() + stack.size(), flags, &plan, &pidfd)
+                      : clone_into(order.birth_group, flags, stack.data(), stack.size(), plan, pidfd);
   const int clone_error = errno;
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (pid < 0 && !order.birth_group.empty()) {
+    // A kernel before 5.7, or a tree that does not take it: the helper enters the group itself.
+    LaunchOrder other = order;
+    other.birth_group.clear();
+    return start_helper(path, other);
+  }
   if (pid < 0) return base::errno_error("clone", clone_error);
   Helper helper{pid, Fd(pidfd), std::move(read_end)};
   if (plan.error != 0) {

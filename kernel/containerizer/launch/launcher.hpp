@@ -37,6 +37,12 @@ struct BindMount {
   bool no_links = false;      // the source's path may be the task's own doing
   bool optional = false;      // left out when there is no source
   bool make_source = false;   // a directory is made when there is no source
+  bool device = false;        // the container may use the device that the source is
+};
+
+/// A file on memory of the container's own, mode 0600, of its user's.
+struct SecretFile {
+  std::string target, content;
 };
 
 /// The files that a container sees instead of the machine's.
@@ -77,6 +83,15 @@ struct LaunchOrder {
   std::string owned{};                   // directory that is given to the image's user
   std::optional<uint64_t> capabilities{};  // those that can be had; absent: all
   bool no_new_privileges = false;
+  std::optional<uint64_t> effective_capabilities{};  // those that the program has; absent: what its user has
+  bool seccomp_unconfined = false;   // asked for by Docker's options; for the isolator alone
+  std::string seccomp{};             // array of struct sock_filter; empty: all system calls
+  std::optional<uint64_t> pids{};    // Docker's options for control groups; for the isolators alone
+  std::string cpuset_cpus{}, cpuset_mems{};
+  std::optional<uint64_t> shm_bytes{};  // of /dev/shm, without `root`
+  std::vector<SecretFile> secrets{};
+  std::string secret_stage{};        // an empty directory of the agent's; with secrets
+  std::string birth_group{};         // directory of the control group that the process is made in; then without `cgroups`
 };
 
 /// The sheet's bytes; an error when a text contains NUL or there is no program.

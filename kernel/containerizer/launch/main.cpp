@@ -47,8 +47,7 @@ void require(const Failure& failure) {
   protect_from_oom_killer(false);
   require(enter_logs(logs));
   require(set_limits(order));
-  require(drop_privileges(order));
-  require(switch_user(order));
+  require(take_identity(order));
   if (order.directory != nullptr && chdir(order.directory) != 0)
     fail("cannot enter the working directory", order.directory, errno);
   require(execute(order));
@@ -108,6 +107,7 @@ int run() {
   if (order.root != nullptr) prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   require(resolve_user(order));
   require(give_to_user(order, owned));
+  require(give_secrets(order));
   if (owned >= 0) close(owned);
 
   own_logs(order, logs);

@@ -17,6 +17,7 @@ bool parse_number(const char* text, long& out) {
 struct Lists {
   size_t arguments = 0, variables = 0;
   const char* pending_source = nullptr;
+  char* pending_content = nullptr;
 };
 
 /// Null, or what is wrong with this entry.
@@ -78,6 +79,16 @@ const char* take(Key key, char* text, Order& order, Lists& lists) {
     case Key::Owned: order.owned = text; return nullptr;
     case Key::Capabilities: order.capabilities = text; return nullptr;
     case Key::NoNewPrivileges: order.no_new_privileges = true; return nullptr;
+    case Key::EffectiveCapabilities: order.effective_capabilities = text; return nullptr;
+    case Key::Filter: order.filter = text; return nullptr;
+    case Key::SecretStage: order.secret_stage = text; return nullptr;
+    case Key::SecretContent: lists.pending_content = text; return nullptr;
+    case Key::Secret:
+      if (order.secret_count == kMaxSecrets) return "too many secrets";
+      if (lists.pending_content == nullptr || order.secret_stage == nullptr) return "a secret without content or place";
+      order.secrets[order.secret_count++] = {lists.pending_content, text};
+      lists.pending_content = nullptr;
+      return nullptr;
     case Key::RootLayer:
       if (order.layer_count == kMaxLayers) return "too many layers";
       order.layers[order.layer_count++] = text;

@@ -15,10 +15,17 @@ constexpr int kMaxMounts = 64;
 constexpr int kMaxLimits = 16;
 constexpr int kMaxLayers = 256;
 constexpr int kMaxGroupNames = 32;
+constexpr int kMaxSecrets = 64;
 
 struct MountOrder {
   const char* source = nullptr;
   const char* text = nullptr;  // as in format.hpp
+};
+
+struct SecretOrder {
+  char* content = nullptr;  // hexadecimal
+  const char* target = nullptr;
+  int file = -1;            // once it is in place
 };
 
 struct Order {
@@ -56,6 +63,11 @@ struct Order {
   const char* capabilities = nullptr;
   const char* shm_size = nullptr;
   bool read_only_root = false, privileged = false, no_new_privileges = false;
+  const char* effective_capabilities = nullptr;
+  char* filter = nullptr;  // hexadecimal
+  const char* secret_stage = nullptr;
+  SecretOrder secrets[kMaxSecrets] = {};
+  int secret_count = 0;
   char home[512] = {};  // of the user, once resolved
   void* mapping = nullptr;
   size_t mapping_size = 0;

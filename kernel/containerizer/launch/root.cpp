@@ -292,7 +292,9 @@ Failure enter_root(int root) {
 
 }  // namespace
 
-Failure set_up_root(const Order& order) {
+int make_inside(int root, const char* path, bool directory) { return make_inside(root, path, directory, 0); }
+
+Failure set_up_root(Order& order) {
   if (!order.private_mounts) return {"an image needs a mount namespace", "", 0};
   if (mount(nullptr, "/", nullptr, MS_SLAVE | MS_REC, nullptr) != 0)
     return {"cannot detach the mount namespace", "", errno};
@@ -313,6 +315,7 @@ Failure set_up_root(const Order& order) {
   const bool open_proc = !order.private_pids && order.capabilities == nullptr;
   if (failure.step == nullptr && !order.privileged && !open_proc) failure = protect(root);
   if (failure.step == nullptr) failure = mount_volumes(order, root);
+  if (failure.step == nullptr) failure = put_secrets(order, root);
   if (failure.step != nullptr) return failure;
   if (order.directory != nullptr) {
     const int directory = make_inside(root, order.directory, true, 0);

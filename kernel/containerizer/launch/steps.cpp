@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <libgen.h>
 #include <linux/openat2.h>
 #include <sched.h>
@@ -10,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -156,10 +154,7 @@ int open_at(const char* path, int flags, unsigned long long resolve, int root, i
 
 /// The target of a mount: in the container's root it may follow links, which lead nowhere else; on the machine none may
 /// be on the way.
-int open_target(const char* target, int root) {
-  if (root >= 0) return open_inside(root, target, O_PATH);
-  return open_at(target, O_PATH, RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS, AT_FDCWD, 0);
-}
+int open_target(const char* target, int root) { return root >= 0 ? open_inside(root, target, O_PATH) : open_on_machine(target); }
 
 /// What was mounted last on `target` cannot be written to from here on.
 bool make_read_only(const char* target, int root) {
@@ -181,6 +176,10 @@ bool make_read_only(const char* target, int root) {
 }
 
 }  // namespace
+
+int open_on_machine(const char* path) {
+  return open_at(path, O_PATH, RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS, AT_FDCWD, 0);
+}
 
 int open_inside(int root, const char* path, int flags, int mode) {
   return open_at(path, flags, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS, root, mode);
@@ -225,7 +224,7 @@ Failure mount_one(const MountOrder& mount_order, int root) {
   return {};
 }
 
-Failure set_up_mounts(const Order& order) {
+Failure set_up_mounts(Order& order) {
   if (!order.private_mounts) return {};
   // Mounts of the host still arrive in the container, mounts of the container never reach the host.
   if (mount(nullptr, "/", nullptr, MS_SLAVE | MS_REC, nullptr) != 0)
@@ -234,11 +233,14 @@ Failure set_up_mounts(const Order& order) {
     const Failure failure = mount_one(order.mounts[i], -1);
     if (failure.step != nullptr) return failure;
   }
+  const Failure secrets = put_secrets(order, -1);
+  if (secrets.step != nullptr) return secrets;
   // Last, because bind mounts go by /proc/self/fd.
   if (order.private_pids && mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) != 0)
     return {"cannot mount", "/proc", errno};
-  if (order.private_ipc && mount("tmpfs", "/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777") != 0 &&
-      errno != ENOENT)
+  char shm[64] = "mode=1777";
+  if (order.shm_size != nullptr) snprintf(shm, sizeof shm, "mode=1777,size=%s", order.shm_size);
+  if (order.private_ipc && mount("tmpfs", "/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, shm) != 0 && errno != ENOENT)
     return {"cannot mount", "/dev/shm", errno};
   return {};
 }
@@ -255,30 +257,6 @@ Failure set_limits(const Order& order) {
     if (setrlimit(static_cast<__rlimit_resource_t>(resource), &limit) != 0)
       return {"cannot set the limit", order.limits[i], errno};
   }
-  return {};
-}
-
-Failure switch_user(const Order& order) {
-  if (!order.switch_user) return {};
-  if (geteuid() == order.uid && getegid() == order.gid && order.uid != 0) return {};
-  if (setgroups(order.group_count, order.groups) != 0) return {"cannot set the groups", "", errno};
-  if (setresgid(order.gid, order.gid, order.gid) != 0) return {"cannot switch the group", "", errno};
-  if (setresuid(order.uid, order.uid, order.uid) != 0) return {"cannot switch the user", "", errno};
-  return {};
-}
-
-Failure drop_privileges(const Order& order) {
-  if (order.capabilities != nullptr) {
-    const unsigned long long kept = strtoull(order.capabilities, nullptr, 16);
-    for (unsigned long capability = 0; capability < 64; ++capability) {
-      if ((kept >> capability & 1) != 0) continue;
-      if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0) continue;
-      if (errno == EINVAL) break;  // the kernel knows no more of them
-      return {"cannot drop a capability", "", errno};
-    }
-  }
-  if (order.no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
-    return {"cannot set no_new_privs", "", errno};
   return {};
 }
 

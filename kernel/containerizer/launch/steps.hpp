@@ -28,10 +28,10 @@ Failure join_namespaces(const Order& order);
 /// Opened before mounts change: the status file is written relative to it.
 Failure open_status_directory(const Order& order, int* fd);
 
-Failure set_up_mounts(const Order& order);
+Failure set_up_mounts(Order& order);
 
 /// Mounts the image's files, what a program expects to find in a root, and the volumes; then makes that the root.
-Failure set_up_root(const Order& order);
+Failure set_up_root(Order& order);
 
 /// Opens `path` as if `root` were the root directory, whatever links it has; -1 with errno. Flags as for open().
 int open_inside(int root, const char* path, int flags, int mode = 0);
@@ -45,10 +45,29 @@ Failure resolve_user(Order& order);
 /// The sandbox and the output files to the user that was resolved. `owned`: descriptor, or -1.
 Failure give_to_user(const Order& order, int owned);
 
-/// The bounding set of capabilities and no_new_privs, for the task's own process.
-Failure drop_privileges(const Order& order);
+/// Files of secrets below `root` (-1: paths are the machine's own), on memory that only this mount namespace has.
+Failure put_secrets(Order& order, int root);
+
+/// Their owner, once resolve_user() knows it.
+Failure give_secrets(Order& order);
+
+/// Opens or makes the directory or file `path` as open_inside() finds it; descriptor without access, or -1 with errno.
+int make_inside(int root, const char* path, bool directory);
+
+/// A path of the machine's without any link on the way, as a descriptor without access; -1 with errno.
+int open_on_machine(const char* path);
+
+/// In place; the number of bytes, or -1 when `text` is not hexadecimal.
+long decode_hexadecimal(char* text);
+
+/// Memory that suits every type; null when there is none.
+void* aligned_copy(const void* bytes, size_t count);
+
 Failure set_limits(const Order& order);
-Failure switch_user(const Order& order);
+
+/// The user, and what root's powers the task may keep: bounding and effective capabilities, no_new_privs, and last the
+/// filter of system calls.
+Failure take_identity(const Order& order);
 
 /// Returns only on failure.
 Failure execute(const Order& order);

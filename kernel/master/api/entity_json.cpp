@@ -5,6 +5,7 @@
 #include "kernel/resources/attributes.hpp"
 #include "kernel/resources/proto.hpp"
 #include "kernel/resources/summary.hpp"
+#include "kernel/api/secrets.hpp"
 
 namespace master {
 
@@ -39,7 +40,11 @@ void write_command(Writer& out, const mesos::v1::CommandInfo& command) {
   out.begin_array();
   for (const std::string& argument : command.arguments()) out.value(argument);
   out.end_array();
-  if (command.has_environment()) field_message(out, "environment", command.environment());
+  if (command.has_environment()) {
+    mesos::v1::Environment environment = command.environment();
+    ::api::hide_secrets(environment);
+    field_message(out, "environment", environment);
+  }
   out.key("uris");
   out.begin_array();
   for (const auto& uri : command.uris()) {
