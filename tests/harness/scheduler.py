@@ -12,6 +12,7 @@ class Scheduler:
     def __init__(self, masters, tasks, command, name="test", answer_offers=True):
         self.masters, self.wanted, self.command, self.name = list(masters), tasks, command, name
         self.answer_offers = answer_offers  # False: they are kept
+        self.capabilities = ["MULTI_ROLE", "PARTITION_AWARE"]
         self.framework_id = None
         self.launched, self.states, self.history = set(), {}, []
         self.subscriptions = 0
@@ -44,7 +45,7 @@ class Scheduler:
 
     def _subscribe(self, master, hops=0):
         info = {"user": "root", "name": self.name, "failover_timeout": 3600.0, "checkpoint": True, "roles": ["*"],
-                "capabilities": [{"type": "MULTI_ROLE"}, {"type": "PARTITION_AWARE"}]}
+                "capabilities": [{"type": name} for name in self.capabilities]}
         call = {"type": "SUBSCRIBE", "subscribe": {"framework_info": info}}
         if self.framework_id:
             info["id"] = call["framework_id"] = {"value": self.framework_id}
