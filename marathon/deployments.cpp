@@ -29,7 +29,7 @@ std::vector<std::string> locking(const State& state, const std::vector<AppChange
   return {ids.begin(), ids.end()};
 }
 
-void drop_deployment(Turn& turn, const std::string& id) {
+void remove_deployment(Turn& turn, const std::string& id) {
   State& state = turn.state;
   const auto it = state.deployments.find(id);
   for (const AppChange& change : it->second.changes) {
@@ -40,6 +40,10 @@ void drop_deployment(Turn& turn, const std::string& id) {
   turn.out.cancel_timer("deadline/" + id);
   state.deployment_order.erase(it->second.sequence);
   state.deployments.erase(it);
+}
+
+void drop_deployment(Turn& turn, const std::string& id) {
+  remove_deployment(turn, id);
   // Taken up again after a restart, it would find everything done.
   commit_later(turn, {{deployment_key(id), std::nullopt}});
 }
@@ -103,51 +107,60 @@ void store_change(Turn& turn, const Deployment& deployment) {
   remember_change(turn, deployment.version, deployment.changes, deployment.groups);
 }
 
-/// What a deployment changes, kept until its commit has ended: by then it may have been cancelled.
-struct Submitted {
-  std::string deployment;
-  Version version;
-  std::vector<std::pair<PathId, AppPtr>> apps;  // and their new definitions; null: removed
-  std::vector<GroupChange> groups;
-};
-
-void stored(Turn& turn, const Submitted& submitted) {
-  for (const auto& [id, to] : submitted.apps) {
-    AppRun* run = find_run(turn.state, id);
-    if (!run) continue;
-    --run->storing;
-    run->stored = to;
-    touch(turn, id);
-  }
-}
-
-/// A change that was built upon one that could not be stored goes back to what is in the store.
-void rebase(Turn& turn, const PathId& app, const AppPtr& lost, const AppPtr& stored) {
-  for (auto& [id, deployment] : turn.state.deployments) {
+/// A change that was built upon one that could not be stored goes back to what that one had replaced.
+void rebase(Turn& turn, const PathId& app, const AppPtr& lost, const AppPtr& from) {
+  const auto rebase_in = [&](Deployment& deployment) {
     for (AppChange& change : deployment.changes) {
       if (change.id != app || !lost || change.from != lost) continue;
-      change.from = stored;
+      change.from = from;
       deployment.rebased = true;
     }
+  };
+  for (auto& [id, deployment] : turn.state.deployments) rebase_in(deployment);
+  for (auto& [id, suspended] : turn.state.suspended) rebase_in(suspended.deployment);
+  for (auto& [sequence, submitted] : turn.state.storing) {
+    for (AppChange& change : submitted.apps) {
+      if (change.id == app && lost && change.from == lost) change.from = from;
+    }
   }
+  replace_in_history(turn, app, lost, from);
 }
 
-/// The commit failed: memory goes back to what the store has, unless a later change has taken over.
-void revert(Turn& turn, const Submitted& submitted) {
+/// The next change of the same thing whose commit is under way; null: none.
+template <class Changes>
+auto* later_change(State& state, uint64_t sequence, const PathId& id, Changes Submitted::*changes) {
+  for (auto it = state.storing.upper_bound(sequence); it != state.storing.end(); ++it) {
+    for (auto& change : it->second.*changes) {
+      if (change.id == id) return &change;
+    }
+  }
+  return static_cast<typename Changes::value_type*>(nullptr);
+}
+
+/// The commit failed: what it changed goes back, and what was built upon it stands on what it had replaced.
+void revert(Turn& turn, uint64_t sequence, const Submitted& lost) {
   State& state = turn.state;
-  if (state.deployments.contains(submitted.deployment)) drop_deployment(turn, submitted.deployment);
-  forget_change(state, submitted.version);
-  for (const auto& [id, to] : submitted.apps) {
+  if (state.deployments.contains(lost.deployment)) drop_deployment(turn, lost.deployment);
+  state.suspended.erase(lost.deployment);
+  forget_change(state, lost.version);
+  for (const auto& [id, from, to, kill_list] : lost.apps) {
     AppRun* run = find_run(state, id);
     if (!run) continue;
     --run->storing;
-    rebase(turn, id, to, run->stored);
-    replace_in_history(turn, id, to, run->stored);
-    if (run->target == to) install_target(turn, id, run->stored);
+    rebase(turn, id, to, from);
+    if (AppChange* later = later_change(state, sequence, id, &Submitted::apps)) {
+      later->from = from;  // a removal is not told from others by its definition
+    } else if (run->target == to) {
+      install_target(turn, id, from);
+    }
     if (to && run->target != to) run->versions.erase(to->version);
     touch(turn, id);
   }
-  for (const GroupChange& change : submitted.groups) {
+  for (const GroupChange& change : lost.groups) {
+    if (GroupChange* later = later_change(state, sequence, change.id, &Submitted::groups)) {
+      later->from = change.from;
+      continue;
+    }
     const auto it = state.groups.find(change.id);
     const bool unchanged = it == state.groups.end() ? !change.to : change.to && it->second == *change.to;
     if (unchanged) install_group(state, change.id, change.from);
@@ -217,10 +230,76 @@ void begin(Turn& turn, const std::string& id) {
   advance(turn, id);
 }
 
+void take_locks(State& state, const Deployment& deployment) {
+  for (const AppChange& change : deployment.changes) state.apps[change.id].deployment = deployment.id;
+  state.deployment_order[deployment.sequence] = deployment.id;
+}
+
 void lock(Turn& turn, Deployment& deployment) {
-  for (const AppChange& change : deployment.changes) turn.state.apps[change.id].deployment = deployment.id;
   deployment.sequence = turn.state.next_deployment++;
-  turn.state.deployment_order[deployment.sequence] = deployment.id;
+  take_locks(turn.state, deployment);
+}
+
+/// Out of the way of `by`, whose commit is about to be made: with it the deployment is over, without it it goes on.
+void suspend(Turn& turn, const std::string& id, const std::string& by, std::string reason) {
+  const auto it = turn.state.deployments.find(id);
+  if (it == turn.state.deployments.end()) return;
+  Deployment deployment = it->second;
+  remove_deployment(turn, id);
+  commit(turn, {{deployment_key(id), std::nullopt}});
+  turn.state.suspended.emplace(id, Suspended{std::move(deployment), by, std::move(reason)});
+}
+
+void publish_cancelled(Turn& turn, const Deployment& deployment, const std::string& reason) {
+  turn.count("deployments.dismissed.counter");
+  publish_deployment_end(turn, deployment, false, reason);
+  remember_end(turn, deployment, false, reason);
+}
+
+std::vector<Suspended> take_suspended(State& state, const std::string& by) {
+  std::vector<Suspended> taken;
+  for (auto it = state.suspended.begin(); it != state.suspended.end();) {
+    if (it->second.by == by) {
+      taken.push_back(std::move(it->second));
+      it = state.suspended.erase(it);
+    } else {
+      ++it;
+    }
+  }
+  std::sort(taken.begin(), taken.end(), [](const Suspended& a, const Suspended& b) {
+    return a.deployment.sequence < b.deployment.sequence;
+  });
+  return taken;
+}
+
+void end_suspended(Turn& turn, const std::string& by) {
+  for (const Suspended& suspended : take_suspended(turn.state, by)) {
+    publish_cancelled(turn, suspended.deployment, suspended.reason);
+    // It may have been passed on to a change whose commit does not know it.
+    commit_later(turn, {{deployment_key(suspended.deployment.id), std::nullopt}});
+  }
+}
+
+/// The change that had forced these out of the way could not be stored.
+void go_on_with_suspended(Turn& turn, const std::string& by) {
+  State& state = turn.state;
+  for (Suspended& suspended : take_suspended(state, by)) {
+    const Deployment& deployment = suspended.deployment;
+    const std::string id = deployment.id;
+    const std::vector<std::string> holders = locking(state, deployment.changes);
+    if (!holders.empty()) {
+      suspended.by = holders.front();
+      state.suspended.emplace(id, std::move(suspended));
+      continue;
+    }
+    take_locks(state, deployment);
+    Deployment& again = state.deployments.emplace(id, std::move(suspended.deployment)).first->second;
+    again.progress = 0;  // the deadline starts anew
+    for (const AppChange& change : again.changes) touch(turn, change.id);
+    if (!again.running) continue;  // its own commit is under way
+    if (again.rebased) commit(turn, {{deployment_key(id), encode_deployment(again)}});
+    publish_deployment_info(turn, again);
+  }
 }
 
 std::vector<Step> plan_steps(const State& state, const Deployment& deployment) {
@@ -229,6 +308,44 @@ std::vector<Step> plan_steps(const State& state, const Deployment& deployment) {
   return plan(deployment.changes, [&](const PathId& app) {
     return dependencies_of(state, app, none, no_groups);
   });
+}
+
+/// The commit of a change has ended.
+void on_submitted(Turn& turn, uint64_t sequence, const ChangeRequest& request, const base::Status& status) {
+  State& state = turn.state;
+  const Submitted submitted = std::move(state.storing.at(sequence));
+  state.storing.erase(sequence);
+  const std::string& id = submitted.deployment;
+  if (!status) {
+    turn.out.trace(TraceLevel::Error, "a change could not be stored: " + status.error().message);
+    revert(turn, sequence, submitted);
+    go_on_with_suspended(turn, id);
+    if (request.call != 0) {
+      turn.out.reply(request.call, render(refuse(503, "The change could not be stored: " + status.error().message)));
+    }
+    return;
+  }
+  for (const AppChange& change : submitted.apps) {
+    if (AppRun* run = find_run(state, change.id)) --run->storing;
+    touch(turn, change.id);
+  }
+  end_suspended(turn, id);
+  const auto it = state.deployments.find(id);
+  const auto suspended = state.suspended.find(id);
+  if (suspended != state.suspended.end()) suspended->second.deployment.running = true;
+  if (it != state.deployments.end() && it->second.rebased) {
+    commit(turn, {{deployment_key(id), encode_deployment(it->second)}});
+  }
+  if (request.announce) request.announce(turn);
+  publish_group_change(turn, request.group, request.version);
+  // Forced out of the way by a later change before it was durable: the change itself stands.
+  if (request.call != 0 && request.answer) {
+    Deployment overridden;
+    overridden.id = id;
+    overridden.version = request.version;
+    turn.out.reply(request.call, request.answer(it != state.deployments.end() ? it->second : overridden));
+  }
+  begin(turn, id);
 }
 
 }  // namespace
@@ -257,7 +374,7 @@ bool finish_definition(Turn& turn, App& app, const App* previous, Version versio
 
 std::optional<ApiError> submit(Turn& turn, ChangeRequest request) {
   State& state = turn.state;
-  const std::vector<std::string> conflicts = locking(state, request.apps);
+  std::vector<std::string> conflicts = locking(state, request.apps);
   if (!conflicts.empty() && !request.force) {
     ApiError error{409, kLocked, {}, {}, conflicts};
     return error;
@@ -267,10 +384,11 @@ std::optional<ApiError> submit(Turn& turn, ChangeRequest request) {
                                    "deployments to complete or cancel one using force=true parameter.",
                                    turn.policy.max_running_deployments));
   }
-  for (const std::string& id : conflicts) cancel(turn, id, "it was overridden by another change");
-
   Deployment deployment;
   deployment.id = turn.random.uuid();
+  if (!request.undone.empty()) suspend(turn, request.undone, deployment.id, "it is being rolled back");
+  for (const std::string& id : conflicts) suspend(turn, id, deployment.id, "it was overridden by another change");
+
   deployment.version = request.version;
   deployment.rollback = request.rollback;
   deployment.progress_at = turn.now.time;
@@ -281,40 +399,12 @@ std::optional<ApiError> submit(Turn& turn, ChangeRequest request) {
   deployment.steps = plan_steps(state, deployment);
   lock(turn, deployment);
   store_change(turn, deployment);
-  const std::string id = deployment.id;
-  Submitted submitted{id, deployment.version, {}, deployment.groups};
-  for (const AppChange& change : deployment.changes) {
-    ++state.apps[change.id].storing;
-    submitted.apps.emplace_back(change.id, change.to);
-  }
-  state.deployments.emplace(id, std::move(deployment));
-  commit(turn, {}, [id, submitted = std::move(submitted), request = std::move(request)](
-                       Turn& later, const base::Status& status) {
-    const auto it = later.state.deployments.find(id);
-    if (status) stored(later, submitted);
-    if (status && it != later.state.deployments.end() && it->second.rebased) {
-      commit(later, {{deployment_key(id), encode_deployment(it->second)}});
-    }
-    if (!status) {
-      later.out.trace(TraceLevel::Error, "a change could not be stored: " + status.error().message);
-      revert(later, submitted);
-      if (request.call != 0) {
-        later.out.reply(request.call, render(refuse(503, "The change could not be stored: " +
-                                                             status.error().message)));
-      }
-      return;
-    }
-    if (request.announce) request.announce(later);
-    publish_group_change(later, request.group, request.version);
-    // Forced out of the way by a later change before it was durable: the change itself stands.
-    if (request.call != 0 && request.answer) {
-      Deployment overridden;
-      overridden.id = id;
-      overridden.version = request.version;
-      later.out.reply(request.call,
-                      request.answer(it != later.state.deployments.end() ? it->second : overridden));
-    }
-    begin(later, id);
+  for (const AppChange& change : deployment.changes) ++state.apps[change.id].storing;
+  const uint64_t sequence = deployment.sequence;
+  state.storing.emplace(sequence, Submitted{deployment.id, deployment.version, deployment.changes, deployment.groups});
+  state.deployments.emplace(deployment.id, std::move(deployment));
+  commit(turn, {}, [sequence, request = std::move(request)](Turn& later, const base::Status& status) {
+    on_submitted(later, sequence, request, status);
   });
   return std::nullopt;
 }
@@ -359,9 +449,7 @@ void cancel(Turn& turn, std::string id, const std::string& reason) {
   if (it == turn.state.deployments.end()) return;
   const Deployment deployment = it->second;
   drop_deployment(turn, id);
-  turn.count("deployments.dismissed.counter");
-  publish_deployment_end(turn, deployment, false, reason);
-  remember_end(turn, deployment, false, reason);
+  publish_cancelled(turn, deployment, reason);
 }
 
 void set_paused(Turn& turn, const std::string& id, bool paused) {

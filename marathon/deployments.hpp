@@ -17,6 +17,7 @@ struct ChangeRequest {
   CallId call = 0;  // 0: nobody waits for an answer
   bool force = false;
   bool rollback = false;  // undoes another deployment
+  std::string undone;     // the deployment that it undoes, which ends with it; empty: none
   Version version;
   std::vector<AppChange> apps;
   std::vector<GroupChange> groups;

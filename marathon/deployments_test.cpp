@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "kernel/api/mesos/v1/scheduler/scheduler.pb.h"
 #include "marathon/testing.hpp"
 
 namespace marathon {
@@ -280,6 +281,74 @@ TEST(Deployments, a_store_that_refuses_one_change_after_the_other_leaves_the_fir
   EXPECT_TRUE(contains(now, R"("instances":1)")) << now;
   EXPECT_FALSE(contains(now, "sleep 7")) << now;
   EXPECT_EQ(world.running("/a"), 1U);
+}
+
+TEST(Deployments, a_refused_change_goes_back_to_the_one_before_it_that_is_still_being_stored) {
+  World world;
+  world.subscribe();
+  world.post_app(app("/a", 1));
+  world.store_answers = false;
+  world.request("PUT", "/v2/apps/a?force=true", R"({"instances":3})");
+  world.request("PUT", "/v2/apps/a?force=true", R"({"cmd":"sleep 7"})");
+  const size_t commits = world.commits_under_way();
+  ASSERT_EQ(commits, 2U);
+  world.answer_commit(1, false);  // the store may refuse before it is done with what came earlier
+  world.store_answers = true;
+  world.release_store();
+  const std::string now = world.get("/v2/apps/a").body;
+  EXPECT_TRUE(contains(now, R"("instances":3)")) << now;
+  EXPECT_FALSE(contains(now, "sleep 7")) << now;
+  EXPECT_EQ(world.running("/a"), 3U) << "the deployment of the first change goes on";
+  EXPECT_TRUE(world.state().deployments.empty());
+  EXPECT_EQ(world.events_of("deployment_failed"), 0U);
+  world.restart();
+  EXPECT_EQ(world.get("/v2/apps/a").body, now);
+}
+
+TEST(Deployments, a_refused_change_lets_the_deployment_that_it_was_to_override_go_on) {
+  World world;
+  world.subscribe();
+  world.post_app(app("/a", 2));
+  world.auto_run = false;
+  world.request("PUT", "/v2/apps/a", R"({"cmd":"sleep 7"})");
+  ASSERT_EQ(world.state().deployments.size(), 1U);
+  const std::string id = world.state().deployments.begin()->first;
+  for (const char* path : {"/v2/apps/a?force=true", "/v2/deployments/"}) {
+    world.store_works = false;
+    const bool undo = std::string(path).ends_with("/");
+    EXPECT_EQ(undo ? world.request("DELETE", path + id).status : world.request("DELETE", path).status, 503);
+    world.store_works = true;
+    ASSERT_TRUE(world.state().deployments.contains(id)) << path;
+  }
+  world.restart();
+  ASSERT_TRUE(world.state().deployments.contains(id));
+  world.auto_run = true;
+  world.subscribe();
+  for (const auto& task : world.tasks_of("/a")) world.update(task, "TASK_RUNNING");
+  EXPECT_TRUE(world.state().deployments.empty());
+  EXPECT_EQ(world.running("/a"), 2U);
+  for (const auto& task : world.tasks_of("/a")) {
+    EXPECT_EQ(world.tasks[task].info->command().value(), "sleep 7");
+  }
+}
+
+TEST(Deployments, of_a_removal_and_a_creation_upon_it_each_may_be_refused) {
+  for (const bool first : {false, true}) {
+    World world;
+    world.subscribe();
+    world.post_app(app("/a", 1));
+    world.store_answers = false;
+    world.request("DELETE", "/v2/apps/a?force=true");
+    world.request("POST", "/v2/apps?force=true", app("/a", 2));
+    ASSERT_EQ(world.commits_under_way(), 2U);
+    world.answer_commit(0, first);
+    world.answer_commit(0, false);
+    world.store_answers = true;
+    world.release_store();
+    EXPECT_EQ(world.get("/v2/apps/a").status, first ? 404 : 200);
+    EXPECT_EQ(world.running("/a"), first ? 0U : 1U);
+    EXPECT_TRUE(world.state().deployments.empty());
+  }
 }
 
 TEST(Deployments, a_commit_that_fails_loses_no_write_that_waited_for_it) {

@@ -46,7 +46,7 @@ void recover_apps(Turn& turn, const Records& records) {
     if (!version || run == state.apps.end() || !run->second.versions.contains(*version)) {
       return bad_record(turn, key, "its definition is missing");
     }
-    run->second.target = run->second.stored = run->second.versions[*version];
+    run->second.target = run->second.versions[*version];
     state.service_ports.take(*run->second.target);
   });
 }

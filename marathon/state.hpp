@@ -71,7 +71,6 @@ inline constexpr size_t kMaxEndedDeployments = 1000;
 /// An app or a pod, and all there is of it.
 struct AppRun {
   AppPtr target;                       // null: removed, instances are being stopped
-  AppPtr stored;                       // the last target known to be durable: what a failed commit goes back to
   size_t storing = 0;                  // changes of the target whose commit is under way
   std::map<Version, AppPtr> versions;  // `target` and what instances, history and deployments refer to
   std::map<InstanceId, Instance> instances;
@@ -103,6 +102,21 @@ struct Deployment {
   int64_t progress = 0;    // number of the step that was looked at last
   base::Time progress_at;
   std::string told;        // why it waits, as last told; empty: not yet since the last progress
+};
+
+/// A change whose commit is under way: what it goes back to when the store refuses it. Its deployment may be gone by then.
+struct Submitted {
+  std::string deployment;
+  Version version;
+  std::vector<AppChange> apps;
+  std::vector<GroupChange> groups;
+};
+
+/// A deployment that a change has forced out of the way, until the commit of that change has ended.
+struct Suspended {
+  Deployment deployment;
+  std::string by;      // deployment of that change
+  std::string reason;  // why it ends when the change is durable
 };
 
 /// What a change of the tree replaced; nothing: it was new.
@@ -141,6 +155,8 @@ struct State {
   std::map<std::string, Deployment> deployments;
   std::map<uint64_t, std::string> deployment_order;  // oldest first
   uint64_t next_deployment = 1;
+  std::map<uint64_t, Submitted> storing;             // by sequence of their deployments
+  std::map<std::string, Suspended> suspended;        // by id
   std::deque<EndedDeployment> ended_deployments;     // newest last, at most kMaxEndedDeployments
   std::unordered_map<TaskId, std::pair<PathId, InstanceId>> tasks;
   std::set<PathId> launchable;  // apps with scheduled instances

@@ -79,24 +79,29 @@ std::string label_of(const pb::Resource& resource) {
 
 }  // namespace
 
-void World::release_store() {
-  while (!commits_.empty()) {
-    Persist commit = std::move(commits_.front());
-    commits_.pop_front();
-    base::Status status;
-    if (store_works) {
-      for (const Write& write : commit.writes) {
-        if (write.value) {
-          store[write.key] = *write.value;
-        } else {
-          store.erase(write.key);
-        }
-      }
+void World::end_commit(size_t index, bool works) {
+  const Persist commit = std::move(commits_.at(index));
+  commits_.erase(commits_.begin() + static_cast<std::ptrdiff_t>(index));
+  base::Status status;
+  if (!works) status = base::Error{base::Code::NoSpace, "the disk is full"};
+  for (const Write& write : commit.writes) {
+    if (!works) break;
+    if (write.value) {
+      store[write.key] = *write.value;
     } else {
-      status = base::Error{base::Code::NoSpace, "the disk is full"};
+      store.erase(write.key);
     }
-    queue_.push_back(Persisted{commit.ticket, status});
   }
+  queue_.push_back(Persisted{commit.ticket, status});
+}
+
+void World::answer_commit(size_t index, bool works) {
+  end_commit(index, works);
+  drain();
+}
+
+void World::release_store() {
+  while (!commits_.empty()) end_commit(0, store_works);
   drain();
 }
 

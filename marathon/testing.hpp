@@ -86,6 +86,8 @@ class World {
   bool store_works = true;
   bool store_answers = true;   // false: commits stay under way until release_store()
   void release_store();
+  void answer_commit(size_t index, bool works);  // of those under way, oldest first
+  size_t commits_under_way() const { return commits_.size(); }
   int probe_status = 200;      // what health endpoints answer; 0: connection refused
   std::map<int, int> probe_status_by_port;
   bool auto_probe = true;      // false: probes are kept until answer_probe()
@@ -107,6 +109,7 @@ class World {
   void on(Event event);
   void perform(Effect& effect);
   void launch(const mesos::v1::TaskInfo& info, const std::shared_ptr<mesos::v1::ExecutorInfo>& executor);
+  void end_commit(size_t index, bool works);
   void convert(Agent& agent, const mesos::v1::Offer_Operation& operation);
   bool holds(const Agent& agent, const mesos::v1::TaskInfo& task) const;
   void on_call(const mesos::v1::scheduler::Call& call);

@@ -78,7 +78,7 @@ void roll_back(const Request& request, const std::string& id) {
   ChangeRequest change = inverse(request.turn, request.state().deployments.at(id));
   change.call = request.call;
   change.answer = [](const Deployment& deployment) { return deployment_result(deployment); };
-  cancel(request.turn, id, "it is being rolled back");
+  change.undone = id;
   if (const auto error = submit(request.turn, std::move(change))) request.refuse(*error);
 }
 
