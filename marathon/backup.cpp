@@ -61,17 +61,22 @@ base::Result<base::StoreBatch> parse_backup(std::string_view text) {
   return batch;
 }
 
-base::Status restore_backup(base::Loop& loop, base::Store& store, const std::string& path) {
+base::Result<base::StoreBatch> read_backup(base::Store& store, const std::string& path) {
   ASSIGN_OR_RETURN(const std::vector<base::StoreEntry> present, store.scan(""));
   if (!present.empty()) {
     return base::invalid("--restore wants an empty store, this one has " + std::to_string(present.size()) +
-                         " records: leave the flag out, or name another --data_dir or --store");
+                         " records: leave the flag out, or name another --data_dir, --store or --zk");
   }
   ASSIGN_OR_RETURN(const std::string text, base::read_file(path, kMaxBackup));
   auto batch = parse_backup(text);
   if (!batch) return batch.error().with_context("--restore=" + path);
+  return batch;
+}
+
+base::Status restore_backup(base::Loop& loop, base::Store& store, const std::string& path) {
+  ASSIGN_OR_RETURN(base::StoreBatch batch, read_backup(store, path));
   base::Status stored = base::invalid("the store did not answer");
-  store.commit(std::move(*batch), [&](base::Status status) {
+  store.commit(std::move(batch), [&](base::Status status) {
     stored = std::move(status);
     loop.stop();
   });

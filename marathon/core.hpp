@@ -46,6 +46,9 @@ void recover(Turn& turn, const Recovered& stored);
 /// An event of the master.
 void on_master_event(Turn& turn, const mesos::v1::scheduler::Event& event);
 
+/// The answer to GET /ping, of whoever runs, leading or not.
+base::http::Response answer_ping(const base::http::Request& request);
+
 /// Answers a request, now or when what it changes is durable.
 void on_request(Turn& turn, const Identity& identity, const HttpRequested& event);
 

@@ -16,16 +16,14 @@ namespace {
 
 constexpr const char* kApiVersion = "1.11.24";  // the release whose behaviour clients may expect
 
-constexpr const char* kNoZookeeper =
-    "--zk is not supported: this scheduler keeps its state in its own store. Leave the flag out, and choose a place "
-    "with --data_dir=DIR or --store=sqlite:/path/file.db";
-
 /// Flags of the original whose work is done otherwise, or is no choice any more: accepted, without effect.
 constexpr const char* kIgnored[] = {
     "executor", "task_reservation_timeout", "reconciliation_initial_delay", "scale_apps_initial_delay",
     "on_elected_prepare_timeout", "min_revive_offers_interval", "launch_tokens", "launch_token_refresh_interval",
     "offer_matching_timeout", "task_lost_expunge_initial_delay", "task_lost_expunge_interval",
-    "max_queued_root_group_updates", "graceful_shutdown_timeout", "store_cache", "metrics_name_prefix"};
+    "max_queued_root_group_updates", "graceful_shutdown_timeout", "store_cache", "metrics_name_prefix",
+    "zk_timeout", "zk_connection_timeout", "zk_compression", "zk_compression_threshold", "zk_max_node_size",
+    "leader_election_backend", "storage_compaction_interval", "storage_compaction_scan_batch_size"};
 
 std::string own_hostname() {
   char name[HOST_NAME_MAX + 1] = {};
@@ -52,6 +50,23 @@ base::Result<std::string> authorization(const Flags& flags) {
   return "Basic " + base::base64_encode(*flags.mesos_authentication_principal + ":" + secret);
 }
 
+/// As /v2/info has it. What is no choice here is told as the original's default.
+std::string zookeeper_config(const Flags& flags) {
+  std::string text;
+  base::json::Writer w(text);
+  w.begin_object();
+  w.field("zk", base::zk::parse_url(*flags.zk).value().redacted());
+  w.field("zk_compression", true);
+  w.field("zk_compression_threshold", 65'536);
+  w.field("zk_connection_timeout", 10'000);
+  w.field("zk_max_node_size", 1'024'000);
+  w.field("zk_max_versions", flags.zk_max_versions);
+  w.field("zk_session_timeout", flags.zk_session_timeout);
+  w.field("zk_timeout", 10'000);
+  w.end_object();
+  return text;
+}
+
 void add_cluster(base::FlagTable& t, Flags& f) {
   t.section("Cluster");
   t.add(&f.master, "master", "The masters: host:port, several separated by commas, or zk://host:port,.../path.", {.required = true});
@@ -59,7 +74,7 @@ void add_cluster(base::FlagTable& t, Flags& f) {
   t.add(&f.failover_timeout, "failover_timeout",
         "Seconds for which the cluster keeps the tasks when this scheduler is away.");
   t.add(&f.checkpoint, "checkpoint", "Tasks survive a restart of their agent.");
-  t.add(&f.ha, "ha", "Accepted for compatibility; one scheduler runs.");
+  t.add(&f.ha, "ha", "Accepted for compatibility; several schedulers run with --zk.");
   t.add(&f.mesos_role, "mesos_role", "The role in which resources are asked for.");
   t.add(&f.mesos_user, "mesos_user", "The user that tasks run as when the app names none (default: this process's).");
   t.add(&f.hostname, "hostname", "The name under which others reach this machine (default: its own).");
@@ -133,7 +148,18 @@ void add_storage(base::FlagTable& t, Flags& f) {
   t.add(&f.restore, "restore", "A file with the answer of GET /v2/backup, read into the store before the start; it must "
         "be empty.");
   t.add(&f.zk_max_versions, "zk_max_versions", "Versions kept of each app.");
-  t.add(&f.zk, "zk", "Not supported.");
+  t.add(&f.zk, "zk", "zk://user:password@host:port,.../path: several of these processes elect one that acts there, and keep "
+        "the state there instead of in data_dir; the others pass requests on to it.", {.secret = true});
+  t.add(&f.zk_session_timeout, "zk_session_timeout",
+        "Milliseconds without a sign of life after which another takes over.");
+  t.add(&f.leader_proxy_connection_timeout, "leader_proxy_connection_timeout",
+        "Milliseconds until a connection to the acting process is given up.");
+  t.add(&f.leader_proxy_read_timeout, "leader_proxy_read_timeout",
+        "Milliseconds for which the acting process may think about its answer.");
+  t.add(&f.leader_proxy_max_open_connections, "leader_proxy_max_open_connections",
+        "The most connections to the acting process.");
+  t.add(&f.leader_proxy_events, "leader_proxy_events",
+        "Pass event streams on as well; without it their clients are sent to the acting process.");
   t.section("Log");
   t.add(&f.logging_level, "logging_level", "debug, info, warn or error.");
 }
@@ -174,7 +200,11 @@ base::Result<Flags> Flags::parse(int argc, const char* const* argv,
   wants_help = table.help_requested();
   if (wants_help) return flags;
   if (!parsed) return parsed.error();
-  if (flags.zk) return base::unsupported(kNoZookeeper);
+  if (flags.zk) {
+    if (auto url = base::zk::parse_url(*flags.zk); !url) return std::move(url).error().with_context("--zk");
+    if (flags.store) return base::invalid("--store and --zk name two places for the state: leave one out");
+    if (flags.zk_session_timeout < 1000) return base::invalid("--zk_session_timeout must be at least 1000 milliseconds");
+  }
   if (auto masters = client::parse_masters(flags.master); !masters) return std::move(masters).error().with_context("--master");
   if (flags.local_port_min < 1 || flags.local_port_max > 65535 || flags.local_port_min > flags.local_port_max) {
     return base::invalid("--local_port_min and --local_port_max must be a range within 1 to 65535");
@@ -289,11 +319,13 @@ Identity Flags::identity(uint16_t port) const {
   w.field("webui_url", webui_url.value_or(fmt::format("http://{}:{}", hostname, port)));
   w.end_object();
   identity.marathon_config = std::move(config);
+  if (zk) identity.zookeeper_config = zookeeper_config(*this);
   identity.http_config = fmt::format(R"({{"http_port":{},"https_port":8443}})", port);
   return identity;
 }
 
 std::string Flags::store_location() const {
+  if (zk) return base::zk::parse_url(*zk).value().redacted();
   return store.value_or("sqlite:" + data_dir + "/marathon.db");
 }
 

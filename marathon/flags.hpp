@@ -16,7 +16,12 @@ namespace marathon {
 /// failover_timeout.
 struct Flags {
   std::string master;
-  std::optional<std::string> zk;
+  std::optional<std::string> zk;        // a URL that parses; absent: one process, its own store
+  uint64_t zk_session_timeout = 10'000;
+  uint64_t leader_proxy_connection_timeout = 5'000;
+  uint64_t leader_proxy_read_timeout = 10'000;
+  uint32_t leader_proxy_max_open_connections = 64;
+  bool leader_proxy_events = false;
   uint64_t failover_timeout = 604'800;  // seconds
   bool ha = true;
   bool checkpoint = true;

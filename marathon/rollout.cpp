@@ -1,6 +1,7 @@
 #include "marathon/rollout.hpp"
 
 #include <algorithm>
+#include <limits>
 
 #include "marathon/health.hpp"
 #include "marathon/instances.hpp"
@@ -157,6 +158,16 @@ void get_unstuck(Turn& turn, AppRun& run, const Instance& next, Action& action) 
   }
 }
 
+/// So many of what runs well may be stopped now: what has died since the limits were taken is not made worse by us.
+int64_t healthy_to_spare(const AppRun& run) {
+  if (is_resident(*run.target)) return std::numeric_limits<int64_t>::max();  // replaced where it is, within its limits
+  int64_t healthy = 0;
+  for (const auto& [id, instance] : run.instances) {
+    if (instance.goal == Goal::Running && is_considered_healthy(instance)) ++healthy;
+  }
+  return std::max<int64_t>(0, healthy - min_healthy(run.target->upgrade_strategy, run.target->instances));
+}
+
 bool replace(Turn& turn, AppRun& run, Action& action) {
   const int64_t wanted = run.target->instances;
   if (!action.started) start_replacing(turn, run, action);
@@ -180,8 +191,14 @@ bool replace(Turn& turn, AppRun& run, Action& action) {
   int64_t may_go = std::min<int64_t>(action.kill_now + ready - action.killed,
                                      static_cast<int64_t>(old.size()));
   if (ready >= wanted) may_go = static_cast<int64_t>(old.size());
+  int64_t spare = healthy_to_spare(run);
   std::vector<InstanceId> victims;
-  for (int64_t i = 0; i < may_go; ++i) victims.push_back(old[static_cast<size_t>(i)]->id);
+  for (int64_t i = 0; i < may_go; ++i) {
+    const Instance& next = *old[static_cast<size_t>(i)];
+    if (is_considered_healthy(next) && spare-- <= 0) break;
+    victims.push_back(next.id);
+  }
+  may_go = static_cast<int64_t>(victims.size());
   for (const InstanceId& id : victims) {
     ++action.killed;
     replace_task(turn, run, id);

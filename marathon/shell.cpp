@@ -4,9 +4,12 @@
 #include <unordered_map>
 
 #include "base/file.hpp"
+#include "base/ha/candidacy.hpp"
+#include "base/ha/leader_proxy.hpp"
 #include "base/http/server.hpp"
 #include "base/log.hpp"
 #include "base/strings.hpp"
+#include "base/zk/real.hpp"
 #include "kernel/client/scheduler.hpp"
 #include "marathon/authorization.hpp"
 #include "marathon/backup.hpp"
@@ -18,6 +21,7 @@ namespace marathon {
 namespace {
 
 constexpr base::Duration kDrain = base::seconds(5);
+constexpr int kLeadershipLost = 103;
 
 template <class... Functions>
 struct Overloaded : Functions... {
@@ -37,7 +41,7 @@ base::log::Level log_level(TraceLevel level) {
 }  // namespace
 
 struct Shell::Impl {
-  Impl(base::Loop& l, base::Store& s, const Flags& f)
+  Impl(base::Loop& l, base::Store* s, const Flags& f)
       : loop(l),
         store(s),
         flags(f),
@@ -63,10 +67,15 @@ struct Shell::Impl {
 
   /// Feeds one event to the core and performs its effects. Effects may cause events at once: these wait their turn.
   void dispatch(Event event) {
+    if (!acting) return;
     events.push_back(std::move(event));
     if (busy) return;
     busy = true;
     while (!events.empty()) {
+      if (!may_act()) {
+        stop_acting("ZooKeeper has not confirmed the session in time");
+        break;
+      }
       const Event next = std::move(events.front());
       events.pop_front();
       Effects out;
@@ -100,7 +109,7 @@ struct Shell::Impl {
     base::StoreBatch batch;
     for (Write& write : e.writes) batch.writes.push_back({std::move(write.key), std::move(write.value)});
     // The store may outlive this shell with commits under way.
-    store.commit(std::move(batch), [this, weak = std::weak_ptr(alive), ticket = e.ticket](base::Status status) {
+    store->commit(std::move(batch), [this, weak = std::weak_ptr(alive), ticket = e.ticket](base::Status status) {
       if (!weak.expired()) dispatch(Persisted{ticket, std::move(status)});
     });
   }
@@ -169,9 +178,18 @@ struct Shell::Impl {
                            std::string(request.headers.get_or("Access-Control-Request-Headers", "")));
       return responder.reply(std::move(response));
     }
-    if (request.path == "/v2/events" || request.path == "/v2/events/") {
-      return streams.handle(request, responder, common_headers());
-    }
+    if (!proxy) return serve(std::move(request), std::move(responder));
+    if (request.path == "/ping" && request.method == "GET") return responder.reply(answer_ping(request));
+    if (is_events(request) && !flags.leader_proxy_events && !leading()) return proxy->redirect(request, responder);
+    proxy->handle(std::move(request), std::move(responder));
+  }
+
+  static bool is_events(const base::http::Request& request) {
+    return request.path == "/v2/events" || request.path == "/v2/events/";
+  }
+
+  void serve(base::http::Request request, base::http::Responder responder) {
+    if (is_events(request)) return streams.handle(request, responder, common_headers());
     if (request.path == "/v2/backup" && request.method == "GET") return back_up(responder);
     if (flags.http_max_concurrent_requests && calls.size() >= *flags.http_max_concurrent_requests) {
       return responder.reply(render(refuse(503, "too many requests at once")));
@@ -183,7 +201,7 @@ struct Shell::Impl {
   }
 
   void back_up(const base::http::Responder& responder) {
-    auto text = take_backup(store);
+    auto text = take_backup(*store);
     if (!text) return responder.reply(render(refuse(503, text.error().message)));
     base::http::Response response;
     response.headers = common_headers();
@@ -199,42 +217,140 @@ struct Shell::Impl {
       if (!table) return table.error().with_context("--http_authorization=" + *flags.http_authorization);
       authorization = std::move(*table);
     }
-    auto records = store.scan("");
+    ASSIGN_OR_RETURN(port, server.listen(flags.http_address, flags.http_port));
+    core.set_identity(flags.identity(port));
+    leader = flags.identity(port).leader;
+    if (flags.zk) {
+      contend();
+    } else {
+      RETURN_IF_ERROR(begin());
+    }
+    return port;
+  }
+
+  /// From here on this process acts.
+  base::Status begin() {
+    auto records = store->scan("");
     if (!records) return records.error().with_context("reading the store");
     Recovered recovered;
     for (base::StoreEntry& entry : *records) recovered.records.emplace_back(std::move(entry.key), std::move(entry.value));
     ASSIGN_OR_RETURN(client::ProtocolOptions protocol, flags.protocol());
-    ASSIGN_OR_RETURN(const uint16_t port, server.listen(flags.http_address, flags.http_port));
-    core.set_identity(flags.identity(port));
-    leader = flags.identity(port).leader;
+    acting = true;
     dispatch(std::move(recovered));
+    if (draining) return {};
     client::Scheduler::Callbacks callbacks;
     callbacks.on_event = [this](std::shared_ptr<const mesos::v1::scheduler::Event> event) {
       dispatch(MasterEvent{std::move(event)});
     };
     callbacks.on_disconnected = [this](const std::string&, bool) { dispatch(MasterLost{}); };
+    callbacks.may_act = [this] { return acting && may_act(); };
     scheduler = std::make_unique<client::Scheduler>(
         loop, std::move(protocol), flags.framework(core.state().framework_id, port), std::move(callbacks));
     scheduler->start();
-    return port;
+    return {};
+  }
+
+  bool may_act() const { return !candidacy || candidacy->may_act(); }
+  bool leading() const { return acting && may_act(); }
+
+  void contend() {
+    const base::zk::Url url = base::zk::parse_url(*flags.zk).value();
+    base::ha::LeaderProxy::Options passing;
+    passing.self = leader;
+    passing.connect_timeout = base::milliseconds(static_cast<int64_t>(flags.leader_proxy_connection_timeout));
+    passing.head_timeout = base::milliseconds(static_cast<int64_t>(flags.leader_proxy_read_timeout));
+    passing.max_connections = flags.leader_proxy_max_open_connections;
+    base::ha::LeaderProxy::Callbacks requests;
+    requests.leading = [this] { return leading(); };
+    requests.elsewhere = [this] { return candidacy->leader_elsewhere(); };
+    requests.serve = [this](base::http::Request request, base::http::Responder responder) {
+      serve(std::move(request), std::move(responder));
+    };
+    requests.refuse = [](int status, const std::string& message) { return render(refuse(status, message)); };
+    proxy = std::make_unique<base::ha::LeaderProxy>(loop, std::move(passing), std::move(requests));
+
+    base::ha::Candidacy::Options options;
+    options.url = url;
+    options.address = "http://" + leader;
+    options.writer = leader + " " + base::Random::from_os().uuid();
+    options.session_timeout = base::milliseconds(static_cast<int64_t>(flags.zk_session_timeout));
+    base::ha::Candidacy::Callbacks callbacks;
+    callbacks.on_leading = [this](std::unique_ptr<base::Store> opened) { lead(std::move(opened)); };
+    callbacks.on_lost = [this](const std::string& why) { stop_acting(why); };
+    callbacks.on_leader = [this] { proxy->leader_changed(); };
+    callbacks.on_note = [](bool trouble, const std::string& text) {
+      if (trouble) return LOG_WARNING("election: {}", text);
+      LOG_INFO("election: {}", text);
+    };
+    candidacy = std::make_unique<base::ha::Candidacy>(base::zk::real_host(loop, url), std::move(options),
+                                                      std::move(callbacks));
+    LOG_INFO("contending at {}", url.redacted());
+    candidacy->start();
+  }
+
+  void lead(std::unique_ptr<base::Store> opened) {
+    own_store = std::move(opened);
+    store = own_store.get();
+    const auto go_on = [this](const base::Status& restored) {
+      if (!restored) return stop_acting(restored.error().message);
+      if (const auto begun = begin(); !begun) return stop_acting(begun.error().message);
+      proxy->leader_changed();
+    };
+    if (!flags.restore || !store->scan("").value_or({}).empty()) return go_on({});  // restored by an earlier leader
+    auto batch = read_backup(*store, *flags.restore);
+    if (!batch) return go_on(batch.error());
+    store->commit(std::move(*batch), [weak = std::weak_ptr(alive), go_on](base::Status status) {
+      if (!weak.expired()) go_on(status);
+    });
+  }
+
+  /// Nothing enters or leaves the core any more; then the process ends, so that nothing of this leadership is left over.
+  void stop_acting(const std::string& why) {
+    if (stopped) return;
+    stopped = true;
+    acting = false;
+    LOG_ERROR("the leadership is lost, and this process ends: {}", why);
+    // Later, because this may be called by what is taken down here. The session's end lets the next one begin.
+    loop.post([this, weak = std::weak_ptr(alive)] {
+      if (weak.expired()) return;
+      resign();
+      loop.stop(kLeadershipLost);
+    });
+  }
+
+  /// The next one need not wait for the session to end.
+  void resign() {
+    acting = false;
+    scheduler.reset();
+    own_store.reset();
+    candidacy.reset();
   }
 
   void drain(int exit_code) {
     if (draining) return;
     draining = true;
     scheduler.reset();
-    server.drain(kDrain, [this, exit_code] { loop.stop(exit_code); });
+    const auto end = [this, weak = std::weak_ptr(alive), exit_code] {
+      if (weak.expired()) return;
+      if (candidacy) resign();
+      loop.stop(exit_code);
+    };
+    server.drain(kDrain, end);
     // Event streams never end by themselves.
-    loop.after(base::milliseconds(500), [&l = loop, exit_code] { l.stop(exit_code); });
+    loop.after(base::milliseconds(500), end);
   }
 
   base::Loop& loop;
-  base::Store& store;
+  base::Store* store;  // null: not opened yet
+  std::unique_ptr<base::Store> own_store;
   const Flags& flags;
   Core core;
   std::deque<Event> events;
+  bool acting = false;  // the core has what is stored, and no other process acts
   bool busy = false;
   bool draining = false;
+  bool stopped = false;
+  uint16_t port = 0;
   std::shared_ptr<int> alive = std::make_shared<int>(0);
   std::unordered_map<TimerName, base::Loop::TimerId> timers;
   std::unordered_map<CallId, base::http::Responder> calls;
@@ -246,11 +362,15 @@ struct Shell::Impl {
   EventStreams streams;
   Prober prober;
   base::http::Server server;
+  std::unique_ptr<base::ha::LeaderProxy> proxy;  // with --zk
+  std::unique_ptr<base::ha::Candidacy> candidacy;
   std::unique_ptr<client::Scheduler> scheduler;
 };
 
 Shell::Shell(base::Loop& loop, base::Store& store, const Flags& flags)
-    : impl_(std::make_unique<Impl>(loop, store, flags)) {}
+    : impl_(std::make_unique<Impl>(loop, &store, flags)) {}
+
+Shell::Shell(base::Loop& loop, const Flags& flags) : impl_(std::make_unique<Impl>(loop, nullptr, flags)) {}
 
 Shell::~Shell() = default;
 

@@ -15,11 +15,15 @@ namespace marathon {
 class Shell {
  public:
   Shell(base::Loop& loop, base::Store& store, const Flags& flags);
+
+  /// One of several, with --zk: who leads and the store are found there.
+  Shell(base::Loop& loop, const Flags& flags);
   ~Shell();
   Shell(const Shell&) = delete;
   Shell& operator=(const Shell&) = delete;
 
-  /// Reads the store, opens the port, subscribes. The port it listens on.
+  /// Opens the port, reads the store and subscribes, with --zk when it leads. The port it listens on. When the leadership
+  /// is lost the loop stops with exit code 103: nothing of it is left over for another.
   base::Result<uint16_t> start();
 
   /// Stops accepting, lets running requests end, then stops the loop.

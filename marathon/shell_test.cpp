@@ -376,7 +376,10 @@ TEST(MarathonFlags, refuse_what_they_cannot_do) {
   };
   EXPECT_EQ(parse({"--master=h:5050"}), "ok");
   EXPECT_EQ(parse({"--master", "h:5050", "--http_port", "0", "--disable_http_compression"}), "ok");
-  EXPECT_NE(parse({"--master=h:5050", "--zk=zk://h:2181/m"}).find("--zk is not supported"), std::string::npos);
+  EXPECT_EQ(parse({"--master=h:5050", "--zk=zk://u:secret@h:2181/m"}), "ok");
+  EXPECT_NE(parse({"--master=h:5050", "--zk=zk://u:secret@h:2181"}).find("needs a path"), std::string::npos);
+  EXPECT_EQ(parse({"--master=h:5050", "--zk=http://u:secret@h"}).find("secret"), std::string::npos);
+  EXPECT_NE(parse({"--master=h:5050", "--zk=zk://h:2181/m", "--store=memory:"}).find("two places"), std::string::npos);
   EXPECT_EQ(parse({"--master=zk://h/mesos"}), "ok");
   EXPECT_NE(parse({"--master=zk://h"}).find("needs a path"), std::string::npos);
   EXPECT_NE(parse({"--master=h:5050", "--no_such_flag=1"}), "ok");

@@ -21,6 +21,9 @@ struct UpgradeLimits {
   bool operator==(const UpgradeLimits&) const = default;
 };
 
+/// So many of `target` instances shall run well at any moment.
+int64_t min_healthy(const UpgradeStrategy& strategy, int64_t target);
+
 /// ceil for the healthy minimum, floor for the capacity; when the two meet and nothing could move, one more is allowed.
 UpgradeLimits upgrade_limits(const UpgradeStrategy& strategy, const UpgradeInput& input);
 

@@ -42,9 +42,13 @@ struct Scheduler::Impl : std::enable_shared_from_this<Scheduler::Impl> {
   void perform(Effects effects) {
     for (Effect& effect : effects) {
       std::visit(Overloaded{
-                     [&](OpenStream& e) { open(std::move(e)); },
+                     [&](OpenStream& e) {
+                       if (may_act()) open(std::move(e));
+                     },
                      [&](CloseStream&) { close(); },
-                     [&](PostCall& e) { post(std::move(e)); },
+                     [&](PostCall& e) {
+                       if (may_act()) post(std::move(e));
+                     },
                      [&](SetTimer& e) { set_timer(e.at); },
                      [&](DeliverEvent& e) { callbacks.on_event(std::move(e.event)); },
                      [&](Disconnected& e) {
@@ -56,6 +60,8 @@ struct Scheduler::Impl : std::enable_shared_from_this<Scheduler::Impl> {
                  effect);
     }
   }
+
+  bool may_act() const { return !callbacks.may_act || callbacks.may_act(); }
 
   void close() {
     ++stream_number;

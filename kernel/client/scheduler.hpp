@@ -25,6 +25,10 @@ class Scheduler {
 
     /// The subscription ended. `final`: an ERROR event said so, nothing is tried any more.
     std::function<void(const std::string& reason, bool final)> on_disconnected = {};
+
+    /// Asked before anything is sent; false: it is not sent. For a scheduler that runs several times: one that stood still
+    /// must not subscribe over the one that leads since.
+    std::function<bool()> may_act = {};
   };
 
   /// `framework` with an id resubscribes as that framework.

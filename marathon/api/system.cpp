@@ -179,13 +179,7 @@ void handle_plugins(const Request& request) {
 
 void handle_ping(const Request& request) {
   if (!is_get(request)) return method_not_allowed(request, "GET");
-  const std::string_view accept = request.http.headers.get_or("Accept", "*/*");
-  const auto accepts = [&](std::string_view type) { return accept.find(type) != std::string_view::npos; };
-  if (accepts("*/*") || accepts("text/")) return request.reply(base::http::Response::text(200, "pong"));
-  if (accepts("application/json")) return request.reply_json(200, "\"pong\"");
-  base::http::Response response;
-  response.status = 204;
-  request.reply(std::move(response));
+  request.reply(answer_ping(request.http));
 }
 
 void handle_metrics(const Request& request) {
@@ -196,3 +190,13 @@ void handle_metrics(const Request& request) {
 }
 
 }  // namespace marathon::api
+
+base::http::Response marathon::answer_ping(const base::http::Request& request) {
+  const std::string_view accept = request.headers.get_or("Accept", "*/*");
+  const auto accepts = [&](std::string_view type) { return accept.find(type) != std::string_view::npos; };
+  if (accepts("*/*") || accepts("text/")) return base::http::Response::text(200, "pong");
+  if (accepts("application/json")) return base::http::Response::json(200, "\"pong\"");
+  base::http::Response response;
+  response.status = 204;
+  return response;
+}

@@ -46,9 +46,9 @@ std::string describe(const AppModels& models) {
   return text;
 }
 
-AppClient::AppClient(World& world, Context& context, SimMarathon& marathon, unsigned apps,
+AppClient::AppClient(World& world, Context& context, std::function<SimMarathon*()> find, unsigned apps,
                      double loss)
-    : world_(world), context_(context), marathon_(marathon), loss_(loss), lanes_(apps) {
+    : world_(world), context_(context), find_(std::move(find)), loss_(loss), lanes_(apps) {
   for (unsigned i = 0; i < apps; ++i) lanes_[i].app = "/a" + std::to_string(i);
 }
 
@@ -69,10 +69,11 @@ bool AppClient::finished() const {
 }
 
 void AppClient::check(const char* when) const {
-  if (!marathon_.up()) return;
+  const SimMarathon* marathon = find_();
+  if (!marathon) return;
   for (const Lane& lane : lanes_) {
     const AppModels may_be = models(now(lane));
-    const AppModel is = actual(marathon_.core().state(), lane.app);
+    const AppModel is = actual(marathon->core().state(), lane.app);
     if (std::none_of(may_be.begin(), may_be.end(),
                      [&](const AppModel& model) { return matches(model, is); }))
       world_.fail(fmt::format("{}: {} is {}, but must be {}", when, lane.app, describe(is),
@@ -82,11 +83,12 @@ void AppClient::check(const char* when) const {
 }
 
 void AppClient::check_store(const char* when) const {
-  if (!marathon_.up() || !marathon_.core().state().pending.empty()) return;
+  const SimMarathon* marathon = find_();
+  if (!marathon || !marathon->core().state().pending.empty()) return;
+  const auto stored = marathon->stored();
   for (const Lane& lane : lanes_) {
-    const auto& stored = marathon_.disk_contents();
     const auto found = stored.find(marathon::current_key(lane.app));
-    const marathon::AppRun* run = marathon::find_app(marathon_.core().state(), lane.app);
+    const marathon::AppRun* run = marathon::find_app(marathon->core().state(), lane.app);
     const std::string on_disk = found == stored.end() ? "none" : found->second;
     const std::string in_memory = run ? base::render_iso8601(run->target->version) : "none";
     if (on_disk != in_memory)
@@ -163,9 +165,10 @@ AppClient::Change AppClient::kill_tasks(const Lane& lane) {
   const std::string modes = fmt::format("?scale={}&wipe={}&force={}", scale, wipe,
                                         random.chance(0.5));
   change.target = "/v2/apps" + lane.app + "/tasks";
-  if (marathon_.up() && random.chance(0.6)) {
+  const SimMarathon* marathon = find_();
+  if (marathon && random.chance(0.6)) {
     // One task by its name.
-    const auto* run = marathon::find_app(marathon_.core().state(), lane.app);
+    const auto* run = marathon::find_app(marathon->core().state(), lane.app);
     if (run && !run->instances.empty()) {
       auto chosen = run->instances.begin();
       std::advance(chosen, static_cast<int64_t>(random.below(run->instances.size())));
@@ -282,7 +285,9 @@ void AppClient::send(Lane& lane, Change change) {
                  [this, &lane, number, response] { answered(lane, number, response); });
   };
   world_.after(random.jitter(base::milliseconds(20)),
-               [this, http = std::move(http), on_answer] { marathon_.request(http, on_answer); });
+               [this, http = std::move(http), on_answer] {
+                 if (SimMarathon* marathon = find_()) marathon->request(http, on_answer);
+               });
 }
 
 AppClient::Possibilities AppClient::now(const Lane& lane) {

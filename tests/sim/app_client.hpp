@@ -29,7 +29,8 @@ using AppModels = std::set<AppModel>;
 
 class AppClient {
  public:
-  AppClient(World& world, Context& context, SimMarathon& marathon, unsigned apps, double loss);
+  /// `find`: the scheduler that answers now; null: none.
+  AppClient(World& world, Context& context, std::function<SimMarathon*()> find, unsigned apps, double loss);
 
   void start();
 
@@ -90,7 +91,7 @@ class AppClient {
 
   World& world_;
   Context& context_;
-  SimMarathon& marathon_;
+  std::function<SimMarathon*()> find_;
   double loss_;
   std::vector<Lane> lanes_;
   int64_t next_tag_ = 1;

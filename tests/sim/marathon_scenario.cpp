@@ -1,4 +1,5 @@
-// Master, agents and Marathon, with a client that changes apps under every kind of fault.
+// Master, agents and Marathon, with a client that changes apps under every kind of fault; and the same with several
+// Marathons, of which one acts.
 
 #include <fmt/format.h>
 
@@ -6,9 +7,13 @@
 #include <boost/json.hpp>
 
 #include "base/json/value.hpp"
+#include "base/log.hpp"
+#include "marathon/health.hpp"
+#include "marathon/instances.hpp"
 #include "marathon/rollout.hpp"
 #include "tests/sim/app_client.hpp"
 #include "tests/sim/cluster.hpp"
+#include "tests/sim/ha_marathon.hpp"
 #include "tests/sim/scenarios.hpp"
 #include "tests/sim/sim_agent.hpp"
 
@@ -16,10 +21,61 @@ namespace sim {
 
 namespace {
 
+/// A rolling replacement stops what runs well only while enough others do. Whom a user names goes all the same.
+class HealthFloor {
+ public:
+  explicit HealthFloor(World& world) : world_(world) {}
+
+  /// By a rolling replacement, and of its own choice.
+  static bool replaces(const marathon::State& state, const marathon::AppRun& run) {
+    const auto found = state.deployments.find(run.deployment);
+    if (found == state.deployments.end() || found->second.current >= found->second.steps.size()) return false;
+    for (const auto& change : found->second.changes) {
+      if (!change.kill_list.empty()) return false;
+    }
+    const auto& step = found->second.steps[found->second.current];
+    return std::any_of(step.begin(), step.end(), [&](const marathon::Action& action) {
+      return action.app == run.target->id && action.kind == marathon::ActionKind::Restart;
+    });
+  }
+
+  void check(const marathon::State& state, const marathon::Event& event) {
+    const bool asked = std::holds_alternative<marathon::HttpRequested>(event);
+    std::map<std::string, std::set<std::string>> now;
+    for (const auto& [id, run] : state.apps) {
+      if (!run.target) continue;
+      auto& replaceable = now[id];
+      int64_t healthy = 0, stopped = 0;
+      for (const auto& [key, instance] : run.instances) {
+        if (instance.goal == marathon::Goal::Running && marathon::is_considered_healthy(instance)) {
+          ++healthy;
+          if (marathon::is_outdated(run, instance)) replaceable.insert(key);
+        } else if (instance.goal == marathon::Goal::Decommissioned && before_[id].count(key) > 0 &&
+                   instance.condition == marathon::Condition::Running && instance.healthy.value_or(true) &&
+                   instance.kill_requested) {
+          ++stopped;
+        }
+      }
+      const auto least = static_cast<int64_t>(
+          std::ceil(static_cast<double>(run.target->instances) *
+                        run.target->upgrade_strategy.minimum_health_capacity - 1e-9));
+      if (stopped > 0 && !asked && replaces(state, run) && healthy < least)
+        world_.fail(fmt::format("{} of {} are stopped, which leaves {} healthy; at least {} shall be", stopped, id,
+                                healthy, least));
+    }
+    before_ = std::move(now);
+  }
+
+ private:
+  World& world_;
+  std::map<std::string, std::set<std::string>> before_;  // per app: what runs well and is of an older version
+};
+
 /// One run: the cast, and what is asked of it.
 class Run {
  public:
-  Run(uint64_t seed, bool print)
+  /// `schedulers` 0: one, with a disk of its own.
+  Run(uint64_t seed, bool print, unsigned schedulers)
       : random_(seed ^ 0x6d61726174686f6e),
         plan_(FaultPlan::draw(random_)),
         loss_(random_.chance(0.5) ? 0.1 * random_.unit() : 0),
@@ -28,13 +84,28 @@ class Run {
         context_{world_, network_},
         master_(context_, "master", master_policy(random_)),
         placement_(world_),
-        marathon_(context_, "marathon", master_, {}),
-        client_(world_, context_, marathon_, static_cast<unsigned>(1 + random_.below(4)), loss_) {
-    if (random_.chance(0.3)) marathon_.crash_factor = 8;
+        floor_(world_),
+        client_(world_, context_, [this] { return acting(); }, static_cast<unsigned>(1 + random_.below(4)), loss_) {
+    if (schedulers == 0) {
+      marathons_.push_back(std::make_unique<SimMarathon>(context_, "marathon", master_, marathon::Policy()));
+    } else {
+      base::log::set_level(base::log::Level::Error);
+      zookeeper_.emplace(context_);
+    }
+    for (unsigned i = 0; i < schedulers; ++i) {
+      marathons_.push_back(std::make_unique<HaMarathon>(context_, fmt::format("marathon{}", i), master_,
+                                                        marathon::Policy(), *zookeeper_));
+    }
+    const double crash_factor = random_.chance(0.3) ? 8 : 1;
     if (random_.chance(0.4)) plan_.crashes.restart_max = base::seconds(5 + random_.below(40));
-    marathon_.probes_fail = random_.chance(0.5) ? 0.1 : 0;
+    probes_fail_ = random_.chance(0.5) ? 0.1 : 0;
     const auto agents = static_cast<unsigned>(1 + random_.below(4));
-    faulty_ = {&master_, &marathon_};
+    faulty_ = {&master_};
+    for (auto& marathon : marathons_) {
+      marathon->crash_factor = crash_factor;
+      marathon->probes_fail = probes_fail_;
+      faulty_.push_back(marathon.get());
+    }
     for (unsigned i = 0; i < agents; ++i) {
       agents_.push_back(std::make_unique<SimAgent>(
           context_, fmt::format("agent{}", i), i, master_, placement_,
@@ -53,36 +124,89 @@ class Run {
 
   Outcome run() {
     master_.after_event = [this] { check_conservation(world_, master_); };
-    marathon_.after_boot = [this] { client_.check("after a start"); };
+    for (auto& marathon : marathons_) {
+      SimMarathon* self = marathon.get();
+      self->after_boot = [this] { client_.check("after a start"); };
+      self->after_event = [this, self](const marathon::Event& event) { floor_.check(self->core().state(), event); };
+      self->before_event = [this, self] {
+        for (auto& other : marathons_) {
+          if (other.get() != self && other->serves()) world_.fail(self->name + " acts while " + other->name + " may act");
+        }
+      };
+    }
     placement_.on_start = [this](const std::string& task) { check_count(task); };
     FaultInjector faults(context_, plan_, faulty_);
     for (Process* process : faulty_)
       world_.after(world_.random().jitter(base::milliseconds(500)), [process] { process->boot(); });
     client_.start();
     faults.start();
-    if (random_.chance(0.3)) fill_disk();
+    if (zookeeper_) {
+      lose_leader();
+    } else if (random_.chance(0.3)) {
+      fill_disk();
+    }
     world_.run_for(plan_.duration + base::seconds(1));
+    if (zookeeper_) zookeeper_->mend_all();
     client_.finish();
     settle();
     if (world_.failures().empty()) check_restart();
     uint64_t crashes = 0;
     for (Process* process : faulty_) crashes += process->crashes();
+    if (zookeeper_) {  // nobody says goodbye when the room is switched off
+      for (auto& marathon : marathons_) zookeeper_->fake().crash(marathon->name);
+    }
     return {world_.failures(), world_.hash(), world_.events(),
             fmt::format("{} agents, {} changes acknowledged, {} uncertain, {} crashes, loss={:.3f} "
                         "probes-fail={}; {}",
                         agents_.size(), client_.acknowledged(), client_.uncertain(), crashes, loss_,
-                        marathon_.probes_fail, plan_.describe())};
+                        probes_fail_, plan_.describe())};
   }
 
  private:
+  /// The one that answers; null: none does now.
+  SimMarathon* acting() {
+    for (auto& marathon : marathons_) {
+      if (marathon->serves()) return marathon.get();
+    }
+    return nullptr;
+  }
+
+  /// What happens between schedulers and ZooKeeper, rather to the one that acts.
+  void lose_leader() {
+    world_.after(world_.random().jitter(base::seconds(40)), [this] {
+      if (!context_.faults_on) return;
+      base::Random& random = world_.random();
+      SimMarathon* one = marathons_[random.below(marathons_.size())].get();
+      if (SimMarathon* leader = acting(); leader && random.chance(0.7)) one = leader;
+      switch (random.below(6)) {
+        case 0: zookeeper_->freeze(*one, random.jitter(base::seconds(30))); break;
+        case 1:
+        case 2: zookeeper_->cut(one->name, random.jitter(base::seconds(25))); break;
+        case 3: zookeeper_->fake().drop(one->name); break;
+        case 4: one->crash(); break;
+        case 5: abdicate(*one); break;
+      }
+      lose_leader();
+    });
+  }
+
+  void abdicate(SimMarathon& marathon) {
+    base::http::Request request;
+    request.method = "DELETE";
+    request.target = request.path = "/v2/leader";
+    marathon.request(std::move(request), [this, &marathon](const base::http::Response& response) {
+      if (response.status != 200) world_.fail(fmt::format("{} abdicates with {}", marathon.name, response.status));
+    });
+  }
+
   /// Now and then marathon's disk is full for a while.
   void fill_disk() {
     world_.after(world_.random().jitter(base::seconds(40)), [this] {
       if (!context_.faults_on) return;
       world_.trace("faults", "marathon's disk is full");
-      marathon_.disk().set_faults({.refuse = 1});
+      marathons_.front()->disk().set_faults({.refuse = 1});
       world_.after(world_.random().jitter(base::seconds(10)), [this] {
-        marathon_.disk().set_faults({});
+        marathons_.front()->disk().set_faults({});
         fill_disk();
       });
     });
@@ -104,7 +228,7 @@ class Run {
   /// A restart in quiet changes nothing and disturbs no task.
   void check_restart() {
     const auto before = placement_.running();
-    marathon_.crash();
+    if (SimMarathon* marathon = acting()) marathon->crash();
     world_.run_for(base::minutes(2));
     client_.check("after the last start");
     if (placement_.running() != before) world_.fail("a restart in quiet disturbed tasks");
@@ -123,14 +247,20 @@ class Run {
     return count;
   }
 
+  bool was_told_lost(const std::string& task) const {
+    return std::any_of(marathons_.begin(), marathons_.end(),
+                       [&](const auto& marathon) { return marathon->told_lost().count(task) > 0; });
+  }
+
   /// Containers that somebody may still want: neither being killed nor reported as lost.
   void check_count(const std::string& started) {
-    if (!marathon_.up()) return;
+    const SimMarathon* marathon = acting();
+    if (!marathon) return;
     const std::string app = app_of(started);
-    const auto& state = marathon_.core().state();
+    const auto& state = marathon->core().state();
     size_t count = 0;
     for (const auto& [task, agent] : placement_.running()) {
-      if (app_of(task) != app || marathon_.told_lost().count(task) > 0) continue;
+      if (app_of(task) != app || was_told_lost(task)) continue;
       const auto known = state.tasks.find(task);
       if (known != state.tasks.end()) {
         const auto& instance = state.apps.at(known->second.first).instances.at(known->second.second);
@@ -146,8 +276,9 @@ class Run {
   /// The first thing in which the world differs from the definitions; empty: none.
   std::string difference() {
     if (!client_.finished()) return "the client has no answer";
-    if (!marathon_.up() || !master_.up()) return "a daemon is down";
-    const auto& state = marathon_.core().state();
+    const SimMarathon* marathon = acting();
+    if (!marathon || !master_.up()) return "a daemon is down";
+    const auto& state = marathon->core().state();
     if (!state.deployments.empty()) {
       const auto& [id, deployment] = *state.deployments.begin();
       std::string text = "deployment " + id + " goes on, of";
@@ -176,7 +307,7 @@ class Run {
   }
 
   std::string difference_of_tasks() {
-    const auto answer = marathon_.get("/v2/tasks");
+    const auto answer = acting()->get("/v2/tasks");
     const auto body = base::json::parse(answer.body);
     if (answer.status != 200 || !body) return fmt::format("/v2/tasks answers {}", answer.status);
     size_t listed = 0;
@@ -213,8 +344,11 @@ class Run {
   Context context_;
   SimMaster master_;
   PlacementChecker placement_;
-  SimMarathon marathon_;
+  std::optional<SimZooKeeper> zookeeper_;  // with several schedulers
+  std::vector<std::unique_ptr<SimMarathon>> marathons_;
+  HealthFloor floor_;
   AppClient client_;
+  double probes_fail_ = 0;
   std::vector<std::unique_ptr<SimAgent>> agents_;
   std::vector<Process*> faulty_;
 };
@@ -222,7 +356,11 @@ class Run {
 }  // namespace
 
 Outcome run_marathon(uint64_t seed, bool print) {
-  return Run(seed, print).run();
+  return Run(seed, print, 0).run();
+}
+
+Outcome run_marathon_ha(uint64_t seed, bool print) {
+  return Run(seed, print, 2 + seed % 2).run();
 }
 
 }  // namespace sim

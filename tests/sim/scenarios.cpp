@@ -7,6 +7,7 @@ const std::vector<Scenario>& scenarios() {
       {"kernel", "master, agents and schedulers; every kind of fault", run_kernel, 1},
       {"ha", "three masters, ZooKeeper, and every way to lose a leader", run_ha, 1},
       {"marathon", "marathon beside them, and a client that changes apps", run_marathon, 1},
+      {"marathon-ha", "several of it, ZooKeeper, and every way to lose the one that acts", run_marathon_ha, 1},
       {"l4lb", "3 to 30 load balancers: loss, partition, death; tasks come and go", run_l4lb, 1},
       {"l4lb-100", "100 of them", run_l4lb_100, 0},
       {"l4lb-1000", "1,000 of them: by hand", run_l4lb_1000, 0},

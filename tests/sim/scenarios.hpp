@@ -30,6 +30,7 @@ Outcome run_kernel(uint64_t seed, bool print);
 Outcome run_ha(uint64_t seed, bool print);
 Outcome run_kernel_scale(uint64_t seed, bool print);
 Outcome run_marathon(uint64_t seed, bool print);
+Outcome run_marathon_ha(uint64_t seed, bool print);
 Outcome run_l4lb(uint64_t seed, bool print);
 Outcome run_l4lb_100(uint64_t seed, bool print);
 Outcome run_l4lb_1000(uint64_t seed, bool print);

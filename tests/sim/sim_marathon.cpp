@@ -36,12 +36,20 @@ SimMarathon::SimMarathon(Context& context, std::string process_name, SimMaster& 
     : Process(context, std::move(process_name)), master_(master), policy_(std::move(policy)) {}
 
 void SimMarathon::on_boot() {
+  make_core();
+  begin();
+}
+
+void SimMarathon::make_core() {
   dead_ = false;
+  core_ = std::make_unique<marathon::Core>(policy_, marathon::Identity{name + ":8080", "1.11.24", "{}"},
+                                           base::Random(context_.world.random().next()));
+}
+
+void SimMarathon::begin() {
   auto& random = context_.world.random();
-  core_ = std::make_unique<marathon::Core>(
-      policy_, marathon::Identity{name + ":8080", "1.11.24", "{}"}, base::Random(random.next()));
   marathon::Recovered recovered;
-  for (const auto& [key, value] : disk_.durable()) recovered.records.emplace_back(key, value);
+  for (const auto& [key, value] : stored()) recovered.records.emplace_back(key, value);
   dispatch(std::move(recovered));
   if (dead_) return;
   if (after_boot) after_boot();
@@ -74,10 +82,16 @@ void SimMarathon::dispatch(marathon::Event event) {
   if (busy_ || dead_ || !core_) return;
   busy_ = true;
   while (!events_.empty() && !dead_) {
+    if (!may_act()) {
+      end("the lease has ended");
+      break;
+    }
+    if (before_event) before_event();
     const marathon::Event next = std::move(events_.front());
     events_.pop_front();
     marathon::Effects out;
     core_->on(next, context_.world.now(), out);
+    if (after_event) after_event(next);
     for (marathon::Effect& effect : out.list) {
       if (dead_) break;
       if (crash_point()) {
@@ -99,12 +113,7 @@ void SimMarathon::perform(marathon::Effect& effect) {
     calls_.erase(found);
     answered(reply->response);
   } else if (auto* persist = std::get_if<marathon::Persist>(&effect)) {
-    Disk::Writes writes;
-    for (auto& write : persist->writes)
-      writes.emplace_back(std::move(write.key), std::move(write.value));
-    disk_.commit(std::move(writes), [this, ticket = persist->ticket](base::Status status) {
-      dispatch(marathon::Persisted{ticket, std::move(status)});
-    });
+    this->persist(*persist);
   } else if (auto* send = std::get_if<marathon::SendCall>(&effect)) {
     if (!protocol_) return;
     client::Effects out;
@@ -121,14 +130,28 @@ void SimMarathon::perform(marathon::Effect& effect) {
   } else if (auto* exit = std::get_if<marathon::Exit>(&effect)) {
     world.trace(name, "exits: " + exit->reason);
     // Nothing in these runs justifies an end for one of these reasons.
-    if (exit->code != 106) world.fail(name + " gives up: " + exit->reason);
-    dead_ = true;
-    world.after(base::Duration::zero(), [this, now_epoch = epoch] {
-      if (epoch == now_epoch) crash();
-    });
+    if (exit->code != 106 && exit->code != 103) world.fail(name + " gives up: " + exit->reason);
+    end(exit->reason);
   } else if (auto* trace = std::get_if<marathon::Trace>(&effect)) {
     world.trace(name, trace->text);
   }
+}
+
+void SimMarathon::persist(marathon::Persist& effect) {
+  Disk::Writes writes;
+  for (auto& write : effect.writes) writes.emplace_back(std::move(write.key), std::move(write.value));
+  disk_.commit(std::move(writes), [this, ticket = effect.ticket](base::Status status) {
+    dispatch(marathon::Persisted{ticket, std::move(status)});
+  });
+}
+
+void SimMarathon::end(const std::string& why) {
+  if (dead_) return;
+  context_.world.note(name, "ends: " + why);
+  dead_ = true;
+  context_.world.after(base::Duration::zero(), [this, now_epoch = epoch] {
+    if (epoch == now_epoch) crash();
+  });
 }
 
 void SimMarathon::set_timer(const marathon::SetTimer& timer) {
@@ -159,7 +182,7 @@ void SimMarathon::probe(const marathon::Probe& probe) {
 
 void SimMarathon::request(base::http::Request request,
                           std::function<void(const base::http::Response&)> answered) {
-  if (!up()) return;
+  if (!serves()) return;
   const marathon::CallId call = next_++;
   calls_[call] = std::move(answered);
   dispatch(marathon::HttpRequested{call, std::move(request)});
@@ -179,11 +202,11 @@ void SimMarathon::perform_client(client::Effects effects) {
   for (client::Effect& effect : effects) {
     if (dead_ || !protocol_) return;
     if (auto* opening = std::get_if<client::OpenStream>(&effect)) {
-      open(*opening);
+      if (may_act()) open(*opening);
     } else if (std::holds_alternative<client::CloseStream>(effect)) {
       close();
     } else if (auto* call = std::get_if<client::PostCall>(&effect)) {
-      post(*call);
+      if (may_act()) post(*call);
     } else if (auto* timer = std::get_if<client::SetTimer>(&effect)) {
       const uint64_t generation = client_timer_ = next_++;
       const base::Duration delay =

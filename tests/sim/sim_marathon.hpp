@@ -25,7 +25,11 @@ class SimMarathon : public Process {
   bool up() const { return core_ != nullptr && !dead_; }
   const marathon::Core& core() const { return *core_; }
 
-  const std::map<std::string, std::string>& disk_contents() const { return disk_.durable(); }
+  /// Answers requests: it is up, and of several the one that leads.
+  virtual bool serves() const { return up(); }
+
+  /// What a process that starts now would read.
+  virtual std::map<std::string, std::string> stored() const { return disk_.durable(); }
 
   /// One request; `answered` runs at most once, and never when the process dies before.
   void request(base::http::Request request,
@@ -40,14 +44,34 @@ class SimMarathon : public Process {
   /// Called when the stored records have been read.
   std::function<void()> after_boot;
 
+  /// Around each event, for checkers.
+  std::function<void()> before_event;
+  std::function<void(const marathon::Event& event)> after_event;
+
   double probes_fail = 0;  // of the health probes, while faults are on
 
  protected:
   void on_boot() override;
   void on_crash() override;
 
- private:
+  /// The core, knowing nothing yet.
+  void make_core();
+
+  /// From here on it acts, on what is stored.
+  void begin();
+
   void dispatch(marathon::Event event);
+
+  /// Asked before each event and before anything is sent to the master.
+  virtual bool may_act() const { return true; }
+  virtual void persist(marathon::Persist& effect);
+
+  /// Nothing more is done; the process ends when the call stack has left it, and its supervisor boots it again.
+  void end(const std::string& why);
+
+  bool dead_ = false;
+
+ private:
   void perform(marathon::Effect& effect);
   void set_timer(const marathon::SetTimer& timer);
   void probe(const marathon::Probe& probe);
@@ -65,7 +89,7 @@ class SimMarathon : public Process {
   std::unique_ptr<marathon::Core> core_;
   std::unique_ptr<client::Protocol> protocol_;
   std::deque<marathon::Event> events_;
-  bool busy_ = false, dead_ = false;
+  bool busy_ = false;
   std::map<marathon::TimerName, uint64_t> timers_;  // to the generation that is valid
   std::map<marathon::CallId, std::function<void(const base::http::Response&)>> calls_;
   uint64_t next_ = 1, client_timer_ = 0;

@@ -66,15 +66,11 @@ class Place:
         self.holder.wait()
 
 
-class Master:
-    """A master and its supervisor: started again a moment after it ends."""
+class Supervised:
+    """A daemon in a place of its own and its supervisor: started again a moment after it ends."""
 
-    def __init__(self, number, root, zk):
-        self.place = Place(f"m{number}", NET + str(10 + number))
-        self.address = self.place.address
-        self.log_path = root / f"master{number}.log"
-        self.arguments = [str(BIN / "dcos-master"), f"--ip={self.address}", f"--hostname={self.address}", f"--zk={zk}",
-                          f"--zk_session_timeout={SESSION}", "--quorum=2"]
+    def __init__(self, place, log_path, arguments):
+        self.place, self.address, self.log_path, self.arguments = place, place.address, log_path, arguments
         self.process, self.exits, self.wanted = None, [], True
         self.supervisor = threading.Thread(target=self._supervise, daemon=True)
         self.supervisor.start()
@@ -87,6 +83,21 @@ class Master:
             self.exits.append(code)
             time.sleep(0.3)
 
+    def close(self):
+        self.wanted = False
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+        self.supervisor.join(5)
+        self.place.close()
+
+
+class Master(Supervised):
+    def __init__(self, number, root, zk):
+        place = Place(f"m{number}", NET + str(10 + number))
+        super().__init__(place, root / f"master{number}.log",
+                         [str(BIN / "dcos-master"), f"--ip={place.address}", f"--hostname={place.address}", f"--zk={zk}",
+                          f"--zk_session_timeout={SESSION}", "--quorum=2"])
+
     def get(self, path, timeout=3):
         return call(5050, "GET", path, host=self.address, timeout=timeout)
 
@@ -96,13 +107,6 @@ class Master:
             return self.get("/metrics/snapshot", timeout=0.5).json().get("master/elected") == 1
         except (OSError, http.client.HTTPException, ValueError):
             return False
-
-    def close(self):
-        self.wanted = False
-        if self.process and self.process.poll() is None:
-            self.process.kill()
-        self.supervisor.join(5)
-        self.place.close()
 
 
 class Cluster:
@@ -330,40 +334,44 @@ def ask_to_stop(story, leader):
     return after
 
 
+def tell(suite, story, steps):
+    """One step after the other, each from the leader that the one before has left."""
+    leader = story.begin()
+
+    def step(action):
+        def test():
+            nonlocal leader
+            if leader is None:
+                raise results.Skip("an earlier step failed")
+            at, leader = leader, None
+            leader = action(story, at) or at
+        test.__name__, test.__doc__ = action.__name__, action.__doc__ or action.__name__.replace("_", " ")
+        return test
+
+    results.run(suite, [step(action) for action in steps])
+
+
 def inside():
     with Cluster() as cluster:
-        story = Story(cluster)
-        leader = story.begin()
-
-        def step(action):
-            def test():
-                nonlocal leader
-                if leader is None:
-                    raise results.Skip("an earlier step failed")
-                at, leader = leader, None
-                leader = action(story, at) or at
-            test.__name__, test.__doc__ = action.__name__, action.__doc__ or action.__name__.replace("_", " ")
-            return test
-
         steps = [followers_redirect, client_library, kill, stand_still, cut_from_zookeeper, cut_from_agents, lose_a_zookeeper_server, ask_to_stop]
-        results.run("system/ha", [step(action) for action in steps])
+        tell("system/ha", Story(cluster), steps)
 
 
-def main():
+def main(suite, script, inside_of):
     if os.geteuid() != 0 or not zookeeper.available():
-        results.report("skip", "system/ha", "needs root" if os.geteuid() != 0 else "needs the package zookeeper")
+        results.report("skip", suite, "needs root" if os.geteuid() != 0 else "needs the package zookeeper")
         return 0
     if os.environ.get("HA_INSIDE") != "1":
         # Everything below lives in a network namespace of its own.
-        return subprocess.run(["unshare", "-n", sys.executable, __file__, *sys.argv[1:]],
+        return subprocess.run(["unshare", "-n", sys.executable, script, *sys.argv[1:]],
                               env={**os.environ, "HA_INSIDE": "1"}).returncode
     try:
-        inside()
+        inside_of()
     except AssertionError as error:
-        results.report("fail", "system/ha", str(error))
+        results.report("fail", suite, str(error))
         raise
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main("system/ha", __file__, inside))
