@@ -13,7 +13,7 @@ namespace {
 
 /// Flags of the original whose work is done otherwise, or is no choice any more: accepted, without effect.
 constexpr const char* kIgnored[] = {"schedule_horizon", "revive_offers_for_new_jobs", "min_revive_offers_interval",
-                                    "zk_path", "zk_timeout", "zk_auth", "leader_max_idle_time", "mesos_heartbeat_interval"};
+                                    "leader_max_idle_time", "mesos_heartbeat_interval"};
 
 struct Refused {
   std::optional<std::string> Flags::*flag;
@@ -21,7 +21,6 @@ struct Refused {
   const char* instead;
 };
 constexpr Refused kRefused[] = {
-    {&Flags::zk_hosts, "zk_hosts", "this scheduler keeps its state in its own store; choose a place with --data_dir=DIR"},
     {&Flags::ssl_keystore_path, "ssl_keystore_path", "put the gateway in front of it for TLS"},
     {&Flags::mail_server, "mail_server", "use --http_notification_url, --slack_url or --mattermost_url"},
     {&Flags::raven_dsn, "raven_dsn", "use --http_notification_url"},
@@ -85,10 +84,28 @@ void add_rest(base::FlagTable& t, Flags& f) {
   t.section("Storage and logging");
   t.add(&f.data_dir, "data_dir", "The directory of the store.");
   t.add(&f.store, "store", "Where the state is kept: sqlite:/path/file.db, or memory: for tests.");
+  t.add(&f.zk_hosts, "zk_hosts", "host:port,... of ZooKeeper: several of these processes elect one that acts there, and keep the "
+        "state there instead of in data_dir; the others pass requests on to it. A zk:// URL without a path is taken too.");
+  t.add(&f.zk_path, "zk_path", "The node below which they do.");
+  t.add(&f.zk_auth, "zk_auth", "user:password for ZooKeeper.", {.secret = true});
+  t.add(&f.zk_timeout, "zk_timeout", "Milliseconds without a sign of life after which another takes over.");
   t.add(&f.logging_level, "logging_level", "debug, info, warn or error.");
   t.section("Not supported: refused with what to do instead");
   for (const Refused& refused : kRefused) t.add(&(f.*refused.flag), refused.name, "Refused.");
   t.add(&f.https_port, "https_port", "Refused.");
+}
+
+/// Where several of these processes meet; nothing: there is one.
+base::Result<std::optional<base::zk::Url>> zookeeper(const Flags& flags) {
+  if (!flags.zk_hosts) return std::optional<base::zk::Url>();
+  if (flags.store) return base::invalid("--store and --zk_hosts name two places for the state: leave one out");
+  if (flags.zk_timeout < 1000) return base::invalid("--zk_timeout must be at least 1000 milliseconds");
+  std::string_view hosts = *flags.zk_hosts;
+  if (base::zk::is_url(hosts)) hosts.remove_prefix(5);
+  const std::string login = flags.zk_auth ? *flags.zk_auth + "@" : std::string();
+  auto url = base::zk::parse_url(fmt::format("zk://{}{}{}", login, hosts, flags.zk_path));
+  if (!url) return std::move(url).error().with_context("--zk_hosts, --zk_path, --zk_auth");
+  return std::optional<base::zk::Url>(std::move(*url));
 }
 
 base::Status check(const Flags& flags) {
@@ -150,6 +167,7 @@ base::Result<Flags> Flags::parse(int argc, const char* const* argv, const base::
   if (wants_help) return flags;
   if (!parsed) return parsed.error();
   RETURN_IF_ERROR(check(flags));
+  ASSIGN_OR_RETURN(flags.zk, zookeeper(flags));
   if (flags.hostname.empty()) flags.hostname = own_hostname();
   return flags;
 }
@@ -209,6 +227,9 @@ mesos::v1::FrameworkInfo Flags::framework(const std::string& id, uint16_t port) 
   return info;
 }
 
-std::string Flags::store_location() const { return store.value_or("sqlite:" + data_dir + "/chronos.db"); }
+std::string Flags::store_location() const {
+  if (zk) return zk->redacted();
+  return store.value_or("sqlite:" + data_dir + "/chronos.db");
+}
 
 }  // namespace chronos

@@ -5,6 +5,7 @@
 
 #include "base/flags.hpp"
 #include "base/result.hpp"
+#include "base/zk/url.hpp"
 #include "chronos/notifier.hpp"
 #include "chronos/policy.hpp"
 #include "kernel/client/protocol.hpp"
@@ -15,7 +16,10 @@ namespace chronos {
 /// failover_timeout and reconciliation_interval, which are seconds.
 struct Flags {
   std::string master;
-  std::optional<std::string> zk_hosts;
+  std::optional<std::string> zk_hosts, zk_auth;
+  std::string zk_path = "/chronos/state";
+  uint64_t zk_timeout = 10'000;
+  std::optional<base::zk::Url> zk;  // made of these; absent: one process, its own store
   uint64_t failover_timeout = 604'800;
   bool mesos_checkpoint = true;
   std::string mesos_role = "*";

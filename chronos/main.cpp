@@ -1,10 +1,13 @@
 // chronos: runs jobs when their time has come. Read README.md for the picture, core.cpp for the rules.
 
+#include <unistd.h>
+
 #include <csignal>
 #include <cstdio>
 
 #include "base/environment.hpp"
 #include "base/log.hpp"
+#include "base/store/store.hpp"
 #include "chronos/flags.hpp"
 #include "chronos/shell.hpp"
 
@@ -35,12 +38,18 @@ int main(int argc, char** argv) {
   base::log::set_level(level_of(flags->logging_level));
 
   base::Loop loop;
-  auto store = base::open_store(loop, flags->store_location());
-  if (!store) {
-    std::fprintf(stderr, "dcos-chronos: %s\n", store.error().message.c_str());
-    return kCannotStore;
+  std::unique_ptr<base::Store> store;
+  if (!flags->zk) {
+    auto opened = base::open_store(loop, flags->store_location());
+    if (!opened) {
+      std::fprintf(stderr, "dcos-chronos: %s\n", opened.error().message.c_str());
+      return kCannotStore;
+    }
+    store = std::move(*opened);
   }
-  chronos::Shell shell(loop, **store, *flags);
+  auto made = store ? std::make_unique<chronos::Shell>(loop, *store, *flags)
+                    : std::make_unique<chronos::Shell>(loop, *flags);
+  chronos::Shell& shell = *made;
   const auto port = shell.start();
   if (!port) {
     std::fprintf(stderr, "dcos-chronos: %s\n", port.error().message.c_str());
@@ -50,5 +59,9 @@ int main(int argc, char** argv) {
   for (int signal : {SIGTERM, SIGINT}) {
     loop.on_signal(signal, [&shell] { shell.drain(0); });
   }
-  return loop.run();
+  const int code = loop.run();
+  if (code == 0) return 0;
+  // The leadership is lost: nobody waits for connections of that time to come to their end.
+  std::fflush(nullptr);
+  _exit(code);
 }

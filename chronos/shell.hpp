@@ -15,6 +15,10 @@ namespace chronos {
 class Shell {
  public:
   Shell(base::Loop& loop, base::Store& store, const Flags& flags);
+
+  /// One of several, with --zk_hosts: who leads and the store are found there. Whoever loses the leadership stops the loop
+  /// with exit code 103.
+  Shell(base::Loop& loop, const Flags& flags);
   ~Shell();
   Shell(const Shell&) = delete;
   Shell& operator=(const Shell&) = delete;

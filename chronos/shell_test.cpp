@@ -242,7 +242,10 @@ TEST(ChronosFlags, refuse_what_they_cannot_do) {
   };
   EXPECT_EQ(parse({"--master=h:5050"}), "ok");
   EXPECT_EQ(parse({"--master", "h:5050", "--http_port", "0", "--zk_path", "/x"}), "ok");
-  EXPECT_NE(parse({"--master=h:5050", "--zk_hosts=h:2181"}).find("--zk_hosts is not supported"), std::string::npos);
+  EXPECT_EQ(parse({"--master=h:5050", "--zk_hosts=h:2181,i:2181", "--zk_auth=u:p"}), "ok");
+  EXPECT_EQ(parse({"--master=h:5050", "--zk_hosts=zk://h:2181"}), "ok");
+  EXPECT_NE(parse({"--master=h:5050", "--zk_hosts=h:2181", "--zk_path=x"}).find("--zk_hosts"), std::string::npos);
+  EXPECT_NE(parse({"--master=h:5050", "--zk_hosts=h:2181", "--store=memory:"}).find("two places"), std::string::npos);
   EXPECT_NE(parse({"--master=h:5050", "--mail_server=h:25"}).find("use --http_notification_url"), std::string::npos);
   EXPECT_NE(parse({"--master=h:5050", "--https_port=1"}).find("--https_port is not supported"), std::string::npos);
   EXPECT_EQ(parse({"--master=zk://h/mesos"}), "ok");

@@ -78,7 +78,7 @@ void add_cluster(base::FlagTable& t, Flags& f) {
   t.add(&f.mesos_role, "mesos_role", "The role in which resources are asked for.");
   t.add(&f.mesos_user, "mesos_user", "The user that tasks run as when the app names none (default: this process's).");
   t.add(&f.hostname, "hostname", "The name under which others reach this machine (default: its own).");
-  t.add(&f.webui_url, "webui_url", "The address shown for this scheduler (default: http://hostname:port).");
+  t.add(&f.webui_url, "webui_url", "The address shown for this scheduler (default: http(s)://hostname:port).");
   t.add(&f.mesos_leader_ui_url, "mesos_leader_ui_url", "Where people find the master's pages.");
   t.add(&f.mesos_authentication_principal, "mesos_authentication_principal", "The principal to register with.");
   t.add(&f.mesos_authentication_secret, "mesos_authentication_secret", "Its secret.", {.secret = true});
@@ -176,6 +176,9 @@ base::Result<Flags> Flags::parse(int argc, const char* const* argv,
   add_http(table, flags);
   add_tasks(table, flags);
   add_storage(table, flags);
+  table.section("TLS: --http_port then speaks it");
+  base::TlsFlags tls;
+  tls.add_to(table);
   table.section("Without effect, accepted for compatibility");
   std::vector<std::optional<std::string>> ignored(std::size(kIgnored));
   for (size_t i = 0; i < ignored.size(); ++i) {
@@ -200,6 +203,7 @@ base::Result<Flags> Flags::parse(int argc, const char* const* argv,
   wants_help = table.help_requested();
   if (wants_help) return flags;
   if (!parsed) return parsed.error();
+  ASSIGN_OR_RETURN(flags.tls, tls.settings(environment));
   if (flags.zk) {
     if (auto url = base::zk::parse_url(*flags.zk); !url) return std::move(url).error().with_context("--zk");
     if (flags.store) return base::invalid("--store and --zk name two places for the state: leave one out");
@@ -268,7 +272,7 @@ mesos::v1::FrameworkInfo Flags::framework(const std::string& id, uint16_t port) 
   info.set_checkpoint(checkpoint);
   info.add_roles(mesos_role);
   info.set_hostname(hostname);
-  info.set_webui_url(webui_url.value_or(fmt::format("http://{}:{}", hostname, port)));
+  info.set_webui_url(webui_url.value_or(fmt::format("{}://{}:{}", scheme(), hostname, port)));
   if (mesos_authentication_principal) info.set_principal(*mesos_authentication_principal);
   for (auto capability : {Info::Capability::PARTITION_AWARE, Info::Capability::REGION_AWARE,
                           Info::Capability::MULTI_ROLE, Info::Capability::RESERVATION_REFINEMENT,
@@ -316,7 +320,7 @@ Identity Flags::identity(uint16_t port) const {
   w.field("scale_apps_interval", scale_apps_interval);
   w.field("task_launch_confirm_timeout", task_launch_confirm_timeout);
   w.field("task_launch_timeout", task_launch_timeout);
-  w.field("webui_url", webui_url.value_or(fmt::format("http://{}:{}", hostname, port)));
+  w.field("webui_url", webui_url.value_or(fmt::format("{}://{}:{}", scheme(), hostname, port)));
   w.end_object();
   identity.marathon_config = std::move(config);
   if (zk) identity.zookeeper_config = zookeeper_config(*this);

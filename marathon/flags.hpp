@@ -6,6 +6,7 @@
 
 #include "base/flags.hpp"
 #include "base/result.hpp"
+#include "base/tls_settings.hpp"
 #include "kernel/client/protocol.hpp"
 #include "marathon/core.hpp"
 #include "marathon/policy.hpp"
@@ -50,6 +51,7 @@ struct Flags {
   uint32_t max_concurrent_marathon_health_checks = 256;
   std::string enable_features;
 
+  base::TlsSettings tls;  // of the listener, and towards the one that acts
   std::string http_address = "127.0.0.1";
   uint16_t http_port = 8080;
   std::optional<std::string> http_credentials;
@@ -86,6 +88,8 @@ struct Flags {
   Policy policy() const;
   base::Result<client::ProtocolOptions> protocol() const;
   mesos::v1::FrameworkInfo framework(const std::string& id, uint16_t port) const;
+
+  const char* scheme() const { return tls.enabled ? "https" : "http"; }
 
   /// Texts of /v2/info.
   Identity identity(uint16_t port) const;

@@ -54,8 +54,13 @@ int main(int argc, char** argv) {
       return kCannotStore;
     }
   }
-  auto made = store ? std::make_unique<marathon::Shell>(loop, *store, *flags)
-                    : std::make_unique<marathon::Shell>(loop, *flags);
+  auto tls = base::http::Tls::for_daemon(loop, flags->tls);
+  if (!tls) {
+    std::fprintf(stderr, "dcos-marathon: %s\n", tls.error().message.c_str());
+    return kBadFlag;
+  }
+  auto made = store ? std::make_unique<marathon::Shell>(loop, *store, *flags, *tls)
+                    : std::make_unique<marathon::Shell>(loop, *flags, *tls);
   marathon::Shell& shell = *made;
   const auto port = shell.start();
   if (!port) {

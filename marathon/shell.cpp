@@ -4,12 +4,11 @@
 #include <unordered_map>
 
 #include "base/file.hpp"
-#include "base/ha/candidacy.hpp"
-#include "base/ha/leader_proxy.hpp"
+#include "base/ha/member.hpp"
 #include "base/http/server.hpp"
 #include "base/log.hpp"
 #include "base/strings.hpp"
-#include "base/zk/real.hpp"
+#include "base/zk/url.hpp"
 #include "kernel/client/scheduler.hpp"
 #include "marathon/authorization.hpp"
 #include "marathon/backup.hpp"
@@ -41,8 +40,9 @@ base::log::Level log_level(TraceLevel level) {
 }  // namespace
 
 struct Shell::Impl {
-  Impl(base::Loop& l, base::Store* s, const Flags& f)
+  Impl(base::Loop& l, base::Store* s, const Flags& f, std::shared_ptr<base::http::Tls> t)
       : loop(l),
+        tls(std::move(t)),
         store(s),
         flags(f),
         core(f.policy(), f.identity(f.http_port), base::Random::from_os()),
@@ -50,7 +50,7 @@ struct Shell::Impl {
                 {.on_open = [this](const std::string& remote) { dispatch(StreamOpened{remote}); },
                  .on_close = [this](const std::string& remote) { dispatch(StreamClosed{remote}); }}),
         prober(l, [this](Probed result) { dispatch(std::move(result)); }),
-        server(l, server_options(f), [this](base::http::Request request, base::http::Responder responder) {
+        server(l, server_options(f, tls), [this](base::http::Request request, base::http::Responder responder) {
           handle(std::move(request), std::move(responder));
         }) {}
 
@@ -59,8 +59,9 @@ struct Shell::Impl {
     busy = true;  // what the members' ends report is not for the core any more
   }
 
-  static base::http::ServerOptions server_options(const Flags& f) {
+  static base::http::ServerOptions server_options(const Flags& f, const std::shared_ptr<base::http::Tls>& tls) {
     base::http::ServerOptions options;
+    options.tls = tls;
     if (!f.http_compression) options.gzip_min_bytes = 0;
     return options;
   }
@@ -133,7 +134,7 @@ struct Shell::Impl {
     base::http::Headers headers{{"Cache-Control", "no-cache, no-store, must-revalidate"},
                                 {"Pragma", "no-cache"},
                                 {"Expires", "0"},
-                                {"X-Marathon-Leader", "http://" + leader},
+                                {"X-Marathon-Leader", std::string(scheme()) + "://" + leader},
                                 {"X-Frame-Options", "DENY"},
                                 {"X-XSS-Protection", "1; mode=block"}};
     if (flags.access_control_allow_origin) {
@@ -178,10 +179,12 @@ struct Shell::Impl {
                            std::string(request.headers.get_or("Access-Control-Request-Headers", "")));
       return responder.reply(std::move(response));
     }
-    if (!proxy) return serve(std::move(request), std::move(responder));
+    if (!member) return serve(std::move(request), std::move(responder));
     if (request.path == "/ping" && request.method == "GET") return responder.reply(answer_ping(request));
-    if (is_events(request) && !flags.leader_proxy_events && !leading()) return proxy->redirect(request, responder);
-    proxy->handle(std::move(request), std::move(responder));
+    if (is_events(request) && !flags.leader_proxy_events && !member->leading()) {
+      return member->redirect(request, responder);
+    }
+    member->handle(std::move(request), std::move(responder));
   }
 
   static bool is_events(const base::http::Request& request) {
@@ -250,42 +253,27 @@ struct Shell::Impl {
     return {};
   }
 
-  bool may_act() const { return !candidacy || candidacy->may_act(); }
-  bool leading() const { return acting && may_act(); }
+  bool may_act() const { return !member || member->may_act(); }
 
   void contend() {
-    const base::zk::Url url = base::zk::parse_url(*flags.zk).value();
-    base::ha::LeaderProxy::Options passing;
-    passing.self = leader;
-    passing.connect_timeout = base::milliseconds(static_cast<int64_t>(flags.leader_proxy_connection_timeout));
-    passing.head_timeout = base::milliseconds(static_cast<int64_t>(flags.leader_proxy_read_timeout));
-    passing.max_connections = flags.leader_proxy_max_open_connections;
-    base::ha::LeaderProxy::Callbacks requests;
-    requests.leading = [this] { return leading(); };
-    requests.elsewhere = [this] { return candidacy->leader_elsewhere(); };
-    requests.serve = [this](base::http::Request request, base::http::Responder responder) {
-      serve(std::move(request), std::move(responder));
-    };
-    requests.refuse = [](int status, const std::string& message) { return render(refuse(status, message)); };
-    proxy = std::make_unique<base::ha::LeaderProxy>(loop, std::move(passing), std::move(requests));
-
-    base::ha::Candidacy::Options options;
-    options.url = url;
-    options.address = "http://" + leader;
-    options.writer = leader + " " + base::Random::from_os().uuid();
+    base::ha::Member::Options options;
+    options.url = base::zk::parse_url(*flags.zk).value();
+    options.self = leader;
+    options.scheme = scheme();
     options.session_timeout = base::milliseconds(static_cast<int64_t>(flags.zk_session_timeout));
-    base::ha::Candidacy::Callbacks callbacks;
+    options.proxy.connect_timeout = base::milliseconds(static_cast<int64_t>(flags.leader_proxy_connection_timeout));
+    options.proxy.head_timeout = base::milliseconds(static_cast<int64_t>(flags.leader_proxy_read_timeout));
+    options.proxy.max_connections = flags.leader_proxy_max_open_connections;
+    options.proxy.tls = tls;
+    base::ha::Member::Callbacks callbacks;
     callbacks.on_leading = [this](std::unique_ptr<base::Store> opened) { lead(std::move(opened)); };
     callbacks.on_lost = [this](const std::string& why) { stop_acting(why); };
-    callbacks.on_leader = [this] { proxy->leader_changed(); };
-    callbacks.on_note = [](bool trouble, const std::string& text) {
-      if (trouble) return LOG_WARNING("election: {}", text);
-      LOG_INFO("election: {}", text);
+    callbacks.serve = [this](base::http::Request request, base::http::Responder responder) {
+      serve(std::move(request), std::move(responder));
     };
-    candidacy = std::make_unique<base::ha::Candidacy>(base::zk::real_host(loop, url), std::move(options),
-                                                      std::move(callbacks));
-    LOG_INFO("contending at {}", url.redacted());
-    candidacy->start();
+    callbacks.refuse = [](int status, const std::string& message) { return render(refuse(status, message)); };
+    member = std::make_unique<base::ha::Member>(loop, std::move(options), std::move(callbacks));
+    member->start();
   }
 
   void lead(std::unique_ptr<base::Store> opened) {
@@ -294,7 +282,7 @@ struct Shell::Impl {
     const auto go_on = [this](const base::Status& restored) {
       if (!restored) return stop_acting(restored.error().message);
       if (const auto begun = begin(); !begun) return stop_acting(begun.error().message);
-      proxy->leader_changed();
+      member->serving();
     };
     if (!flags.restore || !store->scan("").value_or({}).empty()) return go_on({});  // restored by an earlier leader
     auto batch = read_backup(*store, *flags.restore);
@@ -323,7 +311,7 @@ struct Shell::Impl {
     acting = false;
     scheduler.reset();
     own_store.reset();
-    candidacy.reset();
+    member.reset();
   }
 
   void drain(int exit_code) {
@@ -332,7 +320,7 @@ struct Shell::Impl {
     scheduler.reset();
     const auto end = [this, weak = std::weak_ptr(alive), exit_code] {
       if (weak.expired()) return;
-      if (candidacy) resign();
+      if (member) resign();
       loop.stop(exit_code);
     };
     server.drain(kDrain, end);
@@ -340,7 +328,10 @@ struct Shell::Impl {
     loop.after(base::milliseconds(500), end);
   }
 
+  const char* scheme() const { return tls ? tls->scheme() : "http"; }
+
   base::Loop& loop;
+  std::shared_ptr<base::http::Tls> tls;  // null: plain
   base::Store* store;  // null: not opened yet
   std::unique_ptr<base::Store> own_store;
   const Flags& flags;
@@ -362,15 +353,15 @@ struct Shell::Impl {
   EventStreams streams;
   Prober prober;
   base::http::Server server;
-  std::unique_ptr<base::ha::LeaderProxy> proxy;  // with --zk
-  std::unique_ptr<base::ha::Candidacy> candidacy;
+  std::unique_ptr<base::ha::Member> member;  // with --zk
   std::unique_ptr<client::Scheduler> scheduler;
 };
 
-Shell::Shell(base::Loop& loop, base::Store& store, const Flags& flags)
-    : impl_(std::make_unique<Impl>(loop, &store, flags)) {}
+Shell::Shell(base::Loop& loop, base::Store& store, const Flags& flags, std::shared_ptr<base::http::Tls> tls)
+    : impl_(std::make_unique<Impl>(loop, &store, flags, std::move(tls))) {}
 
-Shell::Shell(base::Loop& loop, const Flags& flags) : impl_(std::make_unique<Impl>(loop, nullptr, flags)) {}
+Shell::Shell(base::Loop& loop, const Flags& flags, std::shared_ptr<base::http::Tls> tls)
+    : impl_(std::make_unique<Impl>(loop, nullptr, flags, std::move(tls))) {}
 
 Shell::~Shell() = default;
 

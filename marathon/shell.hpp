@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "base/http/tls.hpp"
 #include "base/loop.hpp"
 #include "base/store/store.hpp"
 #include "marathon/flags.hpp"
@@ -14,10 +15,10 @@ namespace marathon {
 
 class Shell {
  public:
-  Shell(base::Loop& loop, base::Store& store, const Flags& flags);
+  Shell(base::Loop& loop, base::Store& store, const Flags& flags, std::shared_ptr<base::http::Tls> tls = nullptr);
 
   /// One of several, with --zk: who leads and the store are found there.
-  Shell(base::Loop& loop, const Flags& flags);
+  Shell(base::Loop& loop, const Flags& flags, std::shared_ptr<base::http::Tls> tls = nullptr);
   ~Shell();
   Shell(const Shell&) = delete;
   Shell& operator=(const Shell&) = delete;

@@ -6,6 +6,7 @@
 
 #include "base/http/client.hpp"
 #include "base/http/server.hpp"
+#include "base/http/test_certificates.hpp"
 #include "base/strings.hpp"
 #include "base/testing/temporary_directory.hpp"
 #include "kernel/api/content.hpp"
@@ -219,6 +220,40 @@ TEST_F(ShellTest, event_streams_carry_what_was_asked_for) {
   run_until([&] { return received.find("event: deployment_success\r\nid: ") != std::string::npos; });
   EXPECT_EQ(received.find("status_update_event"), std::string::npos);
   call.cancel();
+}
+
+TEST_F(ShellTest, speaks_tls_on_its_port_and_says_so) {
+  base::http::TestAuthority authority;
+  authority.issue("server");
+  base::TlsSettings settings;
+  settings.enabled = true;
+  settings.cert_file = authority.cert_file("server");
+  settings.key_file = authority.key_file("server");
+  flags.tls = settings;
+  shell.reset();
+  shell = std::make_unique<Shell>(loop, *store, flags, base::http::Tls::open(settings).value());
+  port = shell->start().value();
+  base::http::Client trusting(loop, {.ca_file = authority.ca_file()});
+  const auto ask = [&](const std::string& scheme) {
+    base::http::ClientRequest r;
+    r.url.scheme = scheme;
+    r.url.host = "127.0.0.1";
+    r.url.port = port;
+    r.url.target = "/v2/info";
+    base::http::Response answer;
+    answer.status = 0;
+    trusting.request(std::move(r), [&](base::Result<base::http::Response> response) {
+      if (response) answer = std::move(*response);
+      loop.stop();
+    });
+    loop.run();
+    return answer;
+  };
+  const auto answer = ask("https");
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(answer.headers.get("X-Marathon-Leader"), "https://localhost:" + std::to_string(port));
+  EXPECT_NE(answer.body.find("\"webui_url\":\"https://localhost:"), std::string::npos) << answer.body;
+  EXPECT_NE(ask("http").status, 200);
 }
 
 TEST_F(ShellTest, whoever_comes_back_gets_the_events_it_missed) {

@@ -53,7 +53,7 @@ LeaderProxy::LeaderProxy(Loop& loop, Options options, Callbacks callbacks)
       callbacks_(std::move(callbacks)),
       client_(loop, {.max_connections_per_host = options_.max_connections,
                      .connect_timeout = options_.connect_timeout,
-                     .ca_file = options_.ca_file}) {}
+                     .tls = options_.tls}) {}
 
 LeaderProxy::~LeaderProxy() {
   for (const auto& each : waiting_) loop_.cancel(each->timer);

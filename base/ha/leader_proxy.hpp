@@ -25,7 +25,7 @@ class LeaderProxy {
     Duration head_timeout = seconds(10);     // to the head of the answer
     size_t max_connections = 64;
     size_t max_waiting = 1000;
-    std::string ca_file{};                   // for a leader with https; empty: the system's authorities
+    std::shared_ptr<http::Tls> tls{};        // for a leader with https; null: the system's authorities
   };
 
   struct Callbacks {
