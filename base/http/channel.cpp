@@ -60,19 +60,40 @@ void OutQueue::append(std::string_view data) {
 void OutQueue::append(std::string&& data) {
   if (data.size() < kPieceBytes) return append(std::string_view(data));
   bytes_ += data.size();
-  pieces_.push_back(std::move(data));
+  pieces_.push_back({std::move(data), nullptr});
+}
+
+void OutQueue::append(std::shared_ptr<const std::string> data) {
+  // Who is behind already must not copy what all others share.
+  if (data->size() < kPieceBytes && bytes_ < 4 * kPieceBytes) return append(std::string_view(*data));
+  bytes_ += data->size();
+  pieces_.push_back({{}, std::move(data)});
 }
 
 void OutQueue::append(OutQueue&& other) {
-  for (std::string& piece : other.take()) append(std::move(piece));
+  other.drop_written();
+  for (Piece& piece : other.pieces_) piece.shared ? append(std::move(piece.shared)) : append(std::move(piece.own));
+  other.clear();
+}
+
+void OutQueue::drop_written() {
+  pieces_.erase(pieces_.begin(), pieces_.begin() + static_cast<std::ptrdiff_t>(first_));
+  first_ = 0;
+  if (offset_ == 0) return;
+  Piece& piece = pieces_.front();
+  piece.own = piece.text().substr(offset_);
+  piece.shared = nullptr;
+  offset_ = 0;
 }
 
 std::vector<std::string> OutQueue::take() {
-  pieces_.erase(pieces_.begin(), pieces_.begin() + static_cast<std::ptrdiff_t>(first_));
-  if (offset_ > 0) pieces_.front().erase(0, offset_);
-  auto taken = std::move(pieces_);
+  drop_written();
+  std::vector<std::string> taken;
+  for (Piece& piece : pieces_) {
+    if (piece.text().empty()) continue;
+    taken.push_back(piece.shared ? *piece.shared : std::move(piece.own));
+  }
   clear();
-  std::erase_if(taken, [](const std::string& piece) { return piece.empty(); });
   return taken;
 }
 
@@ -82,21 +103,23 @@ void OutQueue::clear() {
 }
 
 std::string& OutQueue::tail() {
-  if (pieces_.empty() || pieces_.back().size() >= kPieceBytes) pieces_.emplace_back();
-  return pieces_.back();
+  if (pieces_.empty() || pieces_.back().shared || pieces_.back().own.size() >= kPieceBytes) pieces_.emplace_back();
+  return pieces_.back().own;
 }
 
-bool OutQueue::write_to(Channel& channel, size_t& written) {
+bool OutQueue::write_to(Channel& channel, size_t& written, size_t most) {
   constexpr size_t kMaxPieces = 32;
   std::array<iovec, kMaxPieces> vectors;
-  while (bytes_ > 0) {
+  while (bytes_ > 0 && written < most) {
     size_t count = 0;
     size_t asked = 0;
-    for (size_t i = first_; i < pieces_.size() && count < kMaxPieces; ++i) {
+    for (size_t i = first_; i < pieces_.size() && count < kMaxPieces && asked < most - written; ++i) {
       size_t skip = i == first_ ? offset_ : 0;
-      if (pieces_[i].size() == skip) continue;
-      vectors[count++] = {pieces_[i].data() + skip, pieces_[i].size() - skip};
-      asked += pieces_[i].size() - skip;
+      const std::string& text = pieces_[i].text();
+      if (text.size() == skip) continue;
+      const size_t size = std::min(text.size() - skip, most - written - asked);
+      vectors[count++] = {const_cast<char*>(text.data()) + skip, size};
+      asked += size;
     }
     ssize_t n = channel.write(vectors.data(), static_cast<int>(count));
     if (n == Channel::kWouldBlock) break;
@@ -105,12 +128,12 @@ bool OutQueue::write_to(Channel& channel, size_t& written) {
     written += done;
     bytes_ -= done;
     bool partial = done < asked;
-    while (done > 0 || (first_ < pieces_.size() && pieces_[first_].size() == offset_)) {
-      size_t step = std::min(done, pieces_[first_].size() - offset_);
+    while (done > 0 || (first_ < pieces_.size() && pieces_[first_].text().size() == offset_)) {
+      size_t step = std::min(done, pieces_[first_].text().size() - offset_);
       done -= step;
       offset_ += step;
-      if (offset_ < pieces_[first_].size()) break;
-      if (bytes_ == 0 && pieces_.size() == 1) break;  // keep its memory
+      if (offset_ < pieces_[first_].text().size()) break;
+      if (bytes_ == 0 && pieces_.size() == 1 && !pieces_[0].shared) break;  // keep its memory
       pieces_[first_] = {};
       ++first_;
       offset_ = 0;
@@ -119,7 +142,10 @@ bool OutQueue::write_to(Channel& channel, size_t& written) {
   }
   if (bytes_ == 0) {
     if (pieces_.size() > 1) pieces_.resize(1);
-    if (!pieces_.empty()) pieces_[0].clear();
+    if (!pieces_.empty()) {
+      pieces_[0].shared = nullptr;
+      pieces_[0].own.clear();
+    }
     first_ = offset_ = 0;
   } else if (first_ > 64) {
     pieces_.erase(pieces_.begin(), pieces_.begin() + static_cast<std::ptrdiff_t>(first_));
@@ -131,15 +157,15 @@ bool OutQueue::write_to(Channel& channel, size_t& written) {
 void OutQueue::lend(std::string& spare) {
   if (bytes_ != 0 || spare.capacity() <= std::string().capacity()) return;
   if (pieces_.empty()) pieces_.emplace_back();
-  if (pieces_[0].capacity() < spare.capacity()) pieces_[0].swap(spare);
-  pieces_[0].clear();
+  if (pieces_[0].own.capacity() < spare.capacity()) pieces_[0].own.swap(spare);
+  pieces_[0].own.clear();
 }
 
 void OutQueue::give_back(std::string& spare) {
   if (bytes_ != 0 || pieces_.empty()) return;
   constexpr size_t kMaxSpare = 64 << 10;
-  if (pieces_[0].capacity() > spare.capacity() && pieces_[0].capacity() <= kMaxSpare) {
-    spare.swap(pieces_[0]);
+  if (pieces_[0].own.capacity() > spare.capacity() && pieces_[0].own.capacity() <= kMaxSpare) {
+    spare.swap(pieces_[0].own);
   }
   pieces_.clear();
   first_ = offset_ = 0;

@@ -46,6 +46,7 @@ class OutQueue {
   size_t bytes() const { return bytes_; }
   void append(std::string_view data);
   void append(std::string&& data);
+  void append(std::shared_ptr<const std::string> data);  // kept without a copy, unless it is small
   void append(OutQueue&& other);
   void clear();
 
@@ -56,8 +57,8 @@ class OutQueue {
   std::string& tail();
   void grown(size_t bytes) { bytes_ += bytes; }
 
-  /// Writes as much as the channel takes. False when the connection has failed.
-  bool write_to(Channel& channel, size_t& written);
+  /// Writes as much as the channel takes, but no more than about `most` bytes. False when the connection has failed.
+  bool write_to(Channel& channel, size_t& written, size_t most = SIZE_MAX);
 
   /// Takes the memory of `spare` when it has none of its own, and gives it back when empty.
   void lend(std::string& spare);
@@ -66,7 +67,16 @@ class OutQueue {
  private:
   static constexpr size_t kPieceBytes = 16 << 10;
 
-  std::vector<std::string> pieces_;
+  struct Piece {
+    std::string own;
+    std::shared_ptr<const std::string> shared;  // null: own
+    const std::string& text() const { return shared ? *shared : own; }
+  };
+
+  /// Drops the pieces that are written, in whole or in part.
+  void drop_written();
+
+  std::vector<Piece> pieces_;
   size_t first_ = 0;   // pieces before are written
   size_t offset_ = 0;  // written bytes of the first piece
   size_t bytes_ = 0;

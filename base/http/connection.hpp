@@ -77,6 +77,7 @@ class Connection : public Poller::Watcher, public std::enable_shared_from_this<C
   void reply(uint64_t slot, Response response);
   bool begin_stream(uint64_t slot, Response head, bool raw);  // false: answered before
   bool write(uint64_t slot, std::string data);
+  bool write(uint64_t slot, std::shared_ptr<const std::string> data);
   void end_stream(uint64_t slot);
   bool is_streaming(uint64_t slot);
   void cut(uint64_t slot);  // drops the connection after what the socket takes at once
@@ -135,6 +136,8 @@ class Connection : public Poller::Watcher, public std::enable_shared_from_this<C
 
   // Output.
   enum class BodyKind { Sized, Chunked, UntilClose, Raw };
+  template <class Data>
+  bool write_data(uint64_t slot, size_t size, Data data);
   void render_head(Slot& slot, const Response& response, BodyKind kind, size_t body_bytes);
   void compress(const Slot& slot, Response& response);
   void advance();

@@ -16,6 +16,8 @@ namespace base::http {
 
 namespace {
 
+constexpr size_t kMostPerTurn = 512 << 10;
+
 /// Fields that the connection decides about, not the handler.
 bool is_hop_by_hop(std::string_view name) {
   switch (name.size()) {
@@ -188,19 +190,20 @@ bool Connection::begin_stream(uint64_t id, Response head, bool raw) {
   return true;
 }
 
-bool Connection::write(uint64_t id, std::string data) {
+template <class Data>
+bool Connection::write_data(uint64_t id, size_t size, Data data) {
   Slot* slot = find(id);
   if (!slot || !slot->streaming || slot->complete) return false;
-  if (data.empty() || slot->is_head) return true;
+  if (size == 0 || slot->is_head) return true;
   OutQueue& queue = queue_of(*slot);
   if (slot->left) {
-    if (data.size() > *slot->left) return false;  // would be taken for the next answer
-    *slot->left -= data.size();
+    if (size > *slot->left) return false;  // would be taken for the next answer
+    *slot->left -= size;
   }
   if (slot->chunked) {
     std::string& out = queue.tail();
     size_t before = out.size();
-    append_number(out, data.size(), 16);
+    append_number(out, size, 16);
     out.append("\r\n");
     queue.grown(out.size() - before);
     queue.append(std::move(data));
@@ -210,6 +213,16 @@ bool Connection::write(uint64_t id, std::string data) {
   }
   flush();
   return !closed_;
+}
+
+bool Connection::write(uint64_t id, std::string data) {
+  const size_t size = data.size();
+  return write_data(id, size, std::move(data));
+}
+
+bool Connection::write(uint64_t id, std::shared_ptr<const std::string> data) {
+  const size_t size = data->size();
+  return write_data(id, size, std::move(data));
 }
 
 void Connection::end_stream(uint64_t id) {
@@ -296,9 +309,12 @@ void Connection::flush() {
   if (closed_ || in_pump_ || !established_) return;
   auto self = shared_from_this();
   size_t written = 0;
-  if (!out_.write_to(*channel_, written)) return close(true);
+  if (!out_.write_to(*channel_, written, kMostPerTurn)) return close(true);
   if (written > 0) last_progress_ = server_->loop.now().instant;
-  if (!out_.empty()) return;
+  if (!out_.empty()) {
+    if (written >= kMostPerTurn) later();  // others have their turn before the rest of a large answer
+    return;
+  }
   out_.give_back(server_->spare);
   if (!slots_.empty()) {
     Slot& front = slots_.front();
@@ -361,6 +377,10 @@ bool Responder::secure() const { return impl_->connection->secure(); }
 Stream::Impl::~Impl() { connection->cut(slot); }
 
 bool Stream::write(std::string data) const {
+  return impl_->connection->write(impl_->slot, std::move(data));
+}
+
+bool Stream::write(std::shared_ptr<const std::string> data) const {
   return impl_->connection->write(impl_->slot, std::move(data));
 }
 

@@ -26,6 +26,9 @@ class Stream {
   /// Queues one chunk. False when the peer is gone or close() was called; then the data is dropped.
   bool write(std::string data) const;
 
+  /// The same for data that many streams send: no copy is made.
+  bool write(std::shared_ptr<const std::string> data) const;
+
   /// Bytes queued and not yet taken by the socket: the caller's measure for cutting off a slow reader.
   size_t queued_bytes() const;
 

@@ -422,6 +422,28 @@ TEST(Server, streams_a_body_of_known_length_without_chunks) {
   EXPECT_TRUE(peer.rest().ends_with("\r\n\r\nabc"));
 }
 
+TEST(Server, sends_what_many_share_whole_and_in_order) {
+  // Larger than what one turn of the loop writes; small ones before and behind it.
+  const auto large = std::make_shared<const std::string>(3 << 20, 'x');
+  const auto small = std::make_shared<const std::string>("small");
+  TestServer server([&](Request, Responder responder) {
+    Response head;
+    head.headers.add("Content-Length", std::to_string(2 * small->size() + large->size()));
+    const Stream stream = responder.stream(std::move(head));
+    for (const auto& piece : {small, large, small}) EXPECT_TRUE(stream.write(piece));
+    stream.close();
+  });
+  std::vector<std::unique_ptr<Peer>> peers;
+  for (int i = 0; i < 5; ++i) {
+    peers.push_back(std::make_unique<Peer>(server.port()));
+    peers.back()->say(get("/") + get("/again"));
+  }
+  for (const auto& peer : peers) {
+    EXPECT_TRUE(peer->answer().second == *small + *large + *small);
+    EXPECT_TRUE(peer->answer().second == *small + *large + *small);
+  }
+}
+
 TEST(Server, closes_on_a_client_that_sends_for_ever_after_its_refusal) {
   ServerOptions options;
   options.idle_timeout = milliseconds(60);
