@@ -25,6 +25,7 @@ using dcos::internal::v1::MasterMessage;
 
 constexpr base::Duration kFirstDelay = base::milliseconds(100);
 constexpr base::Duration kLongestDelay = base::seconds(5);
+constexpr double kLongestSpreadSeconds = 60;  // whatever a master says
 constexpr size_t kMaxQueued = 100'000;
 constexpr int kMaxMessageBytes = 64 << 20;
 
@@ -151,9 +152,25 @@ struct Link::Impl : std::enable_shared_from_this<Link::Impl> {
   void attempt_later(const std::string& why) {
     if (stopped) return;
     if (failures++ % 12 == 0) LOG_INFO("Looking for the leading master ({}): {}", shown, why);
-    const base::Duration wait = delay / 2 + random.jitter(delay / 2);
+    const base::Duration wait = std::max(delay / 2 + random.jitter(delay / 2), random.jitter(spread));
     delay = std::min(delay * 2, kLongestDelay);
     timer = loop.after(wait, [self = shared_from_this()] { self->attempt(); });
+  }
+
+  /// The size of the cluster, as the master last told it: all its agents lose it at the same moment.
+  void note_spread(const MasterMessage& message) {
+    double seconds = 0;
+    if (message.has_ping()) {
+      seconds = message.ping().reconnect_spread_seconds();
+    } else if (message.has_registered()) {
+      seconds = message.registered().reconnect_spread_seconds();
+    } else if (message.has_reregistered()) {
+      seconds = message.reregistered().reconnect_spread_seconds();
+    } else {
+      return;
+    }
+    if (!(seconds >= 0)) seconds = 0;
+    spread = base::Duration(static_cast<int64_t>(std::min(seconds, kLongestSpreadSeconds) * 1e9));
   }
 
   /// A new leader is gone to at once. While nobody is known to lead, the link that we have may go on: a master that does
@@ -172,7 +189,7 @@ struct Link::Impl : std::enable_shared_from_this<Link::Impl> {
         callbacks.disconnected("another master leads");
       }
       loop.cancel(timer);
-      attempt();
+      timer = loop.after(random.jitter(spread), [self = shared_from_this()] { self->attempt(); });
     }, zk_session_timeout);
     detector->start();
   }
@@ -218,6 +235,7 @@ struct Link::Impl : std::enable_shared_from_this<Link::Impl> {
           if (!self || self->stopped || number != self->attempts) return;
           self->failures = 0;
           self->delay = kFirstDelay;
+          self->note_spread(message);
           self->callbacks.received(std::move(message));
         },
         [weak = weak_from_this(), number](const std::string& why) {
@@ -248,6 +266,7 @@ struct Link::Impl : std::enable_shared_from_this<Link::Impl> {
   base::http::Client client;
   std::shared_ptr<Stream> stream;
   base::Duration delay = kFirstDelay;
+  base::Duration spread{0};  // over which the agents of the cluster connect to the next master
   uint64_t attempts = 0, failures = 0;
   base::Loop::TimerId timer = 0;
   bool stopped = false;

@@ -72,6 +72,11 @@ std::optional<base::Instant> Allocator::next_wakeup() const {
   return impl_->expiries.top().at;
 }
 
+void Allocator::hold_limited_roles(bool hold) {
+  if (impl_->hold_limited && !hold) impl_->all_dirty = true;
+  impl_->hold_limited = hold;
+}
+
 void Allocator::touch_all() { impl_->all_dirty = true; }
 
 bool Allocator::knows_agent(const std::string& agent) const { return impl_->find_agent(agent) != nullptr; }

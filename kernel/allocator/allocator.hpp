@@ -134,8 +134,8 @@ struct RoleExplanation {
   std::vector<FilterExplanation> filters;
 
   /// Reason -> agents excluded by it, e.g. "nothing available", "filtered", "below minimum", "constraints", "gpu",
-  /// "region", "hierarchical role", "multi role", "deactivated", "whitelist", "quota". Agents without a reason would be
-  /// offered.
+  /// "region", "hierarchical role", "multi role", "deactivated", "whitelist", "quota", "agents are missing". Agents
+  /// without a reason would be offered.
   std::map<std::string, std::vector<std::string>> excluded;
   std::vector<std::string> offerable;
 };
@@ -228,6 +228,10 @@ class Allocator {
 
   /// An empty quota removes it. Roles of any depth may have one; a limit bounds the role's whole subtree.
   base::Status set_quota(const std::string& role, const Quota& quota);
+
+  /// While held, roles under a limit are offered nothing: what they use is not known as long as agents that run their
+  /// tasks are missing. Everyone else is served.
+  void hold_limited_roles(bool hold);
 
   // Running -------------------------------------------------------------------------------------------------------
 

@@ -119,6 +119,7 @@ Verdict Allocator::Impl::consider(Agent& agent, const Client& client, Stage stag
   if (!agent.listed) return Verdict::Whitelist;
   if (agent.available.empty()) return Verdict::NothingAvailable;
   if (agent.refused.test(client.index)) return Verdict::Filtered;
+  if (hold_limited && client.role->limits_above > 0) return Verdict::Recovering;
   const FrameworkConfig& config = client.framework->config;
   const FrameworkCapabilities& can = config.capabilities;
   if (options.filter_gpu_resources && agent.gpus && !can.gpu_resources) return Verdict::Gpu;

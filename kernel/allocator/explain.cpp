@@ -17,6 +17,7 @@ const char* reason(Verdict verdict) {
     case Verdict::HierarchicalRole: return "hierarchical role";
     case Verdict::Filtered: return "filtered";
     case Verdict::Quota: return "quota";
+    case Verdict::Recovering: return "agents are missing";
   }
   return "";
 }

@@ -166,5 +166,25 @@ TEST(Quota, that_blocks_is_named_in_the_explanation) {
   EXPECT_TRUE(e.roles[0].quota.has_value());
 }
 
+TEST(Recovery, lets_only_roles_under_a_limit_wait) {
+  Cluster c;
+  ASSERT_TRUE(c.allocator.set_quota("eng", quota("", "cpus:4")));
+  ASSERT_TRUE(c.allocator.set_quota("web", quota("cpus:1", "")));
+  c.allocator.hold_limited_roles(true);
+  c.framework("d", {"eng/db"});
+  c.agent("a1", "cpus:2;mem:64");
+  EXPECT_TRUE(c.lines().empty()) << "a limit of an ancestor counts";
+  EXPECT_EQ(c.allocator.explain("d", c.now)->roles.at(0).excluded.at("agents are missing"), Lines{"a1"});
+  c.framework("w", {"web"});
+  EXPECT_EQ(c.lines(), Lines{"w web a1 cpus:2; mem:64"});
+  c.agent("a2", "cpus:2;mem:64");
+  c.allocate();
+  c.allocator.deactivate_framework("w");
+  c.agent("a3", "cpus:2;mem:64");
+  EXPECT_TRUE(c.lines().empty());
+  c.allocator.hold_limited_roles(false);
+  EXPECT_EQ(c.lines(), Lines{"d eng/db a3 cpus:2; mem:64"});
+}
+
 }  // namespace
 }  // namespace allocator

@@ -103,6 +103,7 @@ enum class Verdict {
   HierarchicalRole,
   Filtered,
   Quota,
+  Recovering,
 };
 
 struct Allocator::Impl {
@@ -130,6 +131,7 @@ struct Allocator::Impl {
 
   Amounts free_total;           // headroom: sum of the agents' free_scalars
   size_t roles_with_quota = 0;
+  bool hold_limited = false;  // roles under a limit wait for agents to return
   bool headroom_bound = false;  // the last run held something back
   Amounts required;             // during a run: what must stay free for guarantees (kept by RoleTree)
   Amounts surplus;              // during a run: free_total - required

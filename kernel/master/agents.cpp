@@ -165,11 +165,18 @@ void Core::attach(Agent& agent, LinkId link, const std::string& ip) {
   }
 }
 
+/// Over how long the agents that we know are to come back to the next master.
+double Core::reconnect_spread_seconds() const {
+  const auto agents = static_cast<int64_t>(state_.agents.size() + state_.recovered_agents.size());
+  return std::chrono::duration<double>(std::min(policy_.most_reconnect_spread, policy_.agent_reconnect_pace * agents)).count();
+}
+
 void Core::send_registered(const Agent& agent) {
   link::MasterMessage message;
   message.mutable_registered()->mutable_agent_id()->set_value(agent.id);
   message.mutable_registered()->set_total_ping_timeout_seconds(
       std::chrono::duration<double>(policy_.agent_ping_timeout * policy_.max_agent_ping_timeouts).count());
+  message.mutable_registered()->set_reconnect_spread_seconds(reconnect_spread_seconds());
   out_->send(agent.link, std::move(message));
 }
 
@@ -209,10 +216,11 @@ void Core::reregister_agent(LinkId link, const std::string& ip, std::shared_ptr<
     drain = away->second.drain;
     drain_started = away->second.drain_started;
   }
+  // After a fail-over most agents are in the registry as they are: nothing has to be written for them.
+  const bool unchanged =
+      recovered && known->second.info->SerializeAsString() == message->agent_info().SerializeAsString();
   reregistering_.insert(id);
-  std::vector<Write> writes{write_agent(message->agent_info(), deactivated, drain, drain_started)};
-  if (!recovered) writes.push_back(Write{"unreachable/" + id, std::nullopt});
-  persist(std::move(writes), [=, this](const base::Status& done) {
+  const auto finish = [=, this](const base::Status& done) {
     reregistering_.erase(id);
     if (!done) return refuse(link, "the registry cannot be written: " + done.error().message, false);
     if (state_.gone_agents.count(id)) return refuse(link, "Agent has been marked gone", true);
@@ -243,7 +251,11 @@ void Core::reregister_agent(LinkId link, const std::string& ip, std::shared_ptr<
         check_drained(*agent);
       }
     }
-  });
+  };
+  if (unchanged) return finish({});
+  std::vector<Write> writes{write_agent(message->agent_info(), deactivated, drain, drain_started)};
+  if (!recovered) writes.push_back(Write{"unreachable/" + id, std::nullopt});
+  persist(std::move(writes), finish);
 }
 
 void Core::reregister_known(Agent& agent, LinkId link, const std::string& ip, std::shared_ptr<link::Reregister> message) {
@@ -293,6 +305,7 @@ void Core::reconcile_known(Agent& agent, const link::Reregister& message) {
   reregistered.mutable_agent_id()->set_value(agent.id);
   reregistered.set_total_ping_timeout_seconds(
       std::chrono::duration<double>(policy_.agent_ping_timeout * policy_.max_agent_ping_timeouts).count());
+  reregistered.set_reconnect_spread_seconds(reconnect_spread_seconds());
 
   std::map<FrameworkId, std::set<TaskId>> present;
   for (const auto& task : message.tasks()) present[task.framework_id().value()].insert(task.task_id().value());
@@ -417,6 +430,7 @@ void Core::ping(const AgentId& id) {
   link::MasterMessage message;
   message.mutable_ping()->set_sequence(++agent->ping_sequence);
   message.mutable_ping()->set_connected(true);
+  message.mutable_ping()->set_reconnect_spread_seconds(reconnect_spread_seconds());
   out_->send(agent->link, std::move(message));
 }
 

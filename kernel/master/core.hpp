@@ -63,6 +63,8 @@ class Core {
   void recover_entry(const Recovered::Entry& entry);
   void prove_registry(std::vector<Write> writes);
   void on_recovery_timeout();
+  void hold_limited_roles();
+  void release_limited_roles();
   void collect_registry_garbage();
   Write write_master() const;
   Write write_agent(const AgentInfo& info, bool deactivated, const std::optional<mesos::v1::DrainInfo>& drain,
@@ -85,6 +87,7 @@ class Core {
   void attach(Agent& agent, LinkId link, const std::string& ip);
   void refuse(LinkId link, const std::string& why, bool shutdown);
   void send_registered(const Agent& agent);
+  double reconnect_spread_seconds() const;
   void disconnect_agent(Agent& agent);
   void ping(const AgentId& id);
   void pong(Agent& agent);
@@ -127,6 +130,10 @@ class Core {
   void make_offers();
   void rescind(Offer& offer, bool tell);
   void rescind_all(Agent& agent);
+  resources::ResourceQuantities offered_within(const std::string& role) const;
+  resources::ResourceQuantities consumed_quota(const std::string& role) const;  // offers included
+  void rescind_for_limit(const std::string& role, const resources::ResourceLimits& limits);
+  void rescind_for_guarantee(const std::string& role, const resources::ResourceQuantities& guarantees);
   void discard_all(Framework& framework, bool tell);
   void drop_offer(Offer& offer);
   void decline(Framework& framework, const mesos::v1::scheduler::Call::Decline& call);
@@ -166,7 +173,8 @@ class Core {
   void free_resources(Task& task);
   void remove_task(Task& task);
   void detach_from_agent(Task& task);
-  void complete_task(Framework& framework, std::shared_ptr<const mesos::v1::Task> task);
+  void hold(std::unique_ptr<Task> task);
+  void complete_task(Framework& framework, const mesos::v1::Task& task);
   void remember_unreachable(Framework& framework, std::unique_ptr<Task> task);
   void acknowledge(Framework& framework, mesos::v1::scheduler::Call::Acknowledge& call);
   void kill(Framework& framework, const mesos::v1::scheduler::Call::Kill& call);
@@ -241,6 +249,8 @@ class Core {
   bool allocation_wanted_ = false;
   TimerId allocation_timer_ = 0;
   TimerId inverse_timer_ = 0;
+  size_t agents_awaited_ = 0;  // by roles under a limit, after a restart; 0: none wait
+  TimerId recovery_timer_ = 0;
   std::deque<base::Instant> removals_;  // when the last permits of the removal rate limit were taken
 };
 

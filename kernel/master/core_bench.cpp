@@ -1,6 +1,11 @@
 // master/core-tasks: tasks launched, run, finished and acknowledged per second, through the core alone.
+// master/core-reregister-100000: a new leader's core, from the registry to every agent's return with its tasks.
 
+#include <ctime>
+
+#include "base/check.hpp"
 #include "base/testing/bench.hpp"
+#include "kernel/api/internal/registry.pb.h"
 #include "kernel/master/core.hpp"
 #include "kernel/master/testing.hpp"
 #include "kernel/resources/parse.hpp"
@@ -166,6 +171,115 @@ class World {
   uint64_t next_task_ = 0, ended_ = 0;
 };
 
+/// A new leader on the registry of a large cluster: every agent returns, the framework subscribes half-way.
+class Return {
+ public:
+  Return(size_t agents, size_t tasks_each) : agents_(agents), tasks_each_(tasks_each) {}
+
+  /// Processor time in the core; making what it is told does not count.
+  double run() {
+    spent_ = 0;
+    core_ = std::make_unique<master::Core>(
+        master::testing::master_info("N"), master::Policy(),
+        std::make_unique<allocator::Allocator>(allocator::Options(), base::Random(1)), base::Random(2));
+    master::Recovered recovered;
+    for (size_t i = 0; i < agents_; ++i) {
+      master::link::RegistryAgent record;
+      *record.mutable_info() = info(i);
+      recovered.entries.push_back({"agents/" + record.info().id().value(), record.SerializeAsString()});
+    }
+    feed(std::move(recovered));
+    for (size_t i = 0; i < agents_; ++i) {
+      if (i == agents_ / 2) subscribe();
+      feed(message(i));
+      if (i % 100 == 99) feed(master::TurnEnded{});
+    }
+    feed(master::TurnEnded{});
+    CHECK(core_->state().agents.size() == agents_);
+    CHECK(core_->state().frameworks.at("M-0000")->tasks.size() == agents_ * tasks_each_);
+    return spent_;
+  }
+
+ private:
+  static master::AgentInfo info(size_t i) {
+    auto out = master::testing::agent_info("host" + std::to_string(i), 5051, "cpus:16;mem:65536;disk:100000;ports:[31000-32000]");
+    out.mutable_id()->set_value("M-S" + std::to_string(i));
+    return out;
+  }
+
+  static mesos::v1::FrameworkInfo framework() {
+    mesos::v1::FrameworkInfo out;
+    out.set_user("nobody");
+    out.set_name("bench");
+    out.set_checkpoint(true);
+    out.set_failover_timeout(3600);
+    out.mutable_id()->set_value("M-0000");
+    return out;
+  }
+
+  static double processor_seconds() {
+    timespec now{};
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+  }
+
+  void subscribe() {
+    master::SchedulerSubscribed event;
+    event.connection = 1;
+    event.stream_id = "s";
+    *event.subscribe.mutable_framework_info() = framework();
+    feed(std::move(event));
+  }
+
+  AgentMessageReceived message(size_t i) const {
+    AgentMessageReceived event;
+    event.link = i + 1;
+    event.ip = "10." + std::to_string(i >> 16) + "." + std::to_string(i >> 8 & 255) + "." + std::to_string(i & 255);
+    auto& told = *event.message.mutable_reregister_agent();
+    *told.mutable_agent_info() = info(i);
+    told.set_version("1.12.0");
+    master::testing::add_all_capabilities(told.mutable_capabilities());
+    *told.add_frameworks() = framework();
+    for (size_t t = 0; t < tasks_each_; ++t) {
+      auto& task = *told.add_tasks();
+      task.set_name("task");
+      task.mutable_task_id()->set_value("task-" + std::to_string(i) + "-" + std::to_string(t));
+      task.mutable_framework_id()->set_value("M-0000");
+      *task.mutable_agent_id() = told.agent_info().id();
+      task.set_state(mesos::v1::TASK_RUNNING);
+      auto held = resources::must_parse("cpus:1;mem:32");
+      held.allocate(resources::Name("*"));
+      resources::to_proto(held, resources::Format::Post, task.mutable_resources());
+      auto& status = *task.add_statuses();
+      *status.mutable_task_id() = task.task_id();
+      status.set_state(mesos::v1::TASK_RUNNING);
+      status.set_timestamp(1);
+    }
+    return event;
+  }
+
+  void feed(master::Event event) {
+    std::vector<master::Event> next;
+    next.push_back(std::move(event));
+    while (!next.empty()) {
+      Effects out;
+      master::Event now = std::move(next.back());
+      next.pop_back();
+      const double start = processor_seconds();
+      core_->on(std::move(now), now_, out);
+      spent_ += processor_seconds() - start;
+      for (auto& effect : out.list()) {
+        if (auto* persist = std::get_if<master::Persist>(&effect)) next.push_back(master::Persisted{persist->ticket, {}});
+      }
+    }
+  }
+
+  size_t agents_, tasks_each_;
+  std::unique_ptr<master::Core> core_;
+  base::Now now_{base::Instant{base::seconds(1)}, base::Time{base::seconds(1)}};
+  double spent_ = 0;
+};
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -176,6 +290,13 @@ int main(int argc, char** argv) {
     World world(agents);
     bench.rate("master/core-tasks", {{"agents", std::to_string(agents)}, {"tasks", std::to_string(tasks)}}, tasks,
                [&] { return world.run(tasks) % 7; });
+  }
+  if (bench.wants("master/core-reregister-100000")) {
+    const size_t returning = bench.small() ? 200 : 100'000, each = 5;
+    std::vector<double> samples;
+    for (int run = 0; run < (bench.small() ? 1 : 3); ++run) samples.push_back(Return(returning, each).run());
+    bench.report("master/core-reregister-100000", {{"agents", std::to_string(returning)}, {"tasks", std::to_string(returning * each)}},
+                 "s", samples);
   }
   return 0;
 }

@@ -92,6 +92,9 @@ base::Status Flags::check_election() {
   if (zk_session_timeout < base::milliseconds(500) || zk_session_timeout > base::minutes(5)) {
     return base::invalid("--zk_session_timeout must be between 500ms and 5mins");
   }
+  if (!(policy.recovery_factor >= 0 && policy.recovery_factor <= 1)) {
+    return base::invalid("--allocator_agent_recovery_factor must be between 0 and 1");
+  }
   if (quorum_ && *quorum_ == 0) return base::invalid("--quorum must be at least 1");
   return {};
 }
@@ -130,6 +133,9 @@ void Flags::add_allocation_flags() {
   table.add(&allocator_options.filter_gpu_resources, "filter_gpu_resources",
             "agents with gpus are offered to frameworks with the GPU_RESOURCES capability only");
   table.add(&min_allocatable_, "min_allocatable_resources", "an offer has at least one of these, e.g. cpus:0.01|mem:32");
+  table.add(&policy.recovery_factor, "allocator_agent_recovery_factor",
+            "after a restart, roles with a quota limit get offers when this part of the agents is back (0 to 1); others at once");
+  table.add(&policy.recovery_timeout, "allocator_recovery_timeout", "how long roles with a quota limit wait for that at most");
   table.add(&whitelist_, "whitelist", "file with the hostnames of the only agents to offer, one per line");
 }
 
@@ -218,8 +224,6 @@ void Flags::add_absent_flags() {
   absent("recovery_agent_removal_limit", "100%", "a master that misses many agents waits for them instead of ending",
          {"recovery_slave_removal_limit"});
   absent("allocator", "hierarchical", "there is one allocator");
-  absent("allocator_agent_recovery_factor", "0.8", "offers are made from the first agent on");
-  absent("allocator_recovery_timeout", "10mins", "offers are made from the first agent on");
   absent_switch("log_auto_initialize", true, "the registry is made when it is missing");
   absent_switch("registry_strict", false, "the registry is always strict");
   absent("ip_discovery_command", std::nullopt, "give the address by --ip");

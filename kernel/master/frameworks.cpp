@@ -255,7 +255,7 @@ void Core::remove_framework(Framework& framework, const std::string& why) {
     }
     remove_task(task);
   }
-  for (auto& [id, task] : framework.unreachable_tasks) complete_task(framework, task->proto.share());
+  for (auto& [id, task] : framework.unreachable_tasks) complete_task(framework, *task->proto);
   framework.unreachable_tasks.clear();
 
   for (const auto& [id, agent] : state_.agents) {

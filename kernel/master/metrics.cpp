@@ -106,6 +106,7 @@ void Shell::add_gauges() {
   metrics_.gauge("master/outstanding_offers", [&state] { return static_cast<double>(state.offers.size()); });
   metrics_.gauge("master/slaves_unreachable", [&state] { return static_cast<double>(state.unreachable_agents.size()); });
   metrics_.gauge("master/operator_event_stream_subscribers", [this] { return static_cast<double>(subscribers_.size()); });
+  metrics_.gauge("master/operator_event_streams_cut", [this] { return static_cast<double>(subscribers_.cut()); });
   metrics_.gauge("master/event_queue_messages", [this] { return static_cast<double>(events_.size()); });
   metrics_.gauge("master/event_queue_dispatches", [] { return 0.0; });
   metrics_.gauge("master/event_queue_http_requests", [] { return 0.0; });

@@ -54,6 +54,8 @@ void Core::want_allocation() {
 
 void Core::handle(TurnEnded&) {
   if (!allocation_wanted_) return;
+  // Nobody is left to wait for when the missing ones were given up.
+  if (state_.agents.size() >= agents_awaited_ || state_.recovered_agents.empty()) release_limited_roles();
   allocation_wanted_ = false;
   make_offers();
 }

@@ -127,7 +127,7 @@ void Core::end_unreachable_tasks(const AgentId& agent) {
       status.mutable_agent_id()->set_value(agent);
       update_task(task, status, std::nullopt);
       send_status(*framework, std::move(status));
-      complete_task(*framework, task.proto.share());
+      complete_task(*framework, *task.proto);
       framework->unreachable_tasks.erase(id);
     }
   }
@@ -180,6 +180,8 @@ void Core::store_quotas(CallId call, std::vector<mesos::v1::quota::QuotaConfig> 
       } else {
         state_.quotas[config.role()] = config;
       }
+      rescind_for_limit(config.role(), quota->limits);
+      rescind_for_guarantee(config.role(), quota->guarantees);
     }
     allocator_->touch_all();
     want_allocation();
@@ -203,13 +205,13 @@ void Core::update_quota(CallId call, const Call::UpdateQuota& request) {
                                      "(use 'force' to set them anyway)",
                                      quota->guarantees.text(), config.role(), cluster.text()));
     }
-    for (const auto& role : allocator_->roles()) {
-      if (role.role == config.role() && !quota->limits.allow(role.consumed_quota)) {
-        return out_->reply(call, 400,
-                           fmt::format("Invalid QuotaConfig: role '{}' uses {}, more than the limits (use 'force' to set them "
-                                       "anyway)",
-                                       config.role(), role.consumed_quota.text()));
-      }
+    // Offers do not stand in the way: they are taken back.
+    const auto used = consumed_quota(config.role()) - offered_within(config.role());
+    if (!quota->limits.allow(used)) {
+      return out_->reply(call, 400,
+                         fmt::format("Invalid QuotaConfig: role '{}' uses {}, more than the limits (use 'force' to set them "
+                                     "anyway)",
+                                     config.role(), used.text()));
     }
   }
   store_quotas(call, std::move(configs));

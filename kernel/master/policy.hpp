@@ -17,6 +17,10 @@ struct Policy {
   uint32_t max_agent_ping_timeouts = 5;
   base::Duration agent_reregister_timeout = base::minutes(10);
 
+  /// After a fail-over agents come back over a time of this much per agent, at most `most_reconnect_spread` together.
+  base::Duration agent_reconnect_pace = base::microseconds(400);
+  base::Duration most_reconnect_spread = base::seconds(30);
+
   /// At most `agent_removals` agents per `agent_removal_period` become unreachable; absent: no limit.
   std::optional<uint32_t> agent_removals{};
   base::Duration agent_removal_period = base::seconds(1);
@@ -36,6 +40,10 @@ struct Policy {
 
   /// Null: everyone may do everything.
   std::shared_ptr<const auth::Acls> acls{};
+
+  /// After a restart, roles under a limit get no offers before this part of the agents is back, or this time is over.
+  double recovery_factor = 0.8;
+  base::Duration recovery_timeout = base::minutes(10);
 
   base::Duration registry_gc_interval = base::minutes(15);
   base::Duration registry_max_agent_age = base::hours(24 * 14);

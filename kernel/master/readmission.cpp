@@ -37,6 +37,7 @@ void Core::readmit(LinkId link, const std::string& ip, link::Reregister& message
   answer.mutable_reregistered()->mutable_agent_id()->set_value(id);
   answer.mutable_reregistered()->set_total_ping_timeout_seconds(
       std::chrono::duration<double>(policy_.agent_ping_timeout * policy_.max_agent_ping_timeouts).count());
+  answer.mutable_reregistered()->set_reconnect_spread_seconds(reconnect_spread_seconds());
   out_->send(link, std::move(answer));
 
   publish_agent_added(added);
@@ -143,7 +144,7 @@ void Core::restore_completed(link::Reregister& message) {
     if (Framework* framework = find_framework(id)) {
       for (auto& task : *completed.mutable_tasks()) {
         if (framework->tasks.count(task.task_id().value())) continue;
-        complete_task(*framework, std::make_shared<const mesos::v1::Task>(std::move(task)));
+        complete_task(*framework, task);
       }
     }
   }

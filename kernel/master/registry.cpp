@@ -126,12 +126,35 @@ void Core::handle(Recovered& event) {
       if (auto set = allocator_->set_quota(role, *quota); !set) warning("quota of role " + role + ": " + set.error().message);
     }
   }
+  hold_limited_roles();
   prove_registry(std::move(writes));
   out_->trace(TraceLevel::Info,
               fmt::format("recovered the registry: {} agents may come back, {} are unreachable, {} are gone",
                           state_.recovered_agents.size(), state_.unreachable_agents.size(), state_.gone_agents.size()));
   if (!state_.recovered_agents.empty()) start_timer(policy_.agent_reregister_timeout, [this] { on_recovery_timeout(); });
   start_timer(policy_.registry_gc_interval, [this] { collect_registry_garbage(); });
+}
+
+/// What roles with limits use is known only when the agents that run their tasks are back. A small part may stay away.
+void Core::hold_limited_roles() {
+  const bool limited = std::any_of(state_.quotas.begin(), state_.quotas.end(),
+                                   [](const auto& entry) { return !entry.second.limits().empty(); });
+  agents_awaited_ = limited ? static_cast<size_t>(policy_.recovery_factor * static_cast<double>(state_.recovered_agents.size())) : 0;
+  if (agents_awaited_ == 0) return;
+  allocator_->hold_limited_roles(true);
+  recovery_timer_ = start_timer(policy_.recovery_timeout, [this] {
+    recovery_timer_ = 0;
+    release_limited_roles();
+  });
+  info(fmt::format("roles with a quota limit wait until {} of {} agents are back", agents_awaited_, state_.recovered_agents.size()));
+}
+
+void Core::release_limited_roles() {
+  if (agents_awaited_ == 0) return;
+  agents_awaited_ = 0;
+  stop_timer(recovery_timer_);
+  allocator_->hold_limited_roles(false);
+  want_allocation();
 }
 
 /// The first write shows that the registry can be written; until then nobody is served.

@@ -102,7 +102,7 @@ void render_tasks(const Snapshot& snapshot, OperatorResponse::GetTasks* out) {
     for (const FrameworkView& framework : *list) {
       for (const auto& task : framework.tasks) render_task(*task, out->add_tasks());
       for (const auto& task : framework.unreachable_tasks) render_task(*task, out->add_unreachable_tasks());
-      for (const auto& task : framework.completed_tasks) render_task(*task, out->add_completed_tasks());
+      for (const auto& task : framework.completed_tasks) render_task(task.unpack(), out->add_completed_tasks());
     }
   }
 }

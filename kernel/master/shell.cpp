@@ -2,8 +2,11 @@
 
 #include <arpa/inet.h>
 #include <netdb.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/http/gzip.hpp"
 #include "base/log.hpp"
 #include "base/version.hpp"
 #include "base/zk/real.hpp"
@@ -15,7 +18,7 @@ namespace master {
 namespace {
 
 constexpr size_t kMostQueuedBytes = size_t{64} << 20;  // per stream, beyond what it was just sent
-constexpr base::Duration kHeartbeat = base::seconds(15);
+constexpr size_t kGzipBytes = 1024;  // smaller bodies are not worth it
 
 std::string host_name() {
   char name[256] = {};
@@ -42,6 +45,12 @@ std::optional<std::string> own_address() {
 uint32_t ip_number(const std::string& ip) {
   in_addr address{};
   return inet_pton(AF_INET, ip.c_str(), &address) == 1 ? address.s_addr : 0;
+}
+
+/// Rendering threads let the loop's go first where processors are few.
+void give_way() {
+  thread_local const int once = ::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), 10);
+  (void)once;
 }
 
 }  // namespace
@@ -78,7 +87,8 @@ mesos::v1::MasterInfo Shell::make_master_info() {
 }
 
 Shell::Shell(base::Loop& loop, const Flags& flags, std::unique_ptr<base::Store> store)
-    : loop_(loop), flags_(flags), store_(std::move(store)), random_(base::Random::from_os()), pool_(loop, 2) {
+    : loop_(loop), flags_(flags), store_(std::move(store)), random_(base::Random::from_os()), pool_(loop, 2),
+      subscribers_(loop, pool_, {.most_streams = flags.max_operator_event_stream_subscribers}) {
   started_ = loop.now().time;
   facts_.flags = flags.table.effective();
   if (flags.zk) facts_.flags["zk"] = flags.zk->redacted();
@@ -90,7 +100,6 @@ Shell::Shell(base::Loop& loop, const Flags& flags, std::unique_ptr<base::Store> 
 Shell::~Shell() {
   *alive_ = false;
   for (const auto& [id, timer] : timers_) loop_.cancel(timer);
-  for (const auto& [id, subscriber] : subscribers_) loop_.cancel(subscriber.heartbeat);
 }
 
 base::Status Shell::start() {
@@ -180,7 +189,7 @@ void Shell::stop_acting(const std::string& why) {
 
 void Shell::drain(std::function<void()> done) {
   for (auto& [id, stream] : scheduler_streams_) stream.stream.close();
-  for (auto& [id, subscriber] : subscribers_) subscriber.stream.close();
+  subscribers_.close_all();
   if (leadership_) {
     // The next master need not wait for the session to end.
     stopped_ = true;
@@ -312,97 +321,10 @@ void Shell::open_scheduler_stream(base::http::Stream stream, api::ContentType ty
   on(SchedulerSubscribed{id, std::move(stream_id), std::move(subscribe), std::move(principal)});
 }
 
-// Operator events -------------------------------------------------------------------------------------------------
-
-void Shell::perform(Publish& effect) {
-  std::map<api::ContentType, std::string> records;  // one encoding per type, whatever the number of readers
-  std::vector<uint64_t> ids;
-  for (const auto& [id, subscriber] : subscribers_) ids.push_back(id);
-  for (const uint64_t id : ids) {
-    const auto found = subscribers_.find(id);
-    if (found == subscribers_.end()) continue;
-    found->second.visibility.learn(effect.event);
-    if (!found->second.visibility.shows(effect.event)) continue;
-    std::string& record = records[found->second.type];
-    if (record.empty()) record = api::encode_record(found->second.type, effect.event);
-    send_to_subscriber(id, record);
-  }
-}
-
-void Shell::send_to_subscriber(uint64_t id, std::string record) {
-  const auto found = subscribers_.find(id);
-  if (found == subscribers_.end()) return;
-  Subscriber& subscriber = found->second;
-  if (!subscriber.ready) {
-    subscriber.waiting_bytes += record.size();
-    subscriber.waiting.push_back(std::move(record));
-    if (subscriber.waiting_bytes > kMostQueuedBytes) close_subscriber(id, "it would have to wait for too many events");
-    return;
-  }
-  if (subscriber.stream.queued_bytes() > kMostQueuedBytes) return close_subscriber(id, "it does not read its events");
-  subscriber.stream.write(std::move(record));
-}
-
-void Shell::close_subscriber(uint64_t id, const char* why) {
-  const auto found = subscribers_.find(id);
-  if (found == subscribers_.end()) return;
-  LOG_WARNING("closing the event stream of an operator: {}", why);
-  loop_.cancel(found->second.heartbeat);
-  found->second.stream.abort();
-  subscribers_.erase(found);
-}
-
-void Shell::heartbeat_subscriber(uint64_t id) {
-  const auto found = subscribers_.find(id);
-  if (found == subscribers_.end()) return;
-  found->second.heartbeat = loop_.after(kHeartbeat, [this, id] { heartbeat_subscriber(id); });
-  mesos::v1::master::Event event;
-  event.set_type(mesos::v1::master::Event::HEARTBEAT);
-  send_to_subscriber(id, api::encode_record(found->second.type, event));
-}
+void Shell::perform(Publish& effect) { subscribers_.publish(effect.event); }
 
 void Shell::open_operator_stream(base::http::Stream stream, api::ContentType type, const std::string& principal) {
-  while (subscribers_.size() >= std::max<uint64_t>(1, flags_.max_operator_event_stream_subscribers)) {
-    close_subscriber(subscribers_.begin()->first, "newer subscribers take its place");
-  }
-  const uint64_t id = next_id_++;
-  const std::weak_ptr<bool> alive = alive_;
-  stream.on_disconnect([this, id, alive] {
-    if (alive.expired()) return;
-    const auto found = subscribers_.find(id);
-    if (found == subscribers_.end()) return;
-    loop_.cancel(found->second.heartbeat);
-    subscribers_.erase(found);
-  });
-  Subscriber subscriber;
-  subscriber.stream = stream;
-  subscriber.type = type;
-  subscriber.visibility = visibility(principal);
-
-  // From here on every event waits behind the picture that is taken now.
-  auto picture = snapshot();
-  subscriber.visibility.learn(*picture);
-  const auto draw = [picture, type, visible = subscriber.visibility] {
-    mesos::v1::master::Event event;
-    event.set_type(mesos::v1::master::Event::SUBSCRIBED);
-    event.mutable_subscribed()->set_heartbeat_interval_seconds(std::chrono::duration<double>(kHeartbeat).count());
-    auto* state = event.mutable_subscribed()->mutable_get_state();
-    visible.everything() ? render_state(*picture, state) : render_state(visible.filter(*picture), state);
-    return api::encode_record(type, event);
-  };
-  subscribers_[id] = std::move(subscriber);
-  const auto drawn = [this, id, alive](std::string record) {
-    if (alive.expired()) return;
-    const auto found = subscribers_.find(id);
-    if (found == subscribers_.end()) return;
-    Subscriber& ready = found->second;
-    ready.ready = true;
-    ready.stream.write(std::move(record));
-    heartbeat_subscriber(id);
-    for (std::string& waiting : ready.waiting) ready.stream.write(std::move(waiting));
-    ready.waiting.clear();
-  };
-  if (!pool_.run_for(draw, drawn)) close_subscriber(id, "too many renderings wait");
+  subscribers_.open(std::move(stream), type, visibility(principal), [this] { return snapshot(); });
 }
 
 // Rendering -------------------------------------------------------------------------------------------------------
@@ -419,8 +341,8 @@ std::shared_ptr<const Snapshot> Shell::snapshot() {
   return snapshot_;
 }
 
-void Shell::render(const std::string& principal, std::string key, Render render,
-                   std::function<void(std::shared_ptr<const std::string>)> done) {
+void Shell::render(const std::string& principal, std::string key, Render render, bool gzip, OnRendered done) {
+  if (gzip) key += "\ngzip";
   if (const Visibility visible = visibility(principal); !visible.everything()) {
     key += "\n" + principal;  // no key has a line feed
     render = [visible, draw = std::move(render)](const Snapshot& snapshot) { return draw(visible.filter(snapshot)); };
@@ -438,6 +360,7 @@ void Shell::render(const std::string& principal, std::string key, Render render,
   }
   rendering.next.emplace();
   rendering.next->render = std::move(render);
+  rendering.next->gzip = gzip;
   rendering.next->done.push_back(std::move(done));
   if (!rendering.running) start_rendering(key);
 }
@@ -445,11 +368,19 @@ void Shell::render(const std::string& principal, std::string key, Render render,
 void Shell::start_rendering(const std::string& key) {
   Rendering& rendering = renderings_[key];
   Render draw = std::move(rendering.next->render);
+  const bool gzip = rendering.next->gzip;
   rendering.done = std::move(rendering.next->done);
   rendering.next.reset();
   rendering.running = true;
   rendering.version = version_;
-  const auto finish = [this, key, alive = std::weak_ptr<bool>(alive_)](std::string text) {
+  const auto work = [draw, gzip, picture = snapshot()] {
+    give_way();
+    std::string text = draw(*picture);
+    const bool small = text.size() < kGzipBytes;
+    if (gzip && !small) text = base::http::gzip(text);
+    return RenderedBody{std::make_shared<const std::string>(std::move(text)), gzip && !small};
+  };
+  const auto finish = [this, key, alive = std::weak_ptr<bool>(alive_)](const RenderedBody& rendered) {
     if (alive.expired()) return;
     const auto found = renderings_.find(key);
     const auto waiting = std::move(found->second.done);
@@ -459,14 +390,13 @@ void Shell::start_rendering(const std::string& key) {
     } else {
       renderings_.erase(found);
     }
-    const auto shared = std::make_shared<const std::string>(std::move(text));
-    for (const auto& done : waiting) done(shared);
+    for (const auto& done : waiting) done(rendered);
   };
-  if (!pool_.run_for([draw, picture = snapshot()] { return draw(*picture); }, finish)) {
+  if (!pool_.run_for(work, finish)) {
     // Nobody is served by a queue that only grows.
     const auto waiting = std::move(rendering.done);
     renderings_.erase(key);
-    for (const auto& done : waiting) done(nullptr);
+    for (const auto& done : waiting) done({});
   }
 }
 

@@ -21,9 +21,16 @@
 #include "kernel/master/core.hpp"
 #include "kernel/master/flags.hpp"
 #include "kernel/master/leadership.hpp"
+#include "kernel/master/subscribers.hpp"
 #include "kernel/master/visibility.hpp"
 
 namespace master {
+
+/// What all who asked for the same share.
+struct RenderedBody {
+  std::shared_ptr<const std::string> text;  // null: too many renderings wait
+  bool gzip = false;
+};
 
 class Shell {
  public:
@@ -80,10 +87,11 @@ class Shell {
   /// What the principal may see.
   Visibility visibility(const std::string& principal) const { return Visibility(flags_.policy.acls, principal); }
 
+  using OnRendered = std::function<void(const RenderedBody&)>;
+
   /// Answers with what `render` makes of the present state, as far as the principal may see it, off this thread. Equal keys
-  /// that wait at the same time and see the same share one rendering.
-  void render(const std::string& principal, std::string key, Render render,
-              std::function<void(std::shared_ptr<const std::string>)> done);
+  /// that wait at the same time and see the same share one rendering. `gzip`: compressed, there as well, unless it is small.
+  void render(const std::string& principal, std::string key, Render render, bool gzip, OnRendered done);
 
   /// What /metrics/snapshot shows.
   std::map<std::string, double> metrics_snapshot() const;
@@ -93,23 +101,15 @@ class Shell {
     base::http::Stream stream;
     api::ContentType type;
   };
-  struct Subscriber {
-    base::http::Stream stream;
-    api::ContentType type;
-    Visibility visibility{nullptr, {}};
-    bool ready = false;                // its snapshot was sent
-    std::vector<std::string> waiting;  // records made since the snapshot
-    size_t waiting_bytes = 0;
-    base::Loop::TimerId heartbeat = 0;
-  };
   struct Rendering {
     struct Waiting {
       Render render;
-      std::vector<std::function<void(std::shared_ptr<const std::string>)>> done;
+      bool gzip = false;
+      std::vector<OnRendered> done;
     };
     bool running = false;
     uint64_t version = 0;  // of the state that is being rendered
-    std::vector<std::function<void(std::shared_ptr<const std::string>)>> done;
+    std::vector<OnRendered> done;
     std::optional<Waiting> next;
   };
 
@@ -131,9 +131,6 @@ class Shell {
   void stop_acting(const std::string& why);
   void start_rendering(const std::string& key);
   std::shared_ptr<const Snapshot> snapshot();
-  void send_to_subscriber(uint64_t id, std::string record);
-  void close_subscriber(uint64_t id, const char* why);
-  void heartbeat_subscriber(uint64_t id);
   void add_gauges();
   mesos::v1::MasterInfo make_master_info();
 
@@ -145,6 +142,7 @@ class Shell {
   ServerFacts facts_;
   std::unique_ptr<Core> core_;
   base::Pool pool_;
+  Subscribers subscribers_;
   std::unique_ptr<base::http::Server> server_;
   std::unique_ptr<AgentLinks> links_;
   std::optional<base::zk::Host> zookeeper_;
@@ -160,9 +158,8 @@ class Shell {
   uint64_t snapshot_version_ = 0;
 
   std::map<CallId, base::http::Responder> replies_;
-  uint64_t next_id_ = 1;  // calls, connections and subscribers
+  uint64_t next_id_ = 1;  // calls and connections
   std::map<ConnectionId, SchedulerStream> scheduler_streams_;
-  std::map<uint64_t, Subscriber> subscribers_;
   std::map<TimerId, base::Loop::TimerId> timers_;
   std::map<std::string, Rendering> renderings_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

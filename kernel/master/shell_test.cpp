@@ -415,7 +415,9 @@ TEST(Master, runs_a_task_and_finds_it_again_after_a_restart) {
   task.set_state(mesos::v1::TASK_RUNNING);
   *task.mutable_resources() = order.task().resources();
   agent.send(message);
-  EXPECT_EQ(agent.next().reregistered().agent_id().value(), agent_id);
+  const link::Reregistered confirmed = agent.next().reregistered();
+  EXPECT_EQ(confirmed.agent_id().value(), agent_id);
+  EXPECT_GT(confirmed.reconnect_spread_seconds(), 0);
   EXPECT_NE(master.get("/state").body.find("\"recovered\":true"), std::string::npos);
 
   std::string again = kSubscribe;

@@ -20,10 +20,7 @@ AgentView make_view(const Agent& agent) {
   view.reregistered = agent.reregistered;
   view.total = agent.total;
   for (const auto& [id, offer] : agent.offers) view.offered += offer->resources;
-  for (const auto& [framework_id, tasks] : agent.tasks) {
-    Resources& used = view.used[framework_id];
-    for (const auto& [id, task] : tasks) used += task->resources;
-  }
+  view.used = agent.used;
   for (const auto& [framework_id, executors] : agent.executors) {
     for (const auto& [id, executor] : executors) {
       view.used[framework_id] += executor.resources;
@@ -46,10 +43,8 @@ FrameworkView make_view(const Framework& framework) {
   view.registered = framework.registered;
   view.reregistered = framework.reregistered;
   view.tasks.reserve(framework.tasks.size());
-  for (const auto& [id, task] : framework.tasks) {
-    view.tasks.push_back(task->proto.share());
-    view.used += task->resources;
-  }
+  view.used = framework.used;
+  for (const auto& [id, task] : framework.tasks) view.tasks.push_back(task->proto.share());
   for (const auto& [id, task] : framework.unreachable_tasks) view.unreachable_tasks.push_back(task->proto.share());
   view.completed_tasks.assign(framework.completed_tasks.begin(), framework.completed_tasks.end());
   for (const auto& [id, offer] : framework.offers) {

@@ -41,7 +41,8 @@ struct FrameworkView {
   std::optional<base::Time> reregistered{};
   base::Time unregistered{};
   Resources used, offered;
-  std::vector<std::shared_ptr<const mesos::v1::Task>> tasks, unreachable_tasks, completed_tasks;
+  std::vector<std::shared_ptr<const mesos::v1::Task>> tasks, unreachable_tasks;
+  std::vector<PackedTask> completed_tasks;
   std::vector<std::shared_ptr<const mesos::v1::Offer>> offers;
   std::vector<std::pair<AgentId, std::shared_ptr<const ExecutorInfo>>> executors;
 };

@@ -2,6 +2,12 @@
 
 namespace master {
 
+mesos::v1::Task PackedTask::unpack() const {
+  mesos::v1::Task task;
+  task.ParseFromString(*bytes_);  // our own bytes
+  return task;
+}
+
 const char* metric_name(Metric metric) {
   switch (metric) {
 #define COUNTER(name, exported, sentence) \

@@ -55,6 +55,16 @@ struct Task {
   const TaskId& id() const { return proto->task_id().value(); }
 };
 
+/// A task that is completed and only remembered: as bytes, a sixth of the message's memory. Cheap to copy; any thread.
+class PackedTask {
+ public:
+  explicit PackedTask(const mesos::v1::Task& task) : bytes_(std::make_shared<const std::string>(task.SerializeAsString())) {}
+  mesos::v1::Task unpack() const;
+
+ private:
+  std::shared_ptr<const std::string> bytes_;
+};
+
 /// An executor that the master launched by ExecutorInfo (command tasks have none here).
 struct Executor {
   std::shared_ptr<const ExecutorInfo> info;
@@ -118,6 +128,7 @@ struct Agent {
   std::string resource_version;  // raw uuid bytes, empty when the agent told none
 
   std::map<FrameworkId, std::map<TaskId, Task*>> tasks;
+  std::map<FrameworkId, Resources> used;  // by these tasks, an entry for each
   std::map<FrameworkId, std::map<ExecutorId, Executor>> executors;
   std::map<OfferId, Offer*> offers;
   std::map<std::string, std::unique_ptr<Operation>> operations;  // by uuid bytes
@@ -186,9 +197,10 @@ struct Framework {
   std::optional<base::Time> reregistered{};
 
   std::map<TaskId, std::unique_ptr<Task>> tasks;
+  Resources used;  // by these
   std::map<TaskId, std::unique_ptr<Task>> unreachable_tasks;
   std::deque<TaskId> unreachable_order;  // oldest first; may name tasks that left
-  std::deque<std::shared_ptr<const mesos::v1::Task>> completed_tasks;
+  std::deque<PackedTask> completed_tasks;
   std::map<OfferId, std::unique_ptr<Offer>> offers;
   std::map<std::string, Operation*> operations;  // with an id, by operation id
 
@@ -207,7 +219,7 @@ struct CompletedFramework {
   base::Time registered{};
   std::optional<base::Time> reregistered{};
   base::Time unregistered{};
-  std::vector<std::shared_ptr<const mesos::v1::Task>> completed_tasks;
+  std::vector<PackedTask> completed_tasks;
   std::string why;
 };
 

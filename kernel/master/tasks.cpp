@@ -64,11 +64,20 @@ Task& Core::add_task(Framework& framework, Agent& agent, const TaskInfo& info, R
   task->agent = &agent;
   task->resources = std::move(resources);
   Task& added = *task;
-  const TaskId& id = added.id();
-  agent.tasks[framework.id][id] = &added;
-  framework.tasks[id] = std::move(task);
-  publish_task_added(*added.proto);
+  hold(std::move(task));
   return added;
+}
+
+/// Puts a new task into the books of its framework and its agent.
+void Core::hold(std::unique_ptr<Task> task) {
+  Task& added = *task;
+  Framework& framework = *added.framework;
+  Agent& agent = *added.agent;
+  agent.tasks[framework.id][added.id()] = &added;
+  agent.used[framework.id] += added.resources;
+  framework.used += added.resources;
+  framework.tasks[added.id()] = std::move(task);
+  publish_task_added(*added.proto);
 }
 
 Task& Core::add_task(Framework& framework, Agent& agent, mesos::v1::Task proto) {
@@ -80,9 +89,7 @@ Task& Core::add_task(Framework& framework, Agent& agent, mesos::v1::Task proto) 
   task->framework = &framework;
   task->agent = &agent;
   Task& added = *task;
-  agent.tasks[framework.id][added.id()] = &added;
-  framework.tasks[added.id()] = std::move(task);
-  publish_task_added(*added.proto);
+  hold(std::move(task));
   return added;
 }
 
@@ -166,7 +173,11 @@ void Core::update_task(Task& task, const TaskStatus& status, std::optional<TaskS
 void Core::free_resources(Task& task) {
   if (!task.holds_resources) return;
   task.holds_resources = false;
-  if (task.agent != nullptr) recover_resources(*task.framework, *task.agent, task.resources, nullptr);
+  task.framework->used -= task.resources;
+  if (task.agent != nullptr) {
+    task.agent->used[task.framework->id] -= task.resources;
+    recover_resources(*task.framework, *task.agent, task.resources, nullptr);
+  }
   task.resources.clear();
 }
 
@@ -175,7 +186,10 @@ void Core::detach_from_agent(Task& task) {
   const auto of_framework = task.agent->tasks.find(task.framework->id);
   if (of_framework != task.agent->tasks.end()) {
     of_framework->second.erase(task.id());
-    if (of_framework->second.empty()) task.agent->tasks.erase(of_framework);
+    if (of_framework->second.empty()) {
+      task.agent->tasks.erase(of_framework);
+      task.agent->used.erase(task.framework->id);
+    }
   }
   task.agent = nullptr;
 }
@@ -186,13 +200,13 @@ void Core::remove_task(Task& task) {
   free_resources(task);
   detach_from_agent(task);
   const auto found = framework.tasks.find(task.id());
-  complete_task(framework, task.proto.share());
+  complete_task(framework, *task.proto);
   framework.tasks.erase(found);  // `task` is gone
   if (agent != nullptr && agent->drain) check_drained(*agent);
 }
 
-void Core::complete_task(Framework& framework, std::shared_ptr<const mesos::v1::Task> task) {
-  framework.completed_tasks.push_back(std::move(task));
+void Core::complete_task(Framework& framework, const mesos::v1::Task& task) {
+  framework.completed_tasks.emplace_back(task);
   while (framework.completed_tasks.size() > policy_.max_completed_tasks_per_framework) {
     framework.completed_tasks.pop_front();
   }

@@ -564,13 +564,17 @@ void Conversation::operator_command(const Words& words) {
     auto* info = event.call.mutable_update_weights()->add_weight_infos();
     info->set_role(words[2]);
     info->set_weight(base::parse_double(words[3]).value_or(0));
-  } else if (verb == "quota") {  // operator quota <role> cpus=<guarantee>
+  } else if (verb == "quota") {  // operator quota <role> [cpus=<guarantee>] [limit=<cpus>] [force=yes]
     event.call.set_type(Call::UPDATE_QUOTA);
     auto* config = event.call.mutable_update_quota()->add_quota_configs();
     config->set_role(words[2]);
     if (const auto cpus = argument(words, "cpus"); !cpus.empty()) {
       (*config->mutable_guarantees())["cpus"].set_value(base::parse_double(cpus).value_or(0));
     }
+    if (const auto limit = argument(words, "limit"); !limit.empty()) {
+      (*config->mutable_limits())["cpus"].set_value(base::parse_double(limit).value_or(0));
+    }
+    event.call.mutable_update_quota()->set_force(!argument(words, "force").empty());
   } else if (verb == "remove_quota") {
     event.call.set_type(Call::REMOVE_QUOTA);
     event.call.mutable_remove_quota()->set_role(words[2]);

@@ -31,9 +31,10 @@ bool Visibility::shows_executor(const ExecutorInfo& executor, const std::string&
 FrameworkView Visibility::filter(const FrameworkView& view) const {
   const std::string& user = view.info->user();
   FrameworkView out = view;
-  for (auto* tasks : {&out.tasks, &out.unreachable_tasks, &out.completed_tasks}) {
+  for (auto* tasks : {&out.tasks, &out.unreachable_tasks}) {
     std::erase_if(*tasks, [&](const auto& task) { return !shows_task(*task, user); });
   }
+  std::erase_if(out.completed_tasks, [&](const PackedTask& task) { return !shows_task(task.unpack(), user); });
   std::erase_if(out.executors, [&](const auto& executor) { return !shows_executor(*executor.second, user); });
   return out;
 }

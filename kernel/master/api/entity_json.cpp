@@ -237,7 +237,10 @@ void write_framework(Writer& out, const FrameworkView& framework) {
   };
   tasks("tasks", framework.tasks);
   tasks("unreachable_tasks", framework.unreachable_tasks);
-  tasks("completed_tasks", framework.completed_tasks);
+  out.key("completed_tasks");
+  out.begin_array();
+  for (const PackedTask& task : framework.completed_tasks) write_task(out, task.unpack());
+  out.end_array();
   out.key("offers");
   out.begin_array();
   for (const auto& offer : framework.offers) {

@@ -7,6 +7,7 @@
 
 #include <cstdio>
 
+#include "base/http/gzip.hpp"
 #include "base/json/proto.hpp"
 #include "base/json/writer.hpp"
 #include "base/numbers.hpp"
@@ -36,6 +37,26 @@ base::http::Response json_answer(const Request& request, std::string json) {
   response.headers.set("Content-Type", "text/javascript");
   response.body = *callback + "(" + json + ")";
   return response;
+}
+
+namespace {
+
+Response busy_answer() { return Response::text(503, "Too many requests wait for the state; try again"); }
+
+}  // namespace
+
+bool takes_gzip(const Request& request) {
+  return base::http::accepts_gzip(request.headers.get_or("Accept-Encoding", ""));
+}
+
+void reply_shared(const Responder& responder, Response head, const RenderedBody& rendered) {
+  if (!rendered.text) return responder.reply(busy_answer());
+  head.headers.set("Content-Length", std::to_string(rendered.text->size()));
+  head.headers.set("Vary", "Accept-Encoding");
+  if (rendered.gzip) head.headers.set("Content-Encoding", "gzip");
+  const base::http::Stream stream = responder.stream(std::move(head));
+  stream.write(rendered.text);
+  stream.close();
 }
 
 namespace {
@@ -85,9 +106,15 @@ Handler rendered(Shell& shell, std::function<base::Result<Rendered>(const Reques
     if (refuse_before_recovery(shell, request, responder)) return;
     auto job = make(request);
     if (!job) return responder.reply(Response::from(job.error()));
-    shell.render(request.principal, job->key, std::move(job->render), [request, responder](std::shared_ptr<const std::string> text) {
-      if (!text) return responder.reply(Response::text(503, "Too many requests wait for the state; try again"));
-      responder.reply(json_answer(request, *text));
+    if (request.query().get("jsonp")) {
+      return shell.render(request.principal, job->key, std::move(job->render), false, [request, responder](const RenderedBody& rendered) {
+        if (!rendered.text) return responder.reply(busy_answer());
+        responder.reply(json_answer(request, *rendered.text));
+      });
+    }
+    const bool gzip = takes_gzip(request);
+    shell.render(request.principal, job->key, std::move(job->render), gzip, [responder](const RenderedBody& rendered) {
+      reply_shared(responder, Response::json(200, ""), rendered);
     });
   };
 }

@@ -6,6 +6,7 @@
 namespace master {
 
 class Shell;
+struct RenderedBody;
 
 /// Everything that the HTTP port answers.
 base::http::Handler make_handler(Shell& shell);
@@ -26,6 +27,12 @@ void handle_form(Shell& shell, const std::string& what, base::http::Request requ
 
 /// A JSON answer, wrapped when the request asks for jsonp.
 base::http::Response json_answer(const base::http::Request& request, std::string json);
+
+/// Whether the client takes compressed answers.
+bool takes_gzip(const base::http::Request& request);
+
+/// 200 with the body as it is, without a copy; `head`: further headers. 503 when there is none.
+void reply_shared(const base::http::Responder& responder, base::http::Response head, const RenderedBody& rendered);
 
 /// When another master leads: 307 to it; when none is known, and before recovery: 503. True: answered.
 bool refuse_before_recovery(const Shell& shell, const base::http::Request& request, const base::http::Responder& responder);

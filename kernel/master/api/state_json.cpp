@@ -1,6 +1,7 @@
 #include "kernel/master/api/state_json.hpp"
 
 #include <algorithm>
+#include <deque>
 
 #include "base/json/proto.hpp"
 #include "base/version.hpp"
@@ -141,15 +142,16 @@ std::string state_summary_json(const Snapshot& snapshot, const ServerFacts& fact
   std::map<FrameworkId, std::set<AgentId>> agents_of;
   for (const FrameworkView& framework : snapshot.frameworks) {
     TaskCounts& counts = by_framework[framework.id];
-    for (const auto* list : {&framework.tasks, &framework.unreachable_tasks, &framework.completed_tasks}) {
-      for (const auto& task : *list) {
-        counts.add(*task);
-        const AgentId& agent = task->agent_id().value();
-        by_agent[agent].add(*task);
-        frameworks_of[agent].insert(framework.id);
-        agents_of[framework.id].insert(agent);
-      }
-    }
+    const auto add = [&](const mesos::v1::Task& task) {
+      counts.add(task);
+      const AgentId& agent = task.agent_id().value();
+      by_agent[agent].add(task);
+      frameworks_of[agent].insert(framework.id);
+      agents_of[framework.id].insert(agent);
+    };
+    for (const auto& task : framework.tasks) add(*task);
+    for (const auto& task : framework.unreachable_tasks) add(*task);
+    for (const auto& task : framework.completed_tasks) add(task.unpack());
   }
   std::string text;
   Writer out(text);
@@ -237,13 +239,19 @@ std::string frameworks_json(const Snapshot& snapshot, const std::optional<std::s
 
 std::string tasks_json(const Snapshot& snapshot, const TaskQuery& query) {
   std::vector<const mesos::v1::Task*> tasks;
+  std::deque<mesos::v1::Task> unpacked;
   for (const auto* frameworks : {&snapshot.frameworks, &snapshot.completed_frameworks}) {
     for (const FrameworkView& framework : *frameworks) {
       if (query.framework_id && *query.framework_id != framework.id) continue;
-      for (const auto* list : {&framework.tasks, &framework.unreachable_tasks, &framework.completed_tasks}) {
-        for (const auto& task : *list) {
-          if (!query.task_id || *query.task_id == task->task_id().value()) tasks.push_back(task.get());
-        }
+      const auto add = [&](const mesos::v1::Task& task) {
+        if (query.task_id && *query.task_id != task.task_id().value()) return false;
+        tasks.push_back(&task);
+        return true;
+      };
+      for (const auto& task : framework.tasks) add(*task);
+      for (const auto& task : framework.unreachable_tasks) add(*task);
+      for (const auto& task : framework.completed_tasks) {
+        if (!add(unpacked.emplace_back(task.unpack()))) unpacked.pop_back();
       }
     }
   }

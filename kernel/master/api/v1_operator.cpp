@@ -173,9 +173,11 @@ void handle_operator_call(Shell& shell, Request request, Responder responder) {
         return api::encode(type, full);
       };
       const std::string key = Call::Type_Name(call.type()) + ":" + std::string(api::media_type(*type));
-      return shell.render(request.principal, key, draw, [responder, type = *type](std::shared_ptr<const std::string> body) {
-        if (!body) return responder.reply(Response::text(503, "Too many requests wait for the state; try again"));
-        reply_with(responder, type, *body);
+      const bool gzip = *type == api::ContentType::Json && takes_gzip(request);
+      return shell.render(request.principal, key, draw, gzip, [responder, type = *type](const RenderedBody& rendered) {
+        Response head;
+        head.headers.set("Content-Type", std::string(api::media_type(type)));
+        reply_shared(responder, std::move(head), rendered);
       });
     }
   }
