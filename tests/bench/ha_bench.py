@@ -29,7 +29,7 @@ class House:
         self.fleet = fleet
         self.agents = fleet or len(AGENT_IPS)
         self.root = Path(tempfile.mkdtemp(prefix="dcos-ha-bench-"))
-        self.processes, self.ensemble, self.leader_cpu = {}, None, []
+        self.processes, self.ensemble, self.leader_cpu, self.fleet_cpu = {}, None, [], []
 
     def start(self, name, words):
         log = open(self.root / f"{name}.log", "ab")
@@ -71,6 +71,10 @@ class House:
             self.ensemble.__exit__(None, None, None)
         shutil.rmtree(self.root, ignore_errors=True)
 
+    def cpu(self, name):
+        words = Path(f"/proc/{self.processes[name].pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
     def leader(self):
         for ip in MASTER_IPS:
             try:
@@ -95,6 +99,7 @@ def lose_leader(house, how, runs, all_back=None):
         eventually("the framework gets offers there", lambda: scheduler.offers_at and scheduler.master.startswith(leader), limit=20)
         time.sleep(0.3 + 0.13 * len(samples))  # at different moments between two signs of life
         before = scheduler.subscriptions
+        fleet_before = house.cpu("fleet") if house.fleet else 0
         started = time.monotonic()
         os.kill(house.processes[leader].pid, how)
         house.processes[leader].wait()
@@ -104,8 +109,8 @@ def lose_leader(house, how, runs, all_back=None):
         if all_back is not None:
             eventually("all agents are back", house.settled, limit=20 + house.agents / 20)
             all_back.append(time.monotonic() - started)
-            words = Path(f"/proc/{house.processes[scheduler.master.split(':')[0]].pid}/stat").read_text().split()
-            house.leader_cpu.append((int(words[13]) + int(words[14])) / os.sysconf("SC_CLK_TCK"))
+            house.leader_cpu.append(house.cpu(scheduler.master.split(":")[0]))
+            house.fleet_cpu.append(house.cpu("fleet") - fleet_before)
     scheduler.close()
     return samples
 
@@ -132,6 +137,7 @@ def fleet():
         bench.report("ha/failover-fleet", {**parameters, "to": "first offers"}, "s", first)
         bench.report("ha/failover-fleet", {**parameters, "to": "every agent back"}, "s", all_back)
         bench.report("ha/failover-fleet", {**parameters, "of": "the new leader's CPU until every agent is back"}, "s", house.leader_cpu)
+        bench.report("ha/failover-fleet", {**parameters, "of": "the CPU of the agents' process meanwhile"}, "s", house.fleet_cpu)
 
 
 def main():

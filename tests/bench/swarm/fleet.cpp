@@ -1,0 +1,201 @@
+#include "tests/bench/swarm/fleet.hpp"
+
+#include <boost/json.hpp>
+
+#include "base/json/value.hpp"
+#include "base/loop.hpp"
+#include "base/numbers.hpp"
+
+namespace swarm {
+
+namespace {
+
+using dcos::internal::v1::AgentMessage;
+using dcos::internal::v1::MasterMessage;
+using mesos::v1::AgentInfo;
+using mesos::v1::TaskState;
+
+constexpr base::Duration kRetry = base::milliseconds(50);
+
+}  // namespace
+
+class Fleet::Agent : public Link {
+ public:
+  Agent(Fleet& fleet, size_t number) : Link(fleet.sockets_), fleet_(fleet), question_(fleet.sockets_, fleet.master_port_) {
+    info_.set_hostname("swarm-" + std::to_string(number));
+    info_.set_port(static_cast<int>(1 + number));  // the master knows an agent by address and port
+    for (const auto& [name, amount] : {std::pair("cpus", fleet.options_.cpus), std::pair("mem", fleet.options_.mem_mb)}) {
+      auto* resource = info_.add_resources();
+      resource->set_name(name);
+      resource->set_type(mesos::v1::Value::SCALAR);
+      resource->mutable_scalar()->set_value(amount);
+    }
+  }
+
+  /// As the agent does: asks the master over HTTP where its link is.
+  void attempt() {
+    question_.request("GET", "/agent-link", "", "", [this](const Answer& answer) {
+      if (answer.status == 0) return retry();
+      // Not closed here: this is its callback.
+      fleet_.sockets_.after(base::Duration(0), [this] { question_.close(); });
+      const uint16_t port = answer.status == 200 ? link_port(answer.body) : uint16_t{0};
+      if (port == 0) return retry();
+      connect(port);
+      sign_on();
+    });
+  }
+
+  bool finish_one() {
+    for (auto& [id, task] : tasks_) {
+      if (task.state() != mesos::v1::TASK_RUNNING) continue;
+      update(task, mesos::v1::TASK_FINISHED);
+      return true;
+    }
+    return false;
+  }
+
+ private:
+  static uint16_t link_port(const std::string& body) {
+    const auto answer = base::json::parse(body);
+    if (!answer) return 0;
+    const auto address = base::json::get_string(*answer, "/address").value_or("");
+    const auto port = base::parse_uint(std::string_view(address).substr(address.rfind(':') + 1));
+    return port && *port <= 65'535 ? static_cast<uint16_t>(*port) : uint16_t{0};
+  }
+
+  void retry() {
+    const base::Duration wait = std::max(kRetry / 2 + fleet_.random_.jitter(kRetry / 2), fleet_.random_.jitter(spread_));
+    fleet_.sockets_.after(wait, [this] { attempt(); });
+  }
+
+  void on_lost() override {
+    if (registered_) --fleet_.registered_;
+    registered_ = false;
+    retry();
+  }
+
+  template <class Message>
+  void describe(Message& message) const {
+    *message.mutable_agent_info() = info_;
+    message.set_version("1.12.0");
+    for (const auto type : {AgentInfo::Capability::MULTI_ROLE, AgentInfo::Capability::HIERARCHICAL_ROLE,
+                            AgentInfo::Capability::RESERVATION_REFINEMENT, AgentInfo::Capability::AGENT_DRAINING}) {
+      message.add_capabilities()->set_type(type);
+    }
+  }
+
+  void sign_on() {
+    AgentMessage message;
+    if (!info_.has_id()) {
+      describe(*message.mutable_register_agent());
+      return send_message(message);
+    }
+    auto& told = *message.mutable_reregister_agent();
+    describe(told);
+    std::set<std::string> frameworks;
+    for (const auto& [id, task] : tasks_) {
+      *told.add_tasks() = task;
+      frameworks.insert(task.framework_id().value());
+    }
+    for (const std::string& id : frameworks) *told.add_frameworks() = fleet_.frameworks_[id];
+    send_message(message);
+  }
+
+  template <class Message>
+  void confirmed(const Message& message) {
+    spread_ = base::Duration(static_cast<int64_t>(message.reconnect_spread_seconds() * 1e9));
+    if (!registered_) ++fleet_.registered_;
+    registered_ = true;
+  }
+
+  void on_message(const MasterMessage& message) override {
+    switch (message.message_case()) {
+      case MasterMessage::kRegistered:
+        *info_.mutable_id() = message.registered().agent_id();
+        return confirmed(message.registered());
+      case MasterMessage::kReregistered: return confirmed(message.reregistered());
+      case MasterMessage::kPing: {
+        spread_ = base::Duration(static_cast<int64_t>(message.ping().reconnect_spread_seconds() * 1e9));
+        AgentMessage pong;
+        pong.mutable_pong()->set_sequence(message.ping().sequence());
+        return send_message(pong);
+      }
+      case MasterMessage::kRunTask: return run(message.run_task());
+      case MasterMessage::kAcknowledgeStatusUpdate: return acknowledged(message.acknowledge_status_update());
+      default: return;
+    }
+  }
+
+  void run(const dcos::internal::v1::RunTask& order) {
+    const auto& info = order.task();
+    mesos::v1::Task& task = tasks_[info.task_id().value()];
+    ++fleet_.tasks_;
+    task.set_name(info.name());
+    *task.mutable_task_id() = info.task_id();
+    *task.mutable_framework_id() = order.framework_info().id();
+    *task.mutable_agent_id() = info.agent_id();
+    *task.mutable_resources() = info.resources();
+    auto& framework = fleet_.frameworks_[order.framework_info().id().value()];
+    if (!framework.has_id()) framework = order.framework_info();
+    update(task, mesos::v1::TASK_RUNNING);
+  }
+
+  void update(mesos::v1::Task& task, TaskState state) {
+    task.set_state(state);
+    AgentMessage message;
+    auto& update = *message.mutable_status_update();
+    *update.mutable_framework_id() = task.framework_id();
+    auto& status = *update.mutable_status();
+    *status.mutable_task_id() = task.task_id();
+    *status.mutable_agent_id() = task.agent_id();
+    status.set_state(state);
+    status.set_source(mesos::v1::TaskStatus::SOURCE_EXECUTOR);
+    status.set_timestamp(base::system_clock().now().time.seconds());
+    status.set_uuid(fleet_.random_.uuid_bytes());
+    auto* address = status.mutable_container_status()->add_network_infos()->add_ip_addresses();
+    address->set_ip_address("127.0.0.1");
+    update.set_latest_state(state);
+    auto& kept = *task.add_statuses();
+    kept = status;
+    task.set_status_update_state(state);
+    task.set_status_update_uuid(status.uuid());
+    send_message(message);
+    if (state == mesos::v1::TASK_FINISHED) fleet_.finish_sent_ = now();
+  }
+
+  void acknowledged(const dcos::internal::v1::AcknowledgeStatusUpdate& order) {
+    const auto found = tasks_.find(order.task_id().value());
+    if (found == tasks_.end() || found->second.status_update_uuid() != order.uuid()) return;
+    if (found->second.state() == mesos::v1::TASK_FINISHED) {
+      tasks_.erase(found);
+      --fleet_.tasks_;
+      ++fleet_.finished_;
+    } else if (fleet_.options_.finish) {
+      update(found->second, mesos::v1::TASK_FINISHED);
+    }
+  }
+
+  Fleet& fleet_;
+  Http question_;
+  AgentInfo info_;
+  std::map<std::string, mesos::v1::Task> tasks_;
+  base::Duration spread_{0};
+  bool registered_ = false;
+};
+
+Fleet::Fleet(Sockets& sockets, Options options) : sockets_(sockets), options_(options) {}
+
+Fleet::~Fleet() = default;
+
+void Fleet::start(uint16_t master_port) {
+  master_port_ = master_port;
+  for (size_t i = 0; i < options_.agents; ++i) {
+    agents_.push_back(std::make_unique<Agent>(*this, i));
+    // As a cluster that is switched on: not all in one instant.
+    sockets_.after(base::microseconds(200) * static_cast<int64_t>(i), [agent = agents_.back().get()] { agent->attempt(); });
+  }
+}
+
+bool Fleet::finish_one(size_t agent) { return agents_[agent]->finish_one(); }
+
+}  // namespace swarm
