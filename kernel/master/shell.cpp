@@ -49,7 +49,7 @@ uint32_t ip_number(const std::string& ip) {
 
 /// Rendering threads let the loop's go first where processors are few.
 void give_way() {
-  thread_local const int once = ::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), 10);
+  thread_local const int once = ::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), 4);
   (void)once;
 }
 

@@ -1,5 +1,7 @@
 #include "kernel/master/subscribers.hpp"
 
+#include <google/protobuf/arena.h>
+
 #include <algorithm>
 
 #include "base/log.hpp"
@@ -54,12 +56,13 @@ void Subscribers::draw(const std::shared_ptr<Drawing>& drawing, api::ContentType
   const auto visible = limited ? std::make_shared<const Visibility>(*limited) : nullptr;
   const double heartbeat = std::chrono::duration<double>(options_.heartbeat).count();
   const auto work = [picture = std::move(picture), type, visible, heartbeat] {
-    OperatorEvent event;
-    event.set_type(OperatorEvent::SUBSCRIBED);
-    event.mutable_subscribed()->set_heartbeat_interval_seconds(heartbeat);
-    auto* state = event.mutable_subscribed()->mutable_get_state();
+    google::protobuf::Arena arena;
+    auto* event = google::protobuf::Arena::CreateMessage<OperatorEvent>(&arena);
+    event->set_type(OperatorEvent::SUBSCRIBED);
+    event->mutable_subscribed()->set_heartbeat_interval_seconds(heartbeat);
+    auto* state = event->mutable_subscribed()->mutable_get_state();
     visible ? render_state(visible->filter(*picture), state) : render_state(*picture, state);
-    return std::make_shared<const std::string>(api::encode_record(type, event));
+    return std::make_shared<const std::string>(api::encode_record(type, *event));
   };
   const auto done = [this, drawing, alive = std::weak_ptr<bool>(alive_)](Shared record) {
     if (!alive.expired()) drawn(drawing, record);

@@ -1,5 +1,7 @@
 // POST /api/v1: reads are rendered from a snapshot, changes go to the core.
 
+#include <google/protobuf/arena.h>
+
 #include <algorithm>
 
 #include "base/log.hpp"
@@ -168,9 +170,11 @@ void handle_operator_call(Shell& shell, Request request, Responder responder) {
     const auto read = std::find_if(std::begin(kReads), std::end(kReads), [&](const Read& r) { return r.type == call.type(); });
     if (read != std::end(kReads)) {
       const auto draw = [response, fill = read->fill, type = *type](const Snapshot& snapshot) {
-        OperatorResponse full = response;
-        fill(snapshot, full);
-        return api::encode(type, full);
+        google::protobuf::Arena arena;  // hundreds of thousands of small messages, gone at once
+        auto* full = google::protobuf::Arena::CreateMessage<OperatorResponse>(&arena);
+        *full = response;
+        fill(snapshot, *full);
+        return api::encode(type, *full);
       };
       const std::string key = Call::Type_Name(call.type()) + ":" + std::string(api::media_type(*type));
       const bool gzip = *type == api::ContentType::Json && takes_gzip(request);

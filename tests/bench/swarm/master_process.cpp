@@ -112,13 +112,14 @@ double MasterProcess::resident_kib() const {
   return std::stod(std::string(words[1])) * static_cast<double>(::sysconf(_SC_PAGESIZE)) / 1024;
 }
 
-void raise_descriptor_limit() {
+size_t raise_descriptor_limit() {
   rlimit limit{};
   ::getrlimit(RLIMIT_NOFILE, &limit);
   const rlimit root{1 << 20, 1 << 20};
-  if (::setrlimit(RLIMIT_NOFILE, &root) == 0) return;
+  if (::setrlimit(RLIMIT_NOFILE, &root) == 0) return root.rlim_cur;
   limit.rlim_cur = limit.rlim_max;
   ::setrlimit(RLIMIT_NOFILE, &limit);
+  return limit.rlim_cur;
 }
 
 }  // namespace swarm

@@ -35,7 +35,7 @@ class MasterProcess {
   pid_t pid_ = -1;
 };
 
-/// As many descriptors as this process may have; inherited by what it starts.
-void raise_descriptor_limit();
+/// As many descriptors as this process may have; inherited by what it starts. Returns how many.
+size_t raise_descriptor_limit();
 
 }  // namespace swarm
