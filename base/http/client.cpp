@@ -77,13 +77,19 @@ std::string Client::Impl::key_of(const Url& url) {
   return url.scheme + "://" + url.host + ":" + std::to_string(url.port);
 }
 
+/// Which connections can carry the request.
+std::string Client::Impl::key_of(const ClientRequest& request) {
+  const std::string key = key_of(request.url);
+  return request.network.empty() ? key : key + " in " + request.network;
+}
+
 void Client::Impl::start(const Call& call) {
   if (Status valid = check(call->request); !valid) return call->finish(valid);
   if (sweep == 0) {
     Duration period = std::clamp<Duration>(options.idle_timeout / 4, milliseconds(5), seconds(5));
     sweep = loop.every(period, [this] { close_idle(); });
   }
-  std::string key = key_of(call->request.url);
+  std::string key = key_of(call->request);
   Host& host = hosts[key];
   if (!host.idle.empty()) {
     auto connection = std::move(host.idle.back());
@@ -107,7 +113,7 @@ void Client::Impl::start(const Call& call) {
 /// Once more, on a connection that is not one of the idle ones: they may be as dead as the last.
 void Client::Impl::retry(const Call& call) {
   call->retried = true;
-  Host& host = hosts[key_of(call->request.url)];
+  Host& host = hosts[key_of(call->request)];
   auto idle = std::exchange(host.idle, {});
   for (auto& connection : idle) connection->close();
   start(call);

@@ -33,6 +33,7 @@ struct ClientRequest {
   Duration timeout = seconds(30);          // to the complete answer; for streams: to its head
   int max_redirects = 0;                   // 307/308 keep method and body; Authorization does not cross hosts
   size_t max_body_bytes = 64 << 20;
+  std::string network{};                   // file of a network namespace to connect from; empty: this process's
 };
 
 struct ClientOptions {

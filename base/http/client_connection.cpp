@@ -13,6 +13,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/netns.hpp"
 #include "base/strings.hpp"
 
 namespace base::http {
@@ -124,7 +125,9 @@ void ClientConnection::try_next_address(const std::string& problem) {
   state_ = State::Connecting;
   while (next_address_ < addresses_.size()) {
     const auto& [address, size] = addresses_[next_address_++];
-    Fd fd(::socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    auto made = open_socket(call_->request.network, address.ss_family, SOCK_STREAM | SOCK_NONBLOCK);
+    if (!made) return fail_later(made.error());
+    Fd fd = std::move(*made);
     if (!fd) {
       last_problem = strerror(errno);
       continue;

@@ -68,6 +68,7 @@ struct Client::Impl : std::enable_shared_from_this<Client::Impl> {
   Impl(Loop& on, ClientOptions with);
 
   static std::string key_of(const Url& url);
+  static std::string key_of(const ClientRequest& request);
   void start(const Call& call);
   void retry(const Call& call);
   void on_timeout(const Call& call);

@@ -99,6 +99,7 @@ void Core::save(const Executor& executor) {
   record.set_shutting_down(executor.state == ExecutorState::Terminating);
   record.mutable_started()->set_nanoseconds(executor.started.nanos());
   for (const auto& volume : executor.volumes) record.add_volumes()->CopyFrom(volume);
+  for (const auto& network : executor.networks) record.add_networks()->CopyFrom(network);
   journal_.put(executor_key(executor.framework_id, executor.id()), record.SerializeAsString());
 }
 

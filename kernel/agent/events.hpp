@@ -58,6 +58,7 @@ struct TimerFired {
 struct ContainerStarted {
   std::string container;
   int64_t pid = 0;
+  std::vector<mesos::v1::NetworkInfo> networks{};  // with its addresses; empty: the host's network
 };
 struct ContainerLaunchFailed {
   std::string container;

@@ -9,6 +9,20 @@ namespace agent {
 
 using mesos::v1::TaskStatus;
 using ExecutorEvent = mesos::v1::executor::Event;
+namespace {
+
+void add_ports(const google::protobuf::RepeatedPtrField<mesos::v1::Resource>& resources,
+               containerizer::ContainerSpec& spec) {
+  constexpr uint64_t kLast = 65535;
+  for (const auto& resource : resources) {
+    if (resource.name() != "ports") continue;
+    for (const auto& range : resource.ranges().range())
+      if (range.begin() <= range.end() && range.begin() <= kLast)
+        spec.ports.emplace_back(range.begin(), std::min(range.end(), kLast));
+  }
+}
+
+}  // namespace
 
 Executor& Core::make_executor(Framework& framework, mesos::v1::ExecutorInfo info, bool command) {
   const std::string id = info.executor_id().value();
@@ -57,6 +71,8 @@ containerizer::ContainerSpec Core::spec_of(const Framework& framework, const Exe
   spec.user = spec.command.has_user() ? spec.command.user() : framework.info.user();
   if (spec.user.empty()) spec.user = policy_.default_user;
   spec.term_first_only = !executor.command;
+  add_ports(executor.info.resources(), spec);
+  for (const auto& [id, task] : executor.tasks) add_ports(task.info.resources(), spec);
   // A volume that has no place was refused when its operation came.
   for (const auto& volume : executor.volumes)
     if (auto mount = volume_mount(policy_.work_dir, volume)) spec.volumes.push_back(std::move(*mount));
@@ -79,6 +95,7 @@ void Core::handle(ContainerStarted event) {
   Executor& executor = *found.executor;
   executor.launched = true;
   executor.pid = event.pid;
+  executor.networks = std::move(event.networks);
   if (executor.command && executor.state == ExecutorState::Registering) executor.state = ExecutorState::Running;
   save(executor);
   if (!executor.machine) return;
@@ -118,7 +135,8 @@ void Core::executor_gone(Framework& framework, Executor& executor, const contain
     if (!launch_failure.empty())
       executor.machine->launch_failed(launch_failure, actions);
     else
-      executor.machine->ended({end.status, end.out_of_memory, end.memory_used, end.message, end.disk_used}, actions);
+      executor.machine->ended(
+          {end.status, end.out_of_memory, end.memory_used, end.message, end.disk_used, end.limitation}, actions);
     apply(executor, std::move(actions));
   } else {
     std::vector<std::string> open;
@@ -142,6 +160,11 @@ void Core::executor_gone(Framework& framework, Executor& executor, const contain
       } else if (end.disk_used) {
         status.set_reason(TaskStatus::REASON_CONTAINER_LIMITATION_DISK);
         add(end.message);
+      } else if (end.limitation) {
+        status.set_reason(end.limitation->reason);
+        status.mutable_limitation()->mutable_resources()->Assign(end.limitation->resources.begin(),
+                                                                 end.limitation->resources.end());
+        add(end.limitation->message);
       } else if (executor.end_reason) {
         status.set_reason(*executor.end_reason);
         add(end.message);

@@ -38,6 +38,7 @@ void Core::restore_executor(dcos::agent::v1::ExecutorRecord record) {
   executor.launched = record.launched();
   executor.recovered = true;
   executor.volumes.assign(record.volumes().begin(), record.volumes().end());
+  executor.networks.assign(record.networks().begin(), record.networks().end());
   executor.started = base::Time{base::Duration(record.started().nanoseconds())};
   executor.state = record.ended()           ? ExecutorState::Terminated
                    : record.shutting_down() ? ExecutorState::Terminating
@@ -133,6 +134,7 @@ void Core::handle(ContainersRecovered event) {
     const bool runs = running != event.running.end();
     if (runs) {
       executor.pid = running->second.pid;
+      if (!running->second.networks.empty()) executor.networks = running->second.networks;
       executor.launched = true;
     }
     if (executor.command && !executor.tasks.empty()) {

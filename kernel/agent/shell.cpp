@@ -107,7 +107,7 @@ void Shell::perform_one(LaunchContainer& effect) {
   containers_.launch(std::move(effect.spec), [this, alive = alive_, id](base::Result<containerizer::Started> started) {
     if (!*alive) return;
     if (started)
-      tell(ContainerStarted{id, started->pid});
+      tell(ContainerStarted{id, started->pid, std::move(started->networks)});
     else
       tell(ContainerLaunchFailed{id, started.error().message});
   });

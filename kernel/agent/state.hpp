@@ -47,6 +47,7 @@ struct Executor {
   std::optional<ConnectionId> connection;            // of a custom one
   std::map<std::string, Task> tasks;                 // not ended, or ended and not acknowledged
   std::vector<mesos::v1::Resource> volumes;          // persistent ones that its container has
+  std::vector<mesos::v1::NetworkInfo> networks;      // that its container is in; empty: the host's
   std::vector<std::string> queued;                   // ids of tasks that wait for the subscription, in order
   std::deque<Task> completed_tasks;
   // Why it is being ended, for the updates of its tasks.

@@ -24,12 +24,19 @@ void remember(Task& task, const mesos::v1::TaskStatus& status) {
 
 /// What `docker inspect` would say, as far as schedulers and name servers of old read it.
 std::string docker_inspection(const Executor& executor) {
-  std::string image, id;
+  std::string image, id, address, network = "\"host\"";
   base::json::append_string(image, executor.info.container().docker().image());
+  for (const auto& each : executor.networks) {
+    network.clear();
+    base::json::append_string(network, each.name());
+    for (const auto& given : each.ip_addresses())
+      if (address.empty()) address = given.ip_address();
+  }
   base::json::append_string(id, executor.container_id);
   return R"([{"Id":)" + id + R"(,"Name":"/mesos-)" + id.substr(1) + R"(,"Config":{"Image":)" + image +
          R"(},"State":{"Running":true,"Pid":)" + std::to_string(executor.pid) +
-         R"(},"HostConfig":{"NetworkMode":"host"},"NetworkSettings":{"IPAddress":"","Networks":{"host":{"IPAddress":""}}}}])";
+         R"(},"HostConfig":{"NetworkMode":)" + network + R"(},"NetworkSettings":{"IPAddress":")" + address +
+         R"(","Networks":{)" + network + R"(:{"IPAddress":")" + address + R"("}}}}])";
 }
 
 std::string timer_of(const TaskKey& task) { return "update/" + task.first + "/" + task.second; }
@@ -65,12 +72,14 @@ mesos::v1::Task make_task(const Framework& framework, const Executor& executor, 
 mesos::v1::ContainerStatus Core::container_status(const Executor& executor) const {
   mesos::v1::ContainerStatus status;
   status.mutable_container_id()->set_value(executor.container_id);
+  for (const auto& network : executor.networks) status.add_network_infos()->CopyFrom(network);
+  if (executor.pid > 0) status.set_executor_pid(static_cast<uint32_t>(executor.pid));
+  if (!executor.networks.empty()) return status;
   // On the host's network a task is reached at the agent's address; whoever looks tasks up takes it from here.
   auto* address = status.add_network_infos()->add_ip_addresses();
   address->set_protocol(policy_.ip.find(':') == std::string::npos ? mesos::v1::NetworkInfo::IPv4
                                                                   : mesos::v1::NetworkInfo::IPv6);
   address->set_ip_address(policy_.ip);
-  if (executor.pid > 0) status.set_executor_pid(static_cast<uint32_t>(executor.pid));
   return status;
 }
 

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "kernel/containerizer/types.hpp"
@@ -42,6 +43,14 @@ struct ContainerSpec {
   uint64_t disk = 0;                                 // bytes that the sandbox may take; 0: nothing was asked
   double gpus = 0;
   bool term_first_only = false;                      // SIGTERM goes to the first process alone (executors)
+  std::vector<std::pair<uint16_t, uint16_t>> ports{};  // of the host, first to last, that it may listen on
+};
+
+/// Why the agent ended a container: it went over what it was given.
+struct Limitation {
+  mesos::v1::TaskStatus::Reason reason = mesos::v1::TaskStatus::REASON_CONTAINER_LIMITATION;
+  std::string message;                              // for people
+  std::vector<mesos::v1::Resource> resources{};     // what it took; may be empty
 };
 
 /// How a container ended.
@@ -51,10 +60,12 @@ struct Termination {
   uint64_t memory_used = 0;    // with out_of_memory: the most it used
   std::optional<uint64_t> disk_used{};  // ended for taking more disk than it may: so much
   std::string message;         // for people; empty when the status says it all
+  std::optional<Limitation> limitation{};  // it was ended for that; a lack of memory is told by out_of_memory
 };
 
 struct Started {
   int64_t pid = 0;             // of the container's first process
+  std::vector<mesos::v1::NetworkInfo> networks{};  // that it is in, with its addresses; empty: the host's
 };
 
 class Containerizer {
@@ -90,6 +101,9 @@ class Containerizer {
 
   using Statistics = std::map<std::string, mesos::v1::ResourceStatistics>;
   virtual void usage(std::function<void(Statistics)> done) = 0;
+
+  /// The file of the network namespace that a running container has; empty: the host's, or no such container.
+  virtual std::string network_of(const std::string& id) const = 0;
 
   /// Runs a command in the namespaces of a running container, for checks: the raw wait status, or an error when it could
   /// not be started or `timeout` (if not zero) passed; then it is killed.

@@ -643,6 +643,11 @@ void NativeContainerizer::usage(std::function<void(Statistics)> done) {
   if (!taken) impl_->loop.post([done] { done({}); });
 }
 
+std::string NativeContainerizer::network_of(const std::string& id) const {
+  const auto found = impl_->containers.find(id);
+  return found == impl_->containers.end() ? "" : found->second->network;
+}
+
 images::ImageCounts NativeContainerizer::image_counts() const {
   return impl_->options.images ? impl_->options.images->counts() : images::ImageCounts();
 }

@@ -55,6 +55,7 @@ class NativeContainerizer final : public Containerizer {
   void recover(std::vector<ContainerSpec> known,
                std::function<void(std::map<std::string, Started>)> done) override;
   void usage(std::function<void(Statistics)> done) override;
+  std::string network_of(const std::string& id) const override;
   void run_inside(const std::string& id, const mesos::v1::CommandInfo& command, base::Duration timeout,
                   std::function<void(Result<int>)> done) override;
 

@@ -29,6 +29,7 @@ struct Container {
   std::optional<launch::UserIds> user;
   images::ImagePtr image;                    // held until the container's end
   std::string failure;                       // what the helper could not do
+  std::string network{};                     // file of its network namespace; empty: the host's
   std::unique_ptr<FdWatch> process, sync, oom;
   base::Loop::TimerId kill_timer = 0;
   std::function<void(Result<Started>)> done;  // empty once answered

@@ -205,6 +205,14 @@ void CommandExecutor::ended(const Ending& ending, Actions& out) {
     resource->mutable_scalar()->set_value(static_cast<double>(*ending.disk_used) / (1 << 20));
     return finish(std::move(status), out);
   }
+  if (ending.limitation && !killing_) {
+    TaskStatus status = make_status(mesos::v1::TASK_FAILED);
+    status.set_reason(ending.limitation->reason);
+    status.set_message(ending.limitation->message);
+    auto& limitation = *status.mutable_limitation();
+    limitation.mutable_resources()->Assign(ending.limitation->resources.begin(), ending.limitation->resources.end());
+    return finish(std::move(status), out);
+  }
   const bool success = WIFEXITED(raw) && WEXITSTATUS(raw) == 0;
   TaskStatus status = make_status(killing_  ? mesos::v1::TASK_KILLED
                                   : success ? mesos::v1::TASK_FINISHED

@@ -13,6 +13,7 @@
 
 #include "base/time.hpp"
 #include "kernel/api/mesos/v1/tasks.pb.h"
+#include "kernel/containerizer/containerizer.hpp"
 #include "kernel/executor/check_state.hpp"
 
 namespace executor {
@@ -49,6 +50,7 @@ struct Ending {
   uint64_t memory_used = 0;
   std::string message;
   std::optional<uint64_t> disk_used{};  // bytes; ended for taking more than it may
+  std::optional<containerizer::Limitation> limitation{};  // why the agent ended it
 };
 
 struct CommandExecutorOptions {

@@ -1,5 +1,6 @@
 #include "kernel/executor/prober.hpp"
 
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include <algorithm>
@@ -7,6 +8,7 @@
 #include <boost/asio/ip/tcp.hpp>
 
 #include "base/http/client.hpp"
+#include "base/netns.hpp"
 
 namespace executor {
 namespace {
@@ -34,7 +36,7 @@ struct Prober::Impl : std::enable_shared_from_this<Prober::Impl> {
   Impl(base::Loop& l, base::Pool& p, containerizer::Containerizer& c)
       : loop(l), pool(p), containers(c), client(l, client_options()) {}
 
-  void http(const std::string& scheme, bool v6, uint32_t port, const std::string& path, double timeout, Done done) {
+  void http(const std::string& container, const std::string& scheme, bool v6, uint32_t port, const std::string& path, double timeout, Done done) {
     base::http::ClientRequest request;
     std::string target = path.empty() ? "/" : path;
     if (target[0] != '/') target = "/" + target;
@@ -42,6 +44,7 @@ struct Prober::Impl : std::enable_shared_from_this<Prober::Impl> {
     request.url.host = v6 ? "::1" : "127.0.0.1";
     request.url.port = static_cast<uint16_t>(port);
     request.url.target = target;
+    request.network = containers.network_of(container);
     request.timeout = limit_of(timeout);
     request.max_redirects = kMaxRedirects;
     request.max_body_bytes = kMaxAnswerBytes;
@@ -55,7 +58,7 @@ struct Prober::Impl : std::enable_shared_from_this<Prober::Impl> {
     });
   }
 
-  void tcp(bool v6, uint32_t port, double timeout, Done done) {
+  void tcp(const std::string& container, bool v6, uint32_t port, double timeout, Done done) {
     namespace asio = boost::asio;
     struct Attempt {
       explicit Attempt(asio::io_context& context) : socket(context) {}
@@ -66,6 +69,13 @@ struct Prober::Impl : std::enable_shared_from_this<Prober::Impl> {
     auto attempt = std::make_shared<Attempt>(loop.context());
     const asio::ip::address address =
         v6 ? asio::ip::address(asio::ip::address_v6::loopback()) : asio::ip::address(asio::ip::address_v4::loopback());
+    auto made = base::open_socket(containers.network_of(container), v6 ? AF_INET6 : AF_INET, SOCK_STREAM);
+    boost::system::error_code taken;
+    if (made && *made) attempt->socket.assign(v6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4(), made->release(), taken);
+    if (!made || !attempt->socket.is_open()) {
+      const std::string why = made ? "no socket" : made.error().message;
+      return loop.post([done, why] { done({.message = "TCP probe failed: " + why}); });
+    }
     attempt->timer = loop.after(limit_of(timeout), [attempt] {
       attempt->timed_out = true;
       boost::system::error_code ignored;
@@ -115,8 +125,8 @@ void Prober::check(const std::string& container, const mesos::v1::CheckInfo& inf
     case Type::COMMAND:
       return impl_->command(container, info.command().command(), info.timeout_seconds(), std::move(done));
     case Type::HTTP:
-      return impl_->http("http", false, info.http().port(), info.http().path(), info.timeout_seconds(), std::move(done));
-    case Type::TCP: return impl_->tcp(false, info.tcp().port(), info.timeout_seconds(), std::move(done));
+      return impl_->http(container, "http", false, info.http().port(), info.http().path(), info.timeout_seconds(), std::move(done));
+    case Type::TCP: return impl_->tcp(container, false, info.tcp().port(), info.timeout_seconds(), std::move(done));
     default: impl_->loop.post([done] { done({.message = "the check has no type"}); });
   }
 }
@@ -127,10 +137,10 @@ void Prober::health(const std::string& container, const mesos::v1::HealthCheck& 
   switch (info.type()) {
     case Type::COMMAND: return impl_->command(container, info.command(), info.timeout_seconds(), std::move(done));
     case Type::HTTP:
-      return impl_->http(info.http().scheme(), info.http().protocol() == kV6, info.http().port(), info.http().path(),
+      return impl_->http(container, info.http().scheme(), info.http().protocol() == kV6, info.http().port(), info.http().path(),
                          info.timeout_seconds(), std::move(done));
     case Type::TCP:
-      return impl_->tcp(info.tcp().protocol() == kV6, info.tcp().port(), info.timeout_seconds(), std::move(done));
+      return impl_->tcp(container, info.tcp().protocol() == kV6, info.tcp().port(), info.timeout_seconds(), std::move(done));
     default: impl_->loop.post([done] { done({.message = "the health check has no type"}); });
   }
 }

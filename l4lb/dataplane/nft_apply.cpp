@@ -4,49 +4,27 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
-#include <nftables/libnftables.h>
 #include <sys/socket.h>
 
 #include <cstring>
 
-#include "l4lb/dataplane/netlink.hpp"
+#include "base/netlink.hpp"
+
 
 namespace l4lb {
 
-struct Nft::Impl {
-  nft_ctx* context = nft_ctx_new(NFT_CTX_DEFAULT);
-
-  Impl() {
-    CHECK(context != nullptr);
-    nft_ctx_buffer_output(context);
-    nft_ctx_buffer_error(context);
-  }
-  ~Impl() { nft_ctx_free(context); }
-
-  base::Result<std::string> run(const std::string& script, unsigned flags) {
-    nft_ctx_output_set_flags(context, flags);
-    const int code = nft_run_cmd_from_buffer(context, script.c_str());
-    std::string output = nft_ctx_get_output_buffer(context);
-    const std::string errors = nft_ctx_get_error_buffer(context);
-    if (code == 0) return output;
-    const bool missing = errors.find("No such file or directory") != std::string::npos;
-    const std::string text = "nftables: " + errors.substr(0, 500);
-    return missing ? base::not_found(text) : base::internal(text);
-  }
-};
-
-Nft::Nft() : impl_(std::make_unique<Impl>()) {}
-Nft::~Nft() = default;
+using base::attributes;
+using base::Netlink;
+using base::NetlinkMessage;
 
 base::Status Nft::run(const std::string& script) {
-  if (script.empty()) return {};
-  const auto done = impl_->run(script, NFT_CTX_OUTPUT_NUMERIC_ALL);
+  const auto done = nft_.run(script);
   if (!done) return done.error();
   return {};
 }
 
 base::Result<std::string> Nft::structure(const std::string& table) {
-  return impl_->run("list table inet " + table, NFT_CTX_OUTPUT_NUMERIC_ALL | NFT_CTX_OUTPUT_TERSE);
+  return nft_.run("list table inet " + table, base::Nft::Print::Terse);
 }
 
 namespace {

@@ -4,10 +4,10 @@
 // libnetfilter_conntrack. Everything blocks: on a thread of the pool, one call at a time.
 
 #include <map>
-#include <memory>
 #include <string>
 #include <vector>
 
+#include "base/nft.hpp"
 #include "base/result.hpp"
 #include "l4lb/dataplane/nft_plan.hpp"
 
@@ -15,11 +15,6 @@ namespace l4lb {
 
 class Nft {
  public:
-  Nft();
-  ~Nft();
-  Nft(const Nft&) = delete;
-  Nft& operator=(const Nft&) = delete;
-
   /// All of it happens or none.
   base::Status run(const std::string& script);
 
@@ -34,8 +29,7 @@ class Nft {
   base::Result<uint32_t> generation();
 
  private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
+  base::Nft nft_;
 };
 
 /// Routes that lead packets for virtual addresses into this machine, so that they meet the rules.

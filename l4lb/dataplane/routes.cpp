@@ -8,10 +8,14 @@
 #include <bit>
 #include <set>
 
-#include "l4lb/dataplane/netlink.hpp"
+#include "base/netlink.hpp"
 #include "l4lb/dataplane/nft_apply.hpp"
 
 namespace l4lb {
+
+using base::attributes;
+using base::Netlink;
+using base::NetlinkMessage;
 namespace {
 
 constexpr uint8_t kOurs = 77;  // "routing protocol" that marks our routes

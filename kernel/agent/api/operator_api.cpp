@@ -84,6 +84,7 @@ std::vector<Answer::GetContainers::Container> list_containers(const State& state
       container.set_executor_name(executor.info.name());
       container.mutable_container_id()->set_value(executor.container_id);
       container.mutable_container_status()->mutable_container_id()->set_value(executor.container_id);
+      for (const auto& network : executor.networks) *container.mutable_container_status()->add_network_infos() = network;
       if (executor.pid > 0) container.mutable_container_status()->set_executor_pid(static_cast<uint32_t>(executor.pid));
     }
   return list;

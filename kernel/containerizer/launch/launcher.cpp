@@ -194,6 +194,8 @@ Result<std::string> encode_order(const LaunchOrder& order) {
     sheet.put(Key::Mount, access + mount.type + " " + mount.target);
   }
   if (order.join > 0) sheet.put(Key::Join, std::to_string(order.join));
+  sheet.put_path(Key::Network, order.network);
+  sheet.put_path(Key::HostName, order.host_name);
   sheet.put_flag(Key::PrivateMounts, order.private_mounts);
   sheet.put_flag(Key::PrivatePids, order.private_pids);
   sheet.put_flag(Key::PrivateIpc, order.private_ipc);

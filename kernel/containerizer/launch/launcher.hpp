@@ -75,6 +75,8 @@ struct LaunchOrder {
   std::vector<Limit> limits;
   std::vector<BindMount> mounts;
   pid_t join = 0;                    // enter this process's namespaces
+  std::string network{};             // file of a network namespace; empty: the machine's
+  std::string host_name{};           // of the container alone; empty: the machine's
   bool private_mounts = false, private_pids = false, private_ipc = false;
   bool term_first_only = false;
   std::optional<RootFiles> root{};

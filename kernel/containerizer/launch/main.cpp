@@ -101,6 +101,7 @@ int run() {
   Tree tree{order.private_pids, -1};
   if (!tree.private_pids) tree.proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   require(join_namespaces(order));
+  require(enter_network(order));
   const int owned = order.owned == nullptr ? -1 : open(order.owned, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   require(order.root == nullptr ? set_up_mounts(order) : set_up_root(order));
   // This process keeps a directory of the machine's open: /proc/1/fd is not for those whom it starts.

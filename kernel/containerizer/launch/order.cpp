@@ -70,6 +70,8 @@ const char* take(Key key, char* text, Order& order, Lists& lists) {
       if (!parse_number(text, number)) return "bad pid to join";
       order.join = static_cast<pid_t>(number);
       return nullptr;
+    case Key::Network: order.network = text; return nullptr;
+    case Key::HostName: order.host_name = text; return nullptr;
     case Key::Root: order.root = text; return nullptr;
     case Key::RootWritable: order.writable = text; return nullptr;
     case Key::RootReadOnly: order.read_only_root = true; return nullptr;

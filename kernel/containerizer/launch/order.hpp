@@ -51,6 +51,8 @@ struct Order {
   gid_t groups[kMaxGroups] = {};
   size_t group_count = 0;
   pid_t join = 0;
+  const char* network = nullptr;
+  const char* host_name = nullptr;
   bool private_mounts = false, private_pids = false, private_ipc = false, term_first_only = false;
   const char* root = nullptr;
   const char* layers[kMaxLayers] = {};

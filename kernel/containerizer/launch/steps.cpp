@@ -123,10 +123,24 @@ Failure join_namespaces(const Order& order) {
   if (order.join == 0) return {};
   const int target = static_cast<int>(syscall(SYS_pidfd_open, order.join, 0));
   if (target < 0) return {"cannot find the container to enter", "", errno};
-  constexpr int kSpaces[] = {CLONE_NEWIPC, CLONE_NEWPID, CLONE_NEWNS};
+  constexpr int kSpaces[] = {CLONE_NEWUTS, CLONE_NEWNET, CLONE_NEWIPC, CLONE_NEWPID, CLONE_NEWNS};
   for (const int space : kSpaces)
     if (setns(target, space) != 0) return {"cannot enter the container's namespaces", "", errno};
   close(target);
+  return {};
+}
+
+Failure enter_network(const Order& order) {
+  if (order.network != nullptr) {
+    const int space = open(order.network, O_RDONLY | O_CLOEXEC);
+    if (space < 0) return {"cannot open the network namespace", order.network, errno};
+    if (setns(space, CLONE_NEWNET) != 0) return {"cannot enter the network namespace", order.network, errno};
+    close(space);
+  }
+  if (order.host_name == nullptr) return {};
+  if (unshare(CLONE_NEWUTS) != 0) return {"cannot have a host name of its own", "", errno};
+  if (sethostname(order.host_name, strlen(order.host_name)) != 0)
+    return {"cannot set the host name", order.host_name, errno};
   return {};
 }
 

@@ -25,6 +25,9 @@ Failure write_pid_file(const Order& order);
 Failure enter_cgroups(const Order& order);
 Failure join_namespaces(const Order& order);
 
+/// The network that the order names, and a host name. Before mounts: what is mounted of /sys shows this network.
+Failure enter_network(const Order& order);
+
 /// Opened before mounts change: the status file is written relative to it.
 Failure open_status_directory(const Order& order, int* fd);
 

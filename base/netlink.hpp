@@ -1,6 +1,6 @@
 #pragma once
 
-// As much netlink as routes and generation numbers need.
+// Netlink: requests to the kernel's network parts and their answers. Everything blocks, for at most five seconds.
 
 #include <linux/netlink.h>
 
@@ -13,7 +13,7 @@
 #include "base/file.hpp"
 #include "base/result.hpp"
 
-namespace l4lb {
+namespace base {
 
 class NetlinkMessage {
  public:
@@ -39,6 +39,21 @@ class NetlinkMessage {
     attribute(type, std::string_view(reinterpret_cast<const char*>(&value), sizeof value));
   }
 
+  void attribute(uint16_t type, uint8_t value) {
+    attribute(type, std::string_view(reinterpret_cast<const char*>(&value), sizeof value));
+  }
+
+  /// An attribute that holds the attributes which follow, up to end() with what this returned.
+  size_t begin(uint16_t type) {
+    const size_t at = bytes_.size();
+    body(nlattr{sizeof(nlattr), static_cast<uint16_t>(type | NLA_F_NESTED)});
+    return at;
+  }
+  void end(size_t at) {
+    const auto length = static_cast<uint16_t>(bytes_.size() - at);
+    std::memcpy(bytes_.data() + at, &length, sizeof length);
+  }
+
   std::string finish(uint32_t sequence) {
     nlmsghdr header;
     std::memcpy(&header, bytes_.data(), sizeof header);
@@ -62,15 +77,16 @@ std::vector<std::pair<uint16_t, std::string_view>> attributes(const nlmsghdr& he
 
 class Netlink {
  public:
-  static base::Result<Netlink> open(int protocol);
+  /// `network`: file of the namespace that it speaks for; empty: this process's.
+  static Result<Netlink> open(int protocol, const std::string& network = {});
 
   /// Sends and calls `each` for every answer up to the end of the list, or the acknowledgement. Errors of the kernel
   /// are errors here.
-  base::Status ask(NetlinkMessage message, const std::function<void(const nlmsghdr&)>& each);
+  Status ask(NetlinkMessage message, const std::function<void(const nlmsghdr&)>& each);
 
  private:
-  base::Fd socket_;
+  Fd socket_;
   uint32_t sequence_ = 0;
 };
 
-}  // namespace l4lb
+}  // namespace base

@@ -1,11 +1,13 @@
-#include "l4lb/dataplane/netlink.hpp"
+#include "base/netlink.hpp"
 
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
 
-namespace l4lb {
+#include "base/netns.hpp"
+
+namespace base {
 
 std::vector<std::pair<uint16_t, std::string_view>> attributes(std::string_view bytes) {
   std::vector<std::pair<uint16_t, std::string_view>> out;
@@ -26,26 +28,26 @@ std::vector<std::pair<uint16_t, std::string_view>> attributes(const nlmsghdr& he
   return attributes(std::string_view(reinterpret_cast<const char*>(&header) + skip, header.nlmsg_len - skip));
 }
 
-base::Result<Netlink> Netlink::open(int protocol) {
+Result<Netlink> Netlink::open(int protocol, const std::string& network) {
   Netlink link;
-  link.socket_ = base::Fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol));
-  if (!link.socket_) return base::errno_error("cannot open a netlink socket", errno);
+  ASSIGN_OR_RETURN(link.socket_, open_socket(network, AF_NETLINK, SOCK_RAW, protocol));
+  if (!link.socket_) return errno_error("cannot open a netlink socket", errno);
   const timeval limit{5, 0};
   ::setsockopt(link.socket_.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
   return link;
 }
 
-base::Status Netlink::ask(NetlinkMessage message, const std::function<void(const nlmsghdr&)>& each) {
+Status Netlink::ask(NetlinkMessage message, const std::function<void(const nlmsghdr&)>& each) {
   const bool acknowledged = (message.flags() & NLM_F_ACK) != 0;
   const bool dump = (message.flags() & NLM_F_DUMP) == NLM_F_DUMP;
   const std::string bytes = message.finish(++sequence_);
-  if (::send(socket_.get(), bytes.data(), bytes.size(), 0) < 0) return base::errno_error("netlink send", errno);
+  if (::send(socket_.get(), bytes.data(), bytes.size(), 0) < 0) return errno_error("netlink send", errno);
   std::vector<char> buffer(256 << 10);
   while (true) {
     const ssize_t got = ::recv(socket_.get(), buffer.data(), buffer.size(), 0);
     if (got < 0) {
       if (errno == EINTR) continue;
-      return base::errno_error("netlink receive", errno);
+      return errno_error("netlink receive", errno);
     }
     auto left = static_cast<unsigned>(got);
     for (const nlmsghdr* header = reinterpret_cast<const nlmsghdr*>(buffer.data()); NLMSG_OK(header, left);
@@ -55,7 +57,7 @@ base::Status Netlink::ask(NetlinkMessage message, const std::function<void(const
       if (header->nlmsg_type == NLMSG_ERROR) {
         const auto* error = static_cast<const nlmsgerr*>(NLMSG_DATA(header));
         if (error->error == 0) return {};
-        return base::errno_error("netlink", -error->error);
+        return errno_error("netlink", -error->error);
       }
       each(*header);
       if (!dump && !acknowledged) return {};
@@ -63,4 +65,4 @@ base::Status Netlink::ask(NetlinkMessage message, const std::function<void(const
   }
 }
 
-}  // namespace l4lb
+}  // namespace base
