@@ -57,10 +57,11 @@ Daemon dns_daemon(const ClusterOptions& o) {
   return daemon;
 }
 
-/// Tasks on the machine's network ask the cluster's name service, in a resolv.conf of their own.
+/// Tasks ask the cluster's name service, in a resolv.conf of their own.
 std::string container_dns(const ClusterOptions& o) {
-  return fmt::format(R"({{"mesos":[{{"network_mode":"HOST","dns":{{"nameservers":["{}"],"options":["timeout:2"]}}}}]}})",
-                     dns_address(o));
+  // Containers on the bridge cannot reach an address of the machine's loopback: the agent leads them there.
+  const std::string dns = fmt::format(R"({{"nameservers":["{}"],"options":["timeout:2"]}})", dns_address(o));
+  return fmt::format(R"({{"mesos":[{{"network_mode":"HOST","dns":{0}}},{{"network_mode":"CNI","dns":{0}}}]}})", dns);
 }
 
 Daemon agent_daemon(const ClusterOptions& o, const Machine& machine, unsigned index) {
@@ -91,6 +92,7 @@ Daemon agent_daemon(const ClusterOptions& o, const Machine& machine, unsigned in
                  "--default_container_dns=" + container_dns(o),
                  "--container_logger=org_apache_mesos_LogrotateContainerLogger",
                  "--cgroups_root=" + daemon.cgroup};
+  if (o.networks) daemon.argv.push_back(fmt::format("--network_cni_config_dir={}/cni", o.root));
   return daemon;
 }
 
@@ -153,6 +155,36 @@ void tell_dns_of_vips(ClusterPlan& plan) {
 
 std::string ClusterPlan::l4lb_table() const {
   return fmt::format("dcos_l4lb_{:08x}", root_hash(options.root));
+}
+
+std::string ClusterPlan::bridge() const {
+  return options.port_offset == 0 ? "ucr-br0" : fmt::format("ucr-br{}", options.port_offset);
+}
+
+std::string ClusterPlan::bridge_subnet() const {
+  return fmt::format("172.31.{}.0/24", 254 - options.port_offset / 100 % 250);
+}
+
+std::string ClusterPlan::bridge_network() const {
+  return fmt::format(R"({{
+  "name": "mesos-bridge",
+  "type": "mesos-cni-port-mapper",
+  "cniVersion": "0.4.0",
+  "delegate": {{
+    "type": "bridge",
+    "bridge": "{}",
+    "isDefaultGateway": true,
+    "ipMasq": true,
+    "hairpinMode": true,
+    "ipam": {{
+      "type": "host-local",
+      "subnet": "{}",
+      "dataDir": "{}/run/cni-leases"
+    }}
+  }}
+}}
+)",
+                     bridge(), bridge_subnet(), options.root);
 }
 
 const Daemon* ClusterPlan::find(const std::string& name) const {

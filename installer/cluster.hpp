@@ -20,6 +20,7 @@ struct ClusterOptions {
   std::string bin_dir;  // where the daemons' binaries are
   bool auth = true;     // the gateway wants a login
   bool l4lb = true;     // virtual addresses: rules in this machine's kernel
+  bool networks = true;  // containers may have a network of their own: a bridge on this machine
   bool operator==(const ClusterOptions&) const = default;
 };
 
@@ -57,6 +58,13 @@ struct ClusterPlan {
   std::string cluster_key_file() const { return options.root + "/l4lb/cluster.key"; }
   /// The table of the kernel's rules.
   std::string l4lb_table() const;
+  /// Where the agents find the networks of containers; `up` writes the one there is.
+  std::string networks_directory() const { return options.root + "/cni"; }
+  /// The interface behind it, and its addresses: none that another cluster of this machine has.
+  std::string bridge() const;
+  std::string bridge_subnet() const;
+  /// The network that apps with `container/bridge` are in, as a CNI configuration.
+  std::string bridge_network() const;
   std::string socket() const { return options.root + "/run/supervisor.sock"; }
 };
 

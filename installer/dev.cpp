@@ -113,9 +113,10 @@ base::Status start_supervisor(const ClusterPlan& plan) {
                       agents = fmt::format("--agents={}", plan.options.agents),
                       offset = fmt::format("--port-offset={}", plan.options.port_offset),
                       auth = plan.options.auth ? "--auth=on" : "--auth=off",
-                      l4lb = plan.options.l4lb ? "--l4lb=on" : "--l4lb=off";
+                      l4lb = plan.options.l4lb ? "--l4lb=on" : "--l4lb=off",
+                      networks = plan.options.networks ? "--networks=on" : "--networks=off";
     execl(self.c_str(), "dcos-dev", "supervise", root.c_str(), agents.c_str(), offset.c_str(),
-          auth.c_str(), l4lb.c_str(), nullptr);
+          auth.c_str(), l4lb.c_str(), networks.c_str(), nullptr);
     _exit(127);
   }
   waitpid(child, nullptr, 0);
@@ -137,6 +138,17 @@ bool prepare_key(const ClusterPlan& plan, Steps& steps) {
   const auto made = make_cluster_key(plan);
   return steps.finish("key", plan.cluster_key_file(),
                       made ? Finding{true, "mode 0600"} : Finding{false, made.error().message, ""});
+}
+
+/// What containers with a network of their own need. A machine that lacks it runs everything else.
+bool prepare_networks(const ClusterPlan& plan, Steps& steps) {
+  (void)steps.finish("networks", "make a bridge in a namespace", probe_networks());
+  const std::string file = plan.networks_directory() + "/mesos-bridge.conf";
+  auto written = base::make_directories(plan.networks_directory());
+  if (written) written = base::write_file(file, plan.bridge_network());
+  return steps.finish("networks", file,
+                      written ? Finding{true, plan.bridge() + ", " + plan.bridge_subnet()}
+                              : Finding{false, written.error().message, ""});
 }
 
 /// The machine is fit and the cluster runs or was started.
@@ -165,6 +177,7 @@ bool raise(const ClusterPlan& plan, Steps& steps) {
                     probe_ports(plan.options.ip, plan.ports()))) {
     return false;
   }
+  if (plan.options.networks && !prepare_networks(plan, steps)) return false;
   if (plan.options.l4lb && !prepare_key(plan, steps)) return false;
   if (plan.options.auth && !prepare_owner(plan, steps)) return false;
   if (auto started = start_supervisor(plan); !started) {
@@ -334,6 +347,9 @@ int dev_down(const ClusterPlan& plan) {
   const std::string l4lb = plan.options.bin_dir + "/dcos-l4lb";
   if (base::exists(l4lb) && !steps.finish("rules", plan.l4lb_table(), remove_rules(plan, l4lb))) return 1;
   const Leftovers left = remove_leftovers(plan);
+  // No agent takes away a bridge that another may use.
+  if (!steps.finish("bridge", plan.bridge(), remove_interface(plan.bridge()) ? Finding{true, "none left"} : Finding{false, "could not be removed", "ip link del " + plan.bridge()}))
+    return 1;
   const Finding finding{
       left.none(),
       left.none() ? "nothing left"

@@ -2,6 +2,11 @@
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
+#include <linux/if_link.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <sched.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/statvfs.h>
@@ -17,6 +22,7 @@
 #include <thread>
 
 #include "base/file.hpp"
+#include "base/netlink.hpp"
 #include "base/numbers.hpp"
 #include "base/strings.hpp"
 
@@ -121,6 +127,54 @@ Finding probe_kernel() {
   }
   finding.seen += ", namespaces";
   return finding;
+}
+
+namespace {
+
+base::Status make_link(base::Netlink& netlink, const char* kind, const std::string& name) {
+  base::NetlinkMessage message(RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL);
+  message.body(ifinfomsg{});
+  message.attribute(IFLA_IFNAME, std::string_view(name.c_str(), name.size() + 1));
+  const size_t info = message.begin(IFLA_LINKINFO);
+  message.attribute(IFLA_INFO_KIND, std::string_view(kind));
+  message.end(info);
+  return netlink.ask(std::move(message), [](const nlmsghdr&) {});
+}
+
+base::Status try_networks() {
+  if (unshare(CLONE_NEWNET) != 0) return base::errno_error("no network namespaces", errno);
+  ASSIGN_OR_RETURN(auto netlink, base::Netlink::open(NETLINK_ROUTE));
+  for (const char* kind : {"bridge", "veth"})
+    if (auto made = make_link(netlink, kind, std::string("probe-") + kind); !made)
+      return made.error().with_context(fmt::format("no interfaces of type {}", kind));
+  ASSIGN_OR_RETURN(auto rules, base::Netlink::open(NETLINK_NETFILTER));
+  (void)rules;
+  if (!base::exists("/proc/sys/net/ipv4/ip_forward")) return base::unavailable("this kernel does not forward packets");
+  return {};
+}
+
+}  // namespace
+
+Finding probe_networks() {
+  base::Status tried;
+  // A thread of its own: the namespace ends with it.
+  std::thread([&tried] { tried = try_networks(); }).join();
+  if (tried) return {true, "namespaces, bridge, veth, nftables"};
+  return {false, tried.error().message,
+          "modprobe bridge veth nf_tables; until then apps with container networks fail and say why (--networks=off leaves them out)"};
+}
+
+bool remove_interface(const std::string& name) {
+  const unsigned index = if_nametoindex(name.c_str());
+  if (index == 0) return true;
+  auto netlink = base::Netlink::open(NETLINK_ROUTE);
+  if (!netlink) return false;
+  base::NetlinkMessage message(RTM_DELLINK, NLM_F_REQUEST | NLM_F_ACK);
+  ifinfomsg head{};
+  head.ifi_index = static_cast<int>(index);
+  message.body(head);
+  (void)netlink->ask(std::move(message), [](const nlmsghdr&) {});
+  return if_nametoindex(name.c_str()) == 0;
 }
 
 Finding probe_directory(const std::string& root) {

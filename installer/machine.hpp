@@ -29,6 +29,13 @@ Finding probe_memory();
 /// cgroup controllers, namespaces, overlayfs: what containers need of the kernel.
 Finding probe_kernel();
 
+/// Can containers have networks of their own: network namespaces, bridges, pairs of interfaces, packet filter rules. Tried
+/// in a namespace that is gone afterwards.
+Finding probe_networks();
+
+/// Removes the interface; false: it is there and stays.
+bool remove_interface(const std::string& name);
+
 /// `root` exists or can be made, can be written and has room.
 Finding probe_directory(const std::string& root);
 

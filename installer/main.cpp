@@ -45,6 +45,9 @@ int main(int argc, char** argv) {
             "everybody on this machine may do everything.");
   std::string l4lb = "on";
   flags.add(&l4lb, "l4lb", "on: services have virtual addresses, by rules in this machine's kernel. off: none of it.");
+  std::string networks = "on";
+  flags.add(&networks, "networks",
+            "on: containers may have a network of their own, by a bridge on this machine. off: the machine's network only.");
   std::vector<std::string> words;
   const auto read = [](const std::string&) -> base::Result<std::string> {
     return base::unsupported("no file values");
@@ -66,6 +69,11 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "--l4lb={}: give on or off\n", l4lb);
     return 2;
   }
+  if (networks != "on" && networks != "off") {
+    fmt::print(stderr, "--networks={}: give on or off\n", networks);
+    return 2;
+  }
+  options.networks = networks == "on";
   options.auth = auth == "on";
   options.l4lb = l4lb == "on";
   const auto plan =

@@ -255,7 +255,8 @@ void accept(Turn& turn, const OfferUse& use) {
       continue;
     }
     auto& task = *operation.mutable_launch()->add_task_infos();
-    build_task(*launch.definition, *instance, launch.placement, use.offer, turn.policy.env_vars_prefix, task);
+    build_task(*launch.definition, *instance, launch.placement, use.offer, turn.policy.env_vars_prefix,
+               turn.policy.defaults.bridge_name, task);
     if (!instance->reservation || instance->reservation->id != launch.task) continue;
     const std::string& framework = turn.state.framework_id;
     for (auto& reserving : reserve(*launch.definition, *instance, launch.placement, use.offer, turn.policy, framework)) {

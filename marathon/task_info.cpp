@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/numbers.hpp"
 #include "base/strings.hpp"
 #include "kernel/api/mesos/v1/offers.pb.h"
@@ -123,12 +125,19 @@ void set_docker(const App& app, const Instance& instance, const Placement& place
   }
 }
 
-void set_networks(const App& app, const Placement& placement, pb::ContainerInfo& out) {
+/// Does the port lead into this network? One that names none leads into all.
+bool maps_into(const PortMapping& mapping, const Network& network) {
+  const auto& names = mapping.network_names;
+  return names.empty() || std::find(names.begin(), names.end(), network.name) != names.end();
+}
+
+void set_networks(const App& app, const Placement& placement, const std::string& bridge, pb::ContainerInfo& out) {
   if (uses_host_network(app)) return;
   for (const Network& network : app.networks) {
-    if (network.mode == NetworkMode::Bridge && app.container->type == ContainerType::Docker) continue;
+    // Docker's own word for the bridge says all but the labels, by which agents may tell containers apart.
+    if (network.mode == NetworkMode::Bridge && app.container->type == ContainerType::Docker && network.labels.empty()) continue;
     pb::NetworkInfo& info = *out.add_network_infos();
-    info.set_name(network.mode == NetworkMode::Bridge ? "mesos-bridge" : network.name);
+    info.set_name(network.mode == NetworkMode::Bridge ? bridge : network.name);
     for (const auto& [key, value] : network.labels) {
       auto* label = info.mutable_labels()->add_labels();
       label->set_key(key);
@@ -136,7 +145,7 @@ void set_networks(const App& app, const Placement& placement, pb::ContainerInfo&
     }
     if (app.container->type == ContainerType::Docker) continue;
     for (size_t i = 0; i < app.container->port_mappings.size(); ++i) {
-      if (placement.host_ports[i] == 0) continue;
+      if (placement.host_ports[i] == 0 || !maps_into(app.container->port_mappings[i], network)) continue;
       for (std::string_view protocol : base::split(app.container->port_mappings[i].protocol, ',')) {
         auto* mapping = info.add_port_mappings();
         mapping->set_host_port(static_cast<uint32_t>(placement.host_ports[i]));
@@ -148,7 +157,7 @@ void set_networks(const App& app, const Placement& placement, pb::ContainerInfo&
 }
 
 void set_container(const App& app, const Instance& instance, const Placement& placement,
-                   pb::TaskInfo& out) {
+                   const std::string& bridge, pb::TaskInfo& out) {
   if (!app.container && !app.tty) return;
   pb::ContainerInfo& info = *out.mutable_container();
   const bool docker = app.container && app.container->type == ContainerType::Docker;
@@ -170,7 +179,7 @@ void set_container(const App& app, const Instance& instance, const Placement& pl
     item->set_host_path(volume.host_path);
     item->set_mode(volume.mode == "RW" ? pb::Volume::RW : pb::Volume::RO);
   }
-  set_networks(app, placement, info);
+  set_networks(app, placement, bridge, info);
 }
 
 void add_discovery_port(const DeclaredPort& declared, int number, const Labels& scope,
@@ -342,14 +351,14 @@ std::map<std::string, std::string> task_environment(const App& app, const Instan
 }
 
 void build_task(const App& app, const Instance& instance, const Placement& placement,
-                const Offer& offer, const std::string& env_prefix, pb::TaskInfo& out) {
+                const Offer& offer, const std::string& env_prefix, const std::string& bridge, pb::TaskInfo& out) {
   out.set_name(host_name(app.id));
   out.mutable_task_id()->set_value(instance.task_id);
   out.mutable_agent_id()->set_value(offer.agent_id);
   set_resources(placement, offer, out);
   const auto env = task_environment(app, instance, placement, env_prefix);
   set_command(app, env, out);
-  set_container(app, instance, placement, out);
+  set_container(app, instance, placement, bridge, out);
   set_health_check(app, env, placement, out);
   set_discovery(app, placement, out);
   for (const auto& [key, value] : app.labels) {

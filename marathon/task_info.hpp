@@ -22,9 +22,9 @@ std::map<std::string, std::string> task_environment(const App& app, const Instan
                                                     const Placement& placement,
                                                     const std::string& prefix);
 
-/// Everything that the kernel needs to run the instance on the offer's resources.
+/// Everything that the kernel needs to run the instance on the offer's resources. `bridge`: the network behind container/bridge.
 void build_task(const App& app, const Instance& instance, const Placement& placement,
-                const Offer& offer, const std::string& env_prefix, mesos::v1::TaskInfo& out);
+                const Offer& offer, const std::string& env_prefix, const std::string& bridge, mesos::v1::TaskInfo& out);
 
 // What the tasks of apps and the containers of pods have in common.
 

@@ -1,6 +1,9 @@
 // Launch latency and rate of `true` through a whole agent process, as its master sees them; cost of what runs.
 
+#include <sched.h>
+#include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -111,8 +114,23 @@ void one_at_a_time(base::testing::Bench& bench) {
   bench.report("agent/running-to-finished", {{"tasks", std::to_string(count)}}, "ms", to_update);
 }
 
-/// Containers from an image that is in the store: the agent reads it from an archive for the first one.
-void from_image(base::testing::Bench& bench) {
+void add_host_port(mesos::v1::TaskInfo& task) {
+  auto* ports = task.add_resources();
+  ports->set_name("ports");
+  ports->set_type(mesos::v1::Value::RANGES);
+  auto* range = ports->mutable_ranges()->add_range();
+  range->set_begin(31000);
+  range->set_end(31000);
+  auto* docker = task.mutable_container()->mutable_docker();
+  docker->set_network(mesos::v1::ContainerInfo::DockerInfo::BRIDGE);
+  auto* mapping = docker->add_port_mappings();
+  mapping->set_host_port(31000);
+  mapping->set_container_port(80);
+}
+
+/// Containers from an image that is in the store: the agent reads it from an archive for the first one. `network`: null for
+/// the host's, else the configuration of one, with a host port that leads into each container.
+void from_image(base::testing::Bench& bench, const std::string& name, const char* network) {
   const auto busybox = base::read_file("/bin/busybox");
   if (!busybox) return (void)fputs("agent/image-launch needs busybox-static\n", stderr);
   const base::testing::TemporaryDirectory archives;
@@ -129,7 +147,15 @@ void from_image(base::testing::Bench& bench) {
   FakeMaster master;
   Observed observed;
   master.set_observer([&](const auto& status) { observed.take(status); });
-  AgentProcess agent(master.address(), {"--docker_registry=" + archives.path()});
+  const base::testing::TemporaryDirectory networks;
+  std::vector<std::string> flags = {"--docker_registry=" + archives.path()};
+  if (network != nullptr) {
+    const std::string config = base::replace_all(network, "LEASES", networks / "leases");
+    if (!base::make_directories(networks / "cni") || !base::write_file(networks / "cni/mesos-bridge", config)) return;
+    flags.push_back("--network_cni_config_dir=" + (networks / "cni"));
+    flags.push_back("--network_cni_plugins_dir=/usr/lib/cni");
+  }
+  AgentProcess agent(master.address(), flags);
   agent.start();
   if (!master.wait_for_agent()) return;
   const int count = bench.small() ? 10 : 200;
@@ -140,6 +166,7 @@ void from_image(base::testing::Bench& bench) {
     auto* container = message.mutable_run_task()->mutable_task()->mutable_container();
     container->set_type(mesos::v1::ContainerInfo::DOCKER);
     container->mutable_docker()->set_image("bench:1");
+    if (network != nullptr) add_host_port(*message.mutable_run_task()->mutable_task());
     const auto sent = Clock::now();
     master.send(message);
     if (!observed.wait_ended(i + 1)) return;
@@ -147,8 +174,31 @@ void from_image(base::testing::Bench& bench) {
     to_running.push_back(milliseconds(observed.time(id, mesos::v1::TASK_RUNNING) - sent));
     to_update.push_back(milliseconds(observed.time(id, mesos::v1::TASK_FINISHED) - observed.time(id, mesos::v1::TASK_RUNNING)));
   }
-  bench.report("agent/image-launch", {{"tasks", std::to_string(count)}, {"layers", "10"}}, "ms", to_running);
-  bench.report("agent/image-to-finished", {{"tasks", std::to_string(count)}, {"layers", "10"}}, "ms", to_update);
+  bench.report("agent/" + name + "-launch", {{"tasks", std::to_string(count)}, {"layers", "10"}}, "ms", to_running);
+  bench.report("agent/" + name + "-to-finished", {{"tasks", std::to_string(count)}, {"layers", "10"}}, "ms", to_update);
+}
+
+constexpr const char* kBuiltIn =
+    R"({"name":"mesos-bridge","type":"mesos-cni-port-mapper","cniVersion":"0.4.0","delegate":{"type":"bridge","bridge":"br-bench",
+        "isDefaultGateway":true,"ipMasq":true,"hairpinMode":true,"ipam":{"type":"host-local","subnet":"10.90.0.0/24","dataDir":"LEASES"}}})";
+constexpr const char* kPlugins =
+    R"({"name":"mesos-bridge","cniVersion":"0.4.0","plugins":[{"type":"bridge","bridge":"br-bench","isDefaultGateway":true,"ipMasq":true,
+        "hairpinMode":true,"ipam":{"type":"host-local","subnet":"10.90.0.0/24","dataDir":"LEASES"}},
+        {"type":"portmap","capabilities":{"portMappings":true},"snat":true}]})";
+
+/// In a network namespace that ends with its process, so that no interface and no rule is left.
+void on_a_network(base::testing::Bench& bench, const std::string& name, const char* network) {
+  fflush(stdout);
+  const pid_t child = fork();
+  if (child == 0) {
+    const bool fit = unshare(CLONE_NEWNET) == 0 && system("ip link set lo up") == 0;
+    if (fit) from_image(bench, name, network);
+    fflush(stdout);
+    _exit(fit ? 0 : 1);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  if (status != 0) fprintf(stderr, "agent/%s-launch could not run\n", name.c_str());
 }
 
 void many(base::testing::Bench& bench) {
@@ -198,7 +248,9 @@ int main(int argc, char** argv) {
   }
   base::testing::Bench bench(argc, argv);
   if (bench.wants("agent/launch")) one_at_a_time(bench);
-  if (bench.wants("agent/image-launch")) from_image(bench);
+  if (bench.wants("agent/bridge-launch")) on_a_network(bench, "bridge", kBuiltIn);
+  if (bench.wants("agent/cni-launch")) on_a_network(bench, "cni", kPlugins);
+  if (bench.wants("agent/image-launch")) from_image(bench, "image", nullptr);
   if (bench.wants("agent/launch-rate")) many(bench);
   if (bench.wants("agent/executor-rss") || bench.wants("agent/rss") || bench.wants("agent/recovery-500")) live(bench);
 }

@@ -86,6 +86,7 @@ class Core {
   Framework& adopt(const mesos::v1::FrameworkInfo& info);
   std::map<std::string, std::string> executor_environment(const Framework& framework, const Executor& executor) const;
   containerizer::cgroups::Limits limits_of(const Executor& executor) const;
+  UpdateContainer update_of(const Executor& executor) const;
   void apply(Executor& executor, executor::Actions actions);
 
   // executors.cpp

@@ -176,6 +176,57 @@ Status open_images(const Flags& flags, Daemon::Impl& daemon, containerizer::Nati
   return {};
 }
 
+/// Networks, where containers can have namespaces of their own.
+Status open_networks(const Flags& flags, containerizer::ContainerDns dns, containerizer::NativeOptions& options) {
+  namespace network = containerizer::network;
+  if (!options.isolated) {
+    if (flags.network_cni_config_dir)
+      return base::unsupported("--network_cni_config_dir needs root, --launcher=linux and the isolator filesystem/linux");
+    return {};
+  }
+  network::NetworkOptions with;
+  with.config_directory = flags.network_cni_config_dir.value_or("");
+  with.plugins_path = flags.network_cni_plugins_dir.value_or("");
+  const std::string root = flags.network_cni_root_dir_persist ? flags.work_dir : flags.runtime_dir.value_or(flags.work_dir + "/run");
+  with.directory = root + "/isolators/network/cni";
+  with.durable = flags.network_cni_root_dir_persist;
+  with.timeout = flags.network_cni_plugin_timeout;
+  with.bridge = flags.docker_bridge_network;
+  with.dns = std::move(dns);
+  if (flags.network_policy) {
+    ASSIGN_OR_RETURN(with.policy, network::Policy::parse(*flags.network_policy));
+  }
+  auto networks = network::Networks::open(std::move(with));
+  if (!networks && flags.network_cni_config_dir) return networks.error();
+  if (!networks) {
+    LOG_WARNING("Containers cannot have networks of their own: {}", networks.error().message);
+    return {};
+  }
+  options.networks = std::move(*networks);
+  return {};
+}
+
+/// The isolator network/ports.
+Status open_ports(const Flags& flags, const containerizer::Isolation& isolation, const Daemon::Impl& daemon,
+                  containerizer::NativeOptions& options) {
+  namespace network = containerizer::network;
+  if (!isolation.has("network/ports")) return {};
+  if (!daemon.groups) return base::unsupported("the isolator network/ports needs root and cgroups: they tell whose a socket is");
+  options.ports = {.watch = true, .enforce = flags.enforce_container_ports, .interval = flags.container_ports_watch_interval};
+  if (flags.container_ports_isolated_range) {
+    auto range = network::parse_ports(*flags.container_ports_isolated_range);
+    if (!range) return range.error().with_context("--container_ports_isolated_range");
+    options.ports.isolated = std::move(*range);
+  }
+  if (!flags.check_agent_port_range_only) return {};
+  for (const auto& resource : daemon.core.policy().info.resources())
+    if (resource.name() == "ports")
+      for (const auto& range : resource.ranges().range())
+        options.ports.isolated.emplace_back(static_cast<uint16_t>(range.begin()), static_cast<uint16_t>(range.end()));
+  if (options.ports.isolated.empty()) return base::invalid("--check_agent_port_range_only: this agent offers no ports");
+  return {};
+}
+
 Status start_containers(const Flags& flags, Daemon::Impl& daemon) {
   ASSIGN_OR_RETURN(const auto isolation, containerizer::Isolation::parse(flags.isolation));
   RETURN_IF_ERROR(open_groups(flags, isolation, daemon));
@@ -185,8 +236,9 @@ Status start_containers(const Flags& flags, Daemon::Impl& daemon) {
     return base::errno_error("the launcher " + options.helper + " cannot be run (see --launcher_dir)", errno);
   options.runtime_directory = flags.runtime_dir.value_or(flags.work_dir + "/run") + "/containers";
   options.frameworks_home = flags.frameworks_home.value_or("");
+  containerizer::ContainerDns dns;
   if (flags.default_container_dns) {
-    ASSIGN_OR_RETURN(const auto dns, containerizer::ContainerDns::parse(*flags.default_container_dns));
+    ASSIGN_OR_RETURN(dns, containerizer::ContainerDns::parse(*flags.default_container_dns));
     if (dns.host) options.resolv_conf = containerizer::render_resolv_conf(*dns.host);
   }
   ASSIGN_OR_RETURN(const Modules modules, parse_modules(flags.modules.value_or("")));
@@ -209,6 +261,8 @@ Status start_containers(const Flags& flags, Daemon::Impl& daemon) {
   ASSIGN_OR_RETURN(options.isolators, containerizer::Isolators::make(isolation, isolator_options, root));
   options.switch_user = geteuid() == 0 && flags.switch_user;
   RETURN_IF_ERROR(open_images(flags, daemon, options));
+  RETURN_IF_ERROR(open_networks(flags, std::move(dns), options));
+  RETURN_IF_ERROR(open_ports(flags, isolation, daemon, options));
   daemon.containers = std::make_unique<containerizer::NativeContainerizer>(daemon.loop, daemon.pool, std::move(options),
                                                                           daemon.groups);
   return {};

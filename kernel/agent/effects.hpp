@@ -53,6 +53,7 @@ struct DestroyContainer {
 struct UpdateContainer {
   std::string container;
   containerizer::cgroups::Limits limits;
+  std::vector<std::pair<uint16_t, uint16_t>> ports{};  // of the host, that it may listen on
 };
 struct ForgetContainer {
   std::string container;

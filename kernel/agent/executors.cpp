@@ -11,15 +11,23 @@ using mesos::v1::TaskStatus;
 using ExecutorEvent = mesos::v1::executor::Event;
 namespace {
 
-void add_ports(const google::protobuf::RepeatedPtrField<mesos::v1::Resource>& resources,
-               containerizer::ContainerSpec& spec) {
+using Ports = std::vector<std::pair<uint16_t, uint16_t>>;
+
+void add_ports(const google::protobuf::RepeatedPtrField<mesos::v1::Resource>& resources, Ports& out) {
   constexpr uint64_t kLast = 65535;
   for (const auto& resource : resources) {
     if (resource.name() != "ports") continue;
     for (const auto& range : resource.ranges().range())
       if (range.begin() <= range.end() && range.begin() <= kLast)
-        spec.ports.emplace_back(range.begin(), std::min(range.end(), kLast));
+        out.emplace_back(range.begin(), std::min(range.end(), kLast));
   }
+}
+
+Ports ports_of(const Executor& executor) {
+  Ports out;
+  add_ports(executor.info.resources(), out);
+  for (const auto& [id, task] : executor.tasks) add_ports(task.info.resources(), out);
+  return out;
 }
 
 }  // namespace
@@ -71,12 +79,15 @@ containerizer::ContainerSpec Core::spec_of(const Framework& framework, const Exe
   spec.user = spec.command.has_user() ? spec.command.user() : framework.info.user();
   if (spec.user.empty()) spec.user = policy_.default_user;
   spec.term_first_only = !executor.command;
-  add_ports(executor.info.resources(), spec);
-  for (const auto& [id, task] : executor.tasks) add_ports(task.info.resources(), spec);
+  spec.ports = ports_of(executor);
   // A volume that has no place was refused when its operation came.
   for (const auto& volume : executor.volumes)
     if (auto mount = volume_mount(policy_.work_dir, volume)) spec.volumes.push_back(std::move(*mount));
   return spec;
+}
+
+UpdateContainer Core::update_of(const Executor& executor) const {
+  return {executor.container_id, limits_of(executor), ports_of(executor)};
 }
 
 void Core::launch_container(Framework& framework, Executor& executor) {
@@ -315,7 +326,7 @@ void Core::handle(ExecutorSubscribed event) {
 void Core::deliver_queued(Framework&, Executor& executor) {
   const std::vector<std::string> ids = std::exchange(executor.queued, {});
   if (ids.empty()) return;
-  journal_.then(UpdateContainer{executor.container_id, limits_of(executor)});
+  journal_.then(update_of(executor));
   for (const auto& id : ids) {
     const auto found = executor.tasks.find(id);
     if (found == executor.tasks.end() || is_terminal(found->second.state)) continue;
@@ -337,7 +348,7 @@ void Core::executor_updated(Framework& framework, Executor& executor, TaskStatus
     status.set_source(TaskStatus::SOURCE_EXECUTOR);
     update(framework.id(), &executor, std::move(status));
     if (is_terminal(task->second.state) && executor.launched)
-      journal_.then(UpdateContainer{executor.container_id, limits_of(executor)});
+      journal_.then(update_of(executor));
   } else {
     out_->add(Count{"slave/invalid_status_updates"});
   }

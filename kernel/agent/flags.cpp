@@ -8,6 +8,8 @@
 #include "kernel/containerizer/container_dns.hpp"
 #include "kernel/containerizer/isolators/capability_names.hpp"
 #include "kernel/containerizer/isolators/selection.hpp"
+#include "kernel/containerizer/network/policy.hpp"
+#include "kernel/containerizer/network/request.hpp"
 
 namespace agent {
 namespace {
@@ -46,10 +48,6 @@ constexpr Absent kAbsentValues[] = {
     {"perf_interval", "1mins"},
     {"perf_duration", "10secs"},
     {"systemd_runtime_directory", "/run/systemd/system"},
-    {"network_cni_plugins_dir", nullptr},
-    {"network_cni_config_dir", nullptr},
-    {"container_ports_watch_interval", "30secs"},
-    {"container_ports_isolated_range", nullptr},
     {"resource_provider_config_dir", nullptr},
     {"csi_plugin_config_dir", nullptr},
     {"disk_profile_adaptor", nullptr},
@@ -80,10 +78,7 @@ constexpr AbsentSwitch kAbsentSwitches[] = {
     {"cgroups_cpu_enable_pids_and_tids_count", false},
     {"revocable_cpu_low_priority", true},
     {"systemd_enable_support", true},
-    {"network_cni_root_dir_persist", false},
     {"network_cni_metrics", true},
-    {"check_agent_port_range_only", false},
-    {"enforce_container_ports", false},
 };
 
 // Switches whose other value changes nothing here: there is no Docker daemon and no systemd in the way.
@@ -193,6 +188,23 @@ Flags::Flags()
   t.add(&image_gc_config, "image_gc_config", R"({"image_disk_headroom":0.1,...}: when unused images are removed.)",
         Options{.from_file = true});
   t.add(&sandbox_directory, "sandbox_directory", "Where containers with an image see their sandbox.");
+  t.section("Networks of containers");
+  t.add(&network_cni_config_dir, "network_cni_config_dir", "Directory of networks: *.conf and *.conflist, read again at each launch.");
+  t.add(&network_cni_plugins_dir, "network_cni_plugins_dir", "/dir:... of CNI plugins; mesos-cni-port-mapper with bridge and host-local is built in.");
+  t.add(&network_cni_root_dir_persist, "network_cni_root_dir_persist",
+        "Keep what is known of containers' networks below --work_dir, durably, so that they are cleaned up after a reboot too.");
+  t.add(&network_cni_plugin_timeout, "network_cni_plugin_timeout", "A plugin that takes longer is ended, and its call has failed.");
+  t.add(&docker_bridge_network, "docker_bridge_network", "The network that docker's BRIDGE stands for.");
+  t.add(&network_policy, "network_policy", R"({"rules":[...]}: which containers may connect to which, by the labels of their networks.)",
+        {.from_file = true, .validate = [](const std::string& text) -> base::Status {
+           const auto policy = containerizer::network::Policy::parse(text);
+           return policy ? base::Status() : base::Status(policy.error());
+         }});
+  t.add(&container_ports_watch_interval, "container_ports_watch_interval",
+        "How often the isolator network/ports looks at the ports that containers on the host's network listen on.");
+  t.add(&container_ports_isolated_range, "container_ports_isolated_range", "[31000-32000]: network/ports cares about these alone.");
+  t.add(&check_agent_port_range_only, "check_agent_port_range_only", "network/ports cares about the agent's own ports alone.");
+  t.add(&enforce_container_ports, "enforce_container_ports", "End a container that listens on a port that it was not given.");
   t.section("Executors");
   t.add(&executor_environment_variables, "executor_environment_variables", "JSON object: variables of every executor.",
         Options{.from_file = true});
@@ -262,6 +274,7 @@ base::Status Flags::check() const {
   RETURN_IF_ERROR(check_containers());
   ASSIGN_OR_RETURN(const Modules known, parse_modules(modules.value_or("")));
   RETURN_IF_ERROR(log_rules(container_logger.value_or(""), known));
+  RETURN_IF_ERROR(check_networks());
   return check_images();
 }
 
@@ -300,6 +313,27 @@ base::Status Flags::check_containers() const {
   if (container_disk_watch_interval < base::milliseconds(100))
     return base::invalid("--container_disk_watch_interval must be at least 100ms");
   if (cgroups_pids_limit && *cgroups_pids_limit == 0) return base::invalid("--cgroups_pids_limit must be at least 1");
+  return {};
+}
+
+base::Status Flags::check_networks() const {
+  const auto absolute = [](const char* flag, const std::optional<std::string>& paths) -> base::Status {
+    const std::string list = paths.value_or("");
+    for (const auto path : base::tokenize(list, ':'))
+      if (!path.starts_with('/')) return base::invalid(std::string("--") + flag + ": " + std::string(path) + " is no absolute path");
+    return {};
+  };
+  RETURN_IF_ERROR(absolute("network_cni_config_dir", network_cni_config_dir));
+  RETURN_IF_ERROR(absolute("network_cni_plugins_dir", network_cni_plugins_dir));
+  if (network_cni_plugins_dir && !network_cni_config_dir)
+    return base::invalid("--network_cni_plugins_dir needs --network_cni_config_dir, the directory of the networks");
+  if (network_cni_plugin_timeout < base::milliseconds(100)) return base::invalid("--network_cni_plugin_timeout must be at least 100ms");
+  if (!containerizer::network::valid_network_name(docker_bridge_network))
+    return base::invalid("--docker_bridge_network must be the name of a network");
+  if (container_ports_watch_interval < base::milliseconds(100))
+    return base::invalid("--container_ports_watch_interval must be at least 100ms");
+  if (check_agent_port_range_only && container_ports_isolated_range)
+    return base::invalid("--check_agent_port_range_only and --container_ports_isolated_range exclude each other");
   return {};
 }
 

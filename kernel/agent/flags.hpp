@@ -31,6 +31,10 @@ struct Flags {
       launcher_dir, frameworks_home, default_container_dns, executor_environment_variables, domain, log_dir, firewall_rules;
   std::optional<std::string> image_providers, image_provisioner_backend, docker_store_dir, docker_config,
       docker_registry_mirrors, docker_insecure_registries, docker_archive_directories, image_gc_config;
+  std::optional<std::string> network_cni_config_dir, network_cni_plugins_dir, network_policy, container_ports_isolated_range;
+  std::string docker_bridge_network = "mesos-bridge";
+  bool network_cni_root_dir_persist = false, check_agent_port_range_only = false, enforce_container_ports = false;
+  base::Duration network_cni_plugin_timeout = base::minutes(1), container_ports_watch_interval = base::seconds(30);
   std::string docker_registry = "https://registry-1.docker.io", sandbox_directory = "/mnt/mesos/sandbox";
   std::optional<std::string> fetcher_cache_dir, container_logger, modules;
   base::Bytes fetcher_cache_size{uint64_t{2} << 30};
@@ -77,6 +81,7 @@ struct Flags {
   base::Status check() const;
   base::Status check_images() const;
   base::Status check_containers() const;
+  base::Status check_networks() const;
 
   std::map<std::string, std::optional<std::string>> absent_values_;
   std::map<std::string, std::optional<bool>> absent_switches_;

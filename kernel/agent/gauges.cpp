@@ -77,6 +77,19 @@ void add_gauges(base::Metrics& metrics, const Core& core, const containerizer::N
   const auto image_gauge = [&metrics, &containers](const char* name, uint64_t Counts::*member) {
     metrics.gauge(name, [&containers, member] { return static_cast<double>(containers.image_counts().*member); });
   };
+  using Networks = containerizer::network::NetworkCounts;
+  const auto network_gauge = [&metrics, &containers](const char* name, uint64_t Networks::*member) {
+    metrics.gauge(name, [&containers, member] { return static_cast<double>(containers.network_counts().*member); });
+  };
+  network_gauge("containerizer/networks/attached", &Networks::attached);
+  network_gauge("containerizer/networks/attach_errors", &Networks::attach_errors);
+  network_gauge("containerizer/networks/detached", &Networks::detached);
+  network_gauge("containerizer/networks/detach_errors", &Networks::detach_errors);
+  network_gauge("containerizer/networks/check_errors", &Networks::check_errors);
+  network_gauge("containerizer/networks/pending", &Networks::pending);
+  network_gauge("containerizer/networks/ports", &Networks::ports);
+  metrics.gauge("containerizer/networks/unallocated_ports",
+                [&containers] { return static_cast<double>(containers.unallocated_ports_found()); });
   image_gauge("containerizer/images/pulls_succeeded", &Counts::pulled);
   image_gauge("containerizer/images/pulls_failed", &Counts::failed);
   image_gauge("containerizer/images/found_in_store", &Counts::cached);

@@ -117,6 +117,7 @@ void Shell::perform_one(TerminateContainer& effect) { containers_.signal(effect.
 void Shell::perform_one(DestroyContainer& effect) { containers_.destroy(effect.container); }
 
 void Shell::perform_one(UpdateContainer& effect) {
+  containers_.set_ports(effect.container, std::move(effect.ports));
   containers_.update(effect.container, effect.limits, [id = effect.container](const base::Status& status) {
     if (!status) LOG_WARNING("container {}: new limits not set: {}", id, status.error().message);
   });

@@ -240,7 +240,7 @@ void Core::launch_custom(Framework& framework, mesos::v1::TaskInfo task, bool ma
     launch_container(framework, executor);
     return;
   }
-  if (executor.launched) journal_.then(UpdateContainer{executor.container_id, limits_of(executor)});
+  if (executor.launched) journal_.then(update_of(executor));
   if (executor.state == ExecutorState::Running) deliver_queued(framework, executor);
 }
 

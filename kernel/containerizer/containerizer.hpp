@@ -90,6 +90,9 @@ class Containerizer {
 
   virtual void update(const std::string& id, const cgroups::Limits& limits, std::function<void(Status)> done) = 0;
 
+  /// Ports of the host that a running container may listen on from now on.
+  virtual void set_ports(const std::string& id, std::vector<std::pair<uint16_t, uint16_t>> ports) = 0;
+
   /// Drops the record of a container's end: the agent has it in its own store now.
   virtual void forget(const std::string& id) = 0;
 

@@ -11,6 +11,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "base/log.hpp"
 #include "base/numbers.hpp"
 #include "base/strings.hpp"
@@ -24,6 +26,8 @@ namespace containerizer {
 namespace {
 
 constexpr base::Duration kHelperKillDelay = base::seconds(5);
+constexpr unsigned kNetworkThreads = 8;
+constexpr base::Duration kNetworkRetry = base::seconds(30);
 
 Status make_sandbox(const std::string& path, const std::optional<launch::UserIds>& user) {
   RETURN_IF_ERROR(base::make_directories(path));
@@ -123,12 +127,30 @@ cgroups::Limits enforced(const NativeOptions& options, cgroups::Limits limits) {
   return limits;
 }
 
+/// A container on a network of its own runs there, and has files of its own in /etc unless it brings others.
+Status add_network(const network::Attachment& attached, launch::LaunchOrder& order) {
+  order.network = attached.network_file;
+  order.host_name = attached.host_name;
+  if (!order.private_mounts) return {};
+  const std::pair<const char*, const std::string*> files[] = {
+      {"/etc/hosts", &attached.hosts}, {"/etc/hostname", &attached.host_name_file}, {"/etc/resolv.conf", &attached.resolv_conf}};
+  for (const auto& [path, file] : files) {
+    if (order.root) {
+      for (auto& mount : order.mounts)
+        if (mount.target == path && mount.source == path) mount = launch::BindMount{*file, path};
+      continue;
+    }
+    char target[PATH_MAX];
+    if (realpath(path, target) == nullptr) continue;  // a host without one has no place for another
+    const bool brought = std::any_of(order.mounts.begin(), order.mounts.end(), [&](const auto& mount) { return mount.target == path || mount.target == target; });
+    if (!brought) order.mounts.push_back({*file, target});
+  }
+  return {};
+}
+
 /// A container on the host's network resolves names as the agent's operator says, unless it brings a file of its own.
-Status add_resolv_conf(const NativeOptions& options, const ContainerSpec& spec, const std::string& runtime,
-                       launch::LaunchOrder& order) {
+Status add_resolv_conf(const NativeOptions& options, const std::string& runtime, launch::LaunchOrder& order) {
   if (options.resolv_conf.empty() || !order.private_mounts) return {};
-  if (spec.container && spec.container->network_infos_size() > 0 && !spec.container->network_infos(0).name().empty())
-    return {};
   const std::string path = "/etc/resolv.conf";
   if (order.root) {
     // The plan shows the host's file there; that one is exchanged, not one that a volume brings.
@@ -195,19 +217,20 @@ struct Launched {
 /// On a pool thread: cgroups, mount points, helper.
 Result<Launched> launch_now(const NativeOptions& options, cgroups::Cgroups* groups, const ContainerSpec& spec,
                             const std::optional<launch::UserIds>& user, const std::string& runtime,
-                            const images::ImagePtr& image) {
+                            const images::ImagePtr& image, const std::optional<network::Attachment>& attached) {
   ASSIGN_OR_RETURN(launch::LaunchOrder order, plan_launch(spec, plan_context(options, image.get())));
   set_user(options, spec, user, order);
   order.status_file = runtime + "/status";
   order.pid_file = runtime + "/pid";
   RETURN_IF_ERROR(own_volumes(spec, user));
+  if (attached) RETURN_IF_ERROR(add_network(*attached, order));
   RETURN_IF_ERROR(make_sources(spec, order));
   if (order.root) {
     RETURN_IF_ERROR(images::prepare_root(options.backend, *image, runtime, *order.root));
   } else {
     RETURN_IF_ERROR(make_mount_points(spec, order));
   }
-  RETURN_IF_ERROR(add_resolv_conf(options, spec, runtime, order));
+  if (!attached) RETURN_IF_ERROR(add_resolv_conf(options, runtime, order));
   cgroups::Limits limits = enforced(options, spec.limits);
   RETURN_IF_ERROR(isolate(options, spec, user, runtime, order, limits));
   Launched launched;
@@ -242,6 +265,10 @@ std::optional<int> read_status(const std::string& runtime) {
 }
 
 }  // namespace
+
+Started started_of(const Container& container) {
+  return {container.pid, container.attached ? container.attached->infos : std::vector<mesos::v1::NetworkInfo>()};
+}
 
 void set_user(const NativeOptions& options, const ContainerSpec& spec, const std::optional<launch::UserIds>& user,
               launch::LaunchOrder& order) {
@@ -289,6 +316,7 @@ Termination collect_end(const NativeOptions& options, cgroups::Cgroups* groups, 
 NativeContainerizer::Impl::Impl(base::Loop& l, base::Pool& p, NativeOptions o, std::shared_ptr<cgroups::Cgroups> c)
     : loop(l),
       pool(p),
+      network_pool(l, o.networks ? kNetworkThreads : 1),
       options(std::move(o)),
       groups(std::move(c)),
       files(l, p,
@@ -298,11 +326,20 @@ NativeContainerizer::Impl::Impl(base::Loop& l, base::Pool& p, NativeOptions o, s
                                       .cache_bytes = options.fetcher_cache_bytes,
                                       .stall_timeout = options.fetch_stall_timeout}) {
   if (!options.isolators) options.isolators = basic_isolators(options.isolated);
+  if (options.networks)
+    network_timer = loop.every(kNetworkRetry, [this] {
+      if (options.networks->pending())
+        (void)network_pool.run([networks = options.networks] { networks->retry(); }, [] {});
+    });
+  if (!options.ports.watch) return;
+  ports_watch = std::make_shared<network::PortsWatch>(options.ports.isolated);
+  ports_timer = loop.every(options.ports.interval, [this] { look_at_ports(); });
 }
 
 void NativeContainerizer::Impl::prepare(const ContainerPtr& container) {
   struct Ready {
     std::optional<launch::UserIds> user;
+    std::optional<network::Request> networks;
   };
   const auto work = [self = shared_from_this(), container]() -> Result<Ready> {
     const ContainerSpec& spec = container->spec;
@@ -315,6 +352,10 @@ void NativeContainerizer::Impl::prepare(const ContainerPtr& container) {
       if (found) prepared.user = std::move(*found);
     }
     RETURN_IF_ERROR(plan_launch(spec, plan_context(self->options, nullptr)));
+    ASSIGN_OR_RETURN(prepared.networks,
+                     network::wanted_networks(spec, self->options.networks ? self->options.networks->options().bridge : "mesos-bridge"));
+    if (prepared.networks && !self->options.networks)
+      return base::unsupported("a container network needs an agent that runs as root with the isolator network/cni");
     RETURN_IF_ERROR(base::make_directories(self->runtime(spec.id), 0700));
     RETURN_IF_ERROR(make_sandbox(spec.sandbox, prepared.user));
     return prepared;
@@ -323,6 +364,9 @@ void NativeContainerizer::Impl::prepare(const ContainerPtr& container) {
     if (self->stopped) return;
     if (!prepared) return self->launch_failed(container, prepared.error());
     container->user = prepared->user;
+    container->networks = std::move(prepared->networks);
+    // The agent's own address is none of the container's.
+    if (container->networks) container->spec.environment["LIBPROCESS_IP"] = "0.0.0.0";
     if (container->destroy_wanted)
       return self->launch_failed(container, Error{base::Code::Cancelled, "destroyed during the launch"});
     container->spec.command.uris_size() > 0 ? self->fetch(container) : self->pull(container);
@@ -350,7 +394,7 @@ void NativeContainerizer::Impl::pull(const ContainerPtr& container) {
     return launch_failed(container, Error{base::Code::Cancelled, "destroyed during the launch"});
   const auto wish = wanted_image(container->spec);
   if (!wish) return launch_failed(container, wish.error());
-  if (!*wish || !options.images) return start(container);
+  if (!*wish || !options.images) return join(container);
   container->stage = Stage::Pulling;
   images::PullRequest request{(*wish)->name, container->spec.id, (*wish)->force, (*wish)->credentials};
   if (request.credentials.empty() && container->spec.container->type() == mesos::v1::ContainerInfo::DOCKER)
@@ -363,8 +407,33 @@ void NativeContainerizer::Impl::pull(const ContainerPtr& container) {
     container->image = std::move(*image);
     if (container->destroy_wanted)
       return self->launch_failed(container, Error{base::Code::Cancelled, "destroyed during the launch"});
-    self->start(container);
+    self->join(container);
   });
+}
+
+void NativeContainerizer::Impl::join(const ContainerPtr& container) {
+  if (!container->networks) return start(container);
+  container->stage = Stage::Joining;
+  const bool taken = network_pool.run_for(
+      [networks = options.networks, id = container->spec.id, request = *container->networks] { return networks->attach(id, request); },
+      [self = shared_from_this(), container](Result<network::Attachment> attached) {
+        if (self->stopped) return;
+        if (!attached) return self->launch_failed(container, attached.error());
+        container->attached = std::move(*attached);
+        if (container->destroy_wanted)
+          return self->launch_failed(container, Error{base::Code::Cancelled, "destroyed during the launch"});
+        self->start(container);
+      });
+  if (!taken) launch_failed(container, base::unavailable("too much work waits on this agent"));
+}
+
+void NativeContainerizer::Impl::leave(const ContainerPtr& container, std::function<void(Status)> then) {
+  if (!container->networks) return then({});
+  const bool taken = network_pool.run_for([networks = options.networks, id = container->spec.id] { return networks->detach(id); },
+                                          [self = shared_from_this(), then](Status left) {
+                                            if (!self->stopped) then(std::move(left));
+                                          });
+  if (!taken) then(base::unavailable("too much work waits on this agent"));
 }
 
 void NativeContainerizer::Impl::start(const ContainerPtr& container) {
@@ -372,7 +441,7 @@ void NativeContainerizer::Impl::start(const ContainerPtr& container) {
   const bool taken = pool.run_for(
       [self = shared_from_this(), container] {
         return launch_now(self->options, self->groups.get(), container->spec, container->user,
-                          self->runtime(container->spec.id), container->image);
+                          self->runtime(container->spec.id), container->image, container->attached);
       },
       [self = shared_from_this(), container](Result<Launched> launched) {
         if (self->stopped) return;
@@ -404,7 +473,7 @@ void NativeContainerizer::Impl::read_sync(const ContainerPtr& container) {
   // With a failure the helper is about to end, which is when the launch is called failed.
   if (!container->failure.empty() || container->stage != Stage::Launching) return;
   container->stage = Stage::Running;
-  if (auto done = std::exchange(container->done, nullptr)) done(Started{container->pid});
+  if (auto done = std::exchange(container->done, nullptr)) done(started_of(*container));
 }
 
 void NativeContainerizer::Impl::watch_process(const ContainerPtr& container, base::Fd pidfd) {
@@ -463,9 +532,13 @@ void NativeContainerizer::Impl::launch_failed(const ContainerPtr& container, Err
       },
       [self = shared_from_this(), container, id, error = std::move(error)] {
         if (self->stopped) return;
-        self->containers.erase(id);
-        if (self->options.images) self->options.images->release(id);
-        if (auto done = std::exchange(container->done, nullptr)) done(error);
+        self->leave(container, [self, container, id, error](const Status& left) {
+          self->containers.erase(id);
+          if (self->options.images) self->options.images->release(id);
+          Error told = error;
+          if (!left) told.message += "; " + left.error().message;
+          if (auto done = std::exchange(container->done, nullptr)) done(std::move(told));
+        });
       });
 }
 
@@ -488,26 +561,21 @@ void NativeContainerizer::Impl::ended(const ContainerPtr& container) {
         if (!ran) (void)base::remove_tree(self->runtime(id));
         return std::pair(std::move(end), ran);
       },
-      [self = shared_from_this(), container, id](std::pair<Termination, bool> ended_and_ran) {
+      [self = shared_from_this(), container](std::pair<Termination, bool> ended_and_ran) {
         if (self->stopped) return;
         if (container->breach) {
           ended_and_ran.first.disk_used = container->breach->used;
           ended_and_ran.first.message = container->breach->message;
         }
-        self->containers.erase(id);
-        if (self->options.images) self->options.images->release(id);
-        if (container->image) self->empty_trash();
-        const auto& [end, ran] = ended_and_ran;
-        auto done = std::exchange(container->done, nullptr);
-        if (ran && done) done(Started{container->pid});
-        if (!ran && done) {
-          const std::string why = !container->failure.empty() ? container->failure
-                                  : container->destroy_wanted ? "destroyed during the launch"
-                                  : !end.message.empty()      ? end.message
-                                                              : "the launcher ended before the task could start";
-          return done(Error{base::Code::Internal, why});
-        }
-        if (self->exit) self->exit(id, end);
+        // Host ports lead nowhere before others may have them: that is when the end is told.
+        self->leave(container, [self, container, ended_and_ran = std::move(ended_and_ran)](const Status& left) mutable {
+          auto& [end, ran] = ended_and_ran;
+          if (!left) {
+            LOG_ERROR("container {}: {}", container->spec.id, left.error().message);
+            end.message += (end.message.empty() ? "" : "; ") + left.error().message;
+          }
+          self->tell_end(container, end, ran);
+        });
       });
   if (!taken) LOG_ERROR("container {}: its end cannot be handled, too much work waits", id);
 }
@@ -538,6 +606,24 @@ void NativeContainerizer::Impl::watch_now() {
   if (!taken) watch_later();
 }
 
+void NativeContainerizer::Impl::tell_end(const ContainerPtr& container, Termination& end, bool ran) {
+  const std::string& id = container->spec.id;
+  containers.erase(id);
+  if (options.images) options.images->release(id);
+  if (container->image) empty_trash();
+  end.limitation = std::move(container->limitation);
+  auto done = std::exchange(container->done, nullptr);
+  if (ran && done) done(started_of(*container));
+  if (!ran && done) {
+    const std::string why = !container->failure.empty() ? container->failure
+                            : container->destroy_wanted ? "destroyed during the launch"
+                            : !end.message.empty()      ? end.message
+                                                        : "the launcher ended before the task could start";
+    return done(Error{base::Code::Internal, why});
+  }
+  if (exit) exit(id, end);
+}
+
 void NativeContainerizer::Impl::empty_trash() {
   (void)pool.run(
       [trash = root_trash(options)] {
@@ -557,6 +643,8 @@ NativeContainerizer::NativeContainerizer(base::Loop& loop, base::Pool& pool, Nat
 NativeContainerizer::~NativeContainerizer() {
   impl_->stopped = true;
   impl_->loop.cancel(impl_->watch_timer);
+  impl_->loop.cancel(impl_->network_timer);
+  impl_->loop.cancel(impl_->ports_timer);
   for (auto& [id, container] : impl_->containers) {
     impl_->loop.cancel(container->kill_timer);
     container->process.reset();
@@ -597,6 +685,7 @@ void NativeContainerizer::destroy(const std::string& id) {
   found->second->destroy_wanted = true;
   if (found->second->stage == Stage::Fetching) impl_->files.cancel(id);
   if (found->second->stage == Stage::Pulling) impl_->options.images->cancel(id);
+  if (found->second->stage == Stage::Joining) impl_->options.networks->cancel(id);
   impl_->kill_tree(found->second);
 }
 
@@ -645,7 +734,11 @@ void NativeContainerizer::usage(std::function<void(Statistics)> done) {
 
 std::string NativeContainerizer::network_of(const std::string& id) const {
   const auto found = impl_->containers.find(id);
-  return found == impl_->containers.end() ? "" : found->second->network;
+  return found == impl_->containers.end() || !found->second->attached ? "" : found->second->attached->network_file;
+}
+
+network::NetworkCounts NativeContainerizer::network_counts() const {
+  return impl_->options.networks ? impl_->options.networks->counts() : network::NetworkCounts();
 }
 
 images::ImageCounts NativeContainerizer::image_counts() const {

@@ -13,10 +13,19 @@
 #include "kernel/containerizer/fetcher/counts.hpp"
 #include "kernel/containerizer/images/rootfs.hpp"
 #include "kernel/containerizer/log_limits.hpp"
+#include "kernel/containerizer/network/listeners.hpp"
+#include "kernel/containerizer/network/networks.hpp"
 
 namespace containerizer {
 
 class Isolators;
+
+/// The isolator network/ports.
+struct PortsOptions {
+  bool watch = false, enforce = false;   // look; end a container that listens on ports that it was not given
+  base::Duration interval = base::seconds(30);
+  network::PortRanges isolated{};        // only these count; empty: all
+};
 
 struct NativeOptions {
   std::string helper;                      // path of dcos-launch
@@ -32,6 +41,8 @@ struct NativeOptions {
   bool switch_user = true;                 // run tasks as their user (needs root)
   std::string resolv_conf{};               // of containers on the host's network; empty: the host's own
   std::shared_ptr<images::Images> images{};  // null: containers with an image are refused
+  std::shared_ptr<network::Networks> networks{};  // null: containers with a network of their own are refused
+  PortsOptions ports{};
   images::Backend backend = images::Backend::Overlay;
   std::string sandbox_directory = "/mnt/mesos/sandbox";  // where they see their sandbox
   LogRules logs{};                         // of output files
@@ -51,6 +62,7 @@ class NativeContainerizer final : public Containerizer {
   void signal(const std::string& id, int number) override;
   void destroy(const std::string& id) override;
   void update(const std::string& id, const cgroups::Limits& limits, std::function<void(Status)> done) override;
+  void set_ports(const std::string& id, std::vector<std::pair<uint16_t, uint16_t>> ports) override;
   void forget(const std::string& id) override;
   void recover(std::vector<ContainerSpec> known,
                std::function<void(std::map<std::string, Started>)> done) override;
@@ -61,6 +73,10 @@ class NativeContainerizer final : public Containerizer {
 
   fetcher::FetcherCounts fetcher_counts() const;
   images::ImageCounts image_counts() const;
+  network::NetworkCounts network_counts() const;
+
+  /// How often a container was found with a port that it was not given.
+  uint64_t unallocated_ports_found() const;
 
   struct Impl;
 

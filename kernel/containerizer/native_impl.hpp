@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "kernel/containerizer/fd_watch.hpp"
@@ -11,25 +12,29 @@
 #include "kernel/containerizer/isolators/isolators.hpp"
 #include "kernel/containerizer/launch/launcher.hpp"
 #include "kernel/containerizer/native.hpp"
+#include "kernel/containerizer/network/request.hpp"
 #include "kernel/containerizer/plan.hpp"
 
 namespace containerizer {
 
-/// STARTING: on the pool. FETCHING: URIs on their way. PULLING: so is its image. LAUNCHING: the helper sets up. RUNNING.
-/// ENDING: cleaned up.
-enum class Stage { Starting, Fetching, Pulling, Launching, Running, Ending };
+/// STARTING: on the pool. FETCHING: URIs on their way. PULLING: so is its image. JOINING: so are its networks. LAUNCHING: the
+/// helper sets up. RUNNING. ENDING: cleaned up.
+enum class Stage { Starting, Fetching, Pulling, Joining, Launching, Running, Ending };
 
 struct Container {
   ContainerSpec spec;
   Stage stage = Stage::Starting;
   bool destroy_wanted = false;
+  std::string ports_told{};                  // what was last said of ports that it was not given
   bool out_of_memory = false;
   std::optional<Breach> breach;              // for which it is being ended
+  std::optional<Limitation> limitation{};    // why it is being ended
   int64_t pid = 0;
   std::optional<launch::UserIds> user;
   images::ImagePtr image;                    // held until the container's end
   std::string failure;                       // what the helper could not do
-  std::string network{};                     // file of its network namespace; empty: the host's
+  std::optional<network::Request> networks{};      // that it is to join; absent: the host's
+  std::optional<network::Attachment> attached{};   // once it has
   std::unique_ptr<FdWatch> process, sync, oom;
   base::Loop::TimerId kill_timer = 0;
   std::function<void(Result<Started>)> done;  // empty once answered
@@ -45,6 +50,7 @@ struct NativeContainerizer::Impl : std::enable_shared_from_this<NativeContaineri
   void prepare(const ContainerPtr& container);
   void fetch(const ContainerPtr& container);
   void pull(const ContainerPtr& container);
+  void join(const ContainerPtr& container);
   void start(const ContainerPtr& container);
   void started(const ContainerPtr& container, launch::Helper helper, base::Fd oom_events);
   void read_sync(const ContainerPtr& container);
@@ -59,6 +65,18 @@ struct NativeContainerizer::Impl : std::enable_shared_from_this<NativeContaineri
   /// The first process has ended: kill the rest, remove the groups, tell.
   void ended(const ContainerPtr& container);
 
+  void tell_end(const ContainerPtr& container, Termination& end, bool ran);
+
+  /// Undoes the networks of a container whose processes are gone, then calls `then` with what went wrong.
+  void leave(const ContainerPtr& container, std::function<void(Status)> then);
+
+  /// After a restart: asks the plugins, undoes what nobody needs.
+  void recover_networks(const std::map<std::string, Started>& running, const std::set<std::string>& known);
+
+  /// native_ports.cpp: looks at what containers on the host's network listen on.
+  void look_at_ports();
+  void judge_ports(const std::map<std::string, network::PortRanges>& found);
+
   /// Files of ended containers; may take long.
   void empty_trash();
 
@@ -70,14 +88,22 @@ struct NativeContainerizer::Impl : std::enable_shared_from_this<NativeContaineri
 
   base::Loop& loop;
   base::Pool& pool;
+  base::Pool network_pool;  // plugins may hang, and nobody else is to wait for them
   NativeOptions options;
   std::shared_ptr<cgroups::Cgroups> groups;
   fetcher::Fetcher files;
   std::map<std::string, ContainerPtr> containers;
   Exit exit;
   base::Loop::TimerId watch_timer = 0;
+  base::Loop::TimerId network_timer = 0, ports_timer = 0;
+  std::shared_ptr<network::PortsWatch> ports_watch{};  // used by one job at a time
+  bool ports_busy = false;
+  uint64_t ports_found = 0;
   bool stopped = false;
 };
+
+/// What is told of a container that runs.
+Started started_of(const Container& container);
 
 /// Where files of ended containers wait for their removal, beside the containers' directories.
 inline std::string root_trash(const NativeOptions& options) { return options.runtime_directory + ".trash"; }

@@ -28,6 +28,8 @@ struct Found {
   base::Fd pidfd;       // of a running one
   base::Fd oom_events;
   std::string image;    // id; empty: none
+  bool networked = false;  // networks of its own were at least begun
+  std::optional<network::Attachment> attached{};
 };
 
 void wait_for(const base::Fd& pidfd, base::Duration limit) {
@@ -62,6 +64,10 @@ std::vector<Found> find_all(const NativeOptions& options, cgroups::Cgroups* grou
   for (const auto& id : present)
     if (!ids.contains(id)) end_orphan(options, groups, id);
 
+  std::set<std::string> networked;
+  if (options.networks)
+    for (auto& id : options.networks->list()) networked.insert(std::move(id));
+
   std::vector<Found> all;
   for (const auto& container : known) {
     Found found;
@@ -70,6 +76,10 @@ std::vector<Found> find_all(const NativeOptions& options, cgroups::Cgroups* grou
       if (auto user = launch::find_user(container.user)) found.user = std::move(*user);
     const std::string runtime = options.runtime_directory + "/" + container.id;
     found.image = images::read_image_id(runtime).value_or("");
+    if (networked.contains(container.id)) {
+      found.networked = true;
+      if (auto attached = options.networks->find(container.id)) found.attached = std::move(*attached);
+    }
     auto name = launch::read_pid_file(runtime + "/pid");
     if (!name) {
       // Never started, or a helper is at this moment about to: without its directory it will give up.
@@ -83,6 +93,12 @@ std::vector<Found> find_all(const NativeOptions& options, cgroups::Cgroups* grou
     }
     all.push_back(std::move(found));
   }
+  if (!options.networks) return all;
+  std::set<std::string> alive;
+  for (const auto& found : all)
+    if (found.pidfd && found.attached) alive.insert(found.spec.id);
+  if (Status rules = options.networks->recover(alive); !rules)
+    LOG_ERROR("The rules of containers' networks could not be renewed: {}", rules.error().message);
   return all;
 }
 
@@ -122,13 +138,17 @@ void NativeContainerizer::Impl::recovered(std::vector<ContainerSpec> known,
         if (self->stopped) return;
         std::map<std::string, Started> running;
         std::vector<ContainerPtr> over;
+        std::set<std::string> known_ids;
         for (auto& found : all) {
           auto container = std::make_shared<Container>();
           const std::string id = found.spec.id;
           container->spec = std::move(found.spec);
           container->user = std::move(found.user);
           container->stage = Stage::Running;
+          if (found.networked) container->networks.emplace();
+          container->attached = std::move(found.attached);
           self->containers[id] = container;
+          known_ids.insert(id);
           if (self->options.images && !found.image.empty()) {
             if (auto image = self->options.images->hold(id, found.image)) container->image = std::move(*image);
             else LOG_WARNING("container {}: {}", id, image.error().message);
@@ -138,15 +158,37 @@ void NativeContainerizer::Impl::recovered(std::vector<ContainerSpec> known,
             continue;
           }
           container->pid = found.name.pid;
-          running[id] = Started{container->pid};
+          running[id] = started_of(*container);
           self->watch_process(container, std::move(found.pidfd));
           if (found.oom_events) self->watch_oom(container, std::move(found.oom_events));
         }
         if (self->options.images) self->options.images->start_collection();
         self->empty_trash();
+        self->recover_networks(running, known_ids);
         done(std::move(running));
         for (const auto& container : over) self->ended(container);
       });
+}
+
+void NativeContainerizer::Impl::recover_networks(const std::map<std::string, Started>& running, const std::set<std::string>& known) {
+  if (!options.networks) return;
+  for (const auto& id : options.networks->list()) {
+    if (!known.contains(id)) {
+      // Nobody waits: what it had is in nobody's way but for its addresses.
+      (void)network_pool.run(
+          [networks = options.networks, id] {
+            LOG_WARNING("the networks of container {} are not known to this agent: undoing them", id);
+            if (Status left = networks->detach(id); !left) LOG_ERROR("container {}: {}", id, left.error().message);
+          },
+          [] {});
+    } else if (running.contains(id)) {
+      (void)network_pool.run(
+          [networks = options.networks, id] {
+            if (Status good = networks->check(id); !good) LOG_WARNING("container {}: {}", id, good.error().message);
+          },
+          [] {});
+    }
+  }
 }
 
 void NativeContainerizer::run_inside(const std::string& id, const mesos::v1::CommandInfo& command,

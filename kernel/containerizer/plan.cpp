@@ -32,9 +32,6 @@ Status plan_persistent_volumes(const ContainerSpec& spec, const std::string& san
 }
 
 Status check_supported(const ContainerInfo& info) {
-  if (info.network_infos_size() > 0 && !info.network_infos(0).name().empty())
-    return base::unsupported("the container network '" + info.network_infos(0).name() +
-                             "' is not supported by this build; use the host's network");
   if (info.has_tty_info()) return base::unsupported("a terminal (tty_info) is not supported by this build");
   return {};
 }

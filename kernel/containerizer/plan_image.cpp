@@ -85,21 +85,6 @@ Status check_targets(const launch::LaunchOrder& order) {
   return {};
 }
 
-Status check_docker_network(const ContainerInfo& info) {
-  const auto& docker = info.docker();
-  if (docker.network() != ContainerInfo::DockerInfo::HOST)
-    return base::unsupported(
-        "the docker network " + ContainerInfo::DockerInfo::Network_Name(docker.network()) +
-        " is not supported by this build, which has no container networks (CNI); use HOST");
-  if (docker.port_mappings_size() > 0)
-    return base::invalid(
-        "port_mappings need a BRIDGE or USER network; on the host's network a task listens on the "
-        "host's ports");
-  if (!info.hostname().empty())
-    return base::invalid("a hostname cannot be set on the host's network");
-  return {};
-}
-
 /// Files of the machine that a container on its network needs to find others.
 void add_network_files(launch::LaunchOrder& order) {
   for (const char* file : {"/etc/hosts", "/etc/hostname", "/etc/resolv.conf"}) {
@@ -228,7 +213,6 @@ Status plan_image(const ContainerSpec& spec, const PlanContext& context,
         .user = image.user, .stop_signal = image.stop_signal, .diff_ids = image.diff_ids};
   images::DockerOptions options;
   if (docker) {
-    RETURN_IF_ERROR(check_docker_network(info));
     ASSIGN_OR_RETURN(options, images::plan_docker_options(info.docker()));
   }
   order.root.emplace();

@@ -195,24 +195,11 @@ void add_parameter(ContainerSpec& spec, const std::string& key, const std::strin
 
 TEST(ImagePlan, what_is_not_supported_is_refused_by_name_before_anything_is_pulled) {
   const std::pair<std::function<void(ContainerSpec&)>, const char*> cases[] = {
-      {[](auto& s) {
-         s.container->mutable_docker()->set_network(ContainerInfo::DockerInfo::BRIDGE);
-       },
-       "docker network BRIDGE"},
-      {[](auto& s) { s.container->mutable_docker()->set_network(ContainerInfo::DockerInfo::USER); },
-       "docker network USER"},
-      {[](auto& s) { s.container->mutable_docker()->add_port_mappings()->set_host_port(1); },
-       "port_mappings"},
-      {[](auto& s) { s.container->set_hostname("h"); }, "hostname"},
       {[](auto& s) { s.container->mutable_docker()->set_volume_driver("x"); }, "volume driver"},
-      {[](auto& s) { s.container->add_network_infos()->set_name("net"); },
-       "container network 'net'"},
       {[](auto& s) { s.container->mutable_tty_info(); }, "tty_info"},
       {[](auto& s) { s.container->mutable_docker()->clear_image(); }, "docker.image"},
       {[](auto& s) { add_parameter(s, "volumes-from", "x"); }, "'volumes-from'"},
       {[](auto& s) { add_parameter(s, "memory", "1g"); }, "'memory'"},
-      {[](auto& s) { add_parameter(s, "hostname", "x"); }, "'hostname'"},
-      {[](auto& s) { add_parameter(s, "net", "bridge"); }, "'net'"},
       {[](auto& s) { add_parameter(s, "cap-add", "FLY"); }, "FLY"},
       {[](auto& s) { add_parameter(s, "ulimit", "nofile"); }, "NAME=SOFT"},
       {[](auto& s) { add_parameter(s, "volume", "named:/x"); }, "volume driver"},

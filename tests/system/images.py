@@ -174,7 +174,7 @@ def bad_registries():
                      (app_of("/spoilt", f"{registry.host}/spoilt:1"), "digest"),
                      (app_of("/name", "UPPER/case"), "lower case"),
                      (app_of("/parameter", f"{registry.host}/app:1", container={"docker": {"parameters": [{"key": "volumes-from", "value": "x"}]}}), "volumes-from"),
-                     (app_of("/bridge", f"{registry.host}/app:1", networks=[{"mode": "container/bridge"}]), "BRIDGE")]
+                     (app_of("/network", f"{registry.host}/app:1", networks=[{"mode": "container", "name": "nowhere"}]), "nowhere")]
             for app, words in cases:
                 answer = cluster.marathon("POST", "/v2/apps", app)
                 assert answer.status in (201, 422), answer

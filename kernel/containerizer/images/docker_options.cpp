@@ -224,12 +224,6 @@ const std::map<std::string, Take>& table() {
     out.working_directory = value;
     return {};
   };
-  static const Take kNetwork = [](const std::string& value, DockerOptions&) -> Status {
-    return value == "host"
-               ? Status()
-               : Status(base::unsupported("the network '" + base::valid_utf8(value) +
-                                          "' is not supported by this build; use the host's"));
-  };
   static const std::map<std::string, Take> rows = {
       {"env", set_variable},
       {"e", set_variable},
@@ -278,8 +272,6 @@ const std::map<std::string, Take>& table() {
       {"device", device},
       {"group-add", kGroup},
       {"security-opt", security},
-      {"network", kNetwork},
-      {"net", kNetwork},
       {"pid", [](const std::string& value,
                  DockerOptions& out) { return only_host(value, out.share_pids); }},
       {"ipc",
@@ -307,7 +299,20 @@ const std::map<std::string, Take>& table() {
       {"log-opt", ignore},
       {"restart", ignore},
       {"rm", ignore},
-      {"init", ignore}};
+      {"init", ignore},
+      // Read by network/request.cpp.
+      {"network", ignore},
+      {"net", ignore},
+      {"hostname", ignore},
+      {"h", ignore},
+      {"ip", ignore},
+      {"ip6", ignore},
+      {"mac-address", ignore},
+      {"add-host", ignore},
+      {"dns", ignore},
+      {"dns-search", ignore},
+      {"dns-opt", ignore},
+      {"dns-option", ignore}};
   return rows;
 }
 
