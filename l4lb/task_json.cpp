@@ -70,7 +70,6 @@ void read_network(const json::object& task, Task& out) {
         read_mappings(list_of(*network, "port_mappings"), out);
       }
   if (const auto* container = task.if_contains("container"); container && container->is_object()) {
-    out.docker = text_of(container->as_object(), "type") == "DOCKER";
     if (const auto* docker = container->as_object().if_contains("docker"); docker && docker->is_object())
       read_mappings(list_of(docker->as_object(), "port_mappings"), out);
   }

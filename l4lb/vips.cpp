@@ -68,7 +68,7 @@ class Collector {
   void host_port(const VipId& vip, uint64_t port, const PortMapping* mapping) {
     Service service{vip, {{agent_, static_cast<uint16_t>(port)}, agent_, weight_of(task_)}, std::nullopt};
     // Directly to the container on its own machine: a translated packet is not translated twice.
-    if (mapping && !task_.docker)
+    if (mapping)
       for (const Address& address : task_.addresses)
         if (address != agent_ && address.family == agent_.family)
           service.local = Endpoint{address, static_cast<uint16_t>(mapping->container_port)};

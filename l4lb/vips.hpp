@@ -35,7 +35,6 @@ struct Task {
   std::vector<DiscoveryPort> discovery;
   std::vector<Address> addresses;  // of its container; empty: the agent's
   std::vector<PortMapping> mappings;
-  bool docker = false;
 
   std::pair<std::string, std::string> key() const { return {framework_id, id}; }
 };

@@ -102,8 +102,6 @@ TEST(Vips, scope_and_mappings_decide_about_the_backend) {
   ASSERT_EQ(services.list.size(), 1U);
   EXPECT_EQ(render(services.list[0].backend.endpoint), "10.0.0.1:31005");
   EXPECT_EQ(render(*services.list[0].local), "9.0.0.2:80");
-  task.docker = true;
-  EXPECT_FALSE(services_of(task, ip("10.0.0.1")).list[0].local);
   // The label says that the number is the machine's port.
   task.discovery[0] = {31005, "tcp", {{"VIP_0", "/web:80"}, {"network-scope", "host"}}};
   EXPECT_EQ(render(services_of(task, ip("10.0.0.1")).list[0].backend.endpoint), "10.0.0.1:31005");

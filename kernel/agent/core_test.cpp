@@ -189,6 +189,50 @@ TEST(AgentCore, runs_a_command_and_forgets_it_when_all_is_acknowledged) {
     EXPECT_TRUE(key == "agent" || key.starts_with("gc/")) << key;
 }
 
+TEST(AgentCore, tells_the_networks_of_a_container_in_every_update) {
+  World world;
+  world.join();
+  world.run("t");
+  (void)world.sent();
+  ContainerStarted started{world.container(), 42};
+  auto& network = started.networks.emplace_back();
+  network.set_name("mesos-bridge");
+  network.add_ip_addresses()->set_ip_address("172.31.254.2");
+  world.tell(started);
+  world.last.mutable_task_id()->set_value("t");
+  world.acknowledge();
+  EXPECT_EQ(world.sent(), "RUNNING");
+  EXPECT_EQ(world.last.container_status().network_infos(0).ip_addresses(0).ip_address(), "172.31.254.2");
+  world.acknowledge();
+  // After a restart, and when it ended meanwhile, too.
+  world.start({});
+  world.join();
+  world.tell(ContainerExited{world.container(), exited(0)});
+  EXPECT_EQ(world.sent(), "FINISHED");
+  EXPECT_EQ(world.last.container_status().network_infos(0).ip_addresses(0).ip_address(), "172.31.254.2");
+}
+
+TEST(AgentCore, says_what_a_container_took_that_it_was_not_given) {
+  World world;
+  world.join();
+  world.run("t");
+  (void)world.sent();
+  world.tell(ContainerStarted{world.container(), 42});
+  world.last.mutable_task_id()->set_value("t");
+  world.acknowledge();
+  (void)world.sent();
+  world.acknowledge();
+  containerizer::Termination end;
+  end.status = SIGKILL;
+  end.limitation.emplace().message = "too much";
+  end.limitation->resources.emplace_back().set_name("ports");
+  world.tell(ContainerExited{world.container(), end});
+  EXPECT_EQ(world.sent(), "FAILED");
+  EXPECT_EQ(world.last.reason(), TaskStatus::REASON_CONTAINER_LIMITATION);
+  EXPECT_EQ(world.last.message(), "too much");
+  EXPECT_EQ(world.last.limitation().resources(0).name(), "ports");
+}
+
 TEST(AgentCore, launches_nothing_that_is_not_on_disk) {
   World world;
   world.join();

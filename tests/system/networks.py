@@ -92,7 +92,7 @@ def leftovers(cluster):
     found += re.findall(r"CNI-DN-\w+|CNI-[0-9a-f]+", sh("iptables-save; ip6tables-save", check=False))
     for agent in range(1, cluster.agents + 1):
         found += [str(p) for p in Path(cluster.root, f"run/agent-{agent}/isolators/network/cni").glob("*")]
-    for leases in (Path(cluster.root, "run/cni-leases"), Path(cluster.root, "leases")):
+    for leases in (Path(cluster.root, "run/cni-leases"), Path(f"/tmp/{TAG}-leases")):
         found += [str(p) for p in leases.glob("*/*") if re.match(r"^[0-9a-f.:]+$", p.name)]
     return found
 
@@ -364,7 +364,7 @@ def policy():
         for app in ("/other", "/far"):
             assert not reaches(app), app
             assert not reaches(app, "10.82.0.1", host_port), app  # nor around the corner
-            assert inside(cluster, app, f"ping -c1 -W1 {db}").returncode != 0, app
+            assert inside(cluster, app, f"busybox ping -c1 -W1 {db}").returncode != 0, app
         assert reaches("/web", address_of(cluster, "/other"))  # nothing is said of it
         assert inside(cluster, "/db", f"curl -s -m 2 http://{address_of(cluster, '/other')}:8000").returncode == 0  # answers come back
         # Somebody else's address is of no use.

@@ -109,7 +109,7 @@ std::string FirewallPlan::policy_structure(const char* family) const {
       for (const bool v6 : {false, true})
         if (from ? policy_.rules[i].from.has_value() : policy_.rules[i].to.has_value())
           out += fmt::format("  set {} {{ type ipv{}_addr; }}\n", set_name(i, from, v6), v6 ? 6 : 4);
-  out += "  chain policy {\n";
+  out += "  chain judged {\n";
   for (size_t i = 0; i < policy_.rules.size(); ++i) {
     const PolicyRule& rule = policy_.rules[i];
     const char* verdict = rule.allow ? "accept" : "drop";
@@ -132,7 +132,7 @@ std::string FirewallPlan::policy_structure(const char* family) const {
   out += fmt::format(
       "  chain forwarded {{ type filter hook forward priority 0;\n"
       "    icmpv6 type {{ nd-neighbor-solicit, nd-neighbor-advert }} accept\n{}"
-      "    jump policy\n  }}\n",
+      "    jump judged\n  }}\n",
       std::string_view(family) == "inet" ? "    ct state established,related accept\n" : "");
   return out;
 }

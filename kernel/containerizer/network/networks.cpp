@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -49,7 +51,11 @@ Networks::~Networks() {
 }
 
 Result<std::unique_ptr<Networks>> Networks::open(NetworkOptions options) {
-  RETURN_IF_ERROR(share_directory(options.directory));
+  // The mount table shows paths without links.
+  RETURN_IF_ERROR(base::make_directories(options.directory, 0700));
+  char resolved[PATH_MAX];
+  if (realpath(options.directory.c_str(), resolved) == nullptr) return base::errno_error(options.directory, errno);
+  options.directory = resolved;
   std::unique_ptr<Networks> networks(new Networks(std::move(options)));
   if (networks->options_.config_directory.empty()) return networks;
   for (const auto& problem : load_networks(networks->options_.config_directory).problems)
@@ -180,6 +186,8 @@ Result<Attachment> Networks::join(Record& record, const Request& request, const 
 }
 
 Result<Attachment> Networks::attach(const std::string& container, const Request& request) {
+  // Not before somebody needs it: most agents have no mount of ours.
+  RETURN_IF_ERROR(share());
   RETURN_IF_ERROR(base::make_directories(directory_of(container), 0700));
   ASSIGN_OR_RETURN(const base::Fd lock, hold(container));
   base::Fd cancelled(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
@@ -194,6 +202,14 @@ Result<Attachment> Networks::attach(const std::string& container, const Request&
   running_.erase(container);
   ++(joined ? counts_.attached : counts_.attach_errors);
   return joined;
+}
+
+Status Networks::share() {
+  const std::lock_guard guard(mutex_);
+  if (shared_) return {};
+  RETURN_IF_ERROR(share_directory(options_.directory));
+  shared_ = true;
+  return {};
 }
 
 void Networks::cancel(const std::string& container) {

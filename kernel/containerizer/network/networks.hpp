@@ -81,6 +81,7 @@ class Networks {
   std::string directory_of(const std::string& container) const { return options_.directory + "/" + container; }
   Result<Record> load(const std::string& container) const;
   Status save(const Record& record) const;
+  Status share();
   Result<base::Fd> hold(const std::string& container) const;
   Result<std::vector<Link>> choose(const std::string& container, const Request& request) const;
   Result<Attachment> join(Record& record, const Request& request, const CallContext& context);
@@ -97,6 +98,7 @@ class Networks {
   mutable std::mutex mutex_;
   std::map<std::string, base::Fd> running_;  // events that end an attach()
   std::set<std::string> pending_;
+  bool shared_ = false;  // the directory is a mount as space.hpp has it
   NetworkCounts counts_;
 };
 
