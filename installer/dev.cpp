@@ -348,8 +348,10 @@ int dev_down(const ClusterPlan& plan) {
   if (base::exists(l4lb) && !steps.finish("rules", plan.l4lb_table(), remove_rules(plan, l4lb))) return 1;
   const Leftovers left = remove_leftovers(plan);
   // No agent takes away a bridge that another may use.
-  if (!steps.finish("bridge", plan.bridge(), remove_interface(plan.bridge()) ? Finding{true, "none left"} : Finding{false, "could not be removed", "ip link del " + plan.bridge()}))
-    return 1;
+  const Finding bridge = remove_interface(plan.bridge())
+                             ? Finding{true, "none left"}
+                             : Finding{false, "could not be removed", "ip link del " + plan.bridge()};
+  if (!steps.finish("bridge", plan.bridge(), bridge)) return 1;
   const Finding finding{
       left.none(),
       left.none() ? "nothing left"

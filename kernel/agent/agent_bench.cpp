@@ -180,7 +180,8 @@ void from_image(base::testing::Bench& bench, const std::string& name, const char
 
 constexpr const char* kBuiltIn =
     R"({"name":"mesos-bridge","type":"mesos-cni-port-mapper","cniVersion":"0.4.0","delegate":{"type":"bridge","bridge":"br-bench",
-        "isDefaultGateway":true,"ipMasq":true,"hairpinMode":true,"ipam":{"type":"host-local","subnet":"10.90.0.0/24","dataDir":"LEASES"}}})";
+        "isDefaultGateway":true,"ipMasq":true,"hairpinMode":true,
+        "ipam":{"type":"host-local","subnet":"10.90.0.0/24","dataDir":"LEASES"}}})";
 constexpr const char* kPlugins =
     R"({"name":"mesos-bridge","cniVersion":"0.4.0","plugins":[{"type":"bridge","bridge":"br-bench","isDefaultGateway":true,"ipMasq":true,
         "hairpinMode":true,"ipam":{"type":"host-local","subnet":"10.90.0.0/24","dataDir":"LEASES"}},

@@ -225,7 +225,9 @@ TEST(AgentCore, says_what_a_container_took_that_it_was_not_given) {
   containerizer::Termination end;
   end.status = SIGKILL;
   end.limitation.emplace().message = "too much";
-  end.limitation->resources.emplace_back().set_name("ports");
+  auto& ports = end.limitation->resources.emplace_back();
+  ports.set_name("ports");
+  ports.set_type(mesos::v1::Value::RANGES);
   world.tell(ContainerExited{world.container(), end});
   EXPECT_EQ(world.sent(), "FAILED");
   EXPECT_EQ(world.last.reason(), TaskStatus::REASON_CONTAINER_LIMITATION);

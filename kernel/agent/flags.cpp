@@ -190,7 +190,8 @@ Flags::Flags()
   t.add(&sandbox_directory, "sandbox_directory", "Where containers with an image see their sandbox.");
   t.section("Networks of containers");
   t.add(&network_cni_config_dir, "network_cni_config_dir", "Directory of networks: *.conf and *.conflist, read again at each launch.");
-  t.add(&network_cni_plugins_dir, "network_cni_plugins_dir", "/dir:... of CNI plugins; mesos-cni-port-mapper with bridge and host-local is built in.");
+  t.add(&network_cni_plugins_dir, "network_cni_plugins_dir",
+        "/dir:... of CNI plugins; mesos-cni-port-mapper with bridge and host-local is built in.");
   t.add(&network_cni_root_dir_persist, "network_cni_root_dir_persist",
         "Keep what is known of containers' networks below --work_dir, durably, so that they are cleaned up after a reboot too.");
   t.add(&network_cni_plugin_timeout, "network_cni_plugin_timeout", "A plugin that takes longer is ended, and its call has failed.");

@@ -142,7 +142,9 @@ Status add_network(const network::Attachment& attached, launch::LaunchOrder& ord
     }
     char target[PATH_MAX];
     if (realpath(path, target) == nullptr) continue;  // a host without one has no place for another
-    const bool brought = std::any_of(order.mounts.begin(), order.mounts.end(), [&](const auto& mount) { return mount.target == path || mount.target == target; });
+    const bool brought = std::any_of(order.mounts.begin(), order.mounts.end(), [&](const auto& mount) {
+      return mount.target == path || mount.target == target;
+    });
     if (!brought) order.mounts.push_back({*file, target});
   }
   return {};

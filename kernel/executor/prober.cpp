@@ -36,7 +36,8 @@ struct Prober::Impl : std::enable_shared_from_this<Prober::Impl> {
   Impl(base::Loop& l, base::Pool& p, containerizer::Containerizer& c)
       : loop(l), pool(p), containers(c), client(l, client_options()) {}
 
-  void http(const std::string& container, const std::string& scheme, bool v6, uint32_t port, const std::string& path, double timeout, Done done) {
+  void http(const std::string& container, const std::string& scheme, bool v6, uint32_t port, const std::string& path,
+            double timeout, Done done) {
     base::http::ClientRequest request;
     std::string target = path.empty() ? "/" : path;
     if (target[0] != '/') target = "/" + target;

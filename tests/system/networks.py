@@ -2,6 +2,7 @@
 """Networks of containers with real traffic: the built-in bridge, stock CNI plugins, IPv6, host ports, virtual addresses, crashes
 at every step, policy. All of it in network namespaces of its own: "the machine", and one outside of it."""
 
+import base64
 import json
 import os
 import re
@@ -43,7 +44,7 @@ def sh(command, check=True):
 
 def script(text):
     """A command line that runs this Python text."""
-    return "exec python3 -c \"$(printf '%b' '" + text.replace("\n", "\\n").replace("'", "\\047") + "')\""
+    return f"exec python3 -c \"$(echo {base64.b64encode(text.encode()).decode()} | base64 -d)\""
 
 
 def outside(command, check=True):
@@ -98,7 +99,15 @@ def leftovers(cluster):
 
 
 def nothing_left(cluster):
-    eventually("nothing of any network is left", lambda: not leftovers(cluster) or print(leftovers(cluster)), limit=60, interval=0.5)
+    found = []
+
+    def none():
+        found[:] = leftovers(cluster)
+        return not found
+    try:
+        eventually("nothing of any network is left", none, limit=60, interval=0.2)
+    except AssertionError as error:
+        raise AssertionError(f"{error}: {found}")
 
 
 def app_of(name, cmd, networks=None, mappings=None, image=None, kind="MESOS", **more):
@@ -415,7 +424,7 @@ def host_ports():
 
 
 def in_namespaces():
-    """Runs this file again in a namespace that is the machine, with another one beside it."""
+    """Runs this file again in a namespace that is the machine (with its cgroups, which ip-netns hides), and one beside it."""
     machine, beside = f"{TAG}m", f"{TAG}o"
     for name in (machine, beside):
         sh(f"ip netns add {name} && ip -n {name} link set lo up")
@@ -424,7 +433,7 @@ def in_namespaces():
         for name, link, number in ((machine, f"{TAG}a", 1), (beside, f"{TAG}b", 2)):
             sh(f"ip -n {name} link set {link} name wire && ip -n {name} addr add 10.99.0.{number}/24 dev wire && "
                f"ip -n {name} addr add fd99::{number}/64 dev wire nodad && ip -n {name} link set wire up")
-        child = subprocess.Popen(["ip", "netns", "exec", machine, sys.executable, *sys.argv], env={**os.environ, "NETWORKS_OUTSIDE": beside, "NETWORKS_TAG": TAG})
+        child = subprocess.Popen(["nsenter", f"--net=/run/netns/{machine}", sys.executable, *sys.argv], env={**os.environ, "NETWORKS_OUTSIDE": beside, "NETWORKS_TAG": TAG})
         signal.signal(signal.SIGTERM, lambda *_: child.send_signal(signal.SIGTERM))
         return child.wait()
     finally:

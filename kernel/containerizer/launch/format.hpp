@@ -30,7 +30,7 @@ enum class Key : char {
                          // "none": the directory is only made
   MountSource = 'M',     // path of the mount source for the Mount entry that follows, or the file system's options
   Join = 'j',            // pid whose mount, pid and ipc namespaces are entered before anything else
-  Network = 'k',         // file that holds the network namespace to run in; absent: the machine's
+  Network = 'q',         // file that holds the network namespace to run in; absent: the machine's
   HostName = 'h',        // the name of the machine as the container sees it, in a namespace of its own
   PrivateMounts = 'n',   // "1": this process has a mount namespace of its own
   PrivatePids = 'P',     // "1": this process is the first of a pid namespace

@@ -51,12 +51,14 @@ Result<Range> parse_range(const Value& value) {
   Range range;
   ASSIGN_OR_RETURN(const std::string subnet, base::json::get_string(value, "/subnet"));
   ASSIGN_OR_RETURN(range.subnet, Subnet::parse(subnet));
-  if (range.subnet.prefix + 2 > range.subnet.network.size() * 8) return base::invalid("the network " + subnet + " is too small");
+  if (range.subnet.prefix + 2 > range.subnet.network.size() * 8)
+    return base::invalid("the network " + subnet + " is too small");
   range.first = range.gateway = range.subnet.network.next();
   // The last one of an IPv4 network is for broadcasts.
   range.last = range.subnet.last();
   if (!range.last.v6) range.last.bytes[3] = static_cast<uint8_t>(range.last.bytes[3] - 1);
-  for (const auto& [place, target] : {std::pair{"/rangeStart", &range.first}, {"/rangeEnd", &range.last}, {"/gateway", &range.gateway}}) {
+  for (const auto& [place, target] :
+       {std::pair{"/rangeStart", &range.first}, {"/rangeEnd", &range.last}, {"/gateway", &range.gateway}}) {
     if (base::json::find(value, place) == nullptr) continue;
     ASSIGN_OR_RETURN(const std::string given, base::json::get_string(value, place));
     ASSIGN_OR_RETURN(*target, IpAddress::parse(given));
@@ -69,7 +71,8 @@ Result<Range> parse_range(const Value& value) {
 /// False: it says more than is known here.
 Result<bool> parse_ipam(const Value& ipam, BridgeConfig& out) {
   if (!ipam.is_object() || base::json::get_string(ipam, "/type").value_or("") != "host-local") return false;
-  if (!knows_all(ipam, {"type", "subnet", "rangeStart", "rangeEnd", "gateway", "ranges", "routes", "dataDir"})) return false;
+  if (!knows_all(ipam, {"type", "subnet", "rangeStart", "rangeEnd", "gateway", "ranges", "routes", "dataDir"}))
+    return false;
   ASSIGN_OR_RETURN(const std::string directory, text(ipam, "/dataDir", kIpamDirectory));
   if (!directory.starts_with('/')) return base::invalid("ipam.dataDir: must be an absolute path");
   out.ipam.directory = directory + "/" + out.name;
@@ -78,7 +81,8 @@ Result<bool> parse_ipam(const Value& ipam, BridgeConfig& out) {
     out.ipam.sets.push_back({range});
   }
   if (const Value* sets = base::json::find(ipam, "/ranges")) {
-    if (!sets->is_array() || sets->get_array().size() > kMaxRanges) return base::invalid("ipam.ranges: must be a short list of lists");
+    if (!sets->is_array() || sets->get_array().size() > kMaxRanges)
+      return base::invalid("ipam.ranges: must be a short list of lists");
     for (const Value& set : sets->get_array()) {
       if (!set.is_array() || set.get_array().empty() || set.get_array().size() > kMaxRanges)
         return base::invalid("ipam.ranges: must be a short list of lists");
@@ -92,7 +96,8 @@ Result<bool> parse_ipam(const Value& ipam, BridgeConfig& out) {
   if (out.ipam.sets.empty()) return base::invalid("ipam: subnet or ranges is required");
   const Value* routes = base::json::find(ipam, "/routes");
   if (routes == nullptr) return true;
-  if (!routes->is_array() || routes->get_array().size() > kMaxRoutes) return base::invalid("ipam.routes: must be a short list");
+  if (!routes->is_array() || routes->get_array().size() > kMaxRoutes)
+    return base::invalid("ipam.routes: must be a short list");
   for (const Value& each : routes->get_array()) {
     if (!each.is_object() || !knows_all(each, {"dst", "gw"})) return false;
     BridgeConfig::Route route;
@@ -193,7 +198,9 @@ std::string mac_text(const std::array<uint8_t, 6>& mac) {
   return fmt::format("{:02x}:{:02x}:{:02x}:{:02x}:{:02x}:{:02x}", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
 }
 
-std::string_view mac_bytes(const std::array<uint8_t, 6>& mac) { return {reinterpret_cast<const char*>(mac.data()), mac.size()}; }
+std::string_view mac_bytes(const std::array<uint8_t, 6>& mac) {
+  return {reinterpret_cast<const char*>(mac.data()), mac.size()};
+}
 
 Status allow_forwarding(const BridgeConfig& config) {
   for (const auto& set : config.ipam.sets)
@@ -216,7 +223,9 @@ Result<int> ensure_bridge(Netlink& netlink, const BridgeConfig& config) {
     message.end(info);
     const Status made = ask(netlink, std::move(message));
     index = find_index(netlink, config.bridge);  // another agent of this machine may have been faster
-    if (index == 0) return made ? base::internal("the bridge is gone at once") : made.error().with_context("cannot make the bridge " + config.bridge);
+    if (index == 0)
+      return made ? base::internal("the bridge is gone at once")
+                  : made.error().with_context("cannot make the bridge " + config.bridge);
   }
   if (!config.gateway && !config.default_gateway) return index;
   for (const auto& set : config.ipam.sets)
@@ -289,8 +298,9 @@ Result<std::optional<BridgeConfig>> parse_bridge(const std::string& json) {
   ASSIGN_OR_RETURN(const Value value, base::json::parse(json));
   if (!value.is_object()) return base::invalid("must be an object");
   constexpr auto kNothing = std::nullopt;
-  if (!knows_all(value, {"type", "name", "cniVersion", "bridge", "isGateway", "isDefaultGateway", "forceAddress", "ipMasq", "mtu",
-                         "hairpinMode", "ipam", "dns", "args", "runtimeConfig", "prevResult", "capabilities"}))
+  if (!knows_all(value,
+                 {"type", "name", "cniVersion", "bridge", "isGateway", "isDefaultGateway", "forceAddress", "ipMasq",
+                  "mtu", "hairpinMode", "ipam", "dns", "args", "runtimeConfig", "prevResult", "capabilities"}))
     return std::optional<BridgeConfig>(kNothing);
   BridgeConfig out;
   ASSIGN_OR_RETURN(out.name, base::json::get_string(value, "/name"));
@@ -375,7 +385,8 @@ Status check_bridge_port(const BridgeConfig& config, const Link& link) {
   ASSIGN_OR_RETURN(const CniResult given, parse_cni_result(link.result, link.interface));
   for (const auto& address : given.addresses) {
     ASSIGN_OR_RETURN(const IpAddress wanted, IpAddress::parse(address.address));
-    if (!present.contains(std::string(bytes_of(wanted)))) return base::not_found("the address " + address.address + " is gone");
+    if (!present.contains(std::string(bytes_of(wanted))))
+      return base::not_found("the address " + address.address + " is gone");
   }
   return {};
 }

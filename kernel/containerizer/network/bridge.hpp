@@ -1,7 +1,8 @@
 #pragma once
 
-// The plugin `bridge` with `host-local` addresses, in this process by netlink: what the default network of containers is
-// made of, without the three programs that the plugins take. Configurations that say more than it knows go to the plugin.
+// The plugin `bridge` with `host-local` addresses, in this process by netlink: what the default network of containers
+// is made of, without the three programs that the plugins take. Configurations that say more than it knows go to the
+// plugin.
 
 #include <optional>
 #include <string>

@@ -1,6 +1,5 @@
 #include "kernel/containerizer/network/chain.hpp"
 
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -17,7 +16,8 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr const char* kDefaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+// Not the agent's own: plugins look for tools of the machine, such as iptables.
+constexpr const char* kProgramPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 json::object runtime_config(const Wish& wish, const PluginConfig& plugin) {
   json::object out;
@@ -48,7 +48,8 @@ std::string render_plugin_input(const Link& link, const PluginConfig& plugin, co
   input["cniVersion"] = link.config.cni_version;
   if (!previous.empty())
     if (auto value = base::json::parse(previous)) input["prevResult"] = std::move(*value);
-  if (json::object runtime = runtime_config(link.wish, plugin); !runtime.empty()) input["runtimeConfig"] = std::move(runtime);
+  if (json::object runtime = runtime_config(link.wish, plugin); !runtime.empty())
+    input["runtimeConfig"] = std::move(runtime);
   auto& args = input["args"];
   if (!args.is_object()) args = json::object();
   if (auto info = base::json::parse(base::json::proto_to_json(link.wish.info)))
@@ -68,19 +69,22 @@ std::string Chain::find_program(const std::string& type) const {
 Status Chain::find_plugins(const NetworkConfig& config) const {
   for (const auto& plugin : config.plugins)
     if (!builtins_.contains(plugin.type) && find_program(plugin.type).empty())
-      return base::not_found("the plugin '" + plugin.type + "' of the network '" + config.name + "' is not in " +
-                             (options_.search_path.empty() ? "any directory: give --network_cni_plugins_dir" : options_.search_path));
+      return base::not_found(
+          "the plugin '" + plugin.type + "' of the network '" + config.name + "' is not in " +
+          (options_.search_path.empty() ? "any directory: give --network_cni_plugins_dir" : options_.search_path));
   return {};
 }
 
-Result<std::string> Chain::call_program(const char* verb, const std::string& type, const Link& link, const std::string& input,
-                                        const CallContext& context) const {
+Result<std::string> Chain::call_program(const char* verb, const std::string& type, const Link& link,
+                                        const std::string& input, const CallContext& context) const {
   ProgramRun run;
   run.path = find_program(type);
   if (run.path.empty()) return base::not_found("the plugin '" + type + "' is not in " + options_.search_path);
-  const char* path = getenv("PATH");
-  run.environment = {{"CNI_COMMAND", verb},         {"CNI_CONTAINERID", link.container}, {"CNI_IFNAME", link.interface},
-                     {"CNI_PATH", options_.search_path}, {"PATH", path == nullptr ? kDefaultPath : path}};
+  run.environment = {{"CNI_COMMAND", verb},
+                     {"CNI_CONTAINERID", link.container},
+                     {"CNI_IFNAME", link.interface},
+                     {"CNI_PATH", options_.search_path},
+                     {"PATH", kProgramPath}};
   // After a reboot there is no namespace any more, and DEL is called without.
   if (!link.network_file.empty()) run.environment["CNI_NETNS"] = link.network_file;
   run.input = input;
@@ -96,8 +100,8 @@ Result<std::string> Chain::call_program(const char* verb, const std::string& typ
   return base::internal(who + " " + how + ": " + describe_cni_error(end->output, end->error_output));
 }
 
-Result<std::string> Chain::call(const char* verb, const PluginConfig& plugin, const Link& link, const std::string& previous,
-                                const CallContext& context) {
+Result<std::string> Chain::call(const char* verb, const PluginConfig& plugin, const Link& link,
+                                const std::string& previous, const CallContext& context) {
   const std::string input = render_plugin_input(link, plugin, previous);
   const auto builtin = builtins_.find(plugin.type);
   if (builtin == builtins_.end()) return call_program(verb, plugin.type, link, input, context);
@@ -113,8 +117,8 @@ Result<CniResult> Chain::add(Link& link, const CallContext& context) {
   for (const auto& plugin : link.config.plugins) {
     ASSIGN_OR_RETURN(std::string printed, call("ADD", plugin, link, previous, context));
     if (auto parsed = parse_cni_result(printed, link.interface); !parsed)
-      return base::internal("the CNI plugin '" + plugin.type + "' (ADD) printed what is no result: " + parsed.error().message +
-                            "; " + describe_cni_error(printed, ""));
+      return base::internal("the CNI plugin '" + plugin.type + "' (ADD) printed what is no result: " +
+                            parsed.error().message + "; " + describe_cni_error(printed, ""));
     // A plugin that prints nothing has nothing to add to what was before it.
     if (!base::trim(printed).empty()) previous = std::move(printed);
   }

@@ -1,7 +1,8 @@
 #pragma once
 
 // Carries a container's interface through the plugins of a network: ADD in their order, DEL in reverse, CHECK. Programs
-// on the plugins' path, or what is built in under a plugin's name. Blocks; any thread, one call per container at a time.
+// on the plugins' path, or what is built in under a plugin's name. Blocks; any thread, one call per container at a
+// time.
 
 #include <map>
 #include <memory>
@@ -20,7 +21,7 @@ struct Link {
   std::string network_file;          // of its namespace; empty when that is gone
   Wish wish;
   NetworkConfig config;
-  std::string result{};              // what the last plugin of ADD printed; empty: none yet
+  std::string result{};  // what the last plugin of ADD printed; empty: none yet
 };
 
 /// Where a call can be ended from outside, and what the programs hold open.
@@ -44,7 +45,7 @@ class Builtin {
 std::string render_plugin_input(const Link& link, const PluginConfig& plugin, const std::string& previous);
 
 struct ChainOptions {
-  std::string search_path;  // directories, separated by ':'
+  std::string search_path;                    // directories, separated by ':'
   base::Duration timeout = base::minutes(1);  // of each call of a program
 };
 
@@ -67,8 +68,8 @@ class Chain {
   Status check(const Link& link, const CallContext& context);
 
   /// Calls a program with `input`, for built-in plugins that delegate. `verb`: ADD, DEL or CHECK.
-  Result<std::string> call_program(const char* verb, const std::string& type, const Link& link, const std::string& input,
-                                   const CallContext& context) const;
+  Result<std::string> call_program(const char* verb, const std::string& type, const Link& link,
+                                   const std::string& input, const CallContext& context) const;
 
  private:
   Result<std::string> call(const char* verb, const PluginConfig& plugin, const Link& link, const std::string& previous,

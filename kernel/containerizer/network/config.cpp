@@ -39,7 +39,8 @@ Result<PluginConfig> parse_plugin(const Value& value) {
   PluginConfig plugin;
   ASSIGN_OR_RETURN(plugin.type, base::json::get_string(value, "/type"));
   // The type becomes a file name on the plugins' path.
-  if (plugin.type.empty() || plugin.type.size() > 128 || plugin.type.find('/') != std::string::npos || plugin.type[0] == '.')
+  if (plugin.type.empty() || plugin.type.size() > 128 || plugin.type.find('/') != std::string::npos ||
+      plugin.type[0] == '.')
     return base::invalid("type: '" + base::valid_utf8(plugin.type) + "' is no name of a plugin");
   if (base::json::find(value, "/args/org.apache.mesos") != nullptr)
     return base::invalid("args: 'org.apache.mesos' is reserved for what the agent passes to plugins");
@@ -64,7 +65,8 @@ Result<NetworkConfig> parse_network_config(std::string_view text) {
   NetworkConfig config;
   ASSIGN_OR_RETURN(config.name, base::json::get_string(value, "/name"));
   if (!valid_network_name(config.name))
-    return base::invalid("name: '" + base::valid_utf8(config.name) + "' must be letters, digits, '_', '.' and '-', at most 64 of them");
+    return base::invalid("name: '" + base::valid_utf8(config.name) +
+                         "' must be letters, digits, '_', '.' and '-', at most 64 of them");
   if (base::json::find(value, "/cniVersion") != nullptr) {
     ASSIGN_OR_RETURN(config.cni_version, base::json::get_string(value, "/cniVersion"));
   }
@@ -77,7 +79,8 @@ Result<NetworkConfig> parse_network_config(std::string_view text) {
     config.plugins.push_back(std::move(plugin));
     return config;
   }
-  if (!plugins->is_array() || plugins->get_array().empty()) return base::invalid("plugins: must be a list with at least one");
+  if (!plugins->is_array() || plugins->get_array().empty())
+    return base::invalid("plugins: must be a list with at least one");
   if (plugins->get_array().size() > kMaxPlugins) return base::invalid("plugins: more than 16");
   for (size_t i = 0; i < plugins->get_array().size(); ++i) {
     auto plugin = parse_plugin(plugins->get_array()[i]);
@@ -99,7 +102,9 @@ Configured load_networks(const std::string& directory) {
   size_t count = 0;
   for (const auto& name : *names) {
     // The original reads every file whatever its name; what editors and package managers leave is no network.
-    if (name.starts_with('.') || name.ends_with('~') || name.ends_with(".bak") || name.find(".dpkg-") != std::string::npos) continue;
+    if (name.starts_with('.') || name.ends_with('~') || name.ends_with(".bak") ||
+        name.find(".dpkg-") != std::string::npos)
+      continue;
     if (++count > kMaxFiles) {
       out.problems.push_back("more than 1000 files: the rest is not read");
       break;
@@ -112,7 +117,8 @@ Configured load_networks(const std::string& directory) {
     }
     const auto [other, fresh] = files.emplace(config->name, name);
     if (!fresh) {
-      out.problems.push_back("the network '" + config->name + "' is in " + other->second + " and in " + name + ": neither counts");
+      out.problems.push_back("the network '" + config->name + "' is in " + other->second + " and in " + name +
+                             ": neither counts");
       twice.insert(config->name);
       continue;
     }

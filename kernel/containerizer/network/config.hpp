@@ -1,8 +1,9 @@
 #pragma once
 
-// Configurations of networks as the Container Network Interface (CNI) has them, versions 0.1.0 to 1.0.0: files *.conf and
-// *.json with one plugin, *.conflist with a chain of them. Read again at each launch, so that an operator adds, changes and
-// removes networks without a restart.
+// Configurations of networks as the Container Network Interface (CNI) has them, versions 0.1.0 to 1.0.0: files *.conf
+// and
+// *.json with one plugin, *.conflist with a chain of them. Read again at each launch, so that an operator adds, changes
+// and removes networks without a restart.
 
 #include <boost/json/fwd.hpp>
 #include <map>
@@ -21,8 +22,8 @@ struct CniVersion {
 };
 
 struct PluginConfig {
-  std::string type;                        // name of the program
-  std::string json;                        // its object, as the file has it
+  std::string type;                         // name of the program
+  std::string json;                         // its object, as the file has it
   std::vector<std::string> capabilities{};  // "portMappings", "ips", "mac", "dns": what it wants to be told
   bool can(std::string_view capability) const;
 };

@@ -33,8 +33,9 @@ std::string loopback_server(const DnsSettings& settings) {
   return "";
 }
 
-std::string choose_resolv_conf(const DnsSettings& asked, const DnsSettings& from_plugins, const DnsSettings* from_operator,
-                               const std::string& machines, const std::string& gateway) {
+std::string choose_resolv_conf(const DnsSettings& asked, const DnsSettings& from_plugins,
+                               const DnsSettings* from_operator, const std::string& machines,
+                               const std::string& gateway) {
   DnsSettings chosen = !from_plugins.nameservers.empty() ? from_plugins
                        : from_operator != nullptr        ? *from_operator
                                                          : parse_resolv_conf(machines);

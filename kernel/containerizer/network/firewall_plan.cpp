@@ -21,7 +21,9 @@ std::string port_list(const PolicyRule& rule, bool udp) {
 const char* suffix(bool v6) { return v6 ? "6" : "4"; }
 const char* ip(bool v6) { return v6 ? "ip6" : "ip"; }
 
-std::string set_name(size_t rule, bool from, bool v6) { return fmt::format("p{}{}{}", rule, from ? "f" : "t", suffix(v6)); }
+std::string set_name(size_t rule, bool from, bool v6) {
+  return fmt::format("p{}{}{}", rule, from ? "f" : "t", suffix(v6));
+}
 
 }  // namespace
 
@@ -47,8 +49,8 @@ FirewallPlan::Elements FirewallPlan::elements_of(const FirewallEntry& entry) con
     // A host port leads to the first address of each family.
     if (!std::exchange(mapped[given.v6], true))
       for (const PortRule& port : entry.ports)
-        out[inet + "ports" + suffix(given.v6)].insert(fmt::format("{} . {} : {} . {}", port.udp ? "udp" : "tcp", port.host_port,
-                                                                 given.address, port.container_port));
+        out[inet + "ports" + suffix(given.v6)].insert(fmt::format("{} . {} : {} . {}", port.udp ? "udp" : "tcp",
+                                                                  port.host_port, given.address, port.container_port));
     for (size_t i = 0; i < policy_.rules.size(); ++i)
       for (const bool from : {true, false}) {
         const auto& selector = from ? policy_.rules[i].from : policy_.rules[i].to;
@@ -93,7 +95,8 @@ std::string commands(const char* verb, const std::map<std::string, std::set<std:
   return out;
 }
 
-void subtract(std::map<std::string, std::set<std::string>>& from, const std::map<std::string, std::set<std::string>>& what) {
+void subtract(std::map<std::string, std::set<std::string>>& from,
+              const std::map<std::string, std::set<std::string>>& what) {
   for (auto& [name, elements] : from)
     if (const auto other = what.find(name); other != what.end())
       for (const auto& element : other->second) elements.erase(element);

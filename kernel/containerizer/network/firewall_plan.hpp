@@ -1,8 +1,8 @@
 #pragma once
 
 // The agent's rules in the kernel as text (pure): host ports that lead into containers, addresses that hide behind the
-// machine's, and who may connect to whom. One table of the agent's own, by its name; with a policy one more of that name
-// in the bridge family, which packets between two ports of one bridge do not get past.
+// machine's, and who may connect to whom. One table of the agent's own, by its name; with a policy one more of that
+// name in the bridge family, which packets between two ports of one bridge do not get past.
 
 #include <map>
 #include <set>
@@ -23,14 +23,15 @@ struct PortRule {
 
 /// One network of one container, as far as rules go.
 struct FirewallEntry {
-  mesos::v1::NetworkInfo info{};            // name and labels, for the policy
+  mesos::v1::NetworkInfo info{};  // name and labels, for the policy
   std::vector<GivenAddress> addresses{};
-  std::vector<PortRule> ports{};            // that lead to its addresses
-  bool masquerade = false;                  // seen from outside its networks as the machine
-  std::vector<std::string> subnets{};       // "172.31.254.0/24": its neighbours'
-  std::string bridge{};                     // that it hangs on; empty: unknown
-  std::vector<std::string> host_links{};    // interfaces of it alone on the machine's side
-  std::string gateway{}, name_server{};     // IPv4: names asked at the one are answered by the other, at a loopback address
+  std::vector<PortRule> ports{};          // that lead to its addresses
+  bool masquerade = false;                // seen from outside its networks as the machine
+  std::vector<std::string> subnets{};     // "172.31.254.0/24": its neighbours'
+  std::string bridge{};                   // that it hangs on; empty: unknown
+  std::vector<std::string> host_links{};  // interfaces of it alone on the machine's side
+  std::string gateway{},
+      name_server{};  // IPv4: names asked at the one are answered by the other, at a loopback address
 };
 
 class FirewallPlan {

@@ -1,3 +1,5 @@
+#include "kernel/containerizer/network/firewall.hpp"
+
 #include <gtest/gtest.h>
 #include <sched.h>
 #include <unistd.h>
@@ -5,7 +7,6 @@
 #include <thread>
 
 #include "base/nft.hpp"
-#include "kernel/containerizer/network/firewall.hpp"
 #include "kernel/containerizer/network/firewall_plan.hpp"
 #include "kernel/containerizer/network/policy.hpp"
 
@@ -37,7 +38,9 @@ TEST(FirewallPlan, makes_its_tables_with_the_first_and_takes_them_with_the_last)
   FirewallPlan plan("t");
   const std::string first = plan.set("a/eth0", entry_of("10.1.0.2", {{false, 31000, 80}, {true, 31000, 53}}));
   EXPECT_NE(first.find("table inet t {"), std::string::npos);
-  EXPECT_NE(first.find("add element inet t ports4 { tcp . 31000 : 10.1.0.2 . 80, udp . 31000 : 10.1.0.2 . 53 }"), std::string::npos) << first;
+  EXPECT_NE(first.find("add element inet t ports4 { tcp . 31000 : 10.1.0.2 . 80, udp . 31000 : 10.1.0.2 . 53 }"),
+            std::string::npos)
+      << first;
   EXPECT_EQ(first.find("table bridge t {"), std::string::npos);
   // What both have is neither added twice nor taken away under the other.
   const std::string second = plan.set("b/eth0", entry_of("10.1.0.3", {{false, 31001, 80}}));
@@ -60,7 +63,9 @@ TEST(FirewallPlan, puts_containers_at_the_ends_of_rules) {
   EXPECT_NE(script.find("add element bridge t p0t4 { 10.1.0.2 }"), std::string::npos) << script;
   EXPECT_NE(script.find("add element inet t p1t4 { 10.1.0.2 }"), std::string::npos);
   EXPECT_EQ(script.find("p0f4 { 10.1.0.2"), std::string::npos);
-  EXPECT_NE(script.find("ip saddr @p0f4 ip daddr @p0t4 tcp dport { 5432 } tcp flags & (fin | syn | rst | ack) == syn accept"), std::string::npos);
+  EXPECT_NE(
+      script.find("ip saddr @p0f4 ip daddr @p0t4 tcp dport { 5432 } tcp flags & (fin | syn | rst | ack) == syn accept"),
+      std::string::npos);
   EXPECT_NE(script.find("ip saddr @p0f4 ip daddr @p0t4 udp dport { 6000-6010 } accept"), std::string::npos);
   EXPECT_NE(script.find("ip daddr @p1t4 meta l4proto != tcp drop"), std::string::npos);
   EXPECT_NE(script.find("add element bridge t own4 { \"veth1\" . 10.1.0.2 }"), std::string::npos);
@@ -127,7 +132,7 @@ TEST(Firewall, is_what_the_kernel_has) {
 TEST(Firewall, leaves_others_tables_alone) {
   in_a_network([] {
     base::Nft nft;
-    ASSERT_TRUE(nft.run("table inet other { chain c { } }"));
+    ASSERT_TRUE(nft.run("add table inet other"));
     Firewall mine("mine", {}), theirs("theirs", {});
     ASSERT_TRUE(theirs.set("a/eth0", entry_of("10.1.0.2", {{false, 31000, 80}})));
     ASSERT_TRUE(mine.set("a/eth0", entry_of("10.1.0.3", {{false, 31001, 80}})));

@@ -25,13 +25,16 @@ Result<base::Fd> lock_directory(const std::string& directory) {
   return lock;
 }
 
-std::string owner_text(const std::string& container, const std::string& interface) { return container + "\r\n" + interface; }
+std::string owner_text(const std::string& container, const std::string& interface) {
+  return container + "\r\n" + interface;
+}
 
 /// False: somebody has it.
 Result<bool> try_lease(const std::string& directory, const IpAddress& address, const std::string& owner) {
   const std::string path = directory + "/" + address.text();
   const base::Fd file(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-  if (!file) return errno == EEXIST ? Result<bool>(false) : Result<bool>(base::errno_error("cannot make " + path, errno));
+  if (!file)
+    return errno == EEXIST ? Result<bool>(false) : Result<bool>(base::errno_error("cannot make " + path, errno));
   if (write(file.get(), owner.data(), owner.size()) != static_cast<ssize_t>(owner.size())) {
     const int error = errno;
     unlink(path.c_str());
@@ -44,11 +47,13 @@ bool in_range(const Range& range, const IpAddress& address) {
   return address.v6 == range.first.v6 && range.first <= address && address <= range.last && address != range.gateway;
 }
 
-/// The next free address after the one given out last, so that an address rests as long as can be before it is used again.
+/// The next free address after the one given out last, so that an address rests as long as can be before it is used
+/// again.
 Result<Lease> lease_one(const std::string& directory, const std::vector<Range>& set, const std::string& last_file,
                         const std::string& owner) {
   const auto last_text = base::read_file(directory + "/" + last_file, 64);
-  const auto last = last_text ? IpAddress::parse(std::string(base::trim(*last_text))) : Result<IpAddress>(base::not_found(""));
+  const auto last =
+      last_text ? IpAddress::parse(std::string(base::trim(*last_text))) : Result<IpAddress>(base::not_found(""));
   size_t start = 0;
   std::optional<IpAddress> after;
   for (size_t i = 0; last && i < set.size(); ++i)
@@ -127,7 +132,8 @@ bool Subnet::contains(const IpAddress& address) const {
 
 IpAddress Subnet::last() const {
   IpAddress out = network;
-  for (unsigned bit = prefix; bit < network.size() * 8; ++bit) out.bytes[bit / 8] |= static_cast<uint8_t>(1 << (7 - bit % 8));
+  for (unsigned bit = prefix; bit < network.size() * 8; ++bit)
+    out.bytes[bit / 8] |= static_cast<uint8_t>(1 << (7 - bit % 8));
   return out;
 }
 
@@ -146,8 +152,8 @@ Result<Subnet> Subnet::parse(const std::string& text) {
   return out;
 }
 
-Result<std::vector<Lease>> lease_addresses(const IpamConfig& config, const std::string& container, const std::string& interface,
-                                           const std::vector<IpAddress>& wanted) {
+Result<std::vector<Lease>> lease_addresses(const IpamConfig& config, const std::string& container,
+                                           const std::string& interface, const std::vector<IpAddress>& wanted) {
   ASSIGN_OR_RETURN(const base::Fd lock, lock_directory(config.directory));
   const std::string owner = owner_text(container, interface);
   std::vector<Lease> out;

@@ -38,8 +38,8 @@ struct Range {
 };
 
 struct IpamConfig {
-  std::string directory;                    // of this network's leases
-  std::vector<std::vector<Range>> sets{};   // one address of each
+  std::string directory;                   // of this network's leases
+  std::vector<std::vector<Range>> sets{};  // one address of each
 };
 
 struct Lease {
@@ -48,8 +48,8 @@ struct Lease {
 };
 
 /// Which of `wanted` lie in a range are taken from it, the others are errors. Nothing is held after an error.
-Result<std::vector<Lease>> lease_addresses(const IpamConfig& config, const std::string& container, const std::string& interface,
-                                           const std::vector<IpAddress>& wanted);
+Result<std::vector<Lease>> lease_addresses(const IpamConfig& config, const std::string& container,
+                                           const std::string& interface, const std::vector<IpAddress>& wanted);
 
 /// All leases of the interface; none is success.
 Status release_addresses(const std::string& directory, const std::string& container, const std::string& interface);

@@ -134,7 +134,8 @@ Result<std::map<std::string, PortRanges>> PortsWatch::look(
   std::map<std::string, PortRanges> out;
   for (const Watched& watched : containers)
     if (const auto listening = ports.find(watched.container); listening != ports.end())
-      if (PortRanges more = outside(listening->second, watched.allowed); !more.empty()) out[watched.container] = std::move(more);
+      if (PortRanges more = outside(listening->second, watched.allowed); !more.empty())
+        out[watched.container] = std::move(more);
   return out;
 }
 

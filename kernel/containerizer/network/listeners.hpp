@@ -47,10 +47,10 @@ class PortsWatch {
   /// `isolated`: only these ports count; empty: all.
   explicit PortsWatch(PortRanges isolated) : isolated_(std::move(isolated)) {}
 
-  /// Containers with ports that they were not given. `processes` tells those of a container, and is called only when there
-  /// is a new socket.
-  Result<std::map<std::string, PortRanges>> look(const std::vector<Watched>& containers,
-                                                 const std::function<std::vector<pid_t>(const std::string&)>& processes);
+  /// Containers with ports that they were not given. `processes` tells those of a container, and is called only when
+  /// there is a new socket.
+  Result<std::map<std::string, PortRanges>> look(
+      const std::vector<Watched>& containers, const std::function<std::vector<pid_t>(const std::string&)>& processes);
 
   uint64_t processes_read() const { return processes_read_; }
 

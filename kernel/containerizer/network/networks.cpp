@@ -27,11 +27,12 @@ constexpr const char* kResolvConf = "/etc/resolv.conf";
 Status check_wishes(const Link& link, const CniResult& result) {
   for (const auto& wanted : link.wish.info.ip_addresses()) {
     if (wanted.ip_address().empty()) continue;
-    const bool given = std::any_of(result.addresses.begin(), result.addresses.end(),
-                                   [&wanted](const GivenAddress& address) { return address.address == wanted.ip_address(); });
+    const bool given =
+        std::any_of(result.addresses.begin(), result.addresses.end(),
+                    [&wanted](const GivenAddress& address) { return address.address == wanted.ip_address(); });
     if (!given)
-      return base::unsupported("the network '" + link.config.name + "' does not give the address " + wanted.ip_address() +
-                               " that was asked for");
+      return base::unsupported("the network '" + link.config.name + "' does not give the address " +
+                               wanted.ip_address() + " that was asked for");
   }
   return {};
 }
@@ -107,17 +108,20 @@ Result<std::vector<Link>> Networks::choose(const std::string& container, const R
   for (const Wish& wish : request.networks) {
     const auto found = configured.networks.find(wish.info.name());
     if (found == configured.networks.end()) {
-      std::string why = "Unknown CNI network '" + wish.info.name() + "': no good file in " + options_.config_directory + " has that name";
+      std::string why = "Unknown CNI network '" + wish.info.name() + "': no good file in " + options_.config_directory +
+                        " has that name";
       for (const auto& problem : configured.problems) why += "; " + problem;
       return base::not_found(why.substr(0, 2000));
     }
     RETURN_IF_ERROR(chain_.find_plugins(found->second));
     const auto& plugins = found->second.plugins;
     const auto can = [&plugins](const char* capability) {
-      return std::any_of(plugins.begin(), plugins.end(), [capability](const auto& plugin) { return plugin.can(capability); });
+      return std::any_of(plugins.begin(), plugins.end(),
+                         [capability](const auto& plugin) { return plugin.can(capability); });
     };
     if (!wish.mac.empty() && !can("mac"))
-      return base::unsupported("mac-address: no plugin of the network '" + wish.info.name() + "' has the capability mac");
+      return base::unsupported("mac-address: no plugin of the network '" + wish.info.name() +
+                               "' has the capability mac");
     Link& link = links.emplace_back();
     link.container = container;
     link.interface = "eth" + std::to_string(links.size() - 1);
@@ -131,8 +135,9 @@ Result<std::vector<Link>> Networks::choose(const std::string& container, const R
 Status Networks::add_link(Record& record, Link& link, const CallContext& context, CniResult& out) {
   auto added = chain_.add(link, context);
   if (!added)
-    return added.error().code == base::Code::Cancelled ? added.error()
-                                                       : added.error().with_context("Failed to join the network '" + link.config.name + "'");
+    return added.error().code == base::Code::Cancelled
+               ? added.error()
+               : added.error().with_context("Failed to join the network '" + link.config.name + "'");
   out = std::move(*added);
   RETURN_IF_ERROR(save(record));
   RETURN_IF_ERROR(check_wishes(link, out));
@@ -142,7 +147,8 @@ Status Networks::add_link(Record& record, Link& link, const CallContext& context
   return firewall_.set(firewall_key(link), std::move(entry));
 }
 
-Status Networks::write_files(const Record& record, const Request& request, const std::vector<CniResult>& results) const {
+Status Networks::write_files(const Record& record, const Request& request,
+                             const std::vector<CniResult>& results) const {
   const std::string directory = directory_of(record.container);
   std::vector<GivenAddress> addresses;
   DnsSettings from_plugins;
@@ -150,16 +156,18 @@ Status Networks::write_files(const Record& record, const Request& request, const
     addresses.insert(addresses.end(), result.addresses.begin(), result.addresses.end());
     if (from_plugins.nameservers.empty()) from_plugins = result.dns;
   }
-  const DnsSettings* from_operator = record.links.empty() ? nullptr : options_.dns.of_network(record.links.front().config.name);
+  const DnsSettings* from_operator =
+      record.links.empty() ? nullptr : options_.dns.of_network(record.links.front().config.name);
   const std::string machines = base::read_file(kResolvConf, kMaxResolvConf).value_or("");
   std::string gateway;  // where a name server of the machine's own can be asked
   for (const Link& link : record.links)
-    if (auto entry = firewall_entry(link, name_servers_);
-        entry && gateway.empty() && !entry->name_server.empty())
+    if (auto entry = firewall_entry(link, name_servers_); entry && gateway.empty() && !entry->name_server.empty())
       gateway = entry->gateway;
-  RETURN_IF_ERROR(base::write_file(directory + "/hosts", render_hosts(record.host_name, addresses, request.extra_hosts), 0644));
+  RETURN_IF_ERROR(
+      base::write_file(directory + "/hosts", render_hosts(record.host_name, addresses, request.extra_hosts), 0644));
   RETURN_IF_ERROR(base::write_file(directory + "/hostname", record.host_name + "\n", 0644));
-  return base::write_file(directory + "/resolv.conf", choose_resolv_conf(request.dns, from_plugins, from_operator, machines, gateway), 0644);
+  return base::write_file(directory + "/resolv.conf",
+                          choose_resolv_conf(request.dns, from_plugins, from_operator, machines, gateway), 0644);
 }
 
 std::string Networks::name_server_of(const std::string& network) const {
@@ -169,7 +177,8 @@ std::string Networks::name_server_of(const std::string& network) const {
 
 Attachment Networks::attachment_of(const Record& record) const {
   const std::string directory = directory_of(record.container);
-  Attachment out{directory + "/ns", record.host_name, directory + "/hosts", directory + "/hostname", directory + "/resolv.conf"};
+  Attachment out{directory + "/ns", record.host_name, directory + "/hosts", directory + "/hostname",
+                 directory + "/resolv.conf"};
   for (const Link& link : record.links) out.infos.push_back(network_info(link));
   return out;
 }
@@ -180,7 +189,8 @@ Result<Attachment> Networks::join(Record& record, const Request& request, const 
   RETURN_IF_ERROR(save(record));
   RETURN_IF_ERROR(make_space(directory_of(record.container) + "/ns"));
   std::vector<CniResult> results(record.links.size());
-  for (size_t i = 0; i < record.links.size(); ++i) RETURN_IF_ERROR(add_link(record, record.links[i], context, results[i]));
+  for (size_t i = 0; i < record.links.size(); ++i)
+    RETURN_IF_ERROR(add_link(record, record.links[i], context, results[i]));
   RETURN_IF_ERROR(write_files(record, request, results));
   return attachment_of(record);
 }

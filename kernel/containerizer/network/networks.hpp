@@ -19,12 +19,12 @@
 namespace containerizer::network {
 
 struct NetworkOptions {
-  std::string config_directory;              // empty: no networks
-  std::string plugins_path;                  // directories, separated by ':'
-  std::string directory;                     // of the records; this agent's alone
-  bool durable = false;                      // records survive a power failure
+  std::string config_directory;               // empty: no networks
+  std::string plugins_path;                   // directories, separated by ':'
+  std::string directory;                      // of the records; this agent's alone
+  bool durable = false;                       // records survive a power failure
   base::Duration timeout = base::minutes(1);  // of each call of a plugin
-  std::string bridge = "mesos-bridge";       // what docker's BRIDGE stands for
+  std::string bridge = "mesos-bridge";        // what docker's BRIDGE stands for
   ContainerDns dns{};
   Policy policy{};
 };
@@ -46,7 +46,8 @@ class Networks {
   static Result<std::unique_ptr<Networks>> open(NetworkOptions options);
   ~Networks();
 
-  /// The namespace, and every network joined. After an error nothing is left, or it is undone later and the error says so.
+  /// The namespace, and every network joined. After an error nothing is left, or it is undone later and the error says
+  /// so.
   Result<Attachment> attach(const std::string& container, const Request& request);
 
   /// Ends an attach() that runs in another thread: Cancelled.

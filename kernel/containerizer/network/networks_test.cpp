@@ -1,5 +1,5 @@
-// Networks with plugins that are scripts: what they are told, in which order, and what becomes of it when they fail, hang,
-// print garbage or are left behind. Needs root: namespaces are real.
+// Networks with plugins that are scripts: what they are told, in which order, and what becomes of it when they fail,
+// hang, print garbage or are left behind. Needs root: namespaces are real.
 
 #include "kernel/containerizer/network/networks.hpp"
 
@@ -40,7 +40,8 @@ class NetworksTest : public testing::Test {
     for (const char* type : {"first", "second"}) {
       ASSERT_TRUE(base::write_file(plugins / type, kPlugin, 0755));
     }
-    ASSERT_TRUE(base::write_file(configs / "n.conflist", R"({"cniVersion":"0.4.0","name":"n","plugins":[{"type":"first"},{"type":"second"}]})"));
+    ASSERT_TRUE(base::write_file(
+        configs / "n.conflist", R"({"cniVersion":"0.4.0","name":"n","plugins":[{"type":"first"},{"type":"second"}]})"));
     ASSERT_TRUE(base::write_file(configs / "m.conf", R"({"cniVersion":"0.3.1","name":"m","type":"first"})"));
     open();
   }
@@ -128,7 +129,8 @@ TEST_F(NetworksTest, networks_are_read_again_for_each_container) {
 TEST_F(NetworksTest, a_plugin_that_fails_is_quoted_and_everything_is_undone) {
   script("second.ADD", "echo '{\"code\":11,\"msg\":\"no room\"}'; echo oh >&2; exit 3");
   const std::string message = failure(request({"n"}));
-  EXPECT_NE(message.find("Failed to join the network 'n': the CNI plugin 'second' (ADD) exited with status 3: no room (code 11), stderr 'oh'"),
+  EXPECT_NE(message.find("Failed to join the network 'n': the CNI plugin 'second' (ADD) exited with status 3: no room "
+                         "(code 11), stderr 'oh'"),
             std::string::npos)
       << message;
   ASSERT_TRUE(networks->detach("c"));
@@ -156,7 +158,8 @@ TEST_F(NetworksTest, a_plugin_that_hangs_is_ended_with_all_it_started) {
   EXPECT_NE(message.find("'first' (ADD): no answer within 300ms"), std::string::npos) << message;
   ASSERT_TRUE(networks->detach("c"));
   const int child = std::stoi(base::read_file(plugins / "child").value());
-  while (kill(child, 0) == 0 && base::read_file("/proc/" + std::to_string(child) + "/stat").value_or(") Z").find(") Z") == std::string::npos)
+  while (kill(child, 0) == 0 &&
+         base::read_file("/proc/" + std::to_string(child) + "/stat").value_or(") Z").find(") Z") == std::string::npos)
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   EXPECT_TRUE(networks->list().empty());
 }
@@ -166,7 +169,9 @@ TEST_F(NetworksTest, what_cannot_be_undone_is_tried_again) {
   script("first.DEL", "exit 4");
   Status left = networks->detach("c");
   ASSERT_FALSE(left);
-  EXPECT_NE(left.error().message.find("Failed to leave the network 'n': the CNI plugin 'first' (DEL) exited with status 4"), std::string::npos);
+  EXPECT_NE(
+      left.error().message.find("Failed to leave the network 'n': the CNI plugin 'first' (DEL) exited with status 4"),
+      std::string::npos);
   EXPECT_TRUE(networks->pending());
   EXPECT_EQ(networks->counts().pending, 1u);
   // Namespace and interfaces are gone nevertheless.

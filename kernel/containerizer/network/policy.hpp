@@ -1,7 +1,7 @@
 #pragma once
 
-// Who may open connections to whom (pure): rules over the labels of networks, our own addition. The first rule that names
-// both ends decides; without one everything is allowed. docs/operations/container-networks.md has the form.
+// Who may open connections to whom (pure): rules over the labels of networks, our own addition. The first rule that
+// names both ends decides; without one everything is allowed. docs/operations/container-networks.md has the form.
 
 #include <map>
 #include <optional>
@@ -25,7 +25,7 @@ struct PolicyRule {
     bool udp = false;
     uint16_t first = 0, last = 0;
   };
-  std::vector<Ports> ports{};            // of the one who is connected to; none: everything
+  std::vector<Ports> ports{};  // of the one who is connected to; none: everything
   bool allow = true;
 };
 

@@ -17,11 +17,13 @@ struct Delegate {
   std::optional<BridgeConfig> bridge;  // built in
 };
 
-/// `input` is the port mapper's: the delegate gets its own configuration, and name, version, args and the rest from there.
+/// `input` is the port mapper's: the delegate gets its own configuration, and name, version, args and the rest from
+/// there.
 Result<Delegate> read_delegate(const std::string& input) {
   ASSIGN_OR_RETURN(const base::json::Value value, base::json::parse(input));
   const base::json::Value* inner = base::json::find(value, "/delegate");
-  if (inner == nullptr || !inner->is_object()) return base::invalid("mesos-cni-port-mapper: delegate: is required, an object");
+  if (inner == nullptr || !inner->is_object())
+    return base::invalid("mesos-cni-port-mapper: delegate: is required, an object");
   Delegate out;
   ASSIGN_OR_RETURN(out.type, base::json::get_string(*inner, "/type"));
   if (out.type.empty() || out.type.find('/') != std::string::npos || out.type[0] == '.')
@@ -39,7 +41,8 @@ Result<Delegate> read_delegate(const std::string& input) {
 }
 
 bool mapped(const NetworkConfig& config) {
-  return std::any_of(config.plugins.begin(), config.plugins.end(), [](const auto& plugin) { return plugin.type == kType; });
+  return std::any_of(config.plugins.begin(), config.plugins.end(),
+                     [](const auto& plugin) { return plugin.type == kType; });
 }
 
 }  // namespace

@@ -1,8 +1,8 @@
 #pragma once
 
 // The plugin `mesos-cni-port-mapper` of the original, built in: it hands the network itself to its `delegate` and leads
-// host ports into the container, here by the agent's own rules. With the delegate `bridge` and addresses of `host-local`
-// no program runs at all.
+// host ports into the container, here by the agent's own rules. With the delegate `bridge` and addresses of
+// `host-local` no program runs at all.
 
 #include <functional>
 #include <memory>

@@ -109,9 +109,13 @@ Result<ProgramEnd> run_program(const ProgramRun& run) {
   ProgramEnd end;
   std::optional<Error> failure;
   const base::Instant deadline = base::system_clock().now().instant + run.timeout;
-  pollfd wait[] = {{process.get(), POLLIN, 0}, {output.read_end.get(), POLLIN, 0}, {errors.read_end.get(), POLLIN, 0}, {run.cancel_fd, POLLIN, 0}};
+  pollfd wait[] = {{process.get(), POLLIN, 0},
+                   {output.read_end.get(), POLLIN, 0},
+                   {errors.read_end.get(), POLLIN, 0},
+                   {run.cancel_fd, POLLIN, 0}};
   while (!failure) {
-    const auto left = std::chrono::duration_cast<base::milliseconds>(deadline - base::system_clock().now().instant).count();
+    const auto left =
+        std::chrono::duration_cast<base::milliseconds>(deadline - base::system_clock().now().instant).count();
     if (left <= 0) {
       failure = Error{base::Code::Timeout, "no answer within " + base::render_duration(run.timeout)};
       break;
@@ -122,7 +126,8 @@ Result<ProgramEnd> run_program(const ProgramRun& run) {
     }
     if (wait[1].revents != 0 && !take(wait[1].fd, end.output)) wait[1].fd = -1;
     if (wait[2].revents != 0 && !take(wait[2].fd, end.error_output)) wait[2].fd = -1;
-    if (end.output.size() + end.error_output.size() > kMaxOutput) failure = Error{base::Code::TooLarge, "it prints more than 1 MiB"};
+    if (end.output.size() + end.error_output.size() > kMaxOutput)
+      failure = Error{base::Code::TooLarge, "it prints more than 1 MiB"};
     if (wait[3].revents != 0) failure = Error{base::Code::Cancelled, "destroyed during the launch"};
     if (wait[0].revents != 0) break;
   }

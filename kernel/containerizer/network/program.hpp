@@ -22,7 +22,7 @@ struct ProgramRun {
 };
 
 struct ProgramEnd {
-  int status = 0;      // raw wait status
+  int status = 0;  // raw wait status
   std::string output, error_output;
 };
 

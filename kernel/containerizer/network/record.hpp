@@ -1,6 +1,7 @@
 #pragma once
 
-// What is known on disk of a container's networks, written before the first plugin is called: who finds it can undo all.
+// What is known on disk of a container's networks, written before the first plugin is called: who finds it can undo
+// all.
 
 #include <string>
 #include <vector>

@@ -32,7 +32,8 @@ bool is_mac(std::string_view text) {
 /// RFC 1123, as far as the kernel and resolvers care.
 bool is_host_name(std::string_view text) {
   return !text.empty() && text.size() <= 63 && text.front() != '-' && text.back() != '-' &&
-         std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isalnum(c) != 0 || c == '-' || c == '.' || c == '_'; });
+         std::all_of(text.begin(), text.end(),
+                     [](unsigned char c) { return std::isalnum(c) != 0 || c == '-' || c == '.' || c == '_'; });
 }
 
 bool allocated(const ContainerSpec& spec, uint32_t port) {
@@ -44,8 +45,8 @@ Status check_mapping(const ContainerSpec& spec, const NetworkInfo::PortMapping& 
   const std::string protocol = mapping.protocol().empty() ? "tcp" : base::to_lower(mapping.protocol());
   const std::string port = std::to_string(mapping.host_port());
   if (protocol != "tcp" && protocol != "udp")
-    return base::invalid("port mapping of host port " + port + ": the protocol '" + base::valid_utf8(mapping.protocol()) +
-                         "' is neither tcp nor udp");
+    return base::invalid("port mapping of host port " + port + ": the protocol '" +
+                         base::valid_utf8(mapping.protocol()) + "' is neither tcp nor udp");
   if (mapping.container_port() == 0 || mapping.container_port() > kLastPort)
     return base::invalid("port mapping of host port " + port + ": the container port must be 1 to 65535");
   if (!allocated(spec, mapping.host_port())) return base::invalid("Port [" + port + "] not included in resources");
@@ -64,8 +65,7 @@ Status check(const ContainerSpec& spec, const Request& request) {
     if (!valid_network_name(name))
       return base::invalid("the network name '" + base::valid_utf8(name) +
                            "' must be letters, digits, '_', '.' and '-', at most 64 of them");
-    if (!names.insert(name).second)
-      return base::invalid("Attempted to join CNI network '" + name + "' multiple times");
+    if (!names.insert(name).second) return base::invalid("Attempted to join CNI network '" + name + "' multiple times");
     if (wish.info.port_mappings_size() > kMaxPortMappings)
       return base::invalid("network " + name + ": more than " + std::to_string(kMaxPortMappings) + " port mappings");
     for (const auto& mapping : wish.info.port_mappings()) RETURN_IF_ERROR(check_mapping(spec, mapping, ports));
@@ -109,7 +109,8 @@ Status take(const std::string& key, const std::string& value, DockerWords& out) 
     if (out.dns.nameservers.size() == 3) return base::invalid("more than three are never asked");
     out.dns.nameservers.push_back(value);
   } else if (key == "dns-search" || key == "dns-opt" || key == "dns-option") {
-    if (value.empty() || value.find_first_of(" \t\r\n#;") != std::string::npos) return base::invalid("must be one word");
+    if (value.empty() || value.find_first_of(" \t\r\n#;") != std::string::npos)
+      return base::invalid("must be one word");
     auto& list = key == "dns-search" ? out.dns.search : out.dns.options;
     if (list.size() >= 32) return base::invalid("more than 32 of them");
     list.push_back(value);
@@ -139,10 +140,14 @@ Result<std::string> network_of(const ContainerInfo& info, const DockerWords& wor
     return *words.network;
   }
   switch (docker.network()) {
-    case Docker::HOST: return std::string("host");
-    case Docker::BRIDGE: return bridge;
-    case Docker::NONE: return std::string("none");
-    case Docker::USER: break;
+    case Docker::HOST:
+      return std::string("host");
+    case Docker::BRIDGE:
+      return bridge;
+    case Docker::NONE:
+      return std::string("none");
+    case Docker::USER:
+      break;
   }
   if (info.network_infos_size() != 1)
     return base::invalid("the docker network USER needs exactly one entry in network_infos, with the network's name");
@@ -164,13 +169,16 @@ Result<std::optional<Request>> from_docker(const ContainerSpec& spec, const std:
   ASSIGN_OR_RETURN(const std::string network, network_of(info, words, bridge));
   const bool named = network != "host" && network != "none";
   if (!named && info.docker().port_mappings_size() > 0)
-    return base::invalid("port_mappings need a BRIDGE or USER network; on the host's network a task listens on the host's ports");
+    return base::invalid(
+        "port_mappings need a BRIDGE or USER network; on the host's network a task listens on the host's ports");
   if (network == "host") {
     if (!info.hostname().empty() || !words.host_name.empty())
       return base::invalid("a hostname cannot be set on the host's network");
-    if (!words.extra_hosts.empty() || !(words.dns == DnsSettings()) || !words.ip.empty() || !words.ip6.empty() || !words.mac.empty())
-      return base::unsupported("the docker parameters add-host, dns, dns-search, dns-opt, ip, ip6 and mac-address need a network "
-                               "of the container's own; on the host's network this build does not have them");
+    if (!words.extra_hosts.empty() || !(words.dns == DnsSettings()) || !words.ip.empty() || !words.ip6.empty() ||
+        !words.mac.empty())
+      return base::unsupported(
+          "the docker parameters add-host, dns, dns-search, dns-opt, ip, ip6 and mac-address need a network "
+          "of the container's own; on the host's network this build does not have them");
     return std::optional<Request>();
   }
   Request request;

@@ -1,7 +1,7 @@
 #pragma once
 
-// Which networks a container is to join (pure): what NetworkInfos, docker's network and docker's options ask for, in one
-// form. What cannot be had is refused with a sentence that names the field.
+// Which networks a container is to join (pure): what NetworkInfos, docker's network and docker's options ask for, in
+// one form. What cannot be had is refused with a sentence that names the field.
 
 #include <optional>
 #include <string>

@@ -25,8 +25,10 @@ Result<GivenAddress> parse_address(const std::string& text) {
   out.v6 = inet_pton(AF_INET6, out.address.c_str(), buffer) == 1;
   if (!out.v6 && inet_pton(AF_INET, out.address.c_str(), buffer) != 1)
     return base::invalid("'" + base::valid_utf8(text) + "' is no address");
-  const auto bits = slash == std::string::npos ? Result<uint64_t>(base::invalid("")) : base::parse_uint(text.substr(slash + 1));
-  if (!bits || *bits > (out.v6 ? 128u : 32u)) return base::invalid("'" + base::valid_utf8(text) + "' has no length of its prefix");
+  const auto bits =
+      slash == std::string::npos ? Result<uint64_t>(base::invalid("")) : base::parse_uint(text.substr(slash + 1));
+  if (!bits || *bits > (out.v6 ? 128u : 32u))
+    return base::invalid("'" + base::valid_utf8(text) + "' has no length of its prefix");
   out.prefix = static_cast<unsigned>(*bits);
   return out;
 }
@@ -45,14 +47,16 @@ struct Interface {
   bool inside = false;
 };
 
-Status read_ips(const Value& list, const std::vector<Interface>& interfaces, const std::string& wanted, CniResult& out) {
+Status read_ips(const Value& list, const std::vector<Interface>& interfaces, const std::string& wanted,
+                CniResult& out) {
   if (!list.is_array()) return base::invalid("ips: must be a list");
   if (list.get_array().size() > kMaxAddresses) return base::invalid("ips: more than 64");
   for (const Value& ip : list.get_array()) {
     ASSIGN_OR_RETURN(const std::string text, base::json::get_string(ip, "/address"));
     ASSIGN_OR_RETURN(GivenAddress address, parse_address(text));
     const auto index = base::json::get_uint(ip, "/interface");
-    if (index && *index < interfaces.size() && (!interfaces[*index].inside || interfaces[*index].name != wanted)) continue;
+    if (index && *index < interfaces.size() && (!interfaces[*index].inside || interfaces[*index].name != wanted))
+      continue;
     out.addresses.push_back(std::move(address));
   }
   return {};
@@ -84,7 +88,8 @@ Result<CniResult> parse_cni_result(std::string_view text, const std::string& int
     read_words(*dns, "search", out.dns.search);
     read_words(*dns, "options", out.dns.options);
     if (out.dns.search.empty())
-      if (const auto domain = base::json::get_string(*dns, "/domain"); domain && !domain->empty() && domain->find_first_of(" \t\r\n#;") == std::string::npos)
+      if (const auto domain = base::json::get_string(*dns, "/domain");
+          domain && !domain->empty() && domain->find_first_of(" \t\r\n#;") == std::string::npos)
         out.dns.search.push_back(*domain);
   }
   return out;
@@ -98,7 +103,8 @@ std::string describe_cni_error(std::string_view output, std::string_view error_o
     return out;
   };
   std::string said;
-  if (const auto value = base::json::parse(output, {.max_bytes = kMaxResult, .max_depth = 32}); value && value->is_object()) {
+  if (const auto value = base::json::parse(output, {.max_bytes = kMaxResult, .max_depth = 32});
+      value && value->is_object()) {
     const auto message = base::json::get_string(*value, "/msg");
     const auto code = base::json::get_uint(*value, "/code");
     const auto details = base::json::get_string(*value, "/details");
@@ -107,7 +113,8 @@ std::string describe_cni_error(std::string_view output, std::string_view error_o
     if (details && !details->empty()) said += ": " + cut(*details);
   }
   if (said.empty()) said = base::trim(output).empty() ? "" : "stdout '" + cut(output) + "'";
-  if (!base::trim(error_output).empty()) said += (said.empty() ? "" : ", ") + std::string("stderr '") + cut(error_output) + "'";
+  if (!base::trim(error_output).empty())
+    said += (said.empty() ? "" : ", ") + std::string("stderr '") + cut(error_output) + "'";
   return said.empty() ? "it said nothing" : said;
 }
 

@@ -45,7 +45,8 @@ Status raise_loopback() {
   ifreq request{};
   memcpy(request.ifr_name, "lo", 3);
   request.ifr_flags = IFF_UP | IFF_RUNNING;
-  if (ioctl(socket.get(), SIOCSIFFLAGS, &request) != 0) return base::errno_error("cannot raise the loopback interface", errno);
+  if (ioctl(socket.get(), SIOCSIFFLAGS, &request) != 0)
+    return base::errno_error("cannot raise the loopback interface", errno);
   return {};
 }
 
