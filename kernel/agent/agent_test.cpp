@@ -456,7 +456,10 @@ TEST_F(AgentWithImages, refuses_what_it_cannot_do_in_words) {
   parameter->set_value("5");
   auto missing = image_task("missing");
   missing.mutable_container()->mutable_docker()->set_image("app:2");
-  for (const auto& [task, words] : {std::pair{bridge, "BRIDGE"}, {appc, "APPC"}, {option, "blkio-weight"}, {missing, "app:2.tar"}}) {
+  for (const auto& [task, words] : {std::pair{bridge, "Unknown CNI network 'mesos-bridge'"},
+                                    {appc, "APPC"},
+                                    {option, "blkio-weight"},
+                                    {missing, "app:2.tar"}}) {
     const std::string id = task.task_id().value();
     master.send(run(task));
     ASSERT_TRUE(master.wait_for(id, mesos::v1::TASK_FAILED)) << id << log();
