@@ -60,6 +60,12 @@ bool base64url_decode(std::string_view text, std::string& out);
 
 std::string sha256_hex(std::string_view bytes);
 
+/// 32 bytes.
+std::string hmac_sha256(std::string_view key, std::string_view text);
+
+/// In a time that depends on the sizes only.
+bool equal_in_constant_time(std::string_view a, std::string_view b);
+
 /// Overwrites and empties.
 void wipe(std::string& secret);
 

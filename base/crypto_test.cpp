@@ -1,5 +1,6 @@
 #include "base/crypto.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 namespace base {
@@ -71,6 +72,21 @@ TEST(Secrets, differ_and_are_wiped) {
   EXPECT_NE(a, secret_bytes(32).value());
   wipe(a);
   EXPECT_TRUE(a.empty());
+}
+
+TEST(Hmac, is_that_of_rfc_4231) {
+  const std::string digest = hmac_sha256("Jefe", "what do ya want for nothing?");
+  std::string hex;
+  for (const char c : digest) hex += fmt::format("{:02x}", static_cast<unsigned char>(c));
+  EXPECT_EQ(hex, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+  EXPECT_EQ(hmac_sha256("", "").size(), 32u);
+}
+
+TEST(Comparison, is_of_every_byte) {
+  EXPECT_TRUE(equal_in_constant_time("", ""));
+  EXPECT_TRUE(equal_in_constant_time("ab", "ab"));
+  for (const char* other : {"", "a", "aB", "abc"}) EXPECT_FALSE(equal_in_constant_time("ab", other)) << other;
+  EXPECT_FALSE(equal_in_constant_time("", "a"));
 }
 
 }  // namespace
