@@ -309,7 +309,8 @@ struct Shell::Impl {
     client::OperatorOptions options;
     ASSIGN_OR_RETURN(options.masters, client::parse_masters(base::join(config.masters, ",")));
     options.https = config.mesos_https_on;
-    options.ca_file = config.ca_cert_file;
+    options.tls.ca_file = config.ca_cert_file;
+    options.tls.verify_server = true;
     if (config.mesos_authentication == "basic") {
       options.authorization =
           "Basic " + base::base64_encode(config.credentials_principal + ":" + config.credentials_secret);

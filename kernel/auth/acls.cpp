@@ -48,6 +48,8 @@ bool covers(const std::string& value, const std::string& request, bool roles) {
 
 const char* action_name(Action action) { return kRows[static_cast<size_t>(action)].list; }
 
+bool Acls::is_endpoint(const std::string& path) { return known_endpoints().contains(path); }
+
 /// Reads the document; knows where it is for its errors.
 struct AclReader {
   Acls acls;

@@ -34,6 +34,9 @@ class Acls {
   /// prohibition would permit.
   static base::Result<Acls> parse(std::string_view json);
 
+  /// The paths that get_endpoints can be about.
+  static bool is_endpoint(const std::string& path);
+
   /// Whether `principal` (absent: nobody in particular) may act on `object` (absent: on anything of its kind).
   bool allows(Action action, const std::optional<std::string>& principal,
               const std::optional<std::string>& object = std::nullopt) const;

@@ -2,25 +2,13 @@
 
 #include <boost/json.hpp>
 
+#include "base/crypto.hpp"
 #include "base/json/value.hpp"
 #include "base/strings.hpp"
 
 namespace auth {
 
 namespace json = boost::json;
-
-namespace {
-
-/// Every byte is looked at, whatever the first difference.
-bool equal_in_constant_time(std::string_view a, std::string_view b) {
-  unsigned difference = a.size() == b.size() ? 0 : 1;
-  for (size_t i = 0; i < a.size(); ++i) {
-    difference |= static_cast<unsigned char>(a[i]) ^ static_cast<unsigned char>(b.empty() ? 0 : b[i % b.size()]);
-  }
-  return difference == 0;
-}
-
-}  // namespace
 
 base::Result<Credentials> Credentials::parse(std::string_view text) {
   // Errors name the place and never the content: it is secret.
@@ -48,7 +36,25 @@ bool Credentials::accept(const std::string& principal, std::string_view secret) 
   const auto found = secrets_.find(principal);
   const bool known = found != secrets_.end();
   // An unknown principal costs the same comparison.
-  return equal_in_constant_time(secret, known ? std::string_view(found->second) : std::string_view("?")) && known;
+  return base::equal_in_constant_time(secret, known ? std::string_view(found->second) : std::string_view("?")) && known;
+}
+
+std::string Credentials::sign(const std::string& principal, std::string_view text) const {
+  const auto found = secrets_.find(principal);
+  std::string proof = base::hmac_sha256(found == secrets_.end() ? std::string_view() : std::string_view(found->second), text);
+  // The secret of nobody would be the empty one.
+  if (found == secrets_.end()) proof.clear();
+  return proof;
+}
+
+base::Result<BasicCredential> parse_credential(std::string_view text) {
+  const auto document = base::json::parse(text);
+  if (!document) return base::invalid(R"(the credential is not JSON: expecting {"principal":"...","secret":"..."})");
+  const auto principal = base::json::get_string(*document, "/principal");
+  const auto secret = base::json::get_string(*document, "/secret");
+  if (!principal || principal->empty()) return base::invalid("/principal must be a string that is not empty");
+  if (!secret || secret->empty()) return base::invalid("/secret must be a string that is not empty");
+  return BasicCredential{*principal, *secret};
 }
 
 std::optional<BasicCredential> parse_basic(std::string_view authorization) {

@@ -20,6 +20,12 @@ class Credentials {
   /// Compares in a time that does not depend on the secret.
   bool accept(const std::string& principal, std::string_view secret) const;
 
+  /// The proof that whoever made it knows the principal's secret: HMAC-SHA256 of `text` (challenge.hpp). Unknown principals
+  /// get one that nobody can make.
+  std::string sign(const std::string& principal, std::string_view text) const;
+
+  bool knows(const std::string& principal) const { return secrets_.contains(principal); }
+
   size_t size() const { return secrets_.size(); }
 
  private:
@@ -29,6 +35,9 @@ class Credentials {
 struct BasicCredential {
   std::string principal, secret;
 };
+
+/// One's own, from {"principal":"p","secret":"s"}. Errors do not repeat the text.
+base::Result<BasicCredential> parse_credential(std::string_view json);
 
 /// "Basic cDpz" -> p, s. Absent when the header has another scheme or is no such value.
 std::optional<BasicCredential> parse_basic(std::string_view authorization);

@@ -4,6 +4,7 @@
 #include "base/check.hpp"
 #include "base/log.hpp"
 #include "kernel/client/detector.hpp"
+#include "kernel/client/http_options.hpp"
 
 namespace client {
 namespace {
@@ -20,7 +21,7 @@ struct Operator::Impl : std::enable_shared_from_this<Operator::Impl> {
       : loop(l),
         zookeeper(!o.masters.empty() && base::zk::is_url(o.masters.front()) ? o.masters.front() : ""),
         https(o.https),
-        http(l, {.max_connections_per_host = 4, .max_idle_per_host = 1, .ca_file = o.ca_file}),
+        http(l, http_options(l, o.https, o.tls, 4, 1)),
         protocol(std::move(o), base::Random::from_os()),
         callbacks(std::move(c)) {}
 

@@ -20,6 +20,7 @@
 #include "base/random.hpp"
 #include "base/recordio.hpp"
 #include "base/time.hpp"
+#include "base/tls_settings.hpp"
 #include "kernel/api/content.hpp"
 #include "kernel/api/mesos/v1/master/master.pb.h"
 
@@ -38,7 +39,7 @@ struct OperatorOptions {
   size_t max_record_bytes = size_t{1} << 30;              // a snapshot of a big cluster is one record
   std::string authorization;                              // value of the header; empty: none
   bool https = false;
-  std::string ca_file{};                                  // with https; empty: the system's authorities
+  base::TlsSettings tls{};                                // with https: authorities, and a certificate of one's own
 };
 
 namespace operator_effects {

@@ -46,6 +46,7 @@ base::Result<std::vector<std::string>> parse_masters(std::string_view text) {
   for (std::string_view piece : base::tokenize(text, ',')) {
     piece = base::trim(piece);
     if (piece.starts_with("http://")) piece.remove_prefix(7);
+    else if (piece.starts_with("https://")) piece.remove_prefix(8);
     while (piece.ends_with('/')) piece.remove_suffix(1);
     std::string master(piece);
     if (master.find(':') == std::string::npos) master += ":5050";
@@ -57,6 +58,8 @@ base::Result<std::vector<std::string>> parse_masters(std::string_view text) {
   if (masters.empty()) return base::invalid("no master is given: expected host:port");
   return masters;
 }
+
+bool masters_by_https(std::string_view text) { return text.find("https://") != std::string_view::npos; }
 
 Protocol::Protocol(ProtocolOptions options, mesos::v1::FrameworkInfo framework, base::Random random)
     : options_(std::move(options)),

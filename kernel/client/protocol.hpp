@@ -17,6 +17,7 @@
 #include "base/random.hpp"
 #include "base/recordio.hpp"
 #include "base/time.hpp"
+#include "base/tls_settings.hpp"
 #include "kernel/api/content.hpp"
 #include "kernel/api/mesos/v1/scheduler/scheduler.pb.h"
 
@@ -33,6 +34,8 @@ struct ProtocolOptions {
   int max_redirects = 10;
   size_t max_queued_calls = 100'000;
   std::string authorization;                       // value of the header; empty: none
+  bool https = false;
+  base::TlsSettings tls{};                         // with https: authorities, and a certificate of one's own
 };
 
 // What the shell is asked to do, in order.
@@ -151,8 +154,11 @@ class Protocol {
 /// The "host:port" of a Location header such as "//host:5050/api/v1/scheduler" or "http://host:5050/...".
 std::optional<std::string> leader_of_location(std::string_view location);
 
-/// "host:port", "http://host:port/" and lists of these become "host:port" entries; port 5050 when left out. A
+/// "host:port", "http(s)://host:port/" and lists of these become "host:port" entries; port 5050 when left out. A
 /// "zk://..." URL is kept as the only entry; errors do not repeat it, it may hold a password.
 base::Result<std::vector<std::string>> parse_masters(std::string_view text);
+
+/// Whether such a text has an "https://" entry; then all masters are reached so.
+bool masters_by_https(std::string_view text);
 
 }  // namespace client

@@ -191,6 +191,9 @@ TEST_F(ProtocolTest, garbage_on_the_stream_ends_it) {
 }
 
 TEST(Masters, are_read_in_every_spelling) {
+  EXPECT_EQ(parse_masters("https://a,https://b:1/").value(), (std::vector<std::string>{"a:5050", "b:1"}));
+  EXPECT_TRUE(masters_by_https("https://a:1"));
+  EXPECT_FALSE(masters_by_https("a:1,http://b"));
   const auto masters = parse_masters("a,http://b:1/, c:2");
   ASSERT_TRUE(masters);
   EXPECT_EQ(*masters, (std::vector<std::string>{"a:5050", "b:1", "c:2"}));

@@ -4,6 +4,7 @@
 #include "base/check.hpp"
 #include "base/log.hpp"
 #include "kernel/client/detector.hpp"
+#include "kernel/client/http_options.hpp"
 
 namespace client {
 namespace {
@@ -15,10 +16,11 @@ struct Overloaded : Functions... {
   using Functions::operator()...;
 };
 
-base::http::ClientRequest make_request(const std::string& master, const std::string& path,
+base::http::ClientRequest make_request(bool https, const std::string& master, const std::string& path,
                                        base::http::Headers headers, std::string body) {
   base::http::ClientRequest request;
   request.method = "POST";
+  request.url.scheme = https ? "https" : "http";
   const size_t colon = master.rfind(':');
   request.url.host = master.substr(0, colon);
   request.url.port = static_cast<uint16_t>(std::stoul(master.substr(colon + 1)));
@@ -34,7 +36,8 @@ base::http::ClientRequest make_request(const std::string& master, const std::str
 struct Scheduler::Impl : std::enable_shared_from_this<Scheduler::Impl> {
   Impl(base::Loop& l, ProtocolOptions options, mesos::v1::FrameworkInfo framework, Callbacks c)
       : loop(l),
-        http(l, {.max_connections_per_host = 16, .max_idle_per_host = 16}),
+        https(options.https),
+        http(l, http_options(l, options.https, options.tls, 16, 16)),
         protocol(std::move(options), std::move(framework), base::Random::from_os()),
         callbacks(std::move(c)) {}
 
@@ -100,13 +103,13 @@ struct Scheduler::Impl : std::enable_shared_from_this<Scheduler::Impl> {
         self->perform(std::move(out));
       }
     };
-    stream = http.stream(make_request(e.master, e.path, std::move(e.headers), std::move(e.body)),
+    stream = http.stream(make_request(https, e.master, e.path, std::move(e.headers), std::move(e.body)),
                          std::move(events));
   }
 
   void post(PostCall e) {
     std::weak_ptr<Impl> weak = weak_from_this();
-    http.request(make_request(e.master, e.path, std::move(e.headers), std::move(e.body)),
+    http.request(make_request(https, e.master, e.path, std::move(e.headers), std::move(e.body)),
                  [weak, id = e.id](base::Result<base::http::Response> answer) {
                    auto self = weak.lock();
                    if (!self) return;
@@ -143,6 +146,7 @@ struct Scheduler::Impl : std::enable_shared_from_this<Scheduler::Impl> {
   }
 
   base::Loop& loop;
+  bool https;
   base::http::Client http;
   Protocol protocol;
   Callbacks callbacks;

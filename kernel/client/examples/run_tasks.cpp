@@ -4,9 +4,14 @@
 
 #include <cstdio>
 
+#include "base/environment.hpp"
+#include "base/file.hpp"
 #include "base/flags.hpp"
 #include "base/loop.hpp"
+#include "base/strings.hpp"
+#include "base/tls_settings.hpp"
 #include "kernel/api/mesos/v1/tasks.pb.h"
+#include "kernel/auth/credentials.hpp"
 #include "kernel/client/scheduler.hpp"
 
 namespace {
@@ -19,6 +24,8 @@ struct Flags {
   std::string master = "127.0.0.1:5050", command = "true", name = "run-tasks", user = "root";
   uint32_t tasks = 1;
   double cpus = 0.1, mem = 32;
+  std::optional<std::string> credential;
+  base::TlsFlags tls;
 };
 
 /// Launches tasks while some are left, counts those that ended.
@@ -41,6 +48,7 @@ class RunTasks {
     pb::FrameworkInfo info;
     info.set_user(flags.user);
     info.set_name(flags.name);
+    if (flags.credential) info.set_principal(auth::parse_credential(*flags.credential)->principal);
     info.add_roles("*");
     info.add_capabilities()->set_type(pb::FrameworkInfo::Capability::MULTI_ROLE);
     return info;
@@ -118,6 +126,16 @@ class RunTasks {
   bool failed_ = false;
 };
 
+base::Status prepare(const Flags& flags, const base::FlagTable::Environment& environment, client::ProtocolOptions& options) {
+  ASSIGN_OR_RETURN(options.masters, client::parse_masters(flags.master));
+  ASSIGN_OR_RETURN(options.tls, flags.tls.settings(environment));
+  options.https = options.tls.enabled || client::masters_by_https(flags.master);
+  if (!flags.credential) return {};
+  ASSIGN_OR_RETURN(const auth::BasicCredential credential, auth::parse_credential(*flags.credential));
+  options.authorization = "Basic " + base::base64_encode(credential.principal + ":" + credential.secret);
+  return {};
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -130,17 +148,20 @@ int main(int argc, char** argv) {
   table.add(&flags.user, "user", "The user that tasks run as.");
   table.add(&flags.cpus, "cpus", "Processors for each task.");
   table.add(&flags.mem, "mem", "Memory for each task, in MB.");
-  const auto no_files = [](const std::string& path) -> base::Result<std::string> { return base::not_found(path); };
-  const auto parsed = table.parse(argc, argv, {}, no_files);
+  base::FlagTable::Options file;
+  file.from_file = true;
+  file.secret = true;
+  table.add(&flags.credential, "credential", R"(File with who asks: {"principal":"p","secret":"s"}.)", file);
+  flags.tls.add_to(table);
+  const auto environment = base::process_environment();
+  const auto parsed = table.parse(argc, argv, environment, [](const std::string& path) { return base::read_file(path, 1 << 20); });
   if (table.help_requested()) return std::puts(table.help().c_str()), 0;
-  const auto masters = client::parse_masters(flags.master);
-  if (!parsed || !masters) {
-    std::fprintf(stderr, "%s\n", (parsed ? masters.error() : parsed.error()).message.c_str());
+  client::ProtocolOptions options;
+  if (const auto ready = parsed ? prepare(flags, environment, options) : parsed; !ready) {
+    std::fprintf(stderr, "%s\n", ready.error().message.c_str());
     return 2;
   }
   base::Loop loop;
-  client::ProtocolOptions options;
-  options.masters = *masters;
   RunTasks framework(loop, flags, options);
   return loop.run();
 }
