@@ -87,6 +87,8 @@ void Core::handle(MasterSaid event) {
     case Message::kReconcileOperations:
       for (const auto& reference : message.reconcile_operations().operations()) drop_unknown(reference);
       return;
+    case Message::kAuthenticationChallenge: return challenged(message.authentication_challenge());
+    case Message::kAuthenticated: return authenticated(message.authenticated());
     case Message::kDrain: return drain(message.drain().config());
     case Message::kShutdown:
       return leave(message.shutdown().message().empty() ? "The master asked this agent to end"

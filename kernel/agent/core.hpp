@@ -16,6 +16,7 @@
 #include "kernel/agent/policy.hpp"
 #include "kernel/agent/state.hpp"
 #include "kernel/agent/updates.hpp"
+#include "kernel/auth/challenge.hpp"
 
 namespace agent {
 
@@ -66,6 +67,10 @@ class Core {
 
   // registration.cpp
   void register_now();
+  void authenticate();
+  std::string sign(auth::Side side) const;
+  void challenged(const dcos::internal::v1::AuthenticationChallenge& challenge);
+  void authenticated(const dcos::internal::v1::Authenticated& answer);
   void registered(const std::string& agent_id, double ping_timeout, bool again);
   void refused(const dcos::internal::v1::Refused& message);
   void pinged(const dcos::internal::v1::Ping& ping);
@@ -150,6 +155,9 @@ class Core {
   Journal journal_;
   Garbage garbage_;
   base::Duration register_backoff_{0};
+  std::string nonce_, master_nonce_;  // of this connection's authentication
+  bool authenticated_ = false;
+  base::Duration authentication_timeout_{0};
   base::Duration ping_timeout_ = base::seconds(75);
   std::optional<int> exit_code_;      // set: the agent ends when its containers are gone
   std::string exit_message_;

@@ -43,6 +43,7 @@ struct Daemon::Impl {
   base::Fd work_dir_lock;
   std::optional<containerizer::cgroups::RootLock> root_lock;
   base::Metrics metrics;
+  base::LogLevel log_level{loop};
   std::unique_ptr<base::Store> store;
   base::Pool pool, image_pool;
   Core core;
@@ -50,6 +51,7 @@ struct Daemon::Impl {
   std::shared_ptr<containerizer::images::Images> images;
   std::unique_ptr<containerizer::NativeContainerizer> containers;
   std::unique_ptr<Shell> shell;
+  std::shared_ptr<base::http::Tls> tls;
   std::unique_ptr<Link> link;
   base::http::Router router;
   std::unique_ptr<Api> api;
@@ -291,16 +293,18 @@ Result<std::unique_ptr<Daemon>> Daemon::start(base::Loop& loop, const Flags& fla
   ASSIGN_OR_RETURN(auto closed, parse_firewall(flags.firewall_rules));
   ASSIGN_OR_RETURN(const std::string address, listen_address(flags));
 
+  ASSIGN_OR_RETURN(Access access, Access::from(flags));
   auto impl = std::make_unique<Impl>(loop, std::move(policy));
+  ASSIGN_OR_RETURN(impl->tls, base::http::Tls::for_daemon(loop, flags.tls));
   impl->work_dir_lock = std::move(lock);
   RETURN_IF_ERROR(start_containers(flags, *impl));
   ASSIGN_OR_RETURN(impl->store, base::open_store(loop, "sqlite:" + flags.work_dir + "/meta/agent.db"));
   impl->shell = std::make_unique<Shell>(loop, impl->pool, impl->core, *impl->store, *impl->containers, impl->metrics);
   auto* raw = impl.get();
   impl->link = std::make_unique<Link>(
-      loop, flags.master, flags.zk_session_timeout, base::Random::from_os(),
+      loop, flags.master, flags.zk_session_timeout, impl->tls, base::Random::from_os(),
       Link::Callbacks{
-          .connected = [raw] { raw->shell->tell(LinkConnected{}); },
+          .connected = [raw] { raw->shell->tell(LinkConnected{base::secret_bytes(auth::kNonceBytes).value_or("")}); },
           .received = [raw](auto message) { raw->shell->tell(MasterSaid{std::move(message)}); },
           .disconnected = [raw](const std::string& why) { raw->shell->tell(LinkDisconnected{why}); }});
   impl->api = std::make_unique<Api>(Api{.loop = loop,
@@ -310,6 +314,8 @@ Result<std::unique_ptr<Daemon>> Daemon::start(base::Loop& loop, const Flags& fla
                                         .files = Files(flags.work_dir),
                                         .flags = flags.effective(),
                                         .closed_paths = std::move(closed),
+                                        .access = std::move(access),
+                                        .log_level = impl->log_level,
                                         .master_hostname = [raw] {
                                           const std::string& master = raw->link->master();
                                           return master.substr(0, master.rfind(':'));
@@ -317,10 +323,11 @@ Result<std::unique_ptr<Daemon>> Daemon::start(base::Loop& loop, const Flags& fla
   add_gauges(impl->metrics, impl->core, *impl->containers);
   impl->task_streams = std::make_unique<TaskStreams>(*impl->api);
   add_routes(impl->router, *impl->api, *impl->task_streams);
-  impl->server = std::make_unique<base::http::Server>(loop, base::http::ServerOptions{},
-                                                      make_handler(impl->router, *impl->api));
+  base::http::ServerOptions server_options;
+  server_options.tls = impl->tls;
+  impl->server = std::make_unique<base::http::Server>(loop, std::move(server_options), make_handler(impl->router, *impl->api));
   ASSIGN_OR_RETURN(impl->port, impl->server->listen(address, flags.port));
-  LOG_INFO("Listening on {}:{}", address, impl->port);
+  LOG_INFO("Listening on {}://{}:{}", impl->tls->scheme(), address, impl->port);
   RETURN_IF_ERROR(impl->shell->start(*impl->link, flags.disk_watch_interval));
   impl->link->start();
   return std::make_unique<Daemon>(std::move(impl));

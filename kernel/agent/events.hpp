@@ -39,7 +39,9 @@ struct ContainersRecovered {
   std::map<std::string, containerizer::Started> running;
 };
 
-struct LinkConnected {};
+struct LinkConnected {
+  std::string nonce{};  // of secret bytes, for this connection's authentication
+};
 struct LinkDisconnected {
   std::string why;
 };

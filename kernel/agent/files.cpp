@@ -26,6 +26,7 @@ int open_below(int directory, const std::string& path, uint64_t flags, uint64_t 
 }
 
 struct Place {
+  std::string framework, executor;
   std::string root;  // below the work directory
   std::string rest;  // below the root; empty: the root itself
 };
@@ -48,6 +49,8 @@ std::optional<Place> place_of(const std::string& path, const std::string& work_d
   for (size_t i = 1; i < 6; ++i)
     if (parts[i] == ".." || parts[i] == ".") return std::nullopt;
   Place place;
+  place.framework = parts[1];
+  place.executor = parts[3];
   place.root = "slaves/" + agent;
   for (size_t i = 0; i < 6; ++i) place.root += "/" + std::string(parts[i]);
   for (size_t i = 6; i < parts.size(); ++i) place.rest += (i > 6 ? "/" : "") + std::string(parts[i]);
@@ -105,6 +108,12 @@ std::string_view content_type_of(std::string_view name) {
   for (const auto& [extension, type] : kTypes)
     if (name.ends_with(extension)) return type;
   return "application/octet-stream";
+}
+
+std::optional<std::pair<std::string, std::string>> Files::owner(const std::string& path, const std::string& agent_id) const {
+  const auto place = place_of(path, work_dir_, agent_id);
+  if (!place) return std::nullopt;
+  return std::pair(place->framework, place->executor);
 }
 
 base::Result<base::Fd> Files::open(const std::string& path, const std::string& agent_id) const {

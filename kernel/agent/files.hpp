@@ -4,8 +4,10 @@
 // nor a link that a task made leads out of it. Blocking; called on the pool.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/file.hpp"
@@ -38,6 +40,9 @@ class Files {
   /// Virtual paths are the sandbox's host path, /frameworks/F/executors/E/runs/C and both with `latest` for C.
   /// NotFound when no sandbox has that path, InvalidArgument when it leads out of it.
   base::Result<base::Fd> open(const std::string& path, const std::string& agent_id) const;
+
+  /// Framework and executor whose sandbox a virtual path leads into; absent when it has not the form of one.
+  std::optional<std::pair<std::string, std::string>> owner(const std::string& path, const std::string& agent_id) const;
 
   base::Result<std::vector<ListedFile>> browse(const std::string& path, const std::string& agent_id) const;
 

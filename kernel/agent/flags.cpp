@@ -30,14 +30,8 @@ constexpr Absent kAbsentValues[] = {
     {"docker_stop_timeout", "0ns"},
     {"default_container_info", nullptr},
     {"executor_reregistration_retry_interval", nullptr},
-    {"authentication_backoff_factor", "1secs"},
-    {"authentication_timeout_min", "5secs"},
-    {"authentication_timeout_max", "1mins"},
     {"authenticatee", "crammd5"},
-    {"credential", nullptr},
     {"jwt_secret_key", nullptr},
-    {"http_credentials", nullptr},
-    {"acls", nullptr},
     {"authorizer", "local"},
     {"domain_socket_location", nullptr},
     {"http_heartbeat_interval", "30secs"},
@@ -69,8 +63,6 @@ struct AbsentSwitch {
 
 constexpr AbsentSwitch kAbsentSwitches[] = {
     {"docker_kill_orphans", true},
-    {"authenticate_http_readonly", false},
-    {"authenticate_http_readwrite", false},
     {"authenticate_http_executors", false},
     {"http_command_executor", false},
     {"http_executor_domain_sockets", false},
@@ -106,6 +98,21 @@ Flags::Flags()
   t.add(&hostname, "hostname", "Name that this agent is shown under; default: the machine's.");
   t.add(&hostname_lookup, "hostname_lookup", "Without --hostname: look the name up; otherwise the address is used.");
   t.add(&registration_backoff_factor, "registration_backoff_factor", "First delay between attempts to register.");
+  t.section("Access");
+  t.add(&credential, "credential", R"(File with who this agent is to the master: {"principal":"p","secret":"s"}.)",
+        Options{.from_file = true, .secret = true});
+  t.add(&authentication_backoff_factor, "authentication_backoff_factor",
+        "Accepted; attempts are --authentication_timeout_min apart, then more.");
+  t.add(&authentication_timeout_min, "authentication_timeout_min",
+        "How long the master may take to authenticate this agent, the first time.");
+  t.add(&authentication_timeout_max, "authentication_timeout_max", "And after some times; each time is twice as long as the one before.");
+  t.add(&http_credentials, "http_credentials",
+        R"(File with who may ask this agent: {"credentials":[{"principal":..,"secret":..}]}.)", Options{.from_file = true, .secret = true});
+  t.add(&authenticate_http_readonly, "authenticate_http_readonly", "Reading endpoints ask for a principal and its secret.");
+  t.add(&authenticate_http_readwrite, "authenticate_http_readwrite", "/api/v1 and /logging/toggle ask for a principal and its secret.");
+  t.add(&acls, "acls", "Access control lists, as JSON or as the path of a file: who may see and do what on this agent.",
+        Options{.from_file = true});
+  tls_flags_->add_to(t);
   t.section("What this machine offers");
   t.add(&resources, "resources", "cpus:4;mem:4096;... or JSON; what is not named is detected.", Options{.from_file = true});
   t.add(&attributes, "attributes", "rack:abc;zone:east", Options{});
@@ -235,6 +242,7 @@ base::Status Flags::parse(int argc, const char* const* argv, const base::FlagTab
                           const base::FlagTable::FileReader& read) {
   RETURN_IF_ERROR(table_->parse(argc, argv, environment, read));
   if (help_requested() || version_requested()) return {};
+  ASSIGN_OR_RETURN(tls, tls_flags_->settings(environment));
   return check();
 }
 
@@ -255,6 +263,12 @@ base::Status Flags::check() const {
     if (auto url = base::zk::parse_url(master); !url) return std::move(url).error().with_context("--master");
   }
   if (zk_session_timeout < base::milliseconds(500)) return base::invalid("--zk_session_timeout must be at least 500ms");
+  if (authentication_timeout_min <= base::Duration(0) || authentication_timeout_max < authentication_timeout_min)
+    return base::invalid("--authentication_timeout_min must be positive and not more than --authentication_timeout_max");
+  if ((authenticate_http_readonly || authenticate_http_readwrite) && !http_credentials)
+    return base::invalid("authentication needs --http_credentials=FILE: without it nobody could ever be let in");
+  if (tls.enabled && tls.verify_server && tls.ca_file.empty() && !tls.ca_dir.empty())
+    return base::invalid("--ssl_ca_dir does not serve for the link to the master: give --ssl_ca_file");
   if (containerizers != "mesos")
     return base::unsupported("--containerizers=" + containerizers + ": this build has the mesos containerizer only");
   if (recover != "reconnect" && recover != "cleanup") return base::invalid("--recover must be reconnect or cleanup");

@@ -10,6 +10,7 @@
 
 #include "base/flags.hpp"
 #include "base/result.hpp"
+#include "base/tls_settings.hpp"
 
 namespace agent {
 
@@ -69,6 +70,11 @@ struct Flags {
                  registration_backoff_factor = base::seconds(1), cgroups_destroy_timeout = base::minutes(1),
                  fetcher_stall_timeout = base::minutes(1);
   uint32_t max_completed_executors_per_framework = 150;
+  std::optional<std::string> credential, http_credentials, acls;
+  base::Duration authentication_backoff_factor = base::seconds(1), authentication_timeout_min = base::seconds(5),
+                 authentication_timeout_max = base::minutes(1);
+  bool authenticate_http_readonly = false, authenticate_http_readwrite = false;
+  base::TlsSettings tls;
 
   bool help_requested() const { return table_->help_requested(); }
   bool version_requested() const { return table_->version_requested(); }
@@ -86,6 +92,7 @@ struct Flags {
   std::map<std::string, std::optional<std::string>> absent_values_;
   std::map<std::string, std::optional<bool>> absent_switches_;
   std::unique_ptr<base::FlagTable> table_;
+  std::unique_ptr<base::TlsFlags> tls_flags_ = std::make_unique<base::TlsFlags>();
 };
 
 }  // namespace agent

@@ -1,6 +1,7 @@
 #include "kernel/agent/link.hpp"
 
 #include <grpcpp/grpcpp.h>
+#include <grpcpp/security/tls_credentials_options.h>
 
 #include <algorithm>
 #include <boost/json.hpp>
@@ -52,8 +53,8 @@ class Gate {
 class Stream final : public grpc::ClientBidiReactor<AgentMessage, MasterMessage>,
                      public std::enable_shared_from_this<Stream> {
  public:
-  Stream(std::shared_ptr<Gate> gate, const std::string& address, std::function<void(MasterMessage)> received,
-         std::function<void(std::string)> ended)
+  Stream(std::shared_ptr<Gate> gate, const std::string& address, std::shared_ptr<grpc::ChannelCredentials> credentials,
+         std::function<void(MasterMessage)> received, std::function<void(std::string)> ended)
       : gate_(std::move(gate)), received_(std::move(received)), ended_(std::move(ended)) {
     grpc::ChannelArguments arguments;
     arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
@@ -63,7 +64,7 @@ class Stream final : public grpc::ClientBidiReactor<AgentMessage, MasterMessage>
     arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
     // A channel of its own per connection: what gRPC remembers about failed attempts must not delay the next one.
     arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-    channel_ = grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+    channel_ = grpc::CreateCustomChannel(address, credentials, arguments);
     stub_ = AgentLink::NewStub(channel_);
   }
 
@@ -138,6 +139,22 @@ class Stream final : public grpc::ClientBidiReactor<AgentMessage, MasterMessage>
   std::shared_ptr<Stream> self_;
 };
 
+/// As the files are now: every connection has credentials of its own.
+std::shared_ptr<grpc::ChannelCredentials> credentials_of(const base::http::Tls& tls) {
+  namespace experimental = grpc::experimental;
+  if (!tls.enabled()) return grpc::InsecureChannelCredentials();
+  const auto& pem = tls.pem();
+  if (tls.settings().verify_server) return grpc::SslCredentials({pem.authorities, pem.key, pem.certificate});
+  experimental::TlsChannelCredentialsOptions options;
+  options.set_certificate_provider(std::make_shared<experimental::StaticDataCertificateProvider>(
+      std::vector<experimental::IdentityKeyCertPair>{{pem.key, pem.certificate}}));
+  options.watch_identity_key_cert_pairs();
+  options.set_verify_server_certs(false);
+  options.set_certificate_verifier(std::make_shared<experimental::NoOpCertificateVerifier>());
+  options.set_check_call_host(false);
+  return experimental::TlsCredentials(options);
+}
+
 Result<std::string> read_address(const std::string& body) {
   ASSIGN_OR_RETURN(const base::json::Value answer, base::json::parse(body));
   return base::json::get_string(answer, "/address");
@@ -146,8 +163,14 @@ Result<std::string> read_address(const std::string& body) {
 }  // namespace
 
 struct Link::Impl : std::enable_shared_from_this<Link::Impl> {
-  Impl(base::Loop& l, std::string m, base::Random r, Callbacks c)
-      : loop(l), flag(std::move(m)), random(r), callbacks(std::move(c)), client(loop) {}
+  Impl(base::Loop& l, std::string m, std::shared_ptr<base::http::Tls> t, base::Random r, Callbacks c)
+      : loop(l), flag(std::move(m)), tls(std::move(t)), random(r), callbacks(std::move(c)), client(loop, client_options(tls)) {}
+
+  static base::http::ClientOptions client_options(const std::shared_ptr<base::http::Tls>& tls) {
+    base::http::ClientOptions options;
+    options.tls = tls;
+    return options;
+  }
 
   void attempt_later(const std::string& why) {
     if (stopped) return;
@@ -206,7 +229,7 @@ struct Link::Impl : std::enable_shared_from_this<Link::Impl> {
     const std::string address = where();
     if (address.empty()) return attempt_later(detector ? "no master leads" : "the file names no master");
     base::http::ClientRequest request;
-    auto url = base::http::Url::parse("http://" + address + "/agent-link");
+    auto url = base::http::Url::parse(std::string(tls->scheme()) + "://" + address + "/agent-link");
     if (!url) return attempt_later(url.error().message);
     request.url = *url;
     request.timeout = base::seconds(5);
@@ -229,7 +252,7 @@ struct Link::Impl : std::enable_shared_from_this<Link::Impl> {
   void connect(const std::string& address) {
     const uint64_t number = attempts;
     stream = std::make_shared<Stream>(
-        gate, address,
+        gate, address, credentials_of(*tls),
         [weak = weak_from_this(), number](MasterMessage message) {
           const auto self = weak.lock();
           if (!self || self->stopped || number != self->attempts) return;
@@ -261,6 +284,7 @@ struct Link::Impl : std::enable_shared_from_this<Link::Impl> {
   base::Duration zk_session_timeout = base::seconds(10);
   std::unique_ptr<client::Detector> detector;
   std::optional<std::string> leader;  // as ZooKeeper has it
+  std::shared_ptr<base::http::Tls> tls;
   base::Random random;
   Callbacks callbacks;
   base::http::Client client;
@@ -272,9 +296,9 @@ struct Link::Impl : std::enable_shared_from_this<Link::Impl> {
   bool stopped = false;
 };
 
-Link::Link(base::Loop& loop, std::string master, base::Duration zk_session_timeout, base::Random random,
-           Callbacks callbacks)
-    : impl_(std::make_shared<Impl>(loop, std::move(master), random, std::move(callbacks))) {
+Link::Link(base::Loop& loop, std::string master, base::Duration zk_session_timeout, std::shared_ptr<base::http::Tls> tls,
+           base::Random random, Callbacks callbacks)
+    : impl_(std::make_shared<Impl>(loop, std::move(master), std::move(tls), random, std::move(callbacks))) {
   impl_->zk_session_timeout = zk_session_timeout;
 }
 

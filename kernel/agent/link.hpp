@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "base/http/tls.hpp"
 #include "base/loop.hpp"
 #include "base/random.hpp"
 #include "base/result.hpp"
@@ -23,7 +24,9 @@ class Link {
 
   /// `master` is host:port, file:///path of a file that holds it (read before each attempt), or zk://...: the leader as
   /// ZooKeeper has it.
-  Link(base::Loop& loop, std::string master, base::Duration zk_session_timeout, base::Random random, Callbacks callbacks);
+  /// With `tls` enabled the master must speak TLS too.
+  Link(base::Loop& loop, std::string master, base::Duration zk_session_timeout, std::shared_ptr<base::http::Tls> tls,
+       base::Random random, Callbacks callbacks);
   ~Link();
 
   void start();

@@ -18,6 +18,7 @@
 #include "base/strings.hpp"
 #include "base/version.hpp"
 #include "kernel/agent/isolation.hpp"
+#include "kernel/api/domain.hpp"
 #include "kernel/containerizer/launch/launcher.hpp"
 #include "kernel/resources/attributes.hpp"
 #include "kernel/resources/parse.hpp"
@@ -133,8 +134,9 @@ base::Result<Policy> make_policy(const Flags& flags) {
     for (const auto& attribute : attributes) *policy.info.add_attributes() = resources::to_proto(attribute);
   }
   if (flags.domain) {
-    RETURN_IF_ERROR(base::json::proto_from_json(*flags.domain, *policy.info.mutable_domain()));
-    if (!policy.info.domain().has_fault_domain()) return base::invalid("--domain needs a fault_domain");
+    auto domain = api::parse_domain(*flags.domain);
+    if (!domain) return std::move(domain).error().with_context("--domain");
+    *policy.info.mutable_domain() = std::move(*domain);
   }
   if (flags.executor_environment_variables) {
     ASSIGN_OR_RETURN(policy.executor_environment, parse_environment(*flags.executor_environment_variables));
@@ -147,6 +149,13 @@ base::Result<Policy> make_policy(const Flags& flags) {
   policy.executor_reregistration_timeout = flags.executor_reregistration_timeout;
   policy.executor_shutdown_grace_period = flags.executor_shutdown_grace_period;
   policy.recovery_timeout = flags.recovery_timeout;
+  if (flags.credential) {
+    auto credential = auth::parse_credential(*flags.credential);
+    if (!credential) return std::move(credential).error().with_context("--credential");
+    policy.credential = std::move(*credential);
+  }
+  policy.authentication_timeout_min = flags.authentication_timeout_min;
+  policy.authentication_timeout_max = flags.authentication_timeout_max;
   policy.registration_backoff = flags.registration_backoff_factor;
   policy.gc_delay = flags.gc_delay;
   policy.gc_disk_headroom = flags.gc_disk_headroom;

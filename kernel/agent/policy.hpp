@@ -6,6 +6,7 @@
 
 #include "base/time.hpp"
 #include "kernel/api/mesos/v1/agents.pb.h"
+#include "kernel/auth/credentials.hpp"
 
 namespace agent {
 
@@ -28,6 +29,8 @@ struct Policy {
   base::Duration executor_shutdown_grace_period = base::seconds(5);
   base::Duration recovery_timeout = base::minutes(15);
   base::Duration registration_backoff = base::seconds(1);
+  std::optional<auth::BasicCredential> credential{};  // who this agent says it is to the master
+  base::Duration authentication_timeout_min = base::seconds(5), authentication_timeout_max = base::minutes(1);
   base::Duration gc_delay = base::hours(24 * 7);
   double gc_disk_headroom = 0.1;
   size_t max_completed_executors = 150;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/crypto.hpp"
 #include "kernel/agent/core.hpp"
 #include "kernel/resources/operations.hpp"
 #include "kernel/resources/proto.hpp"
@@ -33,8 +34,12 @@ void add_capabilities(Message& message) {
 
 }  // namespace
 
-void Core::handle(LinkConnected) {
+void Core::handle(LinkConnected event) {
   state_.link_up = true;
+  nonce_ = std::move(event.nonce);
+  master_nonce_.clear();
+  authenticated_ = false;
+  authentication_timeout_ = policy_.authentication_timeout_min;
   if (state_.phase == Phase::Recovering || state_.phase == Phase::Terminating) return;
   register_backoff_ = policy_.registration_backoff;
   register_now();
@@ -54,6 +59,7 @@ void Core::register_now() {
       state_.phase == Phase::Terminating)
     return;
   state_.phase = Phase::Registering;
+  if (policy_.credential && !authenticated_) return authenticate();
   SendToMaster effect;
   if (state_.info.has_id()) {
     *effect.message.mutable_reregister_agent() = make_reregister();
@@ -67,6 +73,50 @@ void Core::register_now() {
   journal_.then(std::move(effect));
   set_timer("register", random_.jitter(register_backoff_) + base::milliseconds(100));
   register_backoff_ = std::min(register_backoff_ * 2, kLongestRegisterBackoff);
+}
+
+void Core::authenticate() {
+  SendToMaster effect;
+  effect.message.mutable_authenticate()->set_principal(policy_.credential->principal);
+  effect.message.mutable_authenticate()->set_nonce(nonce_);
+  out_->add(std::move(effect));
+  set_timer("register", authentication_timeout_);  // without an answer, or after a refusal, once more
+  authentication_timeout_ = std::min(authentication_timeout_ * 2, policy_.authentication_timeout_max);
+}
+
+std::string Core::sign(auth::Side side) const {
+  const auto text = auth::challenge_text(side, policy_.credential->principal, nonce_, master_nonce_);
+  return base::hmac_sha256(policy_.credential->secret, text);
+}
+
+void Core::challenged(const dcos::internal::v1::AuthenticationChallenge& challenge) {
+  if (!policy_.credential || authenticated_ || challenge.nonce().size() != auth::kNonceBytes) return;
+  master_nonce_ = challenge.nonce();
+  SendToMaster effect;
+  effect.message.mutable_authentication_proof()->set_proof(sign(auth::Side::Agent));
+  out_->add(std::move(effect));
+}
+
+void Core::authenticated(const dcos::internal::v1::Authenticated& answer) {
+  if (!policy_.credential || authenticated_) return;
+  const std::string& principal = policy_.credential->principal;
+  if (answer.has_refusal()) {
+    out_->warning("The master refused to authenticate this agent: " + answer.refusal() + " (see --credential); trying again in " +
+                  base::render_duration(authentication_timeout_));
+    set_timer("register", authentication_timeout_);
+    return;
+  }
+  if (!answer.has_proof()) {
+    out_->info("The master authenticates nobody: going on without");
+  } else if (master_nonce_.empty() || !base::equal_in_constant_time(answer.proof(), sign(auth::Side::Master))) {
+    out_->warning("The master does not know the secret of principal '" + principal + "': not registering with it");
+    return;
+  } else {
+    out_->info("Authenticated with the master as principal '" + principal + "'");
+  }
+  authenticated_ = true;
+  cancel_timer("register");
+  register_now();
 }
 
 dcos::internal::v1::Reregister Core::make_reregister() const {

@@ -2,6 +2,8 @@
 
 #include <grpc/support/time.h>
 #include <grpcpp/grpcpp.h>
+#include <grpcpp/security/tls_certificate_provider.h>
+#include <grpcpp/security/tls_credentials_options.h>
 
 #include <chrono>
 #include <deque>
@@ -32,6 +34,26 @@ std::string peer_ip(const std::string& peer) {
   return ip;
 }
 
+/// Certificate, key and authorities from files that gRPC watches by itself.
+base::Result<std::shared_ptr<grpc::ServerCredentials>> tls_credentials(const base::TlsSettings& settings) {
+  namespace experimental = grpc::experimental;
+  constexpr unsigned kRefreshSeconds = 2;
+  if (settings.verify_client && settings.ca_file.empty()) {
+    return base::invalid("certificates of agents can be checked against --ssl_ca_file only: a directory or the system's authorities "
+                         "do not serve for the agents' link");
+  }
+  auto provider = std::make_shared<experimental::FileWatcherCertificateProvider>(
+      settings.key_file, settings.cert_file, settings.verify_client ? settings.ca_file : std::string(), kRefreshSeconds);
+  experimental::TlsServerCredentialsOptions options(provider);
+  options.watch_identity_key_cert_pairs();
+  if (settings.verify_client) {
+    options.watch_root_certs();
+    options.set_cert_request_type(settings.require_client ? GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY
+                                                          : GRPC_SSL_REQUEST_CLIENT_CERTIFICATE_AND_VERIFY);
+  }
+  return experimental::TlsServerCredentials(options);
+}
+
 }  // namespace
 
 struct AgentLinks::Impl : std::enable_shared_from_this<AgentLinks::Impl> {
@@ -54,6 +76,8 @@ struct AgentLinks::Impl : std::enable_shared_from_this<AgentLinks::Impl> {
   Callbacks callbacks;
   Service service;
   std::unique_ptr<grpc::Server> server;
+
+  uint16_t plain_port = 0;
 
   mutable std::mutex mutex;
   std::map<LinkId, Reactor*> reactors;  // guarded by mutex
@@ -214,8 +238,18 @@ AgentLinks::~AgentLinks() {
 base::Result<uint16_t> AgentLinks::listen(const std::string& ip, uint16_t port) {
   grpc::ServerBuilder builder;
   const std::string host = ip.find(':') == std::string::npos ? ip : "[" + ip + "]";
-  int bound = 0;
-  builder.AddListeningPort(host + ":" + std::to_string(port), grpc::InsecureServerCredentials(), &bound);
+  int bound = 0, plain = 0;
+  const auto& tls = impl_->options.tls;
+  const bool secure = tls && tls->enabled();
+  if (secure) {
+    ASSIGN_OR_RETURN(auto credentials, tls_credentials(tls->settings()));
+    builder.AddListeningPort(host + ":" + std::to_string(port), std::move(credentials), &bound);
+  }
+  const bool downgrade = secure && tls->settings().support_downgrade;
+  if (downgrade || !secure) {
+    const int plain_port = downgrade && port != 0 ? port + 1 : port;
+    builder.AddListeningPort(host + ":" + std::to_string(plain_port), grpc::InsecureServerCredentials(), secure ? &plain : &bound);
+  }
   builder.RegisterService(&impl_->service);
   builder.SetMaxReceiveMessageSize(static_cast<int>(impl_->options.max_message_bytes));
   builder.SetMaxSendMessageSize(-1);
@@ -227,13 +261,16 @@ base::Result<uint16_t> AgentLinks::listen(const std::string& ip, uint16_t port) 
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 1'000);
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   impl_->server = builder.BuildAndStart();
-  if (!impl_->server || bound == 0) {
+  if (!impl_->server || bound == 0 || (downgrade && plain == 0)) {
     impl_->server.reset();
     return base::unavailable("cannot listen for agents on " + host + ":" + std::to_string(port) +
                              "; is the port taken? (choose another by --agent_link_port)");
   }
+  impl_->plain_port = static_cast<uint16_t>(secure ? plain : bound);
   return static_cast<uint16_t>(bound);
 }
+
+uint16_t AgentLinks::plain_port() const { return impl_->plain_port; }
 
 bool AgentLinks::send(LinkId link, MasterMessage message) {
   std::lock_guard guard(impl_->mutex);

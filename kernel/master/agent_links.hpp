@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "base/http/tls.hpp"
 #include "base/loop.hpp"
 #include "base/result.hpp"
 #include "kernel/api/internal/agent_link.pb.h"
@@ -27,6 +28,7 @@ class AgentLinks {
     size_t max_queued_messages = 100'000;            // per link, each direction; beyond, the link is cut
     size_t max_message_bytes = size_t{256} << 20;    // an agent that comes back tells all its tasks in one message
     base::Duration keepalive = base::seconds(20);    // a silent connection is probed, and cut when it does not answer
+    std::shared_ptr<base::http::Tls> tls{};          // when enabled, links are encrypted; files are read again by gRPC
   };
 
   AgentLinks(base::Loop& loop, Options options, Callbacks callbacks);
@@ -34,6 +36,10 @@ class AgentLinks {
 
   /// Port 0 takes a free one. Returns the bound port.
   base::Result<uint16_t> listen(const std::string& ip, uint16_t port);
+
+  /// Where links without TLS are taken: the port itself, or, with TLS and downgrade, the next one (a free one when the port
+  /// was 0). 0: nowhere.
+  uint16_t plain_port() const;
 
   /// False when the link is gone.
   bool send(LinkId link, dcos::internal::v1::MasterMessage message);

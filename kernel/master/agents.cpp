@@ -31,6 +31,10 @@ Agent* Core::find_agent(const AgentId& id) {
 
 void Core::handle(AgentMessageReceived& event) {
   open_links_.insert(event.link);
+  if (event.message.has_authenticate()) return authenticate(event.link, event.ip, event.nonce, event.message.authenticate());
+  if (event.message.has_authentication_proof()) {
+    return check_proof(event.link, event.ip, event.message.authentication_proof());
+  }
   if (event.message.has_register_agent()) {
     register_agent(event.link, event.ip, *event.message.mutable_register_agent());
     return;
@@ -80,6 +84,7 @@ void Core::register_agent(LinkId link, const std::string& ip, link::Register& me
   count(Metric::MessagesRegisterSlave);
   if (registering_.count(link)) return;  // its first request is being written
   if (auto why = validate_agent(message.agent_info(), message.version())) return refuse(link, *why, false);
+  if (auto why = forbid_agent(link, message.agent_info())) return refuse(link, *why, false);
   if (machine_is_down(message.agent_info().hostname(), ip)) return refuse(link, "Machine is `DOWN`", true);
   if (auto total = agent_total(message.agent_info(), message.checkpointed_resources()); !total) {
     return refuse(link, total.error().message, false);
@@ -149,6 +154,8 @@ void Core::attach(Agent& agent, LinkId link, const std::string& ip) {
   if (agent.link != 0 && agent.link != link) {
     state_.agents_by_link.erase(agent.link);
     out_->close_link(agent.link);
+    open_links_.erase(agent.link);
+    identities_.erase(agent.link);
   }
   agent.link = link;
   agent.ip = ip;
@@ -184,6 +191,7 @@ void Core::reregister_agent(LinkId link, const std::string& ip, std::shared_ptr<
   count(Metric::MessagesReregisterSlave);
   const AgentId id = message->agent_info().id().value();
   if (id.empty() || reregistering_.count(id)) return;
+  if (auto why = forbid_agent(link, message->agent_info())) return refuse(link, *why, false);
   if (state_.gone_agents.count(id)) return refuse(link, "Agent has been marked gone", true);
   if (machine_is_down(message->agent_info().hostname(), ip)) return refuse(link, "Machine is `DOWN`", true);
   if (auto why = validate_agent(message->agent_info(), message->version())) return refuse(link, *why, false);
@@ -369,6 +377,7 @@ void Core::reconcile_known(Agent& agent, const link::Reregister& message) {
 
 void Core::handle(AgentLinkLost& event) {
   open_links_.erase(event.link);
+  identities_.erase(event.link);
   const auto found = state_.agents_by_link.find(event.link);
   if (found == state_.agents_by_link.end()) return;
   disconnect_agent(*found->second);

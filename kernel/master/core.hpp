@@ -3,7 +3,9 @@
 // The master's rules. core.cpp dispatches; the rules of each noun are in the file of its name. Deterministic: the same
 // events at the same times give the same effects. Not thread-safe; one caller at a time.
 
+#include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -71,6 +73,17 @@ class Core {
                     base::Time drain_started) const;
   Write write_agent(const Agent& agent) const;
 
+  // admission.cpp
+  void authenticate(LinkId link, const std::string& ip, const std::string& master_nonce, const link::Authenticate& message);
+  void check_proof(LinkId link, const std::string& ip, const link::AuthenticationProof& message);
+  void refuse_authentication(LinkId link, const std::string& ip, const std::string& why);
+  std::optional<std::string> forbid_agent(LinkId link, const AgentInfo& info) const;
+
+  // rate_limits.cpp
+  bool hold_back(SchedulerCallReceived& event, const Framework& framework);
+  void let_through(const std::string& key);
+  void forget_messages_of(const std::string& principal);
+
   // agents.cpp
   void register_agent(LinkId link, const std::string& ip, link::Register& message);
   void admit(LinkId link, const std::string& ip, AgentId id, link::Register& message);
@@ -119,6 +132,7 @@ class Core {
   void remove_framework(Framework& framework, const std::string& why);
   void fail_connection(ConnectionId connection, const std::string& why);
   std::optional<Reply> refuse_call(const SchedulerCallReceived& event) const;
+  void process_call(SchedulerCallReceived& event);
   void dispatch_call(Framework& framework, SchedulerCallReceived& event);
   void update_framework(Framework& framework, CallId call, mesos::v1::scheduler::Call::UpdateFramework& update);
   void shutdown_executor(Framework& framework, const mesos::v1::scheduler::Call::Shutdown& call);
@@ -243,6 +257,22 @@ class Core {
   Ticket next_ticket_ = 1;
 
   std::set<LinkId> open_links_;
+
+  /// Who is at the other end of a link, from its Authenticate on.
+  struct Identity {
+    std::string principal, agent_nonce, master_nonce;
+    bool proven = false;
+  };
+  std::map<LinkId, Identity> identities_;
+
+  /// Calls that wait for their turn, of one named principal or ("") of all others.
+  struct Limiter {
+    base::Instant next{};  // when the next call may be processed
+    std::deque<SchedulerCallReceived> waiting;
+    TimerId timer = 0;
+  };
+  std::map<std::string, Limiter> limiters_;
+
   std::set<LinkId> registering_;                     // a registration of that link waits for the store
   std::set<AgentId> reregistering_;                  // likewise
   std::map<std::string, Agent*> agents_by_address_;  // "ip:port"

@@ -32,6 +32,7 @@ struct AgentMessageReceived {
   LinkId link = 0;
   std::string ip;
   dcos::internal::v1::AgentMessage message;
+  std::string nonce{};  // of secret bytes, with an Authenticate
 };
 
 struct AgentLinkLost {

@@ -4,6 +4,7 @@
 #include "base/json/value.hpp"
 #include "base/numbers.hpp"
 #include "base/strings.hpp"
+#include "kernel/api/domain.hpp"
 
 namespace master {
 
@@ -44,6 +45,7 @@ Flags::Flags() : table("dcos-master", kSummary, "MESOS_") {
   add_policy_flags();
   add_allocation_flags();
   add_access_flags();
+  tls_flags_.add_to(table);
   add_log_flags();
   add_absent_flags();
 }
@@ -110,6 +112,11 @@ void Flags::add_policy_flags() {
             aliases({"slave_reregister_timeout"}));
   table.add(&agent_removal_rate_limit_, "agent_removal_rate_limit", "agents that become unreachable per time, as 1/10mins",
             aliases({"slave_removal_rate_limit"}));
+  Options json;
+  json.from_file = true;
+  table.add(&domain_, "domain",
+            R"(region and zone of this master: {"fault_domain":{"region":{"name":..},"zone":{"name":..}}}, or a file with it)", json);
+  table.add(&policy.require_agent_domain, "require_agent_domain", "agents without a fault domain are refused");
   table.section("Frameworks");
   table.add(&roles_, "roles", "deprecated: the only roles that may be used, separated by commas");
   table.add(&policy.root_submissions, "root_submissions", "frameworks may run as root");
@@ -150,8 +157,14 @@ void Flags::add_access_flags() {
   table.add(&authenticate_readwrite_, "authenticate_http_readwrite", "changing endpoints ask for a principal and its secret",
             aliases({"authenticate_http"}));
   table.add(&authenticate_schedulers_, "authenticate_http_frameworks", "schedulers are asked for a principal and its secret");
+  table.add(&policy.authenticate_agents, "authenticate_agents", "agents are asked for a principal and the proof of its secret",
+            aliases({"authenticate_slaves"}));
   Options lists;
   lists.from_file = true;
+  table.add(&rate_limits_, "rate_limits",
+            "calls per second of schedulers by principal, as JSON or the path of a file: "
+            R"({"limits":[{"principal":..,"qps":..,"capacity":..}],..})",
+            lists);
   table.add(&acls_, "acls", "access control lists, as JSON or as the path of a file: who may do what", lists);
 }
 
@@ -165,12 +178,30 @@ base::Status Flags::read_access() {
   if ((authenticate_readonly_ || authenticate_readwrite_ || authenticate_schedulers_) && !credentials) {
     return base::invalid("authentication needs --credentials=FILE: without it nobody could ever be let in");
   }
-  authentication = Authentication(std::move(credentials), authenticate_readonly_, authenticate_readwrite_, authenticate_schedulers_);
+  authentication = Authentication(credentials, authenticate_readonly_, authenticate_readwrite_, authenticate_schedulers_);
+  policy.credentials = credentials;
+  if (policy.authenticate_agents && !credentials) {
+    return base::invalid("--authenticate_agents needs --credentials=FILE: without it no agent could ever be let in");
+  }
+  if (rate_limits_) {
+    auto read = RateLimits::parse(*rate_limits_);
+    if (!read) return read.error().with_context("--rate_limits");
+    policy.rate_limits = std::move(*read);
+  }
   if (acls_) {
     auto read = auth::Acls::parse(*acls_);
     if (!read) return read.error().with_context("--acls");
     policy.acls = std::make_shared<const auth::Acls>(std::move(*read));
   }
+  return {};
+}
+
+base::Status Flags::read_domain() {
+  if (!domain_) return {};
+  auto read = api::parse_domain(*domain_);
+  if (!read) return std::move(read).error().with_context("--domain");
+  policy.domain = std::move(*read);
+  allocator_options.region = policy.domain->fault_domain().region().name();
   return {};
 }
 
@@ -211,16 +242,12 @@ void Flags::absent_switch(std::string name, bool default_value, std::string sent
 void Flags::add_absent_flags() {
   table.section("Known, not supported: accepted at their defaults");
   absent("authorizers", "local", "access control lists are the only authorizer");
-  absent_switch("authenticate_agents", false, "there is no authentication of agents", {"authenticate_slaves"});
   absent_switch("authenticate_frameworks", false, "there is no authentication of frameworks", {"authenticate"});
   absent("authentication_v0_timeout", "15secs", "there is no message protocol of the original");
   absent("authenticators", "crammd5", "there is no message protocol of the original");
   absent("http_authenticators", "basic", "Basic is the only scheme");
   absent("http_framework_authenticators", std::nullopt, "Basic is the only scheme");
-  absent("rate_limits", std::nullopt, "schedulers are not limited");
   absent("firewall_rules", std::nullopt, "endpoints cannot be closed");
-  absent("domain", std::nullopt, "fault domains of the master are not known");
-  absent_switch("require_agent_domain", false, "agents need no fault domain");
   absent("recovery_agent_removal_limit", "100%", "a master that misses many agents waits for them instead of ending",
          {"recovery_slave_removal_limit"});
   absent("allocator", "hierarchical", "there is one allocator");
@@ -246,6 +273,7 @@ base::Status Flags::parse(int argc, const char* const* argv, const base::FlagTab
   const auto read = [](const std::string& path) { return base::read_file(path, 16 << 20); };
   RETURN_IF_ERROR(table.parse(argc, argv, environment, read));
   if (table.help_requested() || table.version_requested()) return {};
+  ASSIGN_OR_RETURN(tls, tls_flags_.settings(environment));
   return check();
 }
 
@@ -280,6 +308,7 @@ base::Status Flags::check() {
   }
   RETURN_IF_ERROR(read_weights());
   RETURN_IF_ERROR(read_access());
+  RETURN_IF_ERROR(read_domain());
   policy.max_completed_frameworks = max_completed_frameworks_;
   policy.max_completed_tasks_per_framework = max_completed_tasks_;
   policy.max_unreachable_tasks_per_framework = max_unreachable_tasks_;

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/flags.hpp"
+#include "base/tls_settings.hpp"
 #include "base/zk/url.hpp"
 #include "kernel/allocator/allocator.hpp"
 #include "kernel/master/api/authentication.hpp"
@@ -50,6 +51,8 @@ struct Flags {
 
   Authentication authentication;
 
+  base::TlsSettings tls;
+
   bool in_memory() const { return registry == "in_memory"; }
 
  private:
@@ -65,11 +68,13 @@ struct Flags {
   base::Status check_absent();
   base::Status check_election();
   base::Status read_access();
+  base::Status read_domain();
   base::Status read_weights();
 
   // Texts that are parsed further.
   std::optional<std::string> roles_, weights_, agent_removal_rate_limit_, excluded_names_, whitelist_, zk_;
-  std::optional<std::string> credentials_, acls_;
+  std::optional<std::string> credentials_, acls_, rate_limits_, domain_;
+  base::TlsFlags tls_flags_;
   bool authenticate_readonly_ = false, authenticate_readwrite_ = false, authenticate_schedulers_ = false;
   std::string role_sorter_ = "drf", framework_sorter_ = "drf", min_allocatable_ = "cpus:0.01|mem:32";
   uint64_t max_completed_frameworks_ = 50, max_completed_tasks_ = 1000, max_unreachable_tasks_ = 1000;

@@ -74,7 +74,12 @@ void Core::handle(SchedulerSubscribed& event) {
   const bool has_id = info.has_id() && !info.id().value().empty();
   count(has_id ? Metric::MessagesReregisterFramework : Metric::MessagesRegisterFramework);
   if (auto why = refuse_subscription(event)) {
-    warning(fmt::format("refused framework '{}' ({}): {}", info.name(), has_id ? info.id().value() : "new", *why));
+    // Schedulers of old compare the sentence "Framework has been removed": it stays as it is.
+    const auto completed = state_.completed_frameworks.find(info.id().value());
+    const std::string more = completed == state_.completed_frameworks.end()
+                                 ? ""
+                                 : " because " + completed->second.why + "; it may subscribe without an id, as a new framework";
+    warning(fmt::format("refused framework '{}' ({}): {}{}", info.name(), has_id ? info.id().value() : "new", *why, more));
     fail_connection(event.connection, *why);
     return;
   }
@@ -288,7 +293,9 @@ void Core::remove_framework(Framework& framework, const std::string& why) {
 
   allocator_->remove_framework(framework.id);
   const FrameworkId id = framework.id;
+  const std::string principal = framework.info->principal();
   state_.frameworks.erase(id);
+  forget_messages_of(principal);
   state_.completed_frameworks[id] = std::move(completed);
   state_.completed_order.push_back(id);
   while (state_.completed_order.size() > policy_.max_completed_frameworks) {
@@ -332,6 +339,18 @@ void Core::handle(SchedulerCallReceived& event) {
     return;
   }
   Framework& framework = *find_framework(event.call.framework_id().value());
+  ++state_.messages[framework.info->principal()].received;
+  if (!hold_back(event, framework)) process_call(event);
+}
+
+/// A call whose turn has come; meanwhile the framework may have gone.
+void Core::process_call(SchedulerCallReceived& event) {
+  if (auto refusal = refuse_call(event)) {
+    out_->reply(refusal->call, refusal->status, std::move(refusal->body));
+    return;
+  }
+  Framework& framework = *find_framework(event.call.framework_id().value());
+  ++state_.messages[framework.info->principal()].processed;
   ++framework.calls[event.call.type()];
   dispatch_call(framework, event);
 }

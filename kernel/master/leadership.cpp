@@ -19,10 +19,18 @@ base::zk::Elector::Options election(const Leadership::Options& options, const me
 
 }  // namespace
 
+std::optional<std::string> region_conflict(const mesos::v1::MasterInfo& self, const mesos::v1::MasterInfo& leader) {
+  if (!self.domain().has_fault_domain() || !leader.domain().has_fault_domain()) return std::nullopt;
+  const std::string& own = self.domain().fault_domain().region().name();
+  const std::string& other = leader.domain().fault_domain().region().name();
+  if (own == other) return std::nullopt;
+  return "this master is in region '" + own + "' and the leading one in '" + other + "': all masters must be in one region (--domain)";
+}
+
 Leadership::Leadership(base::zk::Host host, Options options, const mesos::v1::MasterInfo& self, Callbacks callbacks)
     : host_(std::move(host)),
       options_(std::move(options)),
-      self_id_(self.id()),
+      self_(self),
       callbacks_(std::move(callbacks)),
       elector_(host_, election(options_, self),
                {.on_elected = [this] { open_registry(); },
@@ -36,6 +44,7 @@ Leadership::Leadership(base::zk::Host host, Options options, const mesos::v1::Ma
                       LOG_INFO("{} leads, by node {}{}", api::master_name(*info), leader->name,
                                leader->mine ? ": this master" : "");
                       leader_ = std::move(*info);
+                      if (auto why = region_conflict(self_, *leader_)) lose(*why);
                     },
                 .on_note =
                     [](bool trouble, const std::string& text) {
@@ -54,7 +63,7 @@ void Leadership::open_registry() {
   if (options_.in_memory) return callbacks_.on_leading(nullptr);
   base::ZooKeeperStore::Options options;
   options.path = options_.url.path + "/registry";
-  options.writer = self_id_;
+  options.writer = self_.id();
   options.session_timeout = options_.session_timeout;
   base::ZooKeeperStore::Callbacks callbacks;
   callbacks.on_fenced = [this](const std::string& why) { lose(why); };

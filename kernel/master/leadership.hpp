@@ -50,7 +50,7 @@ class Leadership {
 
   base::zk::Host host_;
   Options options_;
-  std::string self_id_;
+  mesos::v1::MasterInfo self_;
   Callbacks callbacks_;
   std::optional<mesos::v1::MasterInfo> leader_;
   std::unique_ptr<base::ZooKeeperStore> registry_;  // until it is loaded
@@ -58,5 +58,8 @@ class Leadership {
   bool lost_ = false;
   base::zk::Elector elector_;
 };
+
+/// Why `self` must not follow `leader`: both have a fault domain, in different regions. Absent: it may.
+std::optional<std::string> region_conflict(const mesos::v1::MasterInfo& self, const mesos::v1::MasterInfo& leader);
 
 }  // namespace master

@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 
 #include "base/strings.hpp"
+#include "base/system_stats.hpp"
 #include "kernel/master/shell.hpp"
 
 namespace master {
@@ -92,6 +93,16 @@ void add_frameworks(const State& state, std::map<std::string, double>& out) {
   out["master/frameworks_inactive"] = all - active;
 }
 
+/// Principals as the original's: those with frameworks.
+void add_principals(const State& state, std::map<std::string, double>& out) {
+  for (const auto& [principal, messages] : state.messages) {
+    if (principal.empty()) continue;
+    const std::string prefix = "frameworks/" + principal + "/messages_";
+    out[prefix + "received"] = static_cast<double>(messages.received);
+    out[prefix + "processed"] = static_cast<double>(messages.processed);
+  }
+}
+
 }  // namespace
 
 void Shell::add_gauges() {
@@ -121,6 +132,7 @@ std::map<std::string, double> Shell::metrics_snapshot() const {
   const Totals totals = collect(state);
   add_resources(totals, out);
   add_frameworks(state, out);
+  add_principals(state, out);
   for (const auto& [name, task_state] :
        {std::pair("staging", mesos::v1::TASK_STAGING), std::pair("starting", mesos::v1::TASK_STARTING),
         std::pair("running", mesos::v1::TASK_RUNNING), std::pair("killing", mesos::v1::TASK_KILLING),
@@ -140,11 +152,13 @@ std::map<std::string, double> Shell::metrics_snapshot() const {
   out["master/slaves_inactive"] = agents - active;
   for (const auto& [key, count] : state.task_reasons) out[reason_name(key)] = static_cast<double>(count);
 
-  double load[3] = {};
-  if (getloadavg(load, 3) != 3) load[0] = load[1] = load[2] = 0;
-  out["system/load_1min"] = load[0];
-  out["system/load_5min"] = load[1];
-  out["system/load_15min"] = load[2];
+  const base::SystemStats machine = base::system_stats();
+  out["system/load_1min"] = machine.load_1min;
+  out["system/load_5min"] = machine.load_5min;
+  out["system/load_15min"] = machine.load_15min;
+  out["system/cpus_total"] = static_cast<double>(machine.cpus);
+  out["system/mem_total_bytes"] = machine.memory_bytes;
+  out["system/mem_free_bytes"] = machine.free_bytes;
   return out;
 }
 

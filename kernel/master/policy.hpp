@@ -7,7 +7,10 @@
 #include <string>
 
 #include "base/time.hpp"
+#include "kernel/api/mesos/v1/values.pb.h"
 #include "kernel/auth/acls.hpp"
+#include "kernel/auth/credentials.hpp"
+#include "kernel/master/rate_limits.hpp"
 
 namespace master {
 
@@ -37,6 +40,16 @@ struct Policy {
   std::optional<std::set<std::string>> roles{};
   std::map<std::string, double> weights{};
   bool root_submissions = true;
+
+  /// Who agents may say they are; null: agents are not asked, and with `authenticate_agents` nobody would come in.
+  std::shared_ptr<const auth::Credentials> credentials{};
+  bool authenticate_agents = false;
+
+  RateLimits rate_limits{};
+
+  /// Where this master is; agents of another region are offered to region-aware frameworks only.
+  std::optional<mesos::v1::DomainInfo> domain{};
+  bool require_agent_domain = false;
 
   /// Null: everyone may do everything.
   std::shared_ptr<const auth::Acls> acls{};

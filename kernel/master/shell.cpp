@@ -6,10 +6,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/crypto.hpp"
 #include "base/http/gzip.hpp"
 #include "base/log.hpp"
 #include "base/version.hpp"
 #include "base/zk/real.hpp"
+#include "kernel/auth/challenge.hpp"
 #include "kernel/master/api/routes.hpp"
 #include "kernel/master/render.hpp"
 
@@ -79,6 +81,7 @@ mesos::v1::MasterInfo Shell::make_master_info() {
   info.mutable_address()->set_hostname(hostname);
   info.mutable_address()->set_ip(ip);
   info.mutable_address()->set_port(port);
+  if (flags_.policy.domain) *info.mutable_domain() = *flags_.policy.domain;
   using Capability = mesos::v1::MasterInfo::Capability;
   for (const auto type : {Capability::AGENT_UPDATE, Capability::AGENT_DRAINING, Capability::QUOTA_V2}) {
     info.add_capabilities()->set_type(type);
@@ -105,6 +108,8 @@ Shell::~Shell() {
 base::Status Shell::start() {
   base::http::ServerOptions options;
   options.server_name = "dcos-master";
+  ASSIGN_OR_RETURN(tls_, base::http::Tls::for_daemon(loop_, flags_.tls));
+  options.tls = tls_;
   server_ = std::make_unique<base::http::Server>(loop_, options, make_handler(*this));
   ASSIGN_OR_RETURN(http_port_, server_->listen(flags_.ip, flags_.port));
 
@@ -115,17 +120,24 @@ base::Status Shell::start() {
 
   AgentLinks::Callbacks callbacks;
   callbacks.on_message = [this](LinkId link, const std::string& ip, dcos::internal::v1::AgentMessage message) {
-    on(AgentMessageReceived{link, ip, std::move(message)});
+    std::string nonce;
+    if (message.has_authenticate()) nonce = base::secret_bytes(auth::kNonceBytes).value_or("");
+    on(AgentMessageReceived{link, ip, std::move(message), std::move(nonce)});
   };
   callbacks.on_lost = [this](LinkId link) { on(AgentLinkLost{link}); };
-  links_ = std::make_unique<AgentLinks>(loop_, AgentLinks::Options(), std::move(callbacks));
+  AgentLinks::Options link_options;
+  link_options.tls = tls_;
+  links_ = std::make_unique<AgentLinks>(loop_, link_options, std::move(callbacks));
   uint16_t link_port = flags_.agent_link_port.value_or(0);
   if (!flags_.agent_link_port && http_port_ <= 64'535) link_port = static_cast<uint16_t>(http_port_ + 1000);
   ASSIGN_OR_RETURN(link_port_, links_->listen(flags_.ip, link_port));
 
   const mesos::v1::MasterInfo& master = core_->state().master;
-  LOG_INFO("master {} of version {} serves http://{}:{} and agents on port {}", master.id(), base::kMesosVersion, flags_.ip,
-           http_port_, link_port_);
+  LOG_INFO("master {} of version {} serves {}://{}:{} and agents on port {}{}", master.id(), base::kMesosVersion, tls_->scheme(),
+           flags_.ip, http_port_, link_port_,
+           plain_link_port() == link_port_ || !tls_->settings().support_downgrade
+               ? ""
+               : ", without TLS on port " + std::to_string(plain_link_port()));
   if (flags_.zk) return contend();
   std::vector<base::StoreEntry> entries;
   if (store_) {

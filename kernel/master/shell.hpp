@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/http/server.hpp"
+#include "base/log_level.hpp"
 #include "base/loop.hpp"
 #include "base/metrics.hpp"
 #include "base/pool.hpp"
@@ -53,6 +54,10 @@ class Shell {
   uint16_t http_port() const { return http_port_; }
   uint16_t link_port() const { return link_port_; }
 
+  /// Where agents without TLS connect: the link port, or with TLS and downgrade a port of its own.
+  uint16_t plain_link_port() const { return links_->plain_port(); }
+  const base::http::Tls& tls() const { return *tls_; }
+
   // For the routes (api/) -----------------------------------------------------------------------------------------
 
   const Core& core() const { return *core_; }
@@ -61,6 +66,7 @@ class Shell {
   base::Metrics& metrics() { return metrics_; }
   base::Loop& loop() { return loop_; }
   base::Random& random() { return random_; }
+  base::LogLevel& log_level() { return log_level_; }
   bool recovered() const { return core_->state().recovered; }
 
   /// False: answers of this master would be somebody else's matter, or out of date.
@@ -139,10 +145,12 @@ class Shell {
   std::unique_ptr<base::Store> store_;
   base::Random random_;
   base::Metrics metrics_;
+  base::LogLevel log_level_{loop_};
   ServerFacts facts_;
   std::unique_ptr<Core> core_;
   base::Pool pool_;
   Subscribers subscribers_;
+  std::shared_ptr<base::http::Tls> tls_;
   std::unique_ptr<base::http::Server> server_;
   std::unique_ptr<AgentLinks> links_;
   std::optional<base::zk::Host> zookeeper_;

@@ -9,6 +9,7 @@
 #include "base/file.hpp"
 #include "base/http/client.hpp"
 #include "base/json/proto.hpp"
+#include "base/log.hpp"
 #include "base/recordio.hpp"
 #include "kernel/api/content.hpp"
 #include "kernel/api/internal/agent_link_service.grpc.pb.h"
@@ -258,6 +259,46 @@ TEST(OperatorApi, answers_every_read_and_refuses_what_it_cannot_do) {
   EXPECT_EQ(master.request("POST", "/api/v1", {{"Content-Type", "application/json"}, {"Accept", "text/html"}},
                            R"({"type":"GET_HEALTH"})").status,
             406);
+}
+
+TEST(Endpoints, change_the_log_for_a_while) {
+  const auto before = base::log::level();
+  base::log::set_level(base::log::Level::Info);
+  {
+    Master master;
+    EXPECT_EQ(master.get("/logging/toggle").body, "0\n");
+    EXPECT_EQ(master.get("/logging/toggle?level=1").status, 400);
+    EXPECT_EQ(master.get("/logging/toggle?level=1&duration=1hrs").status, 200);
+    EXPECT_EQ(master.get("/logging/toggle").body, "1\n");
+    EXPECT_NE(master.post("/api/v1", R"({"type":"GET_LOGGING_LEVEL"})").body.find("\"level\":1"), std::string::npos);
+    EXPECT_EQ(master.request("DELETE", "/logging/toggle", {}, {}).status, 405);
+  }
+  EXPECT_EQ(base::log::level(), base::log::Level::Info);
+  base::log::set_level(before);
+}
+
+TEST(Endpoints, show_the_registry) {
+  Master master;
+  EXPECT_EQ(master.request("PUT", "/weights", {}, R"([{"role":"a","weight":2.5}])").status, 200);
+  const std::string text = master.get("/registrar(1)/registry").body;
+  for (const char* words : {R"("master":{"info":{)", R"("slaves":{"slaves":[]})", R"("unreachable":{"slaves":[]})",
+                            R"("gone":{"slaves":[]})", R"("machines":{"machines":[]})",
+                            R"("weights":[{"info":{"role":"a","weight":2.5}}])"}) {
+    EXPECT_NE(text.find(words), std::string::npos) << words << " in " << text;
+  }
+  EXPECT_EQ(master.get("/help/registrar(1)/registry").body.find("Endpoints of this master"), 0u);
+  EXPECT_EQ(master.get("/help/no-such").status, 404);
+  EXPECT_EQ(master.get("/metrics/snapshot?timeout=soon").status, 400);
+  EXPECT_EQ(master.get("/metrics/snapshot?timeout=5secs").status, 200);
+}
+
+TEST(Endpoints, that_lists_guard_are_closed_to_others) {
+  Master master({}, {R"(--acls={"get_endpoints":[{"principals":{"type":"ANY"},"paths":{"type":"NONE"}}]})"});
+  for (const char* path : {"/metrics/snapshot", "/metrics", "/logging/toggle", "/registrar(1)/registry", "/files/debug",
+                           "/files/debug.json", "/system/stats.json"}) {
+    EXPECT_EQ(master.get(path).status, 403) << path;
+  }
+  for (const char* path : {"/health", "/version", "/state", "/flags"}) EXPECT_EQ(master.get(path).status, 200) << path;
 }
 
 TEST(Endpoints, exist_bare_and_under_master) {

@@ -93,6 +93,7 @@ std::shared_ptr<const Snapshot> Core::snapshot(base::Now now) const {
     view.registered = completed.registered;
     view.reregistered = completed.reregistered;
     view.unregistered = completed.unregistered;
+    view.why = completed.why;
     view.completed_tasks = completed.completed_tasks;
     out->completed_frameworks.push_back(std::move(view));
   }

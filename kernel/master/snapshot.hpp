@@ -40,6 +40,7 @@ struct FrameworkView {
   base::Time registered{};
   std::optional<base::Time> reregistered{};
   base::Time unregistered{};
+  std::string why;  // completed: why it was removed
   Resources used, offered;
   std::vector<std::shared_ptr<const mesos::v1::Task>> tasks, unreachable_tasks;
   std::vector<PackedTask> completed_tasks;

@@ -262,6 +262,12 @@ struct State {
 
   uint64_t next_agent = 0, next_framework = 0, next_offer = 0;
 
+  /// Calls of the schedulers of each principal that has frameworks.
+  struct Messages {
+    uint64_t received = 0, processed = 0;
+  };
+  std::map<std::string, Messages> messages;
+
   std::array<uint64_t, static_cast<size_t>(Metric::Count)> counters{};
   /// Terminal and other notable updates: (state, source, reason or -1).
   std::map<std::array<int, 3>, uint64_t> task_reasons;

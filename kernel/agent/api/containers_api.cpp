@@ -18,7 +18,8 @@ struct Listed {
   mesos::v1::ContainerStatus status;
 };
 
-std::vector<Listed> list(const State& state, const base::http::Query& query) {
+std::vector<Listed> list(const Api& api, const std::string& principal, const base::http::Query& query) {
+  const State& state = api.state();
   const auto container = query.get("container_id"), framework_wanted = query.get("framework_id"),
              executor_wanted = query.get("executor_id");
   std::vector<Listed> all;
@@ -28,6 +29,7 @@ std::vector<Listed> list(const State& state, const base::http::Query& query) {
       if (executor.state == ExecutorState::Terminated) continue;
       if (executor_wanted && *executor_wanted != executor_id) continue;
       if (container && *container != executor.container_id) continue;
+      if (!api.access.allows(auth::Action::ViewContainers, principal, user_of(framework, executor))) continue;
       Listed listed{framework_id, executor_id, executor.info.name(), executor.info.source(), executor.container_id, {}};
       listed.status.mutable_container_id()->set_value(executor.container_id);
       if (executor.pid > 0) listed.status.set_executor_pid(static_cast<uint32_t>(executor.pid));
@@ -74,7 +76,7 @@ void handle_containers(Api& api, const Request& request, const Responder& respon
   if ((by_container && (by_framework || by_executor)) || (by_executor && !by_framework))
     return responder.reply(Response::text(
         400, "Expecting 'container_id' alone, or 'framework_id' with or without 'executor_id', in query.\n"));
-  api.shell.containers().usage([containers = list(api.state(), query), request, responder](const Statistics& statistics) {
+  api.shell.containers().usage([containers = list(api, request.principal, query), request, responder](const Statistics& statistics) {
     reply_json(request, responder, render(containers, statistics, true));
   });
 }
@@ -82,7 +84,7 @@ void handle_containers(Api& api, const Request& request, const Responder& respon
 void handle_statistics(Api& api, const Request& request, const Responder& responder) {
   if (api.recovering()) return responder.reply(Response::text(503, "Agent has not finished recovery"));
   api.shell.containers().usage(
-      [containers = list(api.state(), base::http::Query()), request, responder](const Statistics& statistics) {
+      [containers = list(api, request.principal, base::http::Query()), request, responder](const Statistics& statistics) {
         reply_json(request, responder, render(containers, statistics, false));
       });
 }

@@ -64,11 +64,38 @@ struct Download : std::enable_shared_from_this<Download> {
   bool over = false;
 };
 
+Response forbidden() { return Response::text(403, ""); }
+
+/// The executor of that id, running or ended.
+const Executor* find_executor(const Framework& framework, const std::string& id) {
+  if (const auto found = framework.executors.find(id); found != framework.executors.end()) return &found->second;
+  for (const auto& executor : framework.completed_executors)
+    if (executor.id() == id) return &executor;
+  return nullptr;
+}
+
 }  // namespace
+
+bool may_read(const Api& api, const std::string& principal, const std::string& path) {
+  using auth::Action;
+  if (api.access.allows_all(Action::AccessSandboxes, principal)) return true;
+  const auto owner = api.files.owner(path, api.agent_id());
+  if (!owner) return true;  // no sandbox: 404
+  const State& state = api.state();
+  const Framework* framework = nullptr;
+  if (const auto found = state.frameworks.find(owner->first); found != state.frameworks.end()) framework = &found->second;
+  for (const auto& completed : state.completed_frameworks)
+    if (framework == nullptr && completed.id() == owner->first) framework = &completed;
+  if (framework == nullptr) return api.access.allows(Action::AccessSandboxes, principal);
+  const Executor* executor = find_executor(*framework, owner->second);
+  return api.access.allows(Action::AccessSandboxes, principal,
+                           executor != nullptr ? user_of(*framework, *executor) : framework->info.user());
+}
 
 void handle_browse(Api& api, const Request& request, const Responder& responder) {
   const auto path = request.query().get("path");
   if (!path || path->empty()) return responder.reply(Response::text(400, kNoPath));
+  if (!may_read(api, request.principal, *path)) return responder.reply(forbidden());
   const bool taken = api.pool.run_for(
       [&api, path = *path, id = api.agent_id()] { return api.files.browse(path, id); },
       [request, responder](base::Result<std::vector<ListedFile>> files) {
@@ -97,6 +124,7 @@ void handle_read(Api& api, const Request& request, const Responder& responder) {
   const auto query = request.query();
   const auto path = query.get("path");
   if (!path || path->empty()) return responder.reply(Response::text(400, kNoPath));
+  if (!may_read(api, request.principal, *path)) return responder.reply(forbidden());
   const auto offset = number_of(query, "offset", "offset");
   if (!offset) return responder.reply(refusal(offset.error()));
   const auto length = number_of(query, "length", "length");
@@ -121,6 +149,7 @@ void handle_read(Api& api, const Request& request, const Responder& responder) {
 void handle_download(Api& api, const Request& request, const Responder& responder) {
   const auto path = request.query().get("path");
   if (!path || path->empty()) return responder.reply(Response::text(400, kNoPath));
+  if (!may_read(api, request.principal, *path)) return responder.reply(forbidden());
   const auto work = [&api, path = *path, id = api.agent_id()]() -> base::Result<std::shared_ptr<Download>> {
     ASSIGN_OR_RETURN(base::Fd file, api.files.open(path, id));
     struct stat info;

@@ -1,7 +1,6 @@
 // POST /api/v1: what operators ask of one agent.
 
 #include "base/json/proto.hpp"
-#include "base/log.hpp"
 #include "base/strings.hpp"
 #include "base/version.hpp"
 #include "kernel/agent/api/routes.hpp"
@@ -27,16 +26,19 @@ void reply(const Responder& responder, api::ContentType type, const Answer& answ
   responder.reply(std::move(response));
 }
 
-void fill_frameworks(const State& state, Answer::GetFrameworks& out) {
-  for (const auto& [id, framework] : state.frameworks) out.add_frameworks()->mutable_framework_info()->CopyFrom(framework.info);
+void fill_frameworks(const State& state, const Sight& sight, Answer::GetFrameworks& out) {
+  for (const auto& [id, framework] : state.frameworks)
+    if (sight.shows(framework)) out.add_frameworks()->mutable_framework_info()->CopyFrom(framework.info);
   for (const auto& framework : state.completed_frameworks)
-    out.add_completed_frameworks()->mutable_framework_info()->CopyFrom(framework.info);
+    if (sight.shows(framework)) out.add_completed_frameworks()->mutable_framework_info()->CopyFrom(framework.info);
 }
 
 template <class Visit>
-void each_framework(const State& state, Visit visit) {
-  for (const auto& [id, framework] : state.frameworks) visit(framework);
-  for (const auto& framework : state.completed_frameworks) visit(framework);
+void each_framework(const State& state, const Sight& sight, Visit visit) {
+  for (const auto& [id, framework] : state.frameworks)
+    if (sight.shows(framework)) visit(framework);
+  for (const auto& framework : state.completed_frameworks)
+    if (sight.shows(framework)) visit(framework);
 }
 
 void show(mesos::v1::ExecutorInfo* out, const Executor& executor) {
@@ -44,28 +46,31 @@ void show(mesos::v1::ExecutorInfo* out, const Executor& executor) {
   ::api::hide_secrets(*out);
 }
 
-void fill_executors(const State& state, Answer::GetExecutors& out) {
-  each_framework(state, [&out](const Framework& framework) {
-    for (const auto& [id, executor] : framework.executors)
+void fill_executors(const State& state, const Sight& sight, Answer::GetExecutors& out) {
+  each_framework(state, sight, [&](const Framework& framework) {
+    for (const auto& [id, executor] : framework.executors) {
+      if (!sight.shows(framework, executor)) continue;
       show((executor.state == ExecutorState::Terminated ? out.add_completed_executors() : out.add_executors())
                ->mutable_executor_info(), executor);
+    }
     for (const auto& executor : framework.completed_executors)
-      show(out.add_completed_executors()->mutable_executor_info(), executor);
+      if (sight.shows(framework, executor)) show(out.add_completed_executors()->mutable_executor_info(), executor);
   });
 }
 
-void fill_tasks(const State& state, Answer::GetTasks& out) {
+void fill_tasks(const State& state, const Sight& sight, Answer::GetTasks& out) {
   const std::string& agent = state.info.id().value();
-  each_framework(state, [&](const Framework& framework) {
+  each_framework(state, sight, [&](const Framework& framework) {
     const auto add = [&](const Executor& executor) {
       for (const auto& [id, task] : executor.tasks) {
+        if (!sight.shows(framework, task)) continue;
         auto* entry = is_terminal(task.state) ? out.add_terminated_tasks()
                       : task.sent             ? out.add_launched_tasks()
                                               : out.add_queued_tasks();
         *entry = make_task(framework, executor, task, agent);
       }
       for (const auto& task : executor.completed_tasks)
-        *out.add_completed_tasks() = make_task(framework, executor, task, agent);
+        if (sight.shows(framework, task)) *out.add_completed_tasks() = make_task(framework, executor, task, agent);
     };
     for (const auto& [id, executor] : framework.executors) add(executor);
     for (const auto& executor : framework.completed_executors) add(executor);
@@ -73,11 +78,13 @@ void fill_tasks(const State& state, Answer::GetTasks& out) {
 }
 
 /// A copy of what the containers are, for the statistics that come later.
-std::vector<Answer::GetContainers::Container> list_containers(const State& state) {
+std::vector<Answer::GetContainers::Container> list_containers(const Api& api, const std::string& principal) {
+  const State& state = api.state();
   std::vector<Answer::GetContainers::Container> list;
   for (const auto& [framework_id, framework] : state.frameworks)
     for (const auto& [executor_id, executor] : framework.executors) {
       if (executor.state == ExecutorState::Terminated) continue;
+      if (!api.access.allows(auth::Action::ViewContainers, principal, user_of(framework, executor))) continue;
       auto& container = list.emplace_back();
       container.mutable_framework_id()->set_value(framework_id);
       container.mutable_executor_id()->set_value(executor_id);
@@ -90,9 +97,9 @@ std::vector<Answer::GetContainers::Container> list_containers(const State& state
   return list;
 }
 
-void get_containers(Api& api, api::ContentType type, const Responder& responder) {
+void get_containers(Api& api, const std::string& principal, api::ContentType type, const Responder& responder) {
   api.shell.containers().usage(
-      [list = list_containers(api.state()), type, responder](containerizer::Containerizer::Statistics statistics) {
+      [list = list_containers(api, principal), type, responder](containerizer::Containerizer::Statistics statistics) {
         Answer answer;
         answer.set_type(Answer::GET_CONTAINERS);
         answer.mutable_get_containers();
@@ -104,6 +111,8 @@ void get_containers(Api& api, api::ContentType type, const Responder& responder)
         reply(responder, type, answer);
       });
 }
+
+void forbid(const Responder& responder) { responder.reply(Response::text(403, "")); }
 
 void refuse(const Responder& responder, const base::Error& error) {
   const int status = error.code == base::Code::NotFound ? 404 : error.code == base::Code::InvalidArgument ? 400 : 500;
@@ -151,7 +160,7 @@ void read_file(Api& api, const Call& call, api::ContentType type, const Responde
 }
 
 /// Fills the answers that need nothing but the agent's state. False: this call is not one of them.
-bool answer_from_state(Api& api, const Call& call, Answer& answer) {
+bool answer_from_state(Api& api, const Sight& sight, const Call& call, Answer& answer) {
   const State& state = api.state();
   switch (call.type()) {
     case Call::GET_HEALTH:
@@ -180,25 +189,25 @@ bool answer_from_state(Api& api, const Call& call, Answer& answer) {
       return true;
     case Call::GET_LOGGING_LEVEL:
       answer.set_type(Answer::GET_LOGGING_LEVEL);
-      answer.mutable_get_logging_level()->set_level(base::log::level() == base::log::Level::Debug ? 1 : 0);
+      answer.mutable_get_logging_level()->set_level(static_cast<uint32_t>(api.log_level.verbosity()));
       return true;
     case Call::GET_STATE:
       answer.set_type(Answer::GET_STATE);
-      fill_tasks(state, *answer.mutable_get_state()->mutable_get_tasks());
-      fill_executors(state, *answer.mutable_get_state()->mutable_get_executors());
-      fill_frameworks(state, *answer.mutable_get_state()->mutable_get_frameworks());
+      fill_tasks(state, sight, *answer.mutable_get_state()->mutable_get_tasks());
+      fill_executors(state, sight, *answer.mutable_get_state()->mutable_get_executors());
+      fill_frameworks(state, sight, *answer.mutable_get_state()->mutable_get_frameworks());
       return true;
     case Call::GET_FRAMEWORKS:
       answer.set_type(Answer::GET_FRAMEWORKS);
-      fill_frameworks(state, *answer.mutable_get_frameworks());
+      fill_frameworks(state, sight, *answer.mutable_get_frameworks());
       return true;
     case Call::GET_EXECUTORS:
       answer.set_type(Answer::GET_EXECUTORS);
-      fill_executors(state, *answer.mutable_get_executors());
+      fill_executors(state, sight, *answer.mutable_get_executors());
       return true;
     case Call::GET_TASKS:
       answer.set_type(Answer::GET_TASKS);
-      fill_tasks(state, *answer.mutable_get_tasks());
+      fill_tasks(state, sight, *answer.mutable_get_tasks());
       return true;
     case Call::GET_OPERATIONS:
       answer.set_type(Answer::GET_OPERATIONS);
@@ -238,16 +247,28 @@ void handle_operator_api(Api& api, Request request, const Responder& responder) 
   if (!type) return responder.reply(Response::text(406, std::string(api::kNotAcceptable)));
 
   Answer answer;
-  if (answer_from_state(api, call, answer)) return reply(responder, *type, answer);
+  const Sight sight(api.access, request.principal);
+  if (call.type() == Call::GET_FLAGS && !sight.shows_flags()) return forbid(responder);
+  if (answer_from_state(api, sight, call, answer)) return reply(responder, *type, answer);
   switch (call.type()) {
-    case Call::GET_CONTAINERS: return get_containers(api, *type, responder);
+    case Call::GET_CONTAINERS: return get_containers(api, request.principal, *type, responder);
+    case Call::SET_LOGGING_LEVEL: {
+      if (!call.has_set_logging_level())
+        return responder.reply(Response::text(400, "Failed to validate agent::Call: Expecting 'set_logging_level' to be present"));
+      if (!api.access.allows(auth::Action::SetLogLevel, request.principal)) return forbid(responder);
+      const auto& wanted = call.set_logging_level();
+      const auto done = api.log_level.set(wanted.level(), base::Duration(wanted.duration().nanoseconds()));
+      return responder.reply(done ? Response::text(200, "") : Response::text(400, done.error().message));
+    }
     case Call::LIST_FILES:
       if (!call.has_list_files())
         return responder.reply(Response::text(400, "Failed to validate agent::Call: Expecting 'list_files' to be present"));
+      if (!may_read(api, request.principal, call.list_files().path())) return forbid(responder);
       return list_files(api, call, *type, responder);
     case Call::READ_FILE:
       if (!call.has_read_file())
         return responder.reply(Response::text(400, "Failed to validate agent::Call: Expecting 'read_file' to be present"));
+      if (!may_read(api, request.principal, call.read_file().path())) return forbid(responder);
       return read_file(api, call, *type, responder);
     default:
       return responder.reply(

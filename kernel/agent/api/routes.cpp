@@ -1,7 +1,9 @@
 #include "kernel/agent/api/routes.hpp"
 
+#include "base/http/help.hpp"
 #include "base/json/writer.hpp"
 #include "base/strings.hpp"
+#include "base/system_stats.hpp"
 #include "base/version.hpp"
 #include "kernel/agent/api/task_stream.hpp"
 
@@ -51,12 +53,27 @@ bool valid_callback(std::string_view name) {
   return true;
 }
 
-std::string help_text(const base::http::Router& router) {
-  std::string text;
-  for (const auto& route : router.routes())
-    if (!route.pattern.ends_with(".json") && !route.pattern.starts_with("/slave(1)"))
-      text += route.method + " " + route.pattern + "  " + route.description + "\n";
-  return text;
+void handle_logging(Api& api, const Request& request, const Responder& responder) {
+  if (request.method != "GET" && request.method != "POST") {
+    Response response = Response::text(405, "Expecting one of { 'GET', 'POST' }, but received '" + request.method + "'");
+    response.headers.set("Allow", "GET, POST");
+    return responder.reply(std::move(response));
+  }
+  const auto query = request.query();
+  if ((query.has("level") || query.has("duration")) && !api.access.allows(auth::Action::SetLogLevel, request.principal))
+    return responder.reply(Response::text(403, ""));
+  auto answer = api.log_level.toggle(query.get("level"), query.get("duration"));
+  responder.reply(answer ? Response::text(200, std::move(*answer)) : Response::text(400, answer.error().message));
+}
+
+/// ?timeout= of the original, which waits for what is slow; nothing here is.
+bool refuse_timeout(const Request& request, const Responder& responder) {
+  const auto timeout = request.query().get("timeout");
+  if (!timeout) return false;
+  const auto parsed = base::parse_duration(*timeout);
+  if (parsed) return false;
+  responder.reply(Response::text(400, "Invalid timeout '" + base::valid_utf8(*timeout) + "': " + parsed.error().message));
+  return true;
 }
 
 }  // namespace
@@ -85,14 +102,19 @@ void add_routes(base::http::Router& router, Api& api, TaskStreams& streams) {
   add("GET", "/version", "The release whose interface this is.",
       [](const Request& request, const Responder& responder) { reply_json(request, responder, render_version()); });
   add("GET", "/flags", "Effective flags.",
-      [&api](const Request& request, const Responder& responder) { reply_json(request, responder, render_flags(api)); });
+      [&api](const Request& request, const Responder& responder) {
+        if (!Sight(api.access, request.principal).shows_flags()) return responder.reply(Response::text(403, ""));
+        reply_json(request, responder, render_flags(api));
+      });
   add("GET", "/state", "Frameworks, executors and tasks of this agent.",
       [&api](const Request& request, const Responder& responder) {
         if (api.recovering()) return responder.reply(Response::text(503, "Agent has not finished recovery"));
-        reply_json(request, responder, render_state(api));
+        reply_json(request, responder, render_state(api, Sight(api.access, request.principal)));
       });
   add("GET", "/metrics/snapshot", "All metrics as one JSON object.",
-      [&api](const Request& request, const Responder& responder) { reply_json(request, responder, render_metrics(api)); });
+      [&api](const Request& request, const Responder& responder) {
+        if (!refuse_timeout(request, responder)) reply_json(request, responder, render_metrics(api));
+      });
   add("GET", "/metrics", "All metrics as Prometheus text.", [&api](const Request&, const Responder& responder) {
     Response response = Response::text(200, api.metrics.prometheus());
     response.headers.set("Content-Type", "text/plain; version=0.0.4");
@@ -111,9 +133,15 @@ void add_routes(base::http::Router& router, Api& api, TaskStreams& streams) {
       [&streams](const Request& request, const Responder& responder) { streams.handle(request, responder); });
   add("*", "/api/v1/executor", "The executor API.", with_api(&handle_executor_api));
   add("*", "/api/v1", "The operator API of the agent.", with_api(&handle_operator_api));
-  add("GET", "/help", "This table.", [&router](const Request&, const Responder& responder) {
-    responder.reply(Response::text(200, help_text(router)));
+  add("GET", "/system/stats", "Load and memory of the machine.", [](const Request& request, const Responder& responder) {
+    reply_json(request, responder, base::render_system_stats(base::system_stats()));
   });
+  add("*", "/logging/toggle", "The log's level; ?level=1&duration=5mins to change it for a while.",
+      [&api](const Request& request, const Responder& responder) { handle_logging(api, request, responder); });
+  for (const char* path : {"/help", "/help/{path...}", "/"})
+    router.add("GET", path, "This table, or the part of it at and below a path.", [&router](Request request, Responder responder) {
+      responder.reply(base::http::help_page(router, request, "Endpoints of this agent"));
+    });
 }
 
 base::http::Handler make_handler(const base::http::Router& router, Api& api) {
@@ -125,6 +153,7 @@ base::http::Handler make_handler(const base::http::Router& router, Api& api) {
       if (api.closed_paths.contains(path) || api.closed_paths.contains(inner))
         return responder.reply(Response::text(403, "Endpoint '" + path + "' is disabled\n"));
     }
+    if (auto refusal = api.access.check(request)) return responder.reply(std::move(*refusal));
     router.handle(std::move(request), std::move(responder));
   };
 }

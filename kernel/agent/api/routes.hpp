@@ -6,8 +6,10 @@
 #include <string>
 
 #include "base/http/router.hpp"
+#include "base/log_level.hpp"
 #include "base/metrics.hpp"
 #include "base/pool.hpp"
+#include "kernel/agent/api/access.hpp"
 #include "kernel/agent/files.hpp"
 #include "kernel/agent/shell.hpp"
 
@@ -24,6 +26,8 @@ struct Api {
   Files files;
   std::map<std::string, std::string> flags;
   std::map<std::string, bool> closed_paths;   // by --firewall_rules
+  Access access;
+  base::LogLevel& log_level;
   std::function<std::string()> master_hostname;
 
   const State& state() const { return shell.core().state(); }
@@ -34,11 +38,11 @@ struct Api {
 /// Every route under its name, with ".json", and below /slave(1).
 void add_routes(base::http::Router& router, Api& api, TaskStreams& streams);
 
-/// The handler with the firewall before it.
+/// The handler with the firewall and the question who asks before it.
 base::http::Handler make_handler(const base::http::Router& router, Api& api);
 
 // api/*.cpp
-std::string render_state(const Api& api);
+std::string render_state(const Api& api, const Sight& sight);
 void handle_executor_api(Api& api, base::http::Request request, const base::http::Responder& responder);
 void handle_operator_api(Api& api, base::http::Request request, const base::http::Responder& responder);
 void handle_browse(Api& api, const base::http::Request& request, const base::http::Responder& responder);
@@ -47,6 +51,9 @@ void handle_download(Api& api, const base::http::Request& request, const base::h
 void handle_files_debug(Api& api, const base::http::Request& request, const base::http::Responder& responder);
 void handle_containers(Api& api, const base::http::Request& request, const base::http::Responder& responder);
 void handle_statistics(Api& api, const base::http::Request& request, const base::http::Responder& responder);
+
+/// Whether the principal may look into the sandbox that a virtual path leads into.
+bool may_read(const Api& api, const std::string& principal, const std::string& path);
 
 /// JSON, or a call of the function that `jsonp` names.
 void reply_json(const base::http::Request& request, const base::http::Responder& responder, std::string json);

@@ -117,7 +117,7 @@ Resources used_by(const Executor& executor) {
   return used;
 }
 
-void write_executor(Writer& out, const Api& api, const Framework& framework, const Executor& executor) {
+void write_executor(Writer& out, const Api& api, const Sight& sight, const Framework& framework, const Executor& executor) {
   out.begin_object();
   out.field("id", executor.id());
   out.field("name", executor.info.name());
@@ -131,21 +131,22 @@ void write_executor(Writer& out, const Api& api, const Framework& framework, con
   out.key("tasks");
   out.begin_array();
   for (const auto& [id, task] : executor.tasks)
-    if (task.sent) write_task(out, api, framework, executor, task);
+    if (task.sent && sight.shows(framework, task)) write_task(out, api, framework, executor, task);
   out.end_array();
   out.key("queued_tasks");
   out.begin_array();
   for (const auto& [id, task] : executor.tasks)
-    if (!task.sent) write_task(out, api, framework, executor, task);
+    if (!task.sent && sight.shows(framework, task)) write_task(out, api, framework, executor, task);
   out.end_array();
   out.key("completed_tasks");
   out.begin_array();
-  for (const auto& task : executor.completed_tasks) write_task(out, api, framework, executor, task);
+  for (const auto& task : executor.completed_tasks)
+    if (sight.shows(framework, task)) write_task(out, api, framework, executor, task);
   out.end_array();
   out.end_object();
 }
 
-void write_framework(Writer& out, const Api& api, const Framework& framework) {
+void write_framework(Writer& out, const Api& api, const Sight& sight, const Framework& framework) {
   const auto& info = framework.info;
   out.begin_object();
   out.field("id", info.id().value());
@@ -165,11 +166,13 @@ void write_framework(Writer& out, const Api& api, const Framework& framework) {
   }
   out.key("executors");
   out.begin_array();
-  for (const auto& [id, executor] : framework.executors) write_executor(out, api, framework, executor);
+  for (const auto& [id, executor] : framework.executors)
+    if (sight.shows(framework, executor)) write_executor(out, api, sight, framework, executor);
   out.end_array();
   out.key("completed_executors");
   out.begin_array();
-  for (const auto& executor : framework.completed_executors) write_executor(out, api, framework, executor);
+  for (const auto& executor : framework.completed_executors)
+    if (sight.shows(framework, executor)) write_executor(out, api, sight, framework, executor);
   out.end_array();
   out.end_object();
 }
@@ -206,7 +209,7 @@ void write_resources(Writer& out, const Api& api) {
 
 }  // namespace
 
-std::string render_state(const Api& api) {
+std::string render_state(const Api& api, const Sight& sight) {
   const State& state = api.state();
   const Policy& policy = api.shell.core().policy();
   std::string text;
@@ -237,17 +240,21 @@ std::string render_state(const Api& api) {
   }
   write_resources(out, api);
   if (const std::string master = api.master_hostname(); !master.empty()) out.field("master_hostname", master);
-  out.key("flags");
-  out.begin_object();
-  for (const auto& [name, value] : api.flags) out.field(name, value);
-  out.end_object();
+  if (sight.shows_flags()) {
+    out.key("flags");
+    out.begin_object();
+    for (const auto& [name, value] : api.flags) out.field(name, value);
+    out.end_object();
+  }
   out.key("frameworks");
   out.begin_array();
-  for (const auto& [id, framework] : state.frameworks) write_framework(out, api, framework);
+  for (const auto& [id, framework] : state.frameworks)
+    if (sight.shows(framework)) write_framework(out, api, sight, framework);
   out.end_array();
   out.key("completed_frameworks");
   out.begin_array();
-  for (const auto& framework : state.completed_frameworks) write_framework(out, api, framework);
+  for (const auto& framework : state.completed_frameworks)
+    if (sight.shows(framework)) write_framework(out, api, sight, framework);
   out.end_array();
   out.end_object();
   return text;

@@ -207,7 +207,10 @@ struct TaskStreams::Impl {
 TaskStreams::TaskStreams(Api& api) : impl_(std::make_unique<Impl>(api)) {}
 TaskStreams::~TaskStreams() = default;
 
-void TaskStreams::handle(const base::http::Request&, const base::http::Responder& responder) {
+void TaskStreams::handle(const base::http::Request& request, const base::http::Responder& responder) {
+  // One stream for all readers: whoever may not see every task gets none.
+  for (const auto action : {auth::Action::ViewFrameworks, auth::Action::ViewTasks})
+    if (!impl_->api.access.allows_all(action, request.principal)) return responder.reply(base::http::Response::text(403, ""));
   if (impl_->api.recovering())
     return responder.reply(base::http::Response::text(503, "Agent has not finished recovery"));
   impl_->open(responder);

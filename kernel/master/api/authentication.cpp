@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string>
 
+#include "kernel/auth/http.hpp"
+
 namespace master {
 
 using base::http::Request;
@@ -10,11 +12,11 @@ using base::http::Response;
 
 namespace {
 
-constexpr std::string_view kOpen[] = {"/health", "/version", "/redirect", "/metrics/snapshot", "/metrics", "/system/stats",
-                                      "/help",   "/",        "/agent-link"};
+constexpr std::string_view kOpen[] = {"/health", "/version", "/redirect", "/system/stats", "/help", "/", "/agent-link"};
 constexpr std::string_view kReadOnly[] = {"/state", "/state-summary", "/slaves",       "/frameworks",         "/tasks",
                                           "/roles", "/flags",         "/files/browse", "/files/read",         "/files/download",
-                                          "/files/debug", "/maintenance/status", "/allocator/explain"};
+                                          "/files/debug", "/maintenance/status", "/allocator/explain",
+                                          "/metrics/snapshot", "/metrics", "/registrar(1)/registry"};
 
 const char* name_of(Realm realm) {
   switch (realm) {
@@ -33,7 +35,7 @@ Realm realm_of(std::string_view path, std::string_view method) {
   if (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);
   if (path.ends_with(".json")) path.remove_suffix(5);
   if (path == "/api/v1/scheduler" || path.starts_with("/api/v1/scheduler/")) return Realm::Scheduler;
-  if (holds(kOpen, path)) return Realm::Open;
+  if (holds(kOpen, path) || path.starts_with("/help/")) return Realm::Open;
   if (holds(kReadOnly, path)) return Realm::ReadOnly;
   if (path == "/quota" && method == "GET") return Realm::ReadOnly;
   return Realm::ReadWrite;
@@ -56,15 +58,7 @@ std::optional<Response> Authentication::check(Request& request) const {
   request.principal.clear();
   const Realm realm = realm_of(request.path, request.method);
   if (!required(realm)) return std::nullopt;
-  const auto header = request.headers.get("Authorization");
-  const auto given = header ? auth::parse_basic(*header) : std::nullopt;
-  if (given && credentials_ && credentials_->accept(given->principal, given->secret)) {
-    request.principal = given->principal;
-    return std::nullopt;
-  }
-  Response response = Response::text(401, "");
-  response.headers.set("WWW-Authenticate", std::string("Basic realm=\"") + name_of(realm) + "\"");
-  return response;
+  return auth::check_basic(credentials_ ? *credentials_ : auth::Credentials(), name_of(realm), request);
 }
 
 }  // namespace master

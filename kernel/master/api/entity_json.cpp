@@ -217,6 +217,7 @@ void write_framework(Writer& out, const FrameworkView& framework) {
   out.field("checkpoint", info.checkpoint());
   out.field("registered_time", framework.registered.seconds());
   out.field("unregistered_time", framework.unregistered.seconds());
+  if (framework.completed) out.field("unregistered_reason", framework.why);  // ours
   if (info.has_principal()) out.field("principal", info.principal());
   out.key("resources");
   write_resources(out, framework.used + framework.offered);

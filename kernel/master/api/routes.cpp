@@ -3,17 +3,16 @@
 
 #include "kernel/master/api/routes.hpp"
 
-#include <unistd.h>
-
-#include <cstdio>
-
 #include "base/http/gzip.hpp"
+#include "base/http/help.hpp"
 #include "base/json/proto.hpp"
 #include "base/json/writer.hpp"
 #include "base/numbers.hpp"
 #include "base/strings.hpp"
+#include "base/system_stats.hpp"
 #include "kernel/api/master_info.hpp"
 #include "kernel/api/names.hpp"
+#include "kernel/auth/http.hpp"
 #include "kernel/master/render.hpp"
 #include "kernel/master/shell.hpp"
 
@@ -147,23 +146,6 @@ std::string metrics_json(Shell& shell) {
   return text;
 }
 
-std::string stats_json() {
-  double load[3] = {};
-  if (getloadavg(load, 3) != 3) load[0] = load[1] = load[2] = 0;
-  const double page = static_cast<double>(sysconf(_SC_PAGESIZE));
-  std::string text;
-  base::json::Writer out(text);
-  out.begin_object();
-  out.field("avg_load_1min", load[0]);
-  out.field("avg_load_5min", load[1]);
-  out.field("avg_load_15min", load[2]);
-  out.field("cpus_total", sysconf(_SC_NPROCESSORS_ONLN));
-  out.field("mem_total_bytes", static_cast<double>(sysconf(_SC_PHYS_PAGES)) * page);
-  out.field("mem_free_bytes", static_cast<double>(sysconf(_SC_AVPHYS_PAGES)) * page);
-  out.end_object();
-  return text;
-}
-
 Response metrics_answer(Shell& shell, const Request& request) {
   if (const auto timeout = request.query().get("timeout")) {
     if (auto parsed = base::parse_duration(*timeout); !parsed) {
@@ -173,11 +155,12 @@ Response metrics_answer(Shell& shell, const Request& request) {
   return json_answer(request, metrics_json(shell));
 }
 
-std::string agent_link_json(Shell& shell) {
+std::string agent_link_json(Shell& shell, bool secure) {
   std::string text;
   base::json::Writer out(text);
   out.begin_object();
-  out.field("address", shell.core().state().master.address().ip() + ":" + std::to_string(shell.link_port()));
+  const uint16_t port = secure ? shell.link_port() : shell.plain_link_port();
+  out.field("address", shell.core().state().master.address().ip() + ":" + std::to_string(port));
   out.end_object();
   return text;
 }
@@ -300,7 +283,7 @@ class Table {
         [&shell](Request, Responder responder) { responder.reply(redirect(shell.leader(), "")); });
     add("/agent-link", "where agents connect", [&shell](Request request, Responder responder) {
       if (refuse_before_recovery(shell, request, responder)) return;
-      responder.reply(json_answer(request, agent_link_json(shell)));
+      responder.reply(json_answer(request, agent_link_json(shell, responder.secure())));
     });
     const Handler snapshot = [&shell](Request request, Responder responder) {
       responder.reply(metrics_answer(shell, request));
@@ -312,9 +295,26 @@ class Table {
       response.body = shell.metrics().prometheus();
       responder.reply(std::move(response));
     });
-    const Handler stats = [](Request request, Responder responder) { responder.reply(json_answer(request, stats_json())); };
+    const Handler stats = [](Request request, Responder responder) {
+      responder.reply(json_answer(request, base::render_system_stats(base::system_stats())));
+    };
     router_->add("*", "/system/stats.json", "load and memory of the machine", stats);
     router_->add("*", "/system/stats", "load and memory of the machine", stats);
+    router_->add("GET", "/registrar(1)/registry", "what the registry holds", [&shell](Request request, Responder responder) {
+      if (refuse_before_recovery(shell, request, responder)) return;
+      responder.reply(json_answer(request, registry_json(shell.core().state())));
+    });
+    router_->add("*", "/logging/toggle", "the log's level; ?level=1&duration=5mins to change it for a while",
+                 [&shell](Request request, Responder responder) {
+                   if (request.method != "GET" && refuse_method(request, responder, "POST")) return;
+                   const auto query = request.query();
+                   const bool changes = query.has("level") || query.has("duration");
+                   if (changes && !shell.visibility(request.principal).allows(auth::Action::SetLogLevel)) {
+                     return responder.reply(Response::text(403, ""));
+                   }
+                   auto answer = shell.log_level().toggle(query.get("level"), query.get("duration"));
+                   responder.reply(answer ? Response::text(200, std::move(*answer)) : Response::text(400, answer.error().message));
+                 });
     for (const char* what : {"browse", "read", "download", "debug"}) {
       const Handler files = [&shell, name = std::string(what)](Request request, Responder responder) {
         if (!shell.visibility(request.principal).allows(auth::Action::AccessMesosLogs)) {
@@ -395,13 +395,12 @@ class Table {
 
   std::shared_ptr<base::http::Router> finish() {
     auto* router = router_.get();
-    const Handler help = [router](Request, Responder responder) {
-      std::string text = "Endpoints of this master:\n\n";
-      for (const auto& route : router->routes()) text += route.pattern + "\n    " + route.description + "\n";
-      responder.reply(Response::text(200, std::move(text)));
+    const Handler help = [router](Request request, Responder responder) {
+      responder.reply(base::http::help_page(*router, request, "Endpoints of this master"));
     };
-    router_->add("*", "/help", "this list", help);
-    router_->add("*", "/", "this list", help);
+    router_->add("GET", "/help", "this list", help);
+    router_->add("GET", "/help/{path...}", "the part of this list at and below a path", help);
+    router_->add("GET", "/", "this list", help);
     return router_;
   }
 
@@ -419,6 +418,10 @@ Handler make_handler(Shell& shell) {
   table.add_calls();
   return [router = table.finish(), &shell](Request request, Responder responder) {
     if (auto refusal = shell.flags().authentication.check(request)) return responder.reply(std::move(*refusal));
+    const std::string_view path = request.path;
+    if (!auth::may_get(shell.flags().policy.acls.get(), request.principal, path.starts_with("/master/") ? path.substr(7) : path)) {
+      return responder.reply(Response::text(403, ""));
+    }
     router->handle(std::move(request), std::move(responder));
   };
 }

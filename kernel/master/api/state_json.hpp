@@ -39,4 +39,7 @@ std::string roles_json(const Snapshot& snapshot);
 std::string version_json(const ServerFacts& facts);
 std::string flags_json(const ServerFacts& facts);
 
+/// /registrar(1)/registry
+std::string registry_json(const State& state);
+
 }  // namespace master

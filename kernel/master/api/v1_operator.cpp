@@ -91,7 +91,7 @@ bool answer_local(Shell& shell, const Call& call, OperatorResponse& response) {
       }
       return true;
     case Call::GET_LOGGING_LEVEL:
-      response.mutable_get_logging_level()->set_level(base::log::level() == base::log::Level::Debug ? 1 : 0);
+      response.mutable_get_logging_level()->set_level(static_cast<uint32_t>(shell.log_level().verbosity()));
       return true;
     default: return false;
   }
@@ -110,13 +110,8 @@ bool forbidden(const Visibility& visibility, Call::Type type) {
 
 void set_logging_level(Shell& shell, const Call::SetLoggingLevel& call, const Responder& responder) {
   const base::Duration duration(call.duration().nanoseconds());
-  if (duration <= base::Duration(0) || duration > base::hours(24 * 365)) {
-    return responder.reply(Response::text(400, "'duration' must be positive and at most a year"));
-  }
-  const base::log::Level before = base::log::Level::Info;
-  base::log::set_level(call.level() > 0 ? base::log::Level::Debug : before);
-  shell.loop().after(duration, [before] { base::log::set_level(before); });
-  responder.reply(Response());
+  const base::Status done = shell.log_level().set(call.level(), duration);
+  responder.reply(done ? Response() : Response::text(400, done.error().message));
 }
 
 void answer_file_call(Shell& shell, const Call& call, api::ContentType type, const Responder& responder) {

@@ -1,0 +1,97 @@
+#include "kernel/agent/api/access.hpp"
+
+#include <algorithm>
+
+#include "kernel/auth/http.hpp"
+
+namespace agent {
+
+using auth::Action;
+using base::http::Request;
+using base::http::Response;
+
+namespace {
+
+constexpr std::string_view kOpen[] = {"/health", "/version", "/help", "/", "/api/v1/executor", "/system/stats"};
+constexpr std::string_view kReadOnly[] = {"/state",        "/flags",       "/containers",     "/monitor/statistics",
+                                          "/files/browse", "/files/read",  "/files/download", "/files/debug",
+                                          "/tasks/stream", "/metrics/snapshot", "/metrics"};
+
+bool holds(const auto& list, std::string_view path) { return std::find(std::begin(list), std::end(list), path) != std::end(list); }
+
+/// Without /slave(1), .json and a slash at the end.
+std::string_view plain(std::string_view path) {
+  if (path.starts_with("/slave(1)/")) path.remove_prefix(9);
+  if (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);
+  if (path.ends_with(".json")) path.remove_suffix(5);
+  return path;
+}
+
+std::optional<std::string> given(const std::string& text) { return text.empty() ? std::nullopt : std::optional(text); }
+
+}  // namespace
+
+Realm realm_of(std::string_view path) {
+  path = plain(path);
+  if (holds(kOpen, path) || path.starts_with("/help/")) return Realm::Open;
+  if (holds(kReadOnly, path)) return Realm::ReadOnly;
+  return Realm::ReadWrite;
+}
+
+base::Result<Access> Access::from(const Flags& flags) {
+  Access out;
+  out.readonly_ = flags.authenticate_http_readonly;
+  out.readwrite_ = flags.authenticate_http_readwrite;
+  if (flags.http_credentials) {
+    auto read = auth::Credentials::parse(*flags.http_credentials);
+    if (!read) return std::move(read).error().with_context("--http_credentials");
+    out.credentials_ = std::make_shared<const auth::Credentials>(std::move(*read));
+  }
+  if (flags.acls) {
+    auto read = auth::Acls::parse(*flags.acls);
+    if (!read) return std::move(read).error().with_context("--acls");
+    out.acls_ = std::make_shared<const auth::Acls>(std::move(*read));
+  }
+  return out;
+}
+
+std::optional<Response> Access::check(Request& request) const {
+  request.principal.clear();
+  const Realm realm = realm_of(request.path);
+  if (credentials_ && ((realm == Realm::ReadOnly && readonly_) || (realm == Realm::ReadWrite && readwrite_))) {
+    const char* name = realm == Realm::ReadOnly ? "mesos-agent-readonly" : "mesos-agent-readwrite";
+    if (auto refusal = auth::check_basic(*credentials_, name, request)) return refusal;
+  }
+  if (!auth::may_get(acls_.get(), request.principal, plain(request.path))) return Response::text(403, "");
+  return std::nullopt;
+}
+
+bool Access::allows(Action action, const std::string& principal, const std::optional<std::string>& object) const {
+  return !acls_ || acls_->allows(action, given(principal), object);
+}
+
+bool Access::allows_all(Action action, const std::string& principal) const {
+  return !acls_ || acls_->allows_all(action, given(principal));
+}
+
+std::string user_of(const Framework& framework, const Executor& executor) {
+  return executor.info.command().has_user() ? executor.info.command().user() : framework.info.user();
+}
+
+bool Sight::shows(const Framework& framework) const {
+  return access_.allows(Action::ViewFrameworks, principal_, framework.info.user());
+}
+
+bool Sight::shows(const Framework& framework, const Executor& executor) const {
+  return access_.allows(Action::ViewExecutors, principal_, user_of(framework, executor));
+}
+
+bool Sight::shows(const Framework& framework, const Task& task) const {
+  const auto& info = task.info;
+  const std::string& user = info.has_command() && info.command().has_user()                       ? info.command().user()
+                            : info.has_executor() && info.executor().command().has_user() ? info.executor().command().user()
+                                                                                          : framework.info.user();
+  return access_.allows(Action::ViewTasks, principal_, user);
+}
+
+}  // namespace agent
