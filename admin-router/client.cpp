@@ -36,6 +36,16 @@ base::Instant Client::turn_now() const {
 void Client::on_ready(uint32_t events) {
   if (state_ == State::Closed) return;
   note(events);
+  if (!established()) {
+    auto done = shake_hands();
+    if (!done) {
+      if (!done.error().message.empty()) log_refusal(done.error().message);
+      return close();
+    }
+    if (!*done) return;
+    peer_.tls = is_secure();
+    touch();
+  }
   if ((events & EPOLLOUT) != 0 && pending() > 0 && !flush()) return close();
   if (state_ == State::Exchange) {
     if (peer_finished() && request_done_ && !half_closed_) {
@@ -171,10 +181,6 @@ void Client::start_exchange(const RequestHead& head, std::string_view rest) {
     write("HTTP/1.1 100 Continue\r\n\r\n");
   in_ = rest;
   state_ = State::Exchange;
-  if (forward_.address.tls)
-    return fail(
-        502, fmt::format("{} is offered by https, which this gateway does not speak to services.",
-                         forward_.what));
   std::string& text = engine_.text;
   text.clear();
   write_upstream_head(head, forward_, peer_, text);
@@ -211,6 +217,14 @@ void Client::on_resolved(base::Result<std::string> ip) {
     connect_upstream();
   }
   proceed();
+}
+
+// At most one a second: a scan of ports must not fill the log.
+void Client::log_refusal(const std::string& why) {
+  base::Instant now = turn_now();
+  if (now - engine_.refusal_logged < base::seconds(1)) return;
+  engine_.refusal_logged = now;
+  LOG_WARNING("refused a connection from {}: {}", peer_.address, why);
 }
 
 void Client::on_connect_failed(const std::string& why) {
@@ -332,6 +346,10 @@ void Client::sweep(base::Instant now) {
   base::Duration quiet = now - activity_;
   switch (state_) {
     case State::Head:
+      if (!established()) {
+        if (engine_.draining || quiet > options.connect_timeout) close();
+        return;
+      }
       if (engine_.draining && in_.empty() && pending() == 0) return close();
       if (in_.empty() && quiet > options.idle_timeout) return close();
       if (!in_.empty() && now - head_started_ > options.header_timeout) {

@@ -32,7 +32,8 @@ class Upstream : public Socket {
   static Poller& poller_of(Proxy::Engine& engine);
 
   Client* client = nullptr;  // null: idle
-  bool connecting = false;
+  bool connecting = false;  // until the handshake is done
+  bool reached = false;     // the TCP connection is there
   bool reused = false;
   base::Instant idle_since{};
   size_t slot = 0;  // place in the engine's list
@@ -64,6 +65,7 @@ class Client : public Socket {
   void on_resolved(base::Result<std::string> ip);
 
   bool idle() const { return state_ == State::Head && in_.empty(); }
+  void log_refusal(const std::string& why);
   bool parked() const { return state_ == State::Parked; }
   void close();
   size_t slot = 0;
@@ -130,7 +132,7 @@ struct Proxy::Engine {
 
   class Listener;
 
-  base::Result<uint16_t> listen(const std::string& ip, uint16_t port);
+  base::Result<uint16_t> listen(const std::string& ip, uint16_t port, bool tls);
   void accept(Listener& listener);
   void sweep();
   void reap();
@@ -163,7 +165,7 @@ struct Proxy::Engine {
   std::vector<std::unique_ptr<Client>> clients{};
   std::vector<std::unique_ptr<Upstream>> upstreams{};
   std::vector<std::unique_ptr<Socket>> graves{};  // freed when no event can refer to them
-  std::map<std::pair<std::string, uint16_t>, std::vector<Upstream*>> idle{};
+  std::map<Address, std::vector<Upstream*>> idle{};
   struct Resolved {
     std::string ip;
     base::Instant until;
@@ -171,6 +173,7 @@ struct Proxy::Engine {
   std::map<std::string, Resolved> names{};
   std::map<uint64_t, Client*> resolving{};
   uint64_t next_resolve = 1;
+  base::Instant refusal_logged{};
 
   // Scratch for the request or answer being handled: nothing here survives a turn.
   std::array<char, 64 << 10> buffer{};

@@ -34,11 +34,17 @@ void Upstream::on_ready(uint32_t events) {
     int error = 0;
     socklen_t size = sizeof error;
     ::getsockopt(fd(), SOL_SOCKET, SO_ERROR, &error, &size);
+    reached = reached || (error == 0 && (events & EPOLLOUT) != 0);
     if (error != 0) {
       owner.on_connect_failed(std::strerror(error));
-    } else if ((events & EPOLLOUT) != 0) {
+    } else if (!reached) {
+      return;
+    } else if (auto done = shake_hands(); !done) {
+      owner.on_connect_failed(done.error().message);
+    } else if (*done) {
       connecting = false;
       owner.on_connected();
+      if (is_open() && pending() > 0) flush();
     } else {
       return;
     }

@@ -17,11 +17,23 @@ void Flags::declare(base::FlagTable& table) {
   table.add(&ip, "ip", "Address to listen on.");
   table.add(&port, "port", "Port to listen on.");
   table.add(&listen, "listen", "More places to listen on: ip:port, separated by commas.");
+  table.add(&https_port, "https_port",
+            "Port of --ip to listen on with TLS; needs --ssl_cert_file and --ssl_key_file.");
   table.add(&max_connections, "max_connections",
             "Clients beyond this number are answered 503 and closed.");
   table.section("Cluster");
   table.add(&master, "master",
-            "Masters, host:port separated by commas; the leading one is found among them.");
+            "Masters, [https://]host:port separated by commas, the leading one is found among them; "
+            "or zk://host:port,.../path, where it is looked up.");
+  table.add(&upstream_tls, "upstream_tls",
+            "Masters and agents are reached by https; default: when --master says https://.");
+  base::FlagTable::Options credential;
+  credential.from_file = true;
+  credential.secret = true;
+  table.add(&upstream_credential, "upstream_credential",
+            R"(File with who the gateway is to masters and agents that ask for a login: )"
+            R"({"principal":..,"secret":..}.)",
+            credential);
   table.add(&marathon, "marathon",
             "Marathon, host:port. Empty: where the framework named \"marathon\" says that it is.");
   table.add(&package, "package",
@@ -44,6 +56,7 @@ void Flags::declare(base::FlagTable& table) {
   table.add(&owner_password_file, "owner_password_file",
             "File of mode 0600 with a password for the owner, who is made when missing. It is read "
             "at the start, if it is there, and removed.");
+  tls.add_to(table);
   table.section("Dashboard");
   table.add(&ui_dir, "ui_dir",
             "Directory of the dashboard's files. Empty: ../dashboard beside this program.");
@@ -71,14 +84,16 @@ base::Result<std::vector<Address>> parse_addresses(const std::string& text, uint
   std::vector<Address> out;
   for (std::string_view piece : base::tokenize(text, ',')) {
     std::string item(base::trim(piece));
-    if (item.find("://") != std::string::npos && !item.starts_with("http://"))
+    bool https = item.starts_with("https://");
+    if (item.find("://") != std::string::npos && !item.starts_with("http://") && !https)
       return base::unsupported("\"" + item + "\": only host:port is understood here");
-    if (item.starts_with("http://")) item.erase(0, 7);
+    if (item.starts_with("http://") || https) item.erase(0, https ? 8 : 7);
     auto url = ServiceUrl::parse("http://" + item);
     if (!url || !url->base.empty()) return base::invalid("\"" + item + "\" is not host:port");
     size_t bracket = item.rfind(']');
     bool has_port = item.find(':', bracket == std::string::npos ? 0 : bracket) != std::string::npos;
     if (!has_port) url->address.port = default_port;
+    url->address.tls = https;
     out.push_back(url->address);
   }
   return out;

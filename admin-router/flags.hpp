@@ -7,6 +7,7 @@
 
 #include "admin-router/table.hpp"
 #include "base/flags.hpp"
+#include "base/tls_settings.hpp"
 
 namespace admin_router {
 
@@ -29,11 +30,15 @@ struct Flags {
   std::string ui_config{};
   std::string dcos_version = "2.2.0";
   uint64_t max_connections = 10'000;
+  std::optional<uint16_t> https_port{};
+  std::optional<bool> upstream_tls{};
+  std::optional<std::string> upstream_credential{};
+  base::TlsFlags tls{};
 
   void declare(base::FlagTable& table);
 };
 
-/// "a:80,b" -> addresses; "zk://..." and malformed ones are errors.
+/// "a:80,https://b" -> addresses; "zk://..." and malformed ones are errors.
 base::Result<std::vector<Address>> parse_addresses(const std::string& text, uint16_t default_port);
 
 /// Without login only this machine may reach the gateway. The error says what to do.

@@ -166,6 +166,7 @@ void Gateway::decide(const RequestHead& head, const Peer& peer, base::Now now, b
   if (out.kind != Decision::Kind::Send) return;
   out.forward.authorization = std::move(verdict.authorization);
   out.forward.session = std::move(verdict.session);
+  if (out.forward.to_cluster) as_cluster(out.forward);
 }
 
 void Gateway::refuse(const Context& context, const Verdict& verdict, Decision& out) {
@@ -191,6 +192,18 @@ void Gateway::wait_or_fail(const Context& context, const std::string& reason, De
   reply(out, error_answer(context.head, 503, reason));
 }
 
+// Masters and agents know principals of their own; the token of a session means nothing to them and
+// would be refused where they ask for a login.
+void Gateway::as_cluster(Forward& forward) const {
+  forward.address.tls = forward.address.checked = config_.cluster_tls;
+  if (!config_.cluster_authorization.empty()) {
+    forward.authorization = config_.cluster_authorization;
+  } else if (forward.session) {
+    forward.authorization.clear();
+    forward.drop_authorization = true;
+  }
+}
+
 void Gateway::to_master(const Context& context, std::string_view cut, Decision& out) {
   if (!table_.leader())
     return wait_or_fail(context,
@@ -201,6 +214,7 @@ void Gateway::to_master(const Context& context, std::string_view cut, Decision& 
   out.forward.target.append(context.path.substr(cut.size())).append(context.head.query);
   out.forward.public_prefix = cut;
   out.forward.what = "the Mesos master";
+  out.forward.to_cluster = true;
 }
 
 void Gateway::to_service(const Context& context, std::string_view path, std::string_view prefix,
@@ -254,6 +268,7 @@ void Gateway::to_agent(const Context& context, const Route& route, Decision& out
   out.forward.target.append(tail.empty() ? std::string_view("/") : tail).append(context.head.query);
   out.forward.public_prefix = fmt::format("{}{}", route.path, id);
   out.forward.what = fmt::format("agent \"{}\"", id);
+  out.forward.to_cluster = true;
   out.forward.drop_accept_encoding = true;
 }
 

@@ -42,6 +42,7 @@ struct Forward {
   std::string what{};   // for error texts: "the Mesos master"
   bool drop_accept_encoding = false;
   bool drop_authorization = false;
+  bool to_cluster = false;      // a master or an agent
   std::string authorization{};  // set: replaces the client's header
   base::Duration head_timeout = base::seconds(60);
   std::shared_ptr<const Claims> session{};  // of a cluster with login
@@ -70,6 +71,8 @@ struct GatewayConfig {
   std::string version = "2.2.0";  // the release whose interfaces are offered
   std::string commit{};
   std::string ui_config{};  // JSON text of uiConfiguration
+  bool cluster_tls = false;  // masters and agents are reached by https
+  std::string cluster_authorization{};  // header for masters and agents, instead of the client's
   base::Duration patience =
       base::seconds(2);  // how long after the start requests wait for first facts
 };
@@ -103,6 +106,7 @@ class Gateway {
   bool to_login(const Context& context, const Route& route, Decision& out);
   void to_backend(const Context& context, const Route& route, Decision& out);
   void to_agent_system(const Context& context, Decision& out);
+  void as_cluster(Forward& forward) const;
   void wait_or_fail(const Context& context, const std::string& reason, Decision& out);
   void answer_here(const Context& context, const Route& route, Decision& out);
   void answer_auth(const Context& context, Decision& out);

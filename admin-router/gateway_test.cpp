@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include "admin-router/login/jwt.hpp"
 #include "admin-router/relay.hpp"
 #include "base/file.hpp"
 #include "base/loop.hpp"
@@ -205,6 +206,57 @@ TEST_F(Deciding, words_errors_for_the_reader) {
       std::string::npos);
   std::string hostile = *decide("/agent/<script>/", "Accept: text/html\r\n").reply.body;
   EXPECT_EQ(hostile.find("<script>"), std::string::npos) << hostile;
+}
+
+/// Lets everybody in who has a session.
+class Sessions : public Authorizer {
+ public:
+  Verdict decide(const RequestHead&, const Route&, base::Now) override {
+    Verdict verdict;
+    verdict.authorization = "token=of-the-cookie";
+    verdict.session = std::make_shared<const Claims>();
+    return verdict;
+  }
+};
+
+TEST_F(Deciding, keeps_the_token_from_masters_and_agents) {
+  base::Now now{base::Instant{base::seconds(100)}, {}};
+  MasterSnapshot snapshot;
+  snapshot.agents = {{"a1", "node1", {"10.0.0.2", 5051}}};
+  snapshot.frameworks = {{"f1", "s", "http://10.0.0.1:80"}};
+  table_.on(MasterConnected{{"10.0.0.9", 5050}}, now);
+  table_.on(snapshot, now);
+  table_.on(AppsSnapshot{}, now);
+  Sessions sessions;
+  GatewayConfig known;
+  known.cluster_authorization = "Basic x";
+  known.cluster_tls = true;
+  Gateway plain({}, table_, sessions, files_, metrics_, now);
+  Gateway somebody(known, table_, sessions, files_, metrics_, now);
+  const auto forward = [&](Gateway& gateway, const std::string& path) {
+    text_ = "GET " + path + " HTTP/1.1\r\nHost: h\r\nAuthorization: token=abc\r\n\r\n";
+    EXPECT_FALSE(parse_request(text_, head_));
+    Decision out;
+    gateway.decide(head_, {"1.2.3.4", "127.0.0.1"}, now, true, out);
+    EXPECT_EQ(out.kind, Decision::Kind::Send) << path;
+    std::string text;
+    write_upstream_head(head_, out.forward, {"1.2.3.4", "127.0.0.1"}, text);
+    return std::pair(out.forward, text);
+  };
+  for (const char* path : {"/mesos/state", "/agent/a1/state"}) {
+    const auto [dropped, text] = forward(plain, path);
+    EXPECT_EQ(text.find("Authorization"), std::string::npos) << text;
+    EXPECT_FALSE(dropped.address.tls);
+    const auto [replaced, other] = forward(somebody, path);
+    EXPECT_NE(other.find("Authorization: Basic x\r\n"), std::string::npos) << other;
+    EXPECT_EQ(other.find("token="), std::string::npos) << other;
+    EXPECT_TRUE(replaced.address.tls && replaced.address.checked);
+  }
+  for (Gateway* gateway : {&plain, &somebody}) {
+    const auto [kept, text] = forward(*gateway, "/service/s/x");
+    EXPECT_NE(text.find("Authorization: token=of-the-cookie"), std::string::npos) << text;
+    EXPECT_FALSE(kept.address.tls);
+  }
 }
 
 }  // namespace

@@ -22,6 +22,7 @@
 #include "base/log.hpp"
 #include "base/random.hpp"
 #include "base/strings.hpp"
+#include "kernel/auth/credentials.hpp"
 
 namespace {
 
@@ -66,6 +67,10 @@ base::Status listen_everywhere(const Flags& flags, Proxy& proxy) {
     ASSIGN_OR_RETURN(uint16_t port, proxy.listen(place.host, place.port));
     LOG_INFO("listening on http://{}:{}", place.host, port);
   }
+  if (flags.https_port) {
+    ASSIGN_OR_RETURN(uint16_t port, proxy.listen(flags.ip, *flags.https_port, true));
+    LOG_INFO("listening on https://{}:{}", flags.ip, port);
+  }
   return {};
 }
 
@@ -107,7 +112,37 @@ int usage_error(const base::Error& error) {
   return 2;
 }
 
-int serve(const Flags& flags, TablePolicy policy, Sources::Options where, Backends backends) {
+// Who the gateway is to masters and agents, as a header; empty: nobody in particular.
+base::Result<std::string> upstream_authorization(const Flags& flags) {
+  if (!flags.upstream_credential) return std::string();
+  auto credential = auth::parse_credential(*flags.upstream_credential);
+  if (!credential) return credential.error().with_context("--upstream_credential");
+  return "Basic " + base::base64_encode(credential->principal + ":" + credential->secret);
+}
+
+base::Result<base::TlsSettings> tls_settings(const Flags& flags,
+                                             const base::FlagTable::Environment& environment) {
+  ASSIGN_OR_RETURN(base::TlsSettings settings, flags.tls.settings(environment));
+  settings.enabled = flags.https_port.has_value();
+  if (settings.enabled && settings.cert_file.empty())
+    return base::invalid("--https_port needs --ssl_cert_file and --ssl_key_file");
+  return settings;
+}
+
+base::Status find_masters(const Flags& flags, Sources::Options& where) {
+  if (base::zk::is_url(flags.master)) {
+    ASSIGN_OR_RETURN(where.zookeeper, base::zk::parse_url(flags.master));
+  } else {
+    ASSIGN_OR_RETURN(where.masters, parse_addresses(flags.master, 5050));
+  }
+  bool https = false;
+  for (const Address& master : where.masters) https = https || master.tls;
+  where.tls = flags.upstream_tls.value_or(https);
+  return {};
+}
+
+int serve(const Flags& flags, TablePolicy policy, Sources::Options where, Backends backends,
+          base::TlsSettings tls_settings) {
   raise_descriptor_limit();
   if (flags.auth == "on") {
     ::umask(077);  // what the login stores is nobody else's
@@ -116,6 +151,13 @@ int serve(const Flags& flags, TablePolicy policy, Sources::Options where, Backen
   }
   base::Loop loop;
   base::Metrics metrics;
+  auto tls = base::http::Tls::for_daemon(loop, std::move(tls_settings));
+  auto unchecked = base::http::Tls::open(base::TlsSettings{});
+  if (!tls || !unchecked) {
+    LOG_ERROR("{}", (tls ? unchecked : tls).error().message);
+    return 1;
+  }
+  where.client.tls = *tls;
   Table table(std::move(policy));
   OpenAuthorizer everybody;
   StaticFiles files(ui_directory(flags));
@@ -125,6 +167,8 @@ int serve(const Flags& flags, TablePolicy policy, Sources::Options where, Backen
   config.public_ip = flags.public_ip.empty() ? flags.ip : flags.public_ip;
   config.version = flags.dcos_version;
   config.ui_config = flags.ui_config;
+  config.cluster_tls = where.tls;
+  config.cluster_authorization = where.authorization;
   std::unique_ptr<Login> login;
   if (flags.auth == "on") {
     auto opened = Login::open(loop, metrics, login_options(flags, config));
@@ -139,6 +183,8 @@ int serve(const Flags& flags, TablePolicy policy, Sources::Options where, Backen
   Gateway gateway(std::move(config), table, authorizer, files, metrics, loop.now());
   ProxyOptions options;
   options.max_connections = flags.max_connections;
+  options.tls = *tls;
+  options.unchecked_tls = *unchecked;
   Proxy proxy(loop, gateway, metrics, options);
   if (auto status = listen_everywhere(flags, proxy); !status) {
     LOG_ERROR("{}", status.error().message);
@@ -173,14 +219,18 @@ int main(int argc, char** argv) {
   }
   TablePolicy policy;
   Sources::Options where;
-  auto masters = parse_addresses(flags.master, 5050);
-  if (!masters) return usage_error(masters.error().with_context("--master"));
-  where.masters = *masters;
+  if (auto status = find_masters(flags, where); !status)
+    return usage_error(status.error().with_context("--master"));
+  auto authorization = upstream_authorization(flags);
+  if (!authorization) return usage_error(authorization.error());
+  where.authorization = *authorization;
+  auto settings = tls_settings(flags, environment);
+  if (!settings) return usage_error(settings.error());
   auto marathon = parse_addresses(flags.marathon, 8080);
   if (!marathon) return usage_error(marathon.error().with_context("--marathon"));
   if (!marathon->empty()) policy.marathon = marathon->front();
   if (auto status = check_auth(flags); !status) return usage_error(status.error());
   Backends backends;
   if (auto status = read_backends(flags, backends); !status) return usage_error(status.error());
-  return serve(flags, std::move(policy), std::move(where), std::move(backends));
+  return serve(flags, std::move(policy), std::move(where), std::move(backends), std::move(*settings));
 }

@@ -13,6 +13,7 @@
 #include <cstring>
 
 #include "admin-router/engine.hpp"
+#include "base/http/channel.hpp"
 #include "base/log.hpp"
 
 namespace admin_router {
@@ -44,14 +45,15 @@ base::Result<std::string> look_up(const std::string& host) {
 
 class Proxy::Engine::Listener : public Poller::Watch {
  public:
-  Listener(Engine& engine, int descriptor, std::string ip)
-      : fd(descriptor), local(std::move(ip)), engine_(engine) {}
+  Listener(Engine& engine, int descriptor, std::string ip, bool secure)
+      : fd(descriptor), local(std::move(ip)), tls(secure), engine_(engine) {}
   ~Listener() override { ::close(fd); }
   void on_ready(uint32_t) override {
     if (!paused) engine_.accept(*this);
   }
   const int fd;
   const std::string local;
+  const bool tls;
   bool paused = false;
 
  private:
@@ -82,12 +84,12 @@ Proxy::Engine::~Engine() {
   for (size_t i = clients.size(); i > 0; --i) clients[i - 1]->close();
 }
 
-base::Result<uint16_t> Proxy::Engine::listen(const std::string& ip, uint16_t port) {
+base::Result<uint16_t> Proxy::Engine::listen(const std::string& ip, uint16_t port, bool tls) {
   auto address = SocketAddress::parse(ip, port);
   if (!address) return base::invalid(fmt::format("\"{}\" is not an IP address", ip));
   int fd = ::socket(address->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return base::errno_error("socket", errno);
-  auto listener = std::make_unique<Listener>(*this, fd, ip);
+  auto listener = std::make_unique<Listener>(*this, fd, ip, tls);
   set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
   // Accepted sockets inherit these.
   set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
@@ -124,6 +126,10 @@ void Proxy::Engine::accept(Listener& listener) {
     }
     if (clients.size() >= options.max_connections) {
       refused.increment();
+      if (listener.tls) {
+        ::close(fd);
+        continue;
+      }
       constexpr std::string_view kBusy =
           "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n"
           "Connection: close\r\nRetry-After: 1\r\n\r\n";
@@ -133,7 +139,15 @@ void Proxy::Engine::accept(Listener& listener) {
       continue;
     }
     accepted.increment();
-    auto client = std::make_unique<Client>(*this, fd, Peer{from.text(), listener.local, false});
+    auto client = std::make_unique<Client>(*this, fd, Peer{from.text(), listener.local, listener.tls});
+    if (listener.tls) {
+      auto channel = options.tls->accept(base::Fd(fd));
+      if (!channel) {
+        LOG_ERROR("{}", channel.error().message);
+        continue;
+      }
+      client->secure(std::move(*channel));
+    }
     client->slot = clients.size();
     bool attached = client->attach();
     clients.push_back(std::move(client));
@@ -153,7 +167,7 @@ void Proxy::Engine::bury(Client& client) {
 }
 
 void Proxy::Engine::bury(Upstream& upstream) {
-  auto pool = idle.find({upstream.address().host, upstream.address().port});
+  auto pool = idle.find(upstream.address());
   if (pool != idle.end()) {
     std::erase(pool->second, &upstream);
     if (pool->second.empty()) idle.erase(pool);
@@ -173,7 +187,7 @@ void Proxy::Engine::reap() {
 }
 
 Upstream* Proxy::Engine::take_idle(const Address& address) {
-  auto pool = idle.find({address.host, address.port});
+  auto pool = idle.find(address);
   if (pool == idle.end() || pool->second.empty()) return nullptr;
   Upstream* upstream =
       pool->second.back();  // the most recently used: least likely to be closed just now
@@ -186,7 +200,7 @@ void Proxy::Engine::put_idle(Upstream& upstream) {
   upstream.client = nullptr;
   char byte = 0;
   size_t got = 0;
-  auto& pool = idle[{upstream.address().host, upstream.address().port}];
+  auto& pool = idle[upstream.address()];
   bool quiet = upstream.read(&byte, 1, got) == Socket::Read::Nothing && !upstream.peer_finished();
   if (!quiet || pool.size() >= options.max_idle_per_upstream || draining) return bury(upstream);
   upstream.idle_since = now();
@@ -207,6 +221,12 @@ base::Result<Upstream*> Proxy::Engine::connect(const Address& address, const std
   upstream_connects.increment();
   if (::connect(fd, target->raw(), target->size) != 0 && errno != EINPROGRESS)
     return base::errno_error("connect", errno);
+  if (address.tls) {
+    auto& tls = address.checked ? options.tls : options.unchecked_tls;
+    if (!tls) return base::unsupported("it speaks TLS, for which this gateway is not set up");
+    ASSIGN_OR_RETURN(auto channel, tls->connect(base::Fd(fd), address.host, address.port));
+    upstream->secure(std::move(channel));
+  }
   if (!upstream->attach()) return base::errno_error("epoll", errno);
   upstream->slot = upstreams.size();
   upstreams.push_back(std::move(upstream));
@@ -268,8 +288,8 @@ Proxy::Proxy(base::Loop& loop, Gateway& gateway, base::Metrics& metrics, ProxyOp
 
 Proxy::~Proxy() = default;
 
-base::Result<uint16_t> Proxy::listen(const std::string& ip, uint16_t port) {
-  return engine_->listen(ip, port);
+base::Result<uint16_t> Proxy::listen(const std::string& ip, uint16_t port, bool tls) {
+  return engine_->listen(ip, port, tls);
 }
 
 void Proxy::wake() {

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "admin-router/gateway.hpp"
+#include "base/http/tls.hpp"
 #include "base/loop.hpp"
 #include "base/metrics.hpp"
 #include "base/result.hpp"
@@ -28,6 +29,10 @@ struct ProxyOptions {
   base::Duration upstream_idle = base::seconds(30);
   base::Duration half_closed_timeout =
       base::seconds(30);  // a stream to a client that has closed its own direction
+  /// For listeners with TLS, and for upstreams whose certificates are checked.
+  std::shared_ptr<base::http::Tls> tls{};
+  /// For services that speak https: their certificates are rarely from an authority that is known.
+  std::shared_ptr<base::http::Tls> unchecked_tls{};
 };
 
 class Proxy {
@@ -35,8 +40,9 @@ class Proxy {
   Proxy(base::Loop& loop, Gateway& gateway, base::Metrics& metrics, ProxyOptions options = {});
   ~Proxy();
 
-  /// `ip` is literal; port 0 takes a free one. Returns the bound port.
-  base::Result<uint16_t> listen(const std::string& ip, uint16_t port);
+  /// `ip` is literal; port 0 takes a free one. Returns the bound port. With `tls` by
+  /// ProxyOptions::tls, which must be enabled.
+  base::Result<uint16_t> listen(const std::string& ip, uint16_t port, bool tls = false);
 
   /// Requests that wait for first facts are decided again.
   void wake();

@@ -229,7 +229,7 @@ TEST(Proxy, says_which_upstream_could_not_be_reached) {
   client.send("GET /service/s/ HTTP/1.1\r\nHost: h\r\nAccept: text/html\r\n\r\n");
   EXPECT_NE(client.read_message().find("<h1>502 "), std::string::npos);
   client.send("GET /service/tls/ HTTP/1.1\r\nHost: h\r\n\r\n");
-  EXPECT_NE(client.read_message().find("https"), std::string::npos);
+  EXPECT_NE(client.read_message().find("speaks TLS"), std::string::npos);
 }
 
 TEST(Proxy, answers_502_when_the_upstream_talks_nonsense_or_nothing) {

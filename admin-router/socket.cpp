@@ -10,12 +10,22 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/http/channel.hpp"
+
 namespace admin_router {
 namespace {
 
 constexpr size_t kKeepCapacity = 16 << 10;
 
-ssize_t send_pieces(int fd, std::string_view a, std::string_view b) {
+ssize_t send_pieces(int fd, base::http::Channel* channel, std::string_view a, std::string_view b) {
+  if (channel != nullptr) {
+    iovec pieces[2] = {{const_cast<char*>(a.data()), a.size()}, {const_cast<char*>(b.data()), b.size()}};
+    int first = a.empty() ? 1 : 0;
+    ssize_t sent = channel->write(pieces + first, b.empty() ? 1 - first : 2 - first);
+    if (sent >= 0) return sent;
+    errno = sent == base::http::Channel::kWouldBlock ? EAGAIN : EPIPE;
+    return -1;
+  }
   if (b.empty()) return ::send(fd, a.data(), a.size(), MSG_NOSIGNAL);
   iovec pieces[2] = {{const_cast<char*>(a.data()), a.size()},
                      {const_cast<char*>(b.data()), b.size()}};
@@ -72,6 +82,22 @@ uint16_t SocketAddress::port() const {
   return ntohs(reinterpret_cast<const sockaddr_in*>(&storage)->sin_port);
 }
 
+Socket::Socket(Poller& poller, int fd) : poller_(poller), fd_(fd) {}
+Socket::~Socket() { close_now(); }
+
+void Socket::secure(std::unique_ptr<base::http::Channel> channel) {
+  channel_ = std::move(channel);
+  established_ = false;
+}
+
+bool Socket::is_secure() const { return channel_ && channel_->secure(); }
+
+base::Result<bool> Socket::shake_hands() {
+  if (established_ || fd_ < 0) return true;
+  ASSIGN_OR_RETURN(established_, channel_->handshake());
+  return established_;
+}
+
 void Socket::note(uint32_t events) {
   if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) readable_ = true;
   if (events & (EPOLLRDHUP | EPOLLHUP)) peer_finished_ = true;
@@ -82,7 +108,19 @@ void Socket::note(uint32_t events) {
 Socket::Read Socket::read(char* buffer, size_t capacity, size_t& bytes) {
   bytes = 0;
   if (fd_ < 0) return Read::Failed;
-  if (!readable_) return Read::Nothing;
+  if (!readable_ || !established_) return Read::Nothing;
+  if (channel_) {
+    // What TLS has read from the kernel and holds raises no edge: read until there is nothing.
+    ssize_t got = channel_->read(buffer, capacity);
+    if (got > 0) {
+      bytes = static_cast<size_t>(got);
+      return Read::Data;
+    }
+    readable_ = false;
+    if (got == base::http::Channel::kWouldBlock) return Read::Nothing;
+    peer_finished_ = true;
+    return got == 0 ? Read::End : Read::Failed;
+  }
   while (true) {
     ssize_t got = ::recv(fd_, buffer, capacity, 0);
     if (got > 0) {
@@ -105,10 +143,10 @@ Socket::Read Socket::read(char* buffer, size_t capacity, size_t& bytes) {
 
 bool Socket::write(std::string_view a, std::string_view b) {
   if (fd_ < 0 || write_failed_) return false;
-  if (pending() == 0 && writable_) {
+  if (pending() == 0 && writable_ && established_) {
     ssize_t sent;
     do {
-      sent = send_pieces(fd_, a, b);
+      sent = send_pieces(fd_, channel_.get(), a, b);
     } while (sent < 0 && errno == EINTR);
     if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
       write_failed_ = true;
@@ -127,8 +165,8 @@ bool Socket::write(std::string_view a, std::string_view b) {
 
 bool Socket::flush() {
   if (fd_ < 0 || write_failed_) return false;
-  while (writable_ && pending() > 0) {
-    ssize_t sent = ::send(fd_, out_.data() + out_at_, pending(), MSG_NOSIGNAL);
+  while (writable_ && established_ && pending() > 0) {
+    ssize_t sent = send_pieces(fd_, channel_.get(), std::string_view(out_).substr(out_at_), {});
     if (sent < 0 && errno == EINTR) continue;
     if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
       writable_ = false;
@@ -144,7 +182,7 @@ bool Socket::flush() {
     out_at_ = 0;
     out_.clear();
     if (out_.capacity() > kKeepCapacity) std::string().swap(out_);
-    if (finish_) ::shutdown(fd_, SHUT_WR);
+    if (finish_) shut_down();
   } else if (out_at_ > (size_t{1} << 20)) {
     out_.erase(0, out_at_);
     out_at_ = 0;
@@ -155,11 +193,24 @@ bool Socket::flush() {
 void Socket::finish_writing() {
   if (finish_) return;
   finish_ = true;
-  if (fd_ >= 0 && pending() == 0) ::shutdown(fd_, SHUT_WR);
+  if (fd_ >= 0 && pending() == 0) shut_down();
+}
+
+void Socket::shut_down() {
+  if (channel_ && established_) {
+    channel_->finish();
+  } else {
+    ::shutdown(fd_, SHUT_WR);
+  }
 }
 
 void Socket::close_now() {
   if (fd_ < 0) return;
+  if (channel_) {
+    channel_.reset();
+    fd_ = -1;
+    return;
+  }
   ::close(fd_);  // leaves the epoll set by itself: no other descriptor refers to this socket
   fd_ = -1;
 }

@@ -6,11 +6,17 @@
 #include <sys/socket.h>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "admin-router/poller.hpp"
+#include "base/result.hpp"
+
+namespace base::http {
+class Channel;
+}
 
 namespace admin_router {
 
@@ -31,14 +37,25 @@ class Socket : public Poller::Watch {
  public:
   enum class Read : uint8_t { Data, Nothing, End, Failed };
 
-  Socket(Poller& poller, int fd) : poller_(poller), fd_(fd) {}
-  ~Socket() override { close_now(); }
+  Socket(Poller& poller, int fd);
+  ~Socket() override;
   Socket(const Socket&) = delete;
   Socket& operator=(const Socket&) = delete;
 
   bool is_open() const { return fd_ >= 0; }
   int fd() const { return fd_; }
   bool attach() { return poller_.add(fd_, *this); }
+
+  /// From here on bytes go through `channel`, which speaks TLS on this descriptor and closes it.
+  /// Nothing is read or written before shake_hands() is done.
+  void secure(std::unique_ptr<base::http::Channel> channel);
+
+  /// True when there is nothing (more) to agree on. Error: why the other side is not spoken to.
+  base::Result<bool> shake_hands();
+  bool established() const { return established_; }
+
+  /// Whether nobody on the way can read along.
+  bool is_secure() const;
 
   /// Takes what the event tells into the flags.
   void note(uint32_t events);
@@ -68,8 +85,12 @@ class Socket : public Poller::Watch {
   std::string in_{};  // read and not consumed
 
  private:
+  void shut_down();
+
   Poller& poller_;
   int fd_ = -1;
+  std::unique_ptr<base::http::Channel> channel_{};  // null: plain
+  bool established_ = true;
   bool readable_ = false;
   bool writable_ = true;
   bool peer_finished_ = false;  // no more data than what is already in the kernel

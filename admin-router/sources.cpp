@@ -4,6 +4,7 @@
 
 #include "admin-router/feeds.hpp"
 #include "base/log.hpp"
+#include "kernel/client/detector.hpp"
 
 namespace admin_router {
 namespace {
@@ -24,7 +25,7 @@ Sources::Sources(base::Loop& loop, Table& table, Options options, std::function<
       table_(table),
       options_(std::move(options)),
       changed_(std::move(changed)),
-      client_(loop) {}
+      client_(loop, options_.client) {}
 
 Sources::~Sources() {
   for (auto timer : {master_timer_, marathon_timer_, settle_timer_, silence_timer_})
@@ -32,7 +33,11 @@ Sources::~Sources() {
 }
 
 void Sources::start() {
-  connect_master();
+  if (options_.zookeeper) {
+    detect();
+  } else {
+    connect_master();
+  }
   follow_marathon();
   silence_timer_ = loop_.every(base::seconds(5), [this] { watch_silence(); });
 }
@@ -42,11 +47,29 @@ void Sources::feed(const Event& event) {
   changed_();
 }
 
+// ZooKeeper says who leads; while nobody is known to, the stream that there is may go on.
+void Sources::detect() {
+  detector_ = std::make_unique<client::Detector>(
+      loop_, *options_.zookeeper, [this](const std::optional<std::string>& leader) {
+        if (!leader) return LOG_INFO("ZooKeeper knows of no leading master");
+        auto url = ServiceUrl::parse("http://" + *leader);
+        if (!url) return LOG_ERROR("the leading master cannot be made out: {}", *leader);
+        options_.masters = {url->address};
+        hinted_.reset();
+        ++master_number_;
+        master_call_.cancel();
+        if (master_timer_ != 0) loop_.cancel(master_timer_);
+        connect_master();
+      });
+  detector_->start();
+}
+
 void Sources::connect_master() {
   master_timer_ = 0;
   if (options_.masters.empty()) return;
   master_ = hinted_ ? *hinted_ : options_.masters[next_master_++ % options_.masters.size()];
   hinted_.reset();
+  master_.tls = options_.tls;
   records_ = base::RecordDecoder();
   uint64_t call = ++master_number_;
   base::http::ClientRequest request;
@@ -54,6 +77,7 @@ void Sources::connect_master() {
   request.url = url_of(master_, "/api/v1");
   request.headers.set("Content-Type", "application/json");
   request.headers.set("Accept", "application/json");
+  if (!options_.authorization.empty()) request.headers.set("Authorization", options_.authorization);
   request.body = R"({"type":"SUBSCRIBE"})";
   request.timeout = base::seconds(10);
   base::http::StreamCallbacks calls;
@@ -75,7 +99,7 @@ void Sources::on_master_head(uint64_t call, const base::http::Response& head) {
   }
   if (head.status == 307) {
     std::string location(head.headers.get_or("Location", ""));
-    if (location.starts_with("//")) location = "http:" + location;
+    if (location.starts_with("//")) location = (options_.tls ? "https:" : "http:") + location;
     if (auto leader = ServiceUrl::parse(location); leader && leader->address != master_)
       hinted_ = leader->address;
   }

@@ -13,6 +13,11 @@
 #include "base/http/sse.hpp"
 #include "base/loop.hpp"
 #include "base/recordio.hpp"
+#include "base/zk/url.hpp"
+
+namespace client {
+class Detector;
+}
 
 namespace admin_router {
 
@@ -20,6 +25,10 @@ class Sources {
  public:
   struct Options {
     std::vector<Address> masters{};  // tried in turn until one leads
+    std::optional<base::zk::Url> zookeeper{};  // instead: who leads is looked up there
+    bool tls = false;                // masters are reached by https
+    base::http::ClientOptions client{};
+    std::string authorization{};     // header for masters
     base::Duration retry = base::milliseconds(500);
     base::Duration settle = base::milliseconds(50);  // events in a burst cause one read of the apps
     base::Duration silence =
@@ -34,6 +43,7 @@ class Sources {
 
  private:
   void feed(const Event& event);
+  void detect();
   void connect_master();
   void on_master_head(uint64_t call, const base::http::Response& head);
   void on_master_data(uint64_t call, std::string_view data);
@@ -53,6 +63,7 @@ class Sources {
   base::http::Client client_;
 
   // Calls are numbered, so that a late callback of one that was given up does no harm.
+  std::unique_ptr<client::Detector> detector_;
   base::http::ClientCall master_call_{};
   uint64_t master_number_ = 0;
   bool master_open_ = false;

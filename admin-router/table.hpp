@@ -23,7 +23,8 @@ struct Address {
   std::string host;  // name, literal IP, or the path of a unix socket
   uint16_t port = 0;
   bool tls = false;
-  bool operator==(const Address&) const = default;
+  bool checked = false;  // by TLS: its certificate has to come from the cluster's authorities
+  auto operator<=>(const Address&) const = default;
 
   std::string text() const {
     return host.starts_with('/') ? "a local socket" : host + ":" + std::to_string(port);
