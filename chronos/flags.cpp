@@ -139,12 +139,14 @@ base::Status check(const Flags& flags) {
 base::Result<Flags> Flags::parse(int argc, const char* const* argv, const base::FlagTable::Environment& environment,
                                  std::string& help, bool& wants_help) {
   Flags flags;
+  base::TlsFlags tls;
   base::FlagTable table("dcos-chronos", "Runs jobs when their time has come, and after the jobs they depend on.", "CHRONOS_");
   add_cluster(table, flags);
   add_http(table, flags);
   add_jobs(table, flags);
   add_notifications(table, flags);
   add_rest(table, flags);
+  tls.add_to(table);
   table.section("Without effect, accepted for compatibility");
   std::vector<std::optional<std::string>> ignored(std::size(kIgnored));
   for (size_t i = 0; i < ignored.size(); ++i) table.add(&ignored[i], kIgnored[i], "What it tuned is not needed here.");
@@ -166,6 +168,7 @@ base::Result<Flags> Flags::parse(int argc, const char* const* argv, const base::
   wants_help = table.help_requested();
   if (wants_help) return flags;
   if (!parsed) return parsed.error();
+  ASSIGN_OR_RETURN(flags.tls, tls.settings(environment));
   RETURN_IF_ERROR(check(flags));
   ASSIGN_OR_RETURN(flags.zk, zookeeper(flags));
   if (flags.hostname.empty()) flags.hostname = own_hostname();
@@ -199,6 +202,8 @@ NotifierOptions Flags::notifier() const {
 base::Result<client::ProtocolOptions> Flags::protocol() const {
   client::ProtocolOptions options;
   ASSIGN_OR_RETURN(options.masters, client::parse_masters(master));
+  options.tls = tls;
+  options.https = tls.enabled || client::masters_by_https(master);
   if (mesos_authentication_principal && mesos_authentication_secret_file) {
     auto content = base::read_file(*mesos_authentication_secret_file, 64 << 10);
     if (!content) return content.error().with_context("--mesos_authentication_secret_file");

@@ -53,6 +53,7 @@ struct Flags {
   std::string data_dir = "/var/lib/chronos";
   std::optional<std::string> store;
   std::string logging_level = "info";
+  base::TlsSettings tls;  // towards the master
 
   /// Reads arguments and CHRONOS_* variables.
   static base::Result<Flags> parse(int argc, const char* const* argv, const base::FlagTable::Environment& environment,

@@ -23,18 +23,18 @@ std::string dcos_directory(const Environment& environment) {
   return (home == environment.end() ? std::string("/root") : home->second) + "/.dcos";
 }
 
-void set_tls(const Cluster& cluster, ClientSettings& settings) {
-  std::string verify = cluster.settings.get("core.ssl_verify").value_or("true");
-  settings.verify_tls = verify != "false";
-  if (verify != "false" && verify != "true" && !verify.empty()) settings.ca_file = verify;
-}
-
 std::string without_slash(std::string url) {
   while (url.ends_with('/')) url.pop_back();
   return url;
 }
 
 }  // namespace
+
+void set_tls(const Cluster& cluster, ClientSettings& settings) {
+  std::string verify = cluster.settings.get("core.ssl_verify").value_or("true");
+  settings.verify_tls = verify != "false";
+  if (verify != "false" && verify != "true" && !verify.empty()) settings.ca_file = verify;
+}
 
 Context::Context(Environment environment, Io io)
     : environment_(std::move(environment)),

@@ -24,6 +24,9 @@ struct Io {
   bool input_is_terminal = true;
 };
 
+/// What core.ssl_verify of the cluster says: true, false, or a file of authorities.
+void set_tls(const Cluster& cluster, ClientSettings& settings);
+
 class Context {
  public:
   Context(Environment environment, Io io);

@@ -256,6 +256,8 @@ Policy Flags::policy() const {
 base::Result<client::ProtocolOptions> Flags::protocol() const {
   client::ProtocolOptions options;
   ASSIGN_OR_RETURN(options.masters, client::parse_masters(master));
+  options.tls = tls;
+  options.https = client::masters_by_https(master);
   ASSIGN_OR_RETURN(options.authorization, authorization(*this));
   options.heartbeat_interval = milliseconds(mesos_heartbeat_interval);
   options.missed_heartbeats = static_cast<int>(mesos_heartbeat_failure_threshold);

@@ -23,7 +23,7 @@ std::optional<json::value> version_of(Context& context, const Cluster& cluster) 
   settings.url = cluster.url();
   settings.token = cluster.token();
   settings.timeout = kProbe;
-  settings.verify_tls = cluster.settings.get("core.ssl_verify").value_or("true") != "false";
+  set_tls(cluster, settings);
   if (context.verbosity > 0)
     settings.trace = [&context](std::string_view text) { context.note(text); };
   Client client(std::move(settings));
