@@ -154,6 +154,7 @@ struct DeploymentRules {
   int64_t progress_deadline_seconds = 0;  // without progress for so long it fails; 0: --deployment_progress_deadline
   bool auto_revert = false;               // and then the former definition comes back
   int64_t min_healthy_seconds = 0;        // an instance counts when it has been ready for so long
+  int64_t canary = 0;  // so many of a new version run beside the old ones until somebody promotes it; 0: no such wait
   bool operator==(const DeploymentRules&) const = default;
 };
 

@@ -332,6 +332,7 @@ void read_deployment_rules(const Fields& fields, DeploymentRules& out) {
     item.get_int("progressDeadlineSeconds", out.progress_deadline_seconds);
     item.get("autoRevert", out.auto_revert);
     item.get_int("minHealthySeconds", out.min_healthy_seconds);
+    item.get_int("canary", out.canary);
   });
 }
 

@@ -203,6 +203,7 @@ void write_deployment_rules(Writer& w, const DeploymentRules& rules) {
   w.key("deployment");
   w.begin_object();
   w.field("autoRevert", rules.auto_revert);
+  if (rules.canary > 0) w.field("canary", rules.canary);
   w.field("minHealthySeconds", rules.min_healthy_seconds);
   w.field("progressDeadlineSeconds", rules.progress_deadline_seconds);
   w.end_object();

@@ -34,6 +34,35 @@ constexpr const char* kEverything = R"({
   "unreachableStrategy":{"inactiveAfterSeconds":0,"expungeAfterSeconds":0},"tty":false,"resourceLimits":{"cpus":1,"mem":64},
   "deployment":{"progressDeadlineSeconds":60,"autoRevert":false,"minHealthySeconds":0}})";
 
+/// The same of a pod.
+constexpr const char* kEveryPod = R"({
+  "id":"/a","user":"nobody","labels":{"k":"v"},"environment":{"K":"v"},
+  "containers":[{"name":"c","exec":{"command":{"argv":["run"]},"overrideEntrypoint":true},
+    "resources":{"cpus":0.1,"mem":32,"disk":0,"gpus":0},"resourceLimits":{"cpus":1,"mem":64},
+    "endpoints":[{"name":"e","containerPort":80,"hostPort":0,"protocol":["tcp"],"labels":{"k":"v"},"networkNames":["n"]}],
+    "image":{"kind":"DOCKER","id":"i","forcePull":true,"labels":{"k":"v"}},"environment":{"K":"v"},"user":"nobody",
+    "healthCheck":{"http":{"endpoint":"e","path":"/","scheme":"HTTP"},"gracePeriodSeconds":1,"intervalSeconds":5,
+      "timeoutSeconds":2,"maxConsecutiveFailures":3,"delaySeconds":1},
+    "volumeMounts":[{"name":"v","mountPath":"v","readOnly":true}],
+    "artifacts":[{"uri":"http://h/x","extract":true,"executable":false,"cache":false,"destPath":"x"}],
+    "labels":{"k":"v"},"lifecycle":{"killGracePeriodSeconds":1.5},"tty":false}],
+  "volumes":[{"name":"v","host":"/etc"}],"networks":[{"mode":"container","name":"n","labels":{"k":"v"}}],
+  "scaling":{"kind":"fixed","instances":1},
+  "scheduling":{"backoff":{"backoff":1,"backoffFactor":1.15,"maxLaunchDelay":300},
+    "upgrade":{"minimumHealthCapacity":1,"maximumOverCapacity":1},
+    "placement":{"constraints":[{"fieldName":"hostname","operator":"UNLIKE","value":"x.*"}],"acceptedResourceRoles":["*"]},
+    "killSelection":"YOUNGEST_FIRST","unreachableStrategy":{"inactiveAfterSeconds":0,"expungeAfterSeconds":0}},
+  "executorResources":{"cpus":0.1,"mem":32,"disk":10},"role":"*","legacySharedCgroups":false,
+  "deployment":{"progressDeadlineSeconds":60,"autoRevert":false,"minHealthySeconds":0}})";
+
+/// Where definitions of one kind live, and one that has every field.
+struct Kind {
+  const char* collection;
+  const char* everything;
+  size_t refused;  // at least so many refusals of wrong types
+};
+constexpr Kind kKinds[] = {{"/v2/apps", kEverything, 300}, {"/v2/pods", kEveryPod, 250}};
+
 /// Visits every value below `value`; `path` is a JSON pointer.
 void each_value(json::value& root, json::value& value, const std::string& path,
                 const std::function<void(json::value&, const std::string&)>& visit) {
@@ -56,49 +85,54 @@ std::string shape_of(const json::value& value) {
 }
 
 TEST(BadInput, the_wrong_type_at_every_field_is_named_and_nothing_is_kept) {
-  World world;
-  world.subscribe();
-  json::value everything = base::json::parse(kEverything).value();
-  const json::value wrong[] = {"text", 7, true, json::array{json::array{}}, json::object{{"strange", 1}}};
-  size_t refused = 0;
-  each_value(everything, everything, "", [&](json::value& field, const std::string& path) {
-    const json::value right = field;
-    for (const json::value& value : wrong) {
-      if (shape_of(value) == shape_of(right)) continue;
-      field = value;
-      const auto response = world.post_app(json::serialize(everything));
-      const std::string what = path + " = " + json::serialize(value) + ": " + response.body;
-      // Lenient readings: a number for a text in an environment and the like; never a failure without a reason.
-      EXPECT_TRUE(response.status == 422 || response.status == 201) << response.status << " " << what;
-      if (response.status == 201) {
-        world.request("DELETE", "/v2/apps/a");
-        for (int i = 0; i < 3; ++i) world.advance(base::seconds(5));
-      } else {
-        ++refused;
-        EXPECT_NE(response.body.find("\"details\":[{\"path\":\"/"), std::string::npos) << what;
+  for (const Kind& kind : kKinds) {
+    World world;
+    world.subscribe();
+    const std::string one = std::string(kind.collection) + "/a";
+    json::value everything = base::json::parse(kind.everything).value();
+    const json::value wrong[] = {"text", 7, true, json::array{json::array{}}, json::object{{"strange", 1}}};
+    size_t refused = 0;
+    each_value(everything, everything, "", [&](json::value& field, const std::string& path) {
+      const json::value right = field;
+      for (const json::value& value : wrong) {
+        if (shape_of(value) == shape_of(right)) continue;
+        field = value;
+        const auto response = world.request("POST", kind.collection, json::serialize(everything));
+        const std::string what = path + " = " + json::serialize(value) + ": " + response.body;
+        // Lenient readings: a number for a text in an environment and the like; never a failure without a reason.
+        EXPECT_TRUE(response.status == 422 || response.status == 201) << response.status << " " << what;
+        if (response.status == 201) {
+          world.request("DELETE", one + "?force=true");
+          for (int i = 0; i < 3; ++i) world.advance(base::seconds(5));
+        } else {
+          ++refused;
+          EXPECT_NE(response.body.find("\"details\":[{\"path\":\"/"), std::string::npos) << what;
+        }
+        EXPECT_EQ(world.get(one).status, 404) << what;
       }
-      EXPECT_EQ(world.get("/v2/apps/a").status, 404) << what;
-    }
-    field = right;
-  });
-  EXPECT_GT(refused, 300U);
-  EXPECT_EQ(world.post_app(kEverything).status, 201) << "and the whole is good";
+      field = right;
+    });
+    EXPECT_GT(refused, kind.refused) << kind.collection;
+    EXPECT_EQ(world.request("POST", kind.collection, kind.everything).status, 201) << "and the whole is good";
+  }
 }
 
 TEST(BadInput, null_is_absent_everywhere) {
-  World world;
-  world.subscribe();
-  json::value everything = base::json::parse(kEverything).value();
-  each_value(everything, everything, "", [&](json::value& field, const std::string& path) {
-    const json::value right = std::exchange(field, json::value(nullptr));
-    const auto response = world.post_app(json::serialize(everything));
-    EXPECT_TRUE(response.status == 422 || response.status == 201) << path << ": " << response.body;
-    if (response.status == 201) {
-      world.request("DELETE", "/v2/apps/" + std::string(path == "/id" ? "none" : "a"));
-      for (int i = 0; i < 3; ++i) world.advance(base::seconds(5));
-    }
-    field = right;
-  });
+  for (const Kind& kind : kKinds) {
+    World world;
+    world.subscribe();
+    json::value everything = base::json::parse(kind.everything).value();
+    each_value(everything, everything, "", [&](json::value& field, const std::string& path) {
+      const json::value right = std::exchange(field, json::value(nullptr));
+      const auto response = world.request("POST", kind.collection, json::serialize(everything));
+      EXPECT_TRUE(response.status == 422 || response.status == 201) << path << ": " << response.body;
+      if (response.status == 201) {
+        world.request("DELETE", std::string(kind.collection) + "/a?force=true");
+        for (int i = 0; i < 3; ++i) world.advance(base::seconds(5));
+      }
+      field = right;
+    });
+  }
 }
 
 TEST(BadInput, more_than_anyone_needs) {
@@ -114,6 +148,18 @@ TEST(BadInput, more_than_anyone_needs) {
   EXPECT_NE(response.body.find("{\"path\":\"/portDefinitions\",\"errors\":[\"must not be more than 1000\"]}"), std::string::npos);
   EXPECT_EQ(world.get("/v2/apps/ports").status, 404);
   EXPECT_EQ(world.post_app(R"({"id":"/labels","cmd":"x","labels":{)" + labels + "}}").status, 201);
+  std::string containers, endpoints;
+  for (int i = 0; i < 1000; ++i) {
+    const std::string number = std::to_string(i);
+    containers += std::string(i ? "," : "") + R"({"name":"c)" + number + R"(","exec":{"command":{"shell":"x"}},"resources":{}})";
+    endpoints += std::string(i ? "," : "") + R"({"name":"e)" + number + R"("},{"name":"f)" + number + R"("})";
+  }
+  response = world.request("POST", "/v2/pods", R"({"id":"/p","containers":[)" + containers + "]}");
+  EXPECT_EQ(response.status, 422);
+  EXPECT_NE(response.body.find("must not be more than 100"), std::string::npos) << response.body.substr(0, 200);
+  response = world.request("POST", "/v2/pods", R"({"id":"/p","containers":[{"name":"c","exec":{"command":{"shell":"x"}},)"
+                                               R"("resources":{},"endpoints":[)" + endpoints + "]}]}");
+  EXPECT_EQ(response.status, 422) << response.body.substr(0, 200);
   response = world.post_app(R"({"id":"/large","cmd":")" + std::string(10 << 20, 'x') + "\"}");
   EXPECT_TRUE(response.status == 201 || response.status == 422 || response.status == 413) << response.status;
   for (int i = 0; i < 200; ++i) groups += R"({"id":"g","groups":[)";

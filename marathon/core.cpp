@@ -4,6 +4,7 @@
 #include "base/numbers.hpp"
 #include "base/strings.hpp"
 #include "marathon/deployments.hpp"
+#include "marathon/dry_run.hpp"
 #include "marathon/events_out.hpp"
 #include "marathon/health.hpp"
 #include "marathon/instances.hpp"
@@ -64,6 +65,8 @@ void on_timer(Turn& turn, const TimerName& name) {
     touch(turn, timer.app);
   } else if (timer.kind == "stalled") {
     tell_stalled(turn);
+  } else if (timer.kind == "dry-run") {
+    on_dry_run_timer(turn);
   } else if (timer.kind == "scale-apps") {
     check_all_counts(turn);
   }
@@ -109,7 +112,10 @@ void Core::on(const Event& event, base::Now now, Effects& out) {
             check_all_counts(turn);
             tell_stalled(turn);
           },
-          [&](const HttpRequested& e) { on_request(turn, identity_, e); },
+          [&](const HttpRequested& e) {
+            ++state_.open_requests;
+            on_request(turn, identity_, e);
+          },
           [&](const MasterEvent& e) { on_master_event(turn, *e.event); },
           [&](const MasterLost&) {
             if (state_.subscribed) publish(turn, "scheduler_disconnected_event");
@@ -132,6 +138,7 @@ void Core::on(const Event& event, base::Now now, Effects& out) {
   settle(turn);
   ask_for_offers(turn);
   flush_commit(turn);
+  for (const Effect& effect : out.list) state_.open_requests -= std::holds_alternative<Reply>(effect) ? 1 : 0;
 }
 
 }  // namespace marathon

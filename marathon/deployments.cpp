@@ -463,6 +463,21 @@ void set_paused(Turn& turn, const std::string& id, bool paused) {
   for (const AppChange& change : deployment.changes) touch(turn, change.id);
 }
 
+bool promote(Turn& turn, const std::string& id) {
+  const auto it = turn.state.deployments.find(id);
+  if (it == turn.state.deployments.end()) return false;
+  Deployment& deployment = it->second;
+  const bool any = std::any_of(deployment.changes.begin(), deployment.changes.end(), [](const AppChange& change) {
+    return change.from && change.to && change.to->deployment.canary > 0;
+  });
+  if (!any) return false;
+  deployment.promoted = true;
+  deployment.progress = 0;  // the deadline starts anew
+  commit(turn, {{deployment_key(id), encode_deployment(deployment)}});
+  for (const AppChange& change : deployment.changes) touch(turn, change.id);
+  return true;
+}
+
 bool is_being_replaced(const State& state, const AppRun& run, const Instance& instance) {
   if (run.deployment.empty() || !run.target || instance.version == run.target->version) return false;
   const auto it = state.deployments.find(run.deployment);

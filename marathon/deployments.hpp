@@ -47,6 +47,9 @@ void cancel(Turn& turn, std::string id, const std::string& reason);
 /// Holds the deployment where it is, or lets it go on; durable with the turn's commit.
 void set_paused(Turn& turn, const std::string& id, bool paused);
 
+/// Lets canaries' versions replace the others; durable with the turn's commit. False: there is none in it.
+bool promote(Turn& turn, const std::string& id);
+
 /// End of a turn: for each app whose instances changed, moves its deployment on or restores its count.
 void settle(Turn& turn);
 

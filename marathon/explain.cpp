@@ -282,7 +282,7 @@ class Phases {
     }
     if (instance.condition != Condition::Running) return;
     const App* app = definition_of(run_, instance);
-    if (app && !app->health_checks.empty() && instance.healthy != true) {
+    if (app && has_health_checks(*app) && instance.healthy != true) {
       ++unhealthy_;
       for (const Health& health : instance.health) {
         if (!health.last_failure_cause.empty()) failure_ = health.last_failure_cause;
@@ -355,6 +355,10 @@ Explanation explain_action(const State& state, const Policy& policy, const Deplo
   }
   if (!deployment.running) {
     explanation.causes.push_back({"Store", 0, "the change is being stored", "a store that answers"});
+  }
+  if (awaits_promotion(state, deployment, action)) {
+    explanation.causes.push_back({"Canary", 0, "the new version runs beside the old one and waits to be promoted",
+                                  fmt::format("POST /v2/deployments/{}/promote, or DELETE it to go back", deployment.id)});
   }
   const auto found = state.apps.find(action.app);
   if (found != state.apps.end()) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "kernel/api/mesos/v1/scheduler/scheduler.pb.h"
+#include "marathon/dry_run.hpp"
 #include "marathon/instances.hpp"
 #include "marathon/pod.hpp"
 #include "marathon/pod_task.hpp"
@@ -325,6 +326,11 @@ void on_offers(Turn& turn, const pb::scheduler::Event_Offers& message) {
       next = uses.empty() ? 0 : (next + 1) % uses.size();
       return candidate.waiting.empty();
     });
+  }
+  if (!turn.state.dry_runs.empty()) {
+    std::vector<Offer> left;
+    for (const OfferUse& use : uses) left.push_back(use.offer);
+    answer_dry_runs(turn, left);
   }
   std::vector<std::string> unused;
   std::vector<Write> writes;

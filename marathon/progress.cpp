@@ -98,8 +98,12 @@ void on_deadline(Turn& turn, const std::string& id) {
   const base::Duration deadline = deadline_of(turn, deployment);
   if (deadline.count() == 0) return;
   if (turn.now.time < deployment.progress_at + deadline) return watch(turn, deployment);
-  if (!turn.state.subscribed) {
-    // Without a master nothing can get further: that is not the new version's fault.
+  bool waits = !turn.state.subscribed;
+  each_unfinished(turn.state, deployment, [&](const Action& action, const App*) {
+    waits |= awaits_promotion(turn.state, deployment, action);
+  });
+  if (waits) {
+    // Without a master, or before somebody promotes it, nothing can get further: that is not the new version's fault.
     deployment.progress_at = turn.now.time;
     return watch(turn, deployment);
   }

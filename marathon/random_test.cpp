@@ -82,6 +82,7 @@ class History {
     world.probe_status = 200;
     for (const auto& [sequence, id] : std::map(world.state().deployment_order)) {
       world.request("POST", "/v2/deployments/" + id + "/resume");
+      world.request("POST", "/v2/deployments/" + id + "/promote");
     }
     for (const auto& [id, task] : std::map(world.tasks)) {
       // What is left of a group of which one has failed goes too.
@@ -190,8 +191,8 @@ class History {
   }
 
   std::string rules() {
-    return fmt::format(R"(,"deployment":{{"progressDeadlineSeconds":{},"autoRevert":{},"minHealthySeconds":{}}})",
-                       random_.below(20), random_.chance(0.5), random_.below(6));
+    return fmt::format(R"(,"deployment":{{"progressDeadlineSeconds":{},"autoRevert":{},"minHealthySeconds":{},"canary":{}}})",
+                       random_.below(20), random_.chance(0.5), random_.below(6), random_.chance(0.3) ? random_.below(4) : 0);
   }
 
   void hold(bool paused) {

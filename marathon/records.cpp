@@ -262,6 +262,7 @@ std::string encode_deployment(const Deployment& deployment) {
   w.field("version", iso(deployment.version));
   if (deployment.paused) w.field("paused", true);
   if (deployment.rollback) w.field("rollback", true);
+  if (deployment.promoted) w.field("promoted", true);
   w.key("changes");
   w.begin_array();
   for (const AppChange& change : deployment.changes) {
@@ -294,6 +295,7 @@ base::Result<StoredDeployment> decode_deployment(const std::string& text) {
         read_time(fields, "version", out.deployment.version);
         fields.get("paused", out.deployment.paused);
         fields.get("rollback", out.deployment.rollback);
+        fields.get("promoted", out.deployment.promoted);
         fields.get_objects("changes", [&](const Fields& item) {
           StoredChange change;
           item.get("id", change.id);

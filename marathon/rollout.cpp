@@ -168,6 +168,28 @@ int64_t healthy_to_spare(const AppRun& run) {
   return std::max<int64_t>(0, healthy - min_healthy(run.target->upgrade_strategy, run.target->instances));
 }
 
+int64_t canaries_of(const App& target) { return std::min(target.deployment.canary, target.instances); }
+
+/// Runs canaries beside the old instances, and new ones for what ends of these: capacity stays.
+void try_out(Turn& turn, AppRun& run, Action& action) {
+  int64_t fresh = 0, old = 0;
+  ReadyCount settled(turn, run, action);
+  for (auto& [id, instance] : run.instances) {
+    if (instance.condition == Condition::Scheduled && instance.goal == Goal::Running) instance.version = run.target->version;
+    if (!counts(instance)) continue;
+    if (is_outdated(run, instance)) {
+      ++old;
+    } else {
+      ++fresh;
+      settled.add(instance);
+    }
+  }
+  settled.finish();
+  const int64_t canaries = canaries_of(*run.target);
+  const int64_t lost = std::max<int64_t>(0, run.target->instances - old);
+  schedule_instances(turn, run, std::max<int64_t>(0, std::min(run.target->instances, canaries + lost) - fresh));
+}
+
 bool replace(Turn& turn, AppRun& run, Action& action) {
   const int64_t wanted = run.target->instances;
   if (!action.started) start_replacing(turn, run, action);
@@ -223,6 +245,21 @@ bool is_outdated(const AppRun& run, const Instance& instance) {
   return version->second->last_config_change_at != run.target->last_config_change_at;
 }
 
+bool is_canary(const State& state, const Deployment& deployment, const Action& action) {
+  if (action.kind != ActionKind::Restart || action.done || deployment.promoted || deployment.rollback) return false;
+  const AppRun* run = find_spec(state, action.app);
+  return run && canaries_of(*run->target) > 0;
+}
+
+bool awaits_promotion(const State& state, const Deployment& deployment, const Action& action) {
+  if (!is_canary(state, deployment, action)) return false;
+  const AppRun& run = *find_spec(state, action.app);
+  const auto ready = std::count_if(run.instances.begin(), run.instances.end(), [&](const auto& entry) {
+    return !is_outdated(run, entry.second) && is_ready(run, entry.second);
+  });
+  return ready >= canaries_of(*run.target);
+}
+
 void stop_all(Turn& turn, AppRun& run) {
   std::vector<InstanceId> ids;
   for (const auto& [id, instance] : run.instances) {
@@ -250,7 +287,10 @@ bool run_action(Turn& turn, const Deployment& deployment, Action& action) {
     // An app of the same id that was made since is not ours to stop.
     case ActionKind::Stop: return run->target || stop(turn, *run, action);
     case ActionKind::Scale: return !run->target || scale(turn, *run, *change, action);
-    case ActionKind::Restart: return !run->target || replace(turn, *run, action);
+    case ActionKind::Restart:
+      if (!run->target) return true;
+      if (is_canary(turn.state, deployment, action)) return try_out(turn, *run, action), false;
+      return replace(turn, *run, action);
   }
   UNREACHABLE();
 }

@@ -10,6 +10,12 @@ namespace marathon {
 /// Does what can be done for the action now; true when it is complete.
 bool run_action(Turn& turn, const Deployment& deployment, Action& action);
 
+/// New instances of the action run beside the old ones, and nobody has promoted them yet.
+bool is_canary(const State& state, const Deployment& deployment, const Action& action);
+
+/// They are all ready: only somebody's promotion can get the action further.
+bool awaits_promotion(const State& state, const Deployment& deployment, const Action& action);
+
 /// Outside deployments: brings the number of instances to the definition's.
 void restore_count(Turn& turn, AppRun& run);
 

@@ -7,6 +7,7 @@
 #include "base/http/client.hpp"
 #include "base/http/server.hpp"
 #include "base/http/test_certificates.hpp"
+#include "base/http/tls.hpp"
 #include "base/strings.hpp"
 #include "base/testing/temporary_directory.hpp"
 #include "kernel/api/content.hpp"
@@ -330,9 +331,10 @@ class ProberTest : public ::testing::Test {
  protected:
   ProberTest() : prober(loop, [this](Probed result) { probed = std::move(result); loop.stop(); }) {}
 
-  Probed probe(uint16_t port, base::Duration timeout = base::seconds(20), bool want_body = false) {
+  Probed probe(uint16_t port, base::Duration timeout = base::seconds(20), bool want_body = false,
+               ProbeKind kind = ProbeKind::Http) {
     probed = {};
-    prober.probe({7, ProbeKind::Http, "127.0.0.1", port, "/", timeout, want_body});
+    prober.probe({7, kind, "127.0.0.1", port, "/", timeout, want_body});
     loop.run();
     return probed;
   }
@@ -365,6 +367,33 @@ TEST_F(ProberTest, large_trickling_and_hanging_answers) {
   EXPECT_EQ(probe(port, base::milliseconds(200)).status, 0);
   EXPECT_NE(probed.error, "");
   EXPECT_EQ(probed.id, 7U);
+}
+
+TEST_F(ProberTest, https_takes_any_certificate_but_nothing_that_is_no_tls) {
+  base::http::TestAuthority authority("nobody knows it");
+  base::http::CertificateWanted wanted;
+  wanted.names = "DNS:another.host";
+  authority.issue("server", wanted);
+  base::TlsSettings settings;
+  settings.enabled = true;
+  settings.cert_file = authority.cert_file("server");
+  settings.key_file = authority.key_file("server");
+  base::http::ServerOptions options;
+  options.tls = base::http::Tls::open(settings).value();
+  int status = 204;
+  const auto answer = [&](base::http::Request, base::http::Responder responder) {
+    base::http::Response response;
+    response.status = status;
+    responder.reply(std::move(response));
+  };
+  base::http::Server secure(loop, options, answer), plain(loop, {}, answer);
+  const uint16_t secure_port = secure.listen("127.0.0.1", 0).value(), plain_port = plain.listen("127.0.0.1", 0).value();
+  EXPECT_EQ(probe(secure_port, base::seconds(20), false, ProbeKind::Https).status, 204) << probed.error;
+  status = 503;
+  EXPECT_EQ(probe(secure_port, base::seconds(20), false, ProbeKind::Https).status, 503) << probed.error;
+  EXPECT_EQ(probe(plain_port, base::seconds(20), false, ProbeKind::Https).status, 0);
+  EXPECT_NE(probed.error, "");
+  EXPECT_EQ(probe(plain_port).status, 503);
 }
 
 TEST_F(ShellTest, credentials_are_asked_for_everywhere_and_shown_nowhere) {

@@ -97,6 +97,7 @@ struct Deployment {
   bool rebased = false;    // the change it was built upon could not be stored: its record is written again
   bool paused = false;     // by a user: nothing is begun
   bool rollback = false;   // undoes another: is not undone itself when it fails
+  bool promoted = false;   // its canaries have proved themselves
 
   // Progress: a step done, or more instances ready or gone than ever before in this step.
   int64_t progress = 0;    // number of the step that was looked at last
@@ -133,6 +134,13 @@ struct EndedDeployment {
   bool success = false;
   std::string reason;  // why not
   base::Time at;
+};
+
+/// A change that is only asked about, until offers come.
+struct DryRun {
+  CallId call = 0;
+  std::vector<AppChange> changes;
+  std::string steps;  // of its plan, as JSON
 };
 
 /// One probe of a health or readiness check under way.
@@ -195,7 +203,9 @@ struct State {
   std::optional<base::Time> mass_failure_since;
   base::Time mass_failure_checked;
 
+  std::vector<DryRun> dry_runs;
   base::Time started;
+  int64_t open_requests = 0;  // not yet answered, the one in hand among them
   uint64_t streams = 0;
   bool any_stream = false;  // since the start: whoever is cut off may ask for what it missed
   std::map<std::string, uint64_t> counters;  // by metric name

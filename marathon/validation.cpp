@@ -96,6 +96,8 @@ void validate_residency(const App& app, Violations& out) {
   if (!app.accepted_resource_roles.empty() && app.accepted_resource_roles != std::vector<std::string>{"*"})
     out.add("/acceptedResourceRoles", "A resident app must have `acceptedResourceRoles = [\"*\"]`.");
   if (!app.unreachable_strategy.disabled) out.add("/", "unreachableStrategy must be disabled for resident tasks");
+  if (app.deployment.canary > 0)
+    out.add("/deployment/canary", "is not possible with persistent volumes: a new version runs where the old one did");
   if (app.upgrade_strategy.maximum_over_capacity != 0)
     out.add("/upgradeStrategy/maximumOverCapacity", "must be 0 for an app with persistent volumes");
 }

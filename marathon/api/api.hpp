@@ -60,8 +60,11 @@ bool matches_version(const Request& request, std::optional<Version> present);
 /// The address that the request comes from, without the port.
 std::string client_of(const Request& request);
 
-/// Checks the change as a whole and submits it; `answer` renders the success, `announce` comes before the deployment's
-/// events.
+/// Answers with what the change would do; nothing of it is kept. `placement`: and with where it would find room.
+void answer_dry_run(const Request& request, ChangeRequest change, bool placement);
+
+/// Checks the change as a whole and submits it, or with `dryRun=true` says what it would do; `answer` renders the success,
+/// `announce` comes before the deployment's events.
 void submit_change(const Request& request, TreeChange& change, bool force, const PathId& group,
                    std::function<base::http::Response(const Deployment&)> answer,
                    std::function<void(Turn&)> announce = {});

@@ -231,6 +231,7 @@ void submit_change(const Request& request, TreeChange& change, bool force, const
                    std::function<void(Turn&)> announce) {
   if (const auto error = change.check()) return request.refuse(*error);
   ChangeRequest submission = change.finish();
+  if (request.flag("dryRun", false)) return answer_dry_run(request, std::move(submission), true);
   submission.call = request.call;
   submission.force = force;
   submission.group = group;

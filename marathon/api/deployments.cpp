@@ -64,6 +64,16 @@ void pause(const Request& request, const std::string& id, bool paused) {
   });
 }
 
+void promote_canaries(const Request& request, const std::string& id) {
+  if (!promote(request.turn, id)) {
+    return request.refuse(422, "the deployment replaces no app whose 'deployment.canary' is more than 0");
+  }
+  auto response = deployment_result(request.state().deployments.at(id));
+  commit(request.turn, {}, [call = request.call, response](Turn& turn, const base::Status& status) {
+    turn.out.reply(call, status ? response : render(marathon::refuse(503, status.error().message)));
+  });
+}
+
 void stop(const Request& request, const std::string& id) {
   cancel(request.turn, id, "it was cancelled by a user");
   commit(request.turn, {}, [call = request.call](Turn& turn, const base::Status& status) {
@@ -90,7 +100,7 @@ void handle_deployments(const Request& request) {
     return method == "GET" || method == "HEAD" ? list(request) : method_not_allowed(request, "GET");
   }
   const std::string verb = request.rest.size() == 2 ? request.rest[1] : "";
-  if (request.rest.size() > 2 || (request.rest.size() == 2 && verb != "pause" && verb != "resume")) {
+  if (request.rest.size() > 2 || (request.rest.size() == 2 && verb != "pause" && verb != "resume" && verb != "promote")) {
     return request.refuse(404, "URI not found: " + request.path);
   }
   const std::string& id = request.rest[0];
@@ -100,6 +110,7 @@ void handle_deployments(const Request& request) {
   if (!request.state().deployments.contains(id)) {
     return request.refuse(404, fmt::format("DeploymentPlan {} does not exist", id));
   }
+  if (verb == "promote") return promote_canaries(request, id);
   if (!verb.empty()) return pause(request, id, verb == "pause");
   if (request.flag("force", false)) return stop(request, id);
   roll_back(request, id);

@@ -1,12 +1,16 @@
 #include <boost/json.hpp>
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/json/value.hpp"
 #include "base/json/writer.hpp"
 #include "base/strings.hpp"
 #include "marathon/api/api.hpp"
 #include "marathon/app_json.hpp"
+#include "marathon/dry_run.hpp"
 #include "marathon/events_out.hpp"
+#include "marathon/json_fields.hpp"
 #include "marathon/pod_json.hpp"
 #include "marathon/tree_change.hpp"
 
@@ -159,21 +163,9 @@ void submit_group(const Request& request, TreeChange& change, const PathId& id, 
                   std::string location) {
   if (const auto error = change.check()) return request.refuse(*error);
   if (request.flag("dryRun", false)) {
-    ChangeRequest submission = change.finish();
-    std::map<PathId, const App*> changed;
-    std::map<PathId, const Group*> groups;
-    for (const AppChange& app : submission.apps) changed[app.id] = app.to.get();
-    for (const GroupChange& group : submission.groups) groups[group.id] = group.to ? &*group.to : nullptr;
-    const auto steps = plan(submission.apps, [&](const PathId& app) {
-      return dependencies_of(request.state(), app, changed, groups);
-    });
-    std::string body;
-    Writer w(body);
-    w.begin_object();
-    w.key("steps");
-    write_steps(w, steps);
-    w.end_object();
-    return request.reply_json(200, std::move(body));
+    const auto embeds = request.query.all("embed");
+    const bool placement = std::find(embeds.begin(), embeds.end(), "placement") != embeds.end();
+    return answer_dry_run(request, change.finish(), placement);
   }
   ChangeRequest submission = change.finish();
   submission.call = request.call;
@@ -262,6 +254,24 @@ void put_group(const Request& request, const PathId& base) {
   submit_group(request, change, id, 200, {});
 }
 
+/// Whether a top-level group's name is the role of what is in it: not supported, so that only "no" can be set.
+void patch_group(const Request& request, const PathId& id) {
+  const auto body = parse_body(request);
+  const json::object* object = body ? object_of(request, *body) : nullptr;
+  if (!object) return;
+  if (!group_exists(request.state(), id)) return request.refuse(group_missing(id));
+  Violations types, rules;
+  bool enforce = false;
+  if (!Fields(*object, "", types).get("enforceRole", enforce) && types.empty()) {
+    types.add("/enforceRole", "error.path.missing");
+  }
+  if (!types.empty()) return request.refuse(wrong_types(std::move(types)));
+  if (id == "/" || parent_of(id) != "/") rules.add("/enforceRole", "enforceRole can only be set on top-level groups");
+  if (enforce) rules.add("/enforceRole", "roles per group are not supported");
+  if (!rules.empty()) return request.refuse(not_valid(std::move(rules)));
+  request.reply(base::http::Response());
+}
+
 void delete_group(const Request& request, const PathId& id) {
   TreeChange change(request.turn, next_version(request.turn));
   if (const auto error = change.remove_group(id)) return request.refuse(*error);
@@ -269,6 +279,21 @@ void delete_group(const Request& request, const PathId& id) {
 }
 
 }  // namespace
+
+void answer_dry_run(const Request& request, ChangeRequest change, bool placement) {
+  std::map<PathId, const App*> changed;
+  std::map<PathId, const Group*> groups;
+  for (const AppChange& app : change.apps) changed[app.id] = app.to.get();
+  for (const GroupChange& group : change.groups) groups[group.id] = group.to ? &*group.to : nullptr;
+  std::string steps;
+  Writer w(steps);
+  write_steps(w, plan(change.apps, [&](const PathId& app) {
+    return dependencies_of(request.state(), app, changed, groups);
+  }));
+  // Clients of the original's dry runs of groups know the steps alone.
+  if (!placement) return request.reply_json(200, "{\"steps\":" + steps + "}");
+  begin_dry_run(request.turn, request.call, std::move(change.apps), std::move(steps));
+}
 
 void handle_groups(const Request& request) {
   const std::vector<std::string>& rest = request.rest;
@@ -285,8 +310,9 @@ void handle_groups(const Request& request) {
   if (get) return get_group(request, id);
   if (method == "POST") return post_group(request, id);
   if (method == "PUT") return put_group(request, id);
+  if (method == "PATCH") return patch_group(request, id);
   if (method == "DELETE") return delete_group(request, id);
-  method_not_allowed(request, "GET, POST, PUT, DELETE");
+  method_not_allowed(request, "GET, POST, PUT, PATCH, DELETE");
 }
 
 }  // namespace marathon::api

@@ -147,7 +147,7 @@ void list(const Request& request) {
     w.field("overdue", left <= base::Duration(0));
     w.end_object();
     // Clients of before the roles do not know the key: it is told only when it says something.
-    if (run->target->role != "*") w.field("role", run->target->role);
+    if (run->target->role != request.turn.policy.defaults.role) w.field("role", run->target->role);
     w.field("since", iso(run->queued_since));
     write_summary(w, run->offers);
     if (last_offers) write_last_offers(w, run->offers);

@@ -320,6 +320,13 @@ void write_deployment(Writer& w, const Turn& turn, const Deployment& deployment,
   }
   w.end_array();
   if (deployment.paused) w.field("paused", true);
+  if (deployment.current < deployment.steps.size()) {
+    const Step& step = deployment.steps[deployment.current];
+    const bool waits = std::any_of(step.begin(), step.end(), [&](const Action& action) {
+      return awaits_promotion(turn.state, deployment, action);
+    });
+    if (waits) w.field("awaitsPromotion", true);
+  }
   if (explain) {
     w.field("state", deployment.paused ? "paused" : "running");
     w.field("lastProgressAt", iso(deployment.progress_at));

@@ -39,7 +39,7 @@ std::map<std::string, double> gauges(const Turn& turn) {
       {"instances.launch-overdue.gauge", static_cast<double>(overdue)},
       {"instances.inflight-kills.gauge", static_cast<double>(state.kills_in_flight.size())},
       {"instances.inflight-kill-attempts.gauge", static_cast<double>(state.kills_in_flight.size())},
-      {"http.requests.active.gauge", static_cast<double>(state.pending.size())},
+      {"http.requests.active.gauge", static_cast<double>(state.open_requests)},
       {"uptime.gauge.seconds", turn.now.time.seconds() - state.started.seconds()},
       {"leadership.duration.gauge.seconds", turn.now.time.seconds() - state.started.seconds()},
       {"http.event-streams.active.gauge", static_cast<double>(state.streams)},
