@@ -5,7 +5,7 @@ import { ApiError, request, send } from "./http";
 import { applyEvents, isEnded, kEmptyKernel, withAgents, type KernelState } from "./kernel_model";
 import type { Agent, KernelEvent } from "./kernel_types";
 import { LiveStream } from "./live_stream";
-import { getApp, listApps, listDeployments, listQueue } from "./marathon";
+import { listApps, listDeployments, listQueue } from "./marathon";
 import {
   fromSnapshot,
   kEmptyMarathon,
@@ -18,6 +18,7 @@ import {
 } from "./marathon_model";
 import type { MarathonEvent } from "./marathon_types";
 import { RecordDecoder } from "./recordio";
+import { getService, listPods } from "./services";
 import { lookForSignIn, session } from "./session";
 import { EventDecoder } from "./sse";
 import { Store } from "./store";
@@ -128,7 +129,7 @@ let events = new EventDecoder();
 const appsAgain = new Coalescer(120, async (ids) => {
   for (const id of ids) {
     try {
-      const app = await getApp(id);
+      const app = await getService(id, marathon.get().apps.get(id)?.pod !== undefined);
       if (marathon.get().ready) marathon.update((state) => withApp(state, id, app));
     } catch {
       // The next event of this app asks again; a lost connection brings a new snapshot.
@@ -196,12 +197,13 @@ export const marathonStream = new LiveStream({
   onOpen: async (signal) => {
     events = new EventDecoder();
     appsAgain.clear();
-    const [apps, deployments, queue] = await Promise.all([
+    const [apps, pods, deployments, queue] = await Promise.all([
       listApps(signal),
+      listPods(signal),
       listDeployments(signal),
       listQueue(signal),
     ]);
-    marathon.set(fromSnapshot(apps, deployments, queue, Date.now()));
+    marathon.set(fromSnapshot([...apps, ...pods], deployments, queue, Date.now()));
   },
   onChunk: (chunk) => {
     for (const event of events.push(chunk)) {

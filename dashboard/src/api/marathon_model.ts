@@ -1,6 +1,7 @@
 // The services as Marathon tells them: which change asks for which app to be read again. Pure.
 
 import type { App, Deployment, MarathonEvent, QueueItem } from "./marathon_types";
+import { withDeploymentsOf } from "./pods";
 
 export interface QueueState {
   count: number;
@@ -33,7 +34,7 @@ export interface Refetch {
 const kNothing: Refetch = { apps: [], deployments: false };
 
 function appsOfPlan(event: MarathonEvent): string[] {
-  const ids = (event.plan?.steps ?? []).flatMap((step) => (step.actions ?? []).flatMap((a) => a.app ?? []));
+  const ids = (event.plan?.steps ?? []).flatMap((step) => (step.actions ?? []).flatMap((a) => a.app ?? a.pod ?? []));
   return [...new Set(ids)];
 }
 
@@ -73,7 +74,7 @@ export function fromSnapshot(
   return withQueue(
     {
       ready: true,
-      apps: new Map(apps.map((app) => [app.id, app])),
+      apps: new Map(apps.map((app) => [app.id, withDeploymentsOf(app, deployments)])),
       deployments: new Map(deployments.map((d) => [d.id, d])),
       queue: new Map(),
     },
@@ -86,21 +87,24 @@ export function fromSnapshot(
 export function withApp(state: MarathonState, id: string, app: App | null): MarathonState {
   if (!app && !state.apps.has(id)) return state;
   const apps = new Map(state.apps);
-  if (app) apps.set(id, app);
+  if (app) apps.set(id, withDeploymentsOf(app, state.deployments.values()));
   else apps.delete(id);
   return { ...state, apps };
 }
 
 export function withDeployments(state: MarathonState, deployments: readonly Deployment[]): MarathonState {
-  return { ...state, deployments: new Map(deployments.map((d) => [d.id, d])) };
+  const apps = new Map(state.apps);
+  for (const [id, app] of apps) if (app.pod) apps.set(id, withDeploymentsOf(app, deployments));
+  return { ...state, apps, deployments: new Map(deployments.map((d) => [d.id, d])) };
 }
 
 export function withQueue(state: MarathonState, items: readonly QueueItem[], now: number): MarathonState {
   const queue = new Map<string, QueueState>();
   for (const item of items) {
-    if (!item.app) continue;
+    const id = item.app?.id ?? item.pod?.id;
+    if (id === undefined) continue;
     const left = item.delay?.overdue ? 0 : (item.delay?.timeLeftSeconds ?? 0);
-    queue.set(item.app.id, {
+    queue.set(id, {
       count: item.count ?? 0,
       delayedUntil: left > 0 ? now + left * 1000 : 0,
       since: item.since ? Date.parse(item.since) : NaN,

@@ -38,7 +38,7 @@ describe("staleAfter", () => {
       ],
     };
     expect(staleAfter({ eventType: "deployment_info", plan })).toEqual({
-      apps: ["/a", "/b"],
+      apps: ["/a", "/b", "/p"],
       deployments: true,
     });
   });

@@ -1,5 +1,7 @@
 // The parts of Marathon's API that the dashboard reads and writes.
 
+import type { PodDefinition } from "./pods";
+
 export interface HealthResult {
   alive?: boolean;
   consecutiveFailures?: number;
@@ -12,6 +14,8 @@ export interface HealthResult {
 export interface AppTask {
   id: string;
   appId: string;
+  /** The instance that this is one container of; absent for apps. */
+  podInstance?: string;
   host?: string;
   state: string;
   slaveId?: string;
@@ -83,6 +87,8 @@ export interface TaskFailure {
 
 /** An app with what Marathon knows of its instances. */
 export interface App extends AppDefinition {
+  /** Of a pod: its own definition; the fields of an app are put together from it. */
+  pod?: PodDefinition;
   tasksStaged?: number;
   tasksRunning?: number;
   tasksHealthy?: number;
@@ -102,6 +108,7 @@ export interface Deployment {
   id: string;
   version?: string;
   affectedApps?: string[];
+  affectedPods?: string[];
   steps?: { actions: DeploymentAction[] }[];
   currentActions?: DeploymentAction[];
   currentStep?: number;
@@ -110,6 +117,7 @@ export interface Deployment {
 
 export interface QueueItem {
   app?: { id: string };
+  pod?: { id: string };
   count?: number;
   since?: string;
   delay?: { timeLeftSeconds?: number; overdue?: boolean };

@@ -2,7 +2,8 @@
 
 import { useState } from "react";
 import { refreshApp, refreshQueue } from "../api/live";
-import { destroyApp, resetDelay, restartApp, updateApp } from "../api/marathon";
+import { resetDelay } from "../api/marathon";
+import { destroyService, restartService, scaleService } from "../api/services";
 import { messageOf } from "../api/http";
 import { plural } from "../format";
 import type { ServiceView } from "../model/services";
@@ -33,7 +34,7 @@ function ScaleDialog({
       title={resume ? `Resume ${id}` : `Scale ${id}`}
       action={resume ? "Resume" : "Scale"}
       ready={valid && (resume ? instances > 0 : difference !== 0)}
-      run={(force) => updateApp(id, { instances }, { force })}
+      run={(force) => scaleService(service.app, instances, force)}
       done={`${id} scales to ${plural(instances, "instance")}`}
       onClose={onClose}
       onDone={() => refreshApp(id)}
@@ -84,9 +85,11 @@ export function ServiceActions({ service }: { service: ServiceView }) {
           <Icon name="play" size={14} /> Start now
         </button>
       )}
-      <a className="button" href={serviceEditHref(id)}>
-        <Icon name="edit" size={14} /> <span className="label">Edit</span>
-      </a>
+      {!service.app.pod && (
+        <a className="button" href={serviceEditHref(id)}>
+          <Icon name="edit" size={14} /> <span className="label">Edit</span>
+        </a>
+      )}
       <button className="button" onClick={() => setAsked(suspended ? "resume" : "scale")} data-action="scale">
         <Icon name={suspended ? "play" : "scale"} size={14} />{" "}
         <span className="label">{suspended ? "Resume" : "Scale"}</span>
@@ -112,7 +115,7 @@ export function ServiceActions({ service }: { service: ServiceView }) {
         <ConfirmDialog
           title={`Restart ${id}`}
           action="Restart"
-          run={(force) => restartApp(id, force)}
+          run={(force) => restartService(service.app, force)}
           done={`${id} restarts`}
           onClose={close}
           onDone={() => refreshApp(id)}
@@ -127,7 +130,7 @@ export function ServiceActions({ service }: { service: ServiceView }) {
         <ConfirmDialog
           title={`Suspend ${id}`}
           action="Suspend"
-          run={(force) => updateApp(id, { instances: 0 }, { force })}
+          run={(force) => scaleService(service.app, 0, force)}
           done={`${id} is being suspended`}
           onClose={close}
           onDone={() => refreshApp(id)}
@@ -141,7 +144,7 @@ export function ServiceActions({ service }: { service: ServiceView }) {
           action="Destroy"
           dangerous
           typeToConfirm={id}
-          run={() => destroyApp(id)}
+          run={() => destroyService(service.app)}
           done={`${id} is being destroyed`}
           onClose={close}
           onDone={() => navigate("#/services")}

@@ -92,6 +92,7 @@ const kReadOnly = new Set([
 
 /** The definition of an app as one would post it. */
 export function definitionOf(app: App): Record<string, unknown> {
+  if (app.pod) return Object.fromEntries(Object.entries(app.pod).filter(([field]) => field !== "version"));
   return Object.fromEntries(
     Object.entries(app).filter(([field, value]) => !kReadOnly.has(field) && value !== null),
   );

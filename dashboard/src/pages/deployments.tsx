@@ -33,7 +33,7 @@ export function DeploymentCard({ deployment }: { deployment: Deployment }) {
     <section className="card deployment" data-deployment={deployment.id}>
       <header>
         <h2>
-          {(deployment.affectedApps ?? []).map((app) => (
+          {[...(deployment.affectedApps ?? []), ...(deployment.affectedPods ?? [])].map((app) => (
             <a key={app} href={serviceHref(app)}>
               {app}
             </a>

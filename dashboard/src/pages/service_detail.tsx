@@ -3,8 +3,8 @@
 import { useMemo, useState } from "react";
 import { isEnded } from "../api/kernel_model";
 import { kernel, marathon, marathonStream, refreshApp } from "../api/live";
-import { getVersion, killTask, listVersions, updateApp } from "../api/marathon";
 import type { AppTask, HealthCheck } from "../api/marathon_types";
+import { goBack, killInstance, versionOf, versionsOf } from "../api/services";
 import { gatewayUrl } from "../api/http";
 import { useStore } from "../api/store";
 import { Copyable } from "../components/copy";
@@ -42,21 +42,22 @@ function HealthBadge({ task }: { task: AppTask }) {
   );
 }
 
-function KillDialog({ appId, taskId, onClose }: { appId: string; taskId: string; onClose: () => void }) {
+function KillDialog({ task, onClose }: { task: AppTask; onClose: () => void }) {
   const [scale, setScale] = useState(false);
   return (
     <ConfirmDialog
       title="Kill an instance"
       action="Kill"
       dangerous
-      run={(force) => killTask(appId, taskId, scale, force)}
+      run={(force) => killInstance(task, scale, force)}
       done="The instance is being killed"
       onClose={onClose}
-      onDone={() => refreshApp(appId)}
+      onDone={() => refreshApp(task.appId)}
     >
       <p>
-        <code className="wrap-any">{taskId}</code>
+        <code className="wrap-any">{task.podInstance ?? task.id}</code>
       </p>
+      {task.podInstance && <p className="dim">All containers of this instance end together.</p>}
       <label className="check">
         <input type="checkbox" checked={scale} onChange={(e) => setScale(e.target.checked)} /> Also scale down
         by one, so that no replacement starts
@@ -68,14 +69,16 @@ function KillDialog({ appId, taskId, onClose }: { appId: string; taskId: string;
 function Instances({ service }: { service: ServiceView }) {
   const state = useStore(kernel);
   const now = useNow(5000);
-  const [killing, setKilling] = useState("");
+  const [killing, setKilling] = useState<AppTask | null>(null);
   const frameworkOf = useMemo(() => {
     const found = new Map<string, string>();
     for (const task of state.tasks.values()) found.set(task.task_id.value, task.framework_id.value);
     return found;
   }, [state.tasks]);
   const href = (t: AppTask) => taskHref(frameworkOf.get(t.id) ?? "-", t.id);
-  const checked = (service.app.healthChecks ?? []).length > 0;
+  const checked =
+    (service.app.healthChecks ?? []).length > 0 ||
+    (service.app.pod?.containers ?? []).some((c) => c.healthCheck !== undefined);
   const address = (t: AppTask) =>
     [t.ipAddresses?.[0]?.ipAddress ?? t.host, t.ports?.join(", ")].filter(Boolean).join(":");
   return (
@@ -163,7 +166,7 @@ function Instances({ service }: { service: ServiceView }) {
                   className="icon-button"
                   aria-label={`Kill ${t.id}`}
                   title="Kill"
-                  onClick={() => setKilling(t.id)}
+                  onClick={() => setKilling(t)}
                 >
                   <Icon name="close" size={14} />
                 </button>
@@ -172,7 +175,7 @@ function Instances({ service }: { service: ServiceView }) {
           },
         ]}
       />
-      {killing && <KillDialog appId={service.id} taskId={killing} onClose={() => setKilling("")} />}
+      {killing && <KillDialog task={killing} onClose={() => setKilling(null)} />}
     </>
   );
 }
@@ -206,8 +209,8 @@ function Configuration({ service }: { service: ServiceView }) {
   const { app, id } = service;
   const [version, setVersion] = useState("");
   const [applying, setApplying] = useState(false);
-  const versions = useLoad((signal) => listVersions(id, signal), [id, app.version]);
-  const shown = useLoad(async () => (version ? await getVersion(id, version) : null), [id, version]);
+  const versions = useLoad((signal) => versionsOf(app, signal), [id, app.version]);
+  const shown = useLoad(async () => (version ? await versionOf(app, version) : null), [id, version]);
   const definition = shown.phase === "done" && shown.value ? shown.value : app;
   return (
     <div className="stack">
@@ -246,7 +249,7 @@ function Configuration({ service }: { service: ServiceView }) {
         <ConfirmDialog
           title={`Go back to ${formatTime(parseTime(version))}`}
           action="Go back"
-          run={(force) => updateApp(id, { version }, { force })}
+          run={(force) => goBack(app, version, force)}
           done={`${id} goes back to an older version`}
           onClose={() => setApplying(false)}
           onDone={() => (setVersion(""), refreshApp(id))}
@@ -349,6 +352,7 @@ function Summary({ service }: { service: ServiceView }) {
           [
             "Runs",
             <code className="clip" title={app.cmd ?? ""}>
+              {app.pod ? "pod of " : ""}
               {app.container?.docker?.image ?? app.cmd ?? (app.args ?? []).join(" ")}
             </code>,
           ],

@@ -41,6 +41,7 @@ export function ServiceName({ id }: { id: string }) {
 }
 
 function imageOrCommand(view: ServiceView): string {
+  if (view.app.pod) return `pod of ${view.app.cmd}`;
   return view.app.container?.docker?.image ?? view.app.cmd ?? (view.app.args ?? []).join(" ");
 }
 
