@@ -256,7 +256,8 @@ base::Result<ClusterPlan> plan_cluster(const ClusterOptions& o, const Machine& m
   marathon.argv = {
       o.bin_dir + "/dcos-marathon", fmt::format("--master={}:{}", o.ip, port(kMasterPort)),
       "--http_address=" + o.ip,     fmt::format("--http_port={}", marathon.port),
-      "--hostname=" + o.ip,         fmt::format("--data_dir={}/marathon", o.root)};
+      "--hostname=" + o.ip,         fmt::format("--data_dir={}/marathon", o.root),
+      "--mesos_role=marathon"};  // one that resources can be reserved for: apps may have persistent volumes
   plan.daemons.push_back(std::move(marathon));
 
   Daemon universe;

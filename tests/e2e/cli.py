@@ -64,7 +64,7 @@ def main_job():
         assert "NAME" in table and table.count("hello") >= 3, table
 
         port = cluster.tasks("/hello")[sorted(cluster.running("/hello"))[0]]["ports"][0]
-        assert call(port, "GET", "/").status == 200
+        eventually("the task serves", lambda: call(port, "GET", "/").status == 200)
         task = sorted(cluster.running("/hello"))[0]
         eventually("its log is read", lambda: "GET /" in user.dcos("task", "log", task, "stderr", check=False).stdout)
 

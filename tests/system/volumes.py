@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """Apps with persistent volumes: the data survives what happens to tasks and daemons, and nothing is left of a deleted app."""
 
-import os
 import sys
 from pathlib import Path
 
@@ -9,7 +8,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from harness import results  # noqa: E402
 from harness.cluster import Cluster, eventually  # noqa: E402
 
-ROLE = "stateful"
+ROLE = "marathon"  # of the development cluster
 # Counts on from what the volume holds, and notes each start.
 COUNTER = ("echo start >> data/starts; n=$(cat data/n 2>/dev/null || echo 0); "
            "while true; do n=$((n+1)); echo $n > data/n.new; mv data/n.new data/n; sleep 0.05; done")
@@ -18,11 +17,6 @@ COUNTER = ("echo start >> data/starts; n=$(cat data/n 2>/dev/null || echo 0); "
 def app(instances=1, cmd=COUNTER, size=32):
     return {"id": "/db", "cmd": cmd, "cpus": 0.1, "mem": 32, "disk": 0, "instances": instances,
             "container": {"type": "MESOS", "volumes": [{"containerPath": "data", "mode": "RW", "persistent": {"size": size}}]}}
-
-
-def cluster_with_role():
-    os.environ["MARATHON_MESOS_ROLE"] = ROLE  # the daemons of the cluster inherit it
-    return Cluster()
 
 
 def volumes(cluster):
@@ -54,7 +48,7 @@ def one_task(cluster, but=None):
 
 def survives():
     """A counter's data goes on over kills of its task and of every daemon, an upgrade and a pause; deleted, nothing is left."""
-    with cluster_with_role() as cluster:
+    with Cluster() as cluster:
         cluster.add_app(app())
         task = one_task(cluster)
         [volume] = eventually("the volume is there", lambda: volumes(cluster))
@@ -100,7 +94,7 @@ def survives():
 
 def wiped():
     """wipe=true exchanges a volume; an app that is deleted while the scheduler dies leaves nothing."""
-    with cluster_with_role() as cluster:
+    with Cluster() as cluster:
         cluster.add_app(app(instances=2))
         before = eventually("two volumes", lambda: len(volumes(cluster)) == 2 and volumes(cluster))
         tasks = cluster.running("/db")
