@@ -4,6 +4,9 @@
 #   dc_daemon(name SOURCES main.cpp [DEPS x y])          an executable in <build>/bin
 #   dc_test(name SOURCES x_test.cpp [DEPS x y])          a GoogleTest binary, run by ctest (label "unit")
 #   dc_bench(name SOURCES x_bench.cpp [DEPS x y])        a benchmark binary in <build>/bench
+#   dc_fuzz(name ENTRY fuzz_x CORPUS dir SOURCES x_fuzz.cpp [DEPS x y])
+#                                                        replays the corpus and mutations of it as a test (label "unit");
+#                                                        in the preset "fuzz" a libFuzzer program in <build>/fuzz
 #   dc_proto(name PROTOS a.proto b.proto [GRPC])         generated messages as a library
 #
 # Tiers are a dependency rule that the linker enforces: a pure library may link pure libraries only, so nothing in a
@@ -68,6 +71,32 @@ function(dc_bench name)
   # The small parameter set runs with the tests, so that a benchmark never rots.
   add_test(NAME ${name} COMMAND ${name} --small WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
   set_tests_properties(${name} PROPERTIES LABELS bench TIMEOUT 120)
+endfunction()
+
+# Programs of `cmake --preset fuzz`: `ninja fuzzers` builds them.
+if(DC_FUZZ)
+  add_custom_target(fuzzers)
+endif()
+
+function(dc_fuzz name)
+  cmake_parse_arguments(arg "" "ENTRY;CORPUS" "SOURCES;DEPS" ${ARGN})
+  set(driver ${CMAKE_SOURCE_DIR}/base/testing/fuzz_replay.cpp)
+  if(DC_FUZZ)
+    set(driver ${CMAKE_SOURCE_DIR}/base/testing/fuzz_engine.cpp)
+  endif()
+  add_executable(${name} ${arg_SOURCES} ${driver})
+  dc_common(${name})
+  target_compile_definitions(${name} PRIVATE DC_FUZZ_ENTRY=${arg_ENTRY})
+  target_link_libraries(${name} PRIVATE ${arg_DEPS} base_pure)
+  if(DC_FUZZ)
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
+    add_dependencies(fuzzers ${name})
+    return()
+  endif()
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  add_test(NAME ${name} COMMAND ${name} ${CMAKE_CURRENT_SOURCE_DIR}/${arg_CORPUS} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT 120)
 endfunction()
 
 function(dc_proto name)

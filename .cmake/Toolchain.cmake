@@ -28,7 +28,13 @@ list(APPEND DC_WARNINGS $<$<NOT:$<CONFIG:Debug>>:-Wno-maybe-uninitialized$<SEMIC
 
 option(DC_ASAN "address and undefined behaviour sanitizers" OFF)
 option(DC_TSAN "thread sanitizer" OFF)
-if(DC_ASAN)
+option(DC_FUZZ "libFuzzer programs; needs clang" OFF)
+if(DC_FUZZ)
+  # The warnings of another compiler than the one we ship with are nobody's business.
+  set(DC_WARNINGS -w)
+  add_compile_options(-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=address,undefined)
+elseif(DC_ASAN)
   add_compile_options(-fsanitize=address,undefined -fno-omit-frame-pointer)
   add_link_options(-fsanitize=address,undefined)
 elseif(DC_TSAN)

@@ -28,10 +28,19 @@ std::string operation_key(const std::string& uuid) {
 
 namespace {
 
+// A record that lacks what everything else stands on is as good as none.
+bool complete(const dcos::agent::v1::FrameworkRecord& record) { return record.info().has_id(); }
+bool complete(const dcos::agent::v1::ExecutorRecord& record) { return record.has_framework_id() && record.has_info(); }
+bool complete(const dcos::agent::v1::TaskRecord& record) {
+  return record.has_framework_id() && record.has_executor_id() && record.has_info();
+}
+bool complete(const dcos::agent::v1::UpdateRecord& record) { return record.has_framework_id() && record.has_status(); }
+bool complete(const mesos::v1::Operation& record) { return record.has_uuid(); }
+
 template <class Record>
 bool decode(const base::StoreEntry& entry, std::vector<Record>& into) {
   Record record;
-  if (!record.ParseFromString(entry.value)) return false;
+  if (!record.ParseFromString(entry.value) || !complete(record)) return false;
   into.push_back(std::move(record));
   return true;
 }

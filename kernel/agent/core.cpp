@@ -41,6 +41,9 @@ void Core::handle(MasterSaid event) {
   using Message = dcos::internal::v1::MasterMessage;
   auto& message = event.message;
   if (state_.phase == Phase::Recovering) return;
+  const bool introduces = message.has_registered() || message.has_reregistered() || message.has_refused() || message.has_shutdown();
+  if (!state_.info.has_id() && !introduces)
+    return out_->warning("A message of a master that has not registered this agent was ignored");
   switch (message.message_case()) {
     case Message::kRegistered:
       return registered(message.registered().agent_id().value(), message.registered().total_ping_timeout_seconds(),
@@ -158,7 +161,7 @@ void Core::handle(DiskMeasured event) {
 }
 
 void Core::handle(LeaveAsked) {
-  if (state_.link_up) {
+  if (state_.link_up && state_.info.has_id()) {
     SendToMaster leave;
     auto* message = leave.message.mutable_unregister_agent();
     message->mutable_agent_id()->CopyFrom(state_.info.id());

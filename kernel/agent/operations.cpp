@@ -70,7 +70,7 @@ void Core::apply_operation(const dcos::internal::v1::ApplyOperation& message) {
   }
   Operation& operation = state_.operations[uuid];
   if (message.has_framework_id()) operation.proto.mutable_framework_id()->CopyFrom(message.framework_id());
-  operation.proto.mutable_agent_id()->CopyFrom(state_.info.id());
+  if (state_.info.has_id()) operation.proto.mutable_agent_id()->CopyFrom(state_.info.id());
   operation.proto.mutable_info()->CopyFrom(message.operation());
   operation.proto.mutable_uuid()->set_value(uuid);
   operation.proto.mutable_latest_status()->set_state(mesos::v1::OPERATION_PENDING);
@@ -167,7 +167,7 @@ void Core::end_operation(Operation& operation, mesos::v1::OperationState state, 
   status.set_state(state);
   if (!message.empty()) status.set_message(message);
   status.mutable_uuid()->set_value(random_.uuid_bytes());
-  status.mutable_agent_id()->CopyFrom(state_.info.id());
+  if (state_.info.has_id()) status.mutable_agent_id()->CopyFrom(state_.info.id());
   if (state == mesos::v1::OPERATION_FINISHED) {
     if (const auto conversions = plan(proto.info()))
       for (const Conversion& conversion : *conversions)
@@ -226,7 +226,7 @@ void Core::drop_unknown(const dcos::internal::v1::OperationReference& reference)
   if (reference.has_framework_id()) operation.proto.mutable_framework_id()->CopyFrom(reference.framework_id());
   if (reference.has_operation_id()) operation.proto.mutable_info()->mutable_id()->CopyFrom(reference.operation_id());
   operation.proto.mutable_info()->set_type(Wanted::UNKNOWN);
-  operation.proto.mutable_agent_id()->CopyFrom(state_.info.id());
+  if (state_.info.has_id()) operation.proto.mutable_agent_id()->CopyFrom(state_.info.id());
   operation.proto.mutable_uuid()->set_value(uuid);
   end_operation(operation, mesos::v1::OPERATION_DROPPED, "The agent does not know this operation");
 }

@@ -1,5 +1,5 @@
-// Fuzz entry point: any bytes as the body of a call, in both encodings. The first byte chooses
-// which call and encoding.
+// Fuzz entry point: any bytes as the body of a call, in both encodings, or as a node that announces
+// a master in ZooKeeper. The first byte chooses.
 
 #include <cstdint>
 #include <memory>
@@ -10,6 +10,7 @@
 #include "kernel/api/mesos/v1/executor/executor.pb.h"
 #include "kernel/api/mesos/v1/master/master.pb.h"
 #include "kernel/api/mesos/v1/scheduler/scheduler.pb.h"
+#include "kernel/api/master_info.hpp"
 #include "kernel/api/names.hpp"
 
 namespace {
@@ -32,6 +33,15 @@ std::unique_ptr<google::protobuf::Message> make_call(uint8_t choice) {
 int fuzz_content(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
   const std::string_view body(reinterpret_cast<const char*>(data + 1), size - 1);
+  if ((data[0] & 8) != 0) {
+    for (const std::string_view label : {"json.info", "info", ""}) {
+      const auto info = api::parse_master_info(label, body);
+      if (!info) continue;
+      const auto again = api::parse_master_info(api::kMasterLabel, api::render_master_info(*info));
+      CHECK_MSG(again.has_value(), "what we write of a master, we can read");
+      CHECK(api::master_address(*again) == api::master_address(*info));
+    }
+  }
   const bool json = (data[0] & 4) != 0;
   const auto call = make_call(data[0]);
   if (api::decode_request(json ? api::kJsonMedia : api::kProtobufMedia, body, *call)) return 0;
@@ -48,9 +58,3 @@ int fuzz_content(const uint8_t* data, size_t size) {
   ignored = api::validate_role(header);
   return 0;
 }
-
-#ifdef DC_FUZZER
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  return fuzz_content(data, size);
-}
-#endif

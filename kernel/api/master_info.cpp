@@ -1,5 +1,7 @@
 #include "kernel/api/master_info.hpp"
 
+#include <algorithm>
+
 #include "base/json/proto.hpp"
 #include "base/numbers.hpp"
 
@@ -55,6 +57,11 @@ base::Result<MasterInfo> parse_master_info(std::string_view label, std::string_v
   if (address->ip().empty()) address->set_ip(dotted(info.ip()));
   if (address->port() <= 0) address->set_port(static_cast<int32_t>(info.port()));
   if (address->port() <= 0 || address->port() > 65'535) return base::invalid("a master's node has a port out of range");
+  // Both are dialled and written to logs.
+  for (const std::string* name : {&address->ip(), &address->hostname(), &info.hostname()}) {
+    const auto odd = [](unsigned char c) { return c <= ' ' || c >= 0x7f; };
+    if (std::any_of(name->begin(), name->end(), odd)) return base::invalid("a master's node has an address that is none");
+  }
   if (info.hostname().empty() && !address->hostname().empty()) info.set_hostname(address->hostname());
   return info;
 }

@@ -7,7 +7,7 @@
 #include "kernel/auth/acls.hpp"
 #include "kernel/auth/credentials.hpp"
 
-extern "C" int fuzz_auth(const uint8_t* data, size_t size) {
+int fuzz_auth(const uint8_t* data, size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   if (const auto acls = auth::Acls::parse(text)) {
     for (size_t i = 0; i < static_cast<size_t>(auth::Action::Count); ++i) {

@@ -5,7 +5,7 @@
 #include "kernel/auth/acls.hpp"
 #include "kernel/auth/credentials.hpp"
 
-extern "C" int fuzz_auth(const uint8_t* data, size_t size);
+int fuzz_auth(const uint8_t* data, size_t size);
 
 namespace auth {
 namespace {

@@ -52,6 +52,10 @@ void Core::handle(AgentMessageReceived& event) {
   }
   Agent& agent = *found->second;
   link::AgentMessage& message = event.message;
+  if (auto why = validate_agent_message(message)) {
+    count(Metric::DroppedMessages);
+    return warning(fmt::format("a message of agent {} was ignored: {}", agent.id, *why));
+  }
   switch (message.message_case()) {
     case link::AgentMessage::kStatusUpdate: status_update(agent, *message.mutable_status_update()); break;
     case link::AgentMessage::kPong: pong(agent); break;

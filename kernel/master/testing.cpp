@@ -34,6 +34,30 @@ AgentInfo agent_info(const std::string& hostname, int port, const std::string& t
   return info;
 }
 
+std::optional<std::string> find_imbalance(const Core& core) {
+  const auto unallocated = [](Resources resources) {
+    resources.unallocate();
+    return resources;
+  };
+  for (const auto& [id, agent] : core.state().agents) {
+    Resources sum = core.allocator().available(id);
+    for (const auto& [framework, tasks] : agent->tasks) {
+      for (const auto& [task_id, task] : tasks) {
+        if (task->holds_resources) sum += unallocated(task->resources);
+      }
+    }
+    for (const auto& [framework, executors] : agent->executors) {
+      for (const auto& [executor_id, executor] : executors) sum += unallocated(executor.resources);
+    }
+    for (const auto& [offer_id, offer] : agent->offers) sum += unallocated(offer->resources);
+    // A shared volume may be with several, and is available all the while.
+    if (!(sum.non_shared() == agent->total.non_shared()))
+      return fmt::format("agent {}: tasks, offers and what is available make {}, not its total {}", id, sum.text(),
+                         agent->total.text());
+  }
+  return std::nullopt;
+}
+
 namespace {
 
 /// 16 bytes that are a UUID and easy to write: "7" -> 00000000-0000-4000-8000-000000000007.

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,10 @@ mesos::v1::MasterInfo master_info(const std::string& id = "M");
 void add_all_capabilities(google::protobuf::RepeatedPtrField<AgentInfo::Capability>* list);
 
 AgentInfo agent_info(const std::string& hostname, int port, const std::string& resources);
+
+/// The books: what tasks, executors and offers hold and what is left of an agent must be its total, to the unit. Says what
+/// is not; nothing when all is right.
+std::optional<std::string> find_imbalance(const Core& core);
 
 class Conversation {
  public:

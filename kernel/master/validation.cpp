@@ -287,6 +287,25 @@ Refusal validate_agent(const AgentInfo& info, const std::string& version) {
   return std::nullopt;
 }
 
+Refusal validate_agent_message(const link::AgentMessage& message) {
+  const auto without = [](bool has, const char* what) { return has ? Refusal() : Refusal(std::string("it has no ") + what); };
+  Refusal why;
+  if (message.has_status_update()) {
+    const auto& update = message.status_update();
+    if (!(why = without(update.has_framework_id(), "framework_id"))) why = without(update.has_status(), "status");
+  } else if (message.has_exited_executor()) {
+    const auto& exited = message.exited_executor();
+    if (!(why = without(exited.has_framework_id(), "framework_id"))) why = without(exited.has_executor_id(), "executor_id");
+  } else if (message.has_executor_message()) {
+    const auto& sent = message.executor_message();
+    if (!(why = without(sent.has_framework_id(), "framework_id"))) why = without(sent.has_executor_id(), "executor_id");
+  } else if (message.has_operation_status_update()) {
+    const auto& update = message.operation_status_update();
+    if (!(why = without(update.has_operation_uuid(), "operation_uuid"))) why = without(update.has_status(), "status");
+  }
+  return why;
+}
+
 Refusal validate_reregistration(const link::Reregister& message) {
   std::set<std::string> frameworks;
   for (const auto& framework : message.frameworks()) {

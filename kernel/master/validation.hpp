@@ -36,6 +36,9 @@ Refusal validate_framework_roles(const std::set<std::string>& roles,
 /// What UPDATE_FRAMEWORK may not change.
 Refusal validate_framework_update(const FrameworkInfo& before, const FrameworkInfo& after);
 
+/// What is missing of a message of a registered agent that is to be passed on.
+Refusal validate_agent_message(const link::AgentMessage& message);
+
 Refusal validate_agent(const AgentInfo& info, const std::string& version);
 Refusal validate_reregistration(const link::Reregister& message);
 

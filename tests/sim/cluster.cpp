@@ -2,16 +2,9 @@
 
 #include <fmt/format.h>
 
+#include "kernel/master/testing.hpp"
+
 namespace sim {
-
-namespace {
-
-resources::Resources unallocated(resources::Resources resources) {
-  resources.unallocate();
-  return resources;
-}
-
-}  // namespace
 
 FaultPlan FaultPlan::draw(base::Random& random) {
   FaultPlan plan;
@@ -85,22 +78,7 @@ void FaultInjector::end() {
 
 void check_conservation(World& world, const SimMaster& master) {
   if (!master.up()) return;
-  const auto& core = master.core();
-  for (const auto& [id, agent] : core.state().agents) {
-    auto sum = core.allocator().available(id);
-    for (const auto& [framework, tasks] : agent->tasks) {
-      for (const auto& [task_id, task] : tasks) {
-        if (task->holds_resources) sum += unallocated(task->resources);
-      }
-    }
-    for (const auto& [framework, executors] : agent->executors) {
-      for (const auto& [executor_id, executor] : executors) sum += unallocated(executor.resources);
-    }
-    for (const auto& [offer_id, offer] : agent->offers) sum += unallocated(offer->resources);
-    if (!(sum == agent->total))
-      world.fail(fmt::format(
-          "agent {}: tasks, offers and what is available do not add up to its total", id));
-  }
+  if (const auto wrong = master::testing::find_imbalance(master.core())) world.fail(*wrong);
 }
 
 }  // namespace sim
