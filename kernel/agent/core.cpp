@@ -31,6 +31,7 @@ void Core::on(Event event, base::Now now, Effects& out) {
   now_ = now;
   out_ = &out;
   std::visit([this](auto& each) { handle(std::move(each)); }, event);
+  finish_draining();
   journal_.flush(out);
   out_ = nullptr;
 }

@@ -76,6 +76,7 @@ class Core {
   void pinged(const dcos::internal::v1::Ping& ping);
   void reconcile(const dcos::internal::v1::ReconcileTasks& message);
   void drain(const mesos::v1::DrainConfig& config);
+  void finish_draining();
   void leave(const std::string& why);
   void exit_when_empty();
   dcos::internal::v1::Reregister make_reregister() const;

@@ -5,6 +5,7 @@
 // not come to be, the conversion is taken back. A DESTROY frees the disk at once and ends when the data is gone, however
 // often that must be tried. Both go on after a restart.
 
+#include "base/testing/planted.hpp"
 #include "kernel/resources/operations.hpp"
 
 #include <algorithm>
@@ -84,7 +85,7 @@ void Core::apply_operation(const dcos::internal::v1::ApplyOperation& message) {
     end_operation(operation, mesos::v1::OPERATION_ERROR, done.error().message);
     return tell_total();
   }
-  save_resources();
+  if (!base::planted("agent/forgets-volumes")) save_resources();
   if (volumes_of(operation.proto.info()).empty())
     return end_operation(operation, mesos::v1::OPERATION_FINISHED, "");
   save(operation);

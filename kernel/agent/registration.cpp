@@ -232,6 +232,17 @@ void Core::drain(const mesos::v1::DrainConfig& config) {
       }
 }
 
+/// Nothing is left: from now on it is the master's decision alone whether this agent is used.
+void Core::finish_draining() {
+  if (!state_.drain || state_.phase != Phase::Registered || !state_.operations.empty() || updates_.size() > 0) return;
+  for (const auto& [id, framework] : state_.frameworks)
+    for (const auto& [executor_id, executor] : framework.executors)
+      if (executor.state != ExecutorState::Terminated || !executor.tasks.empty()) return;
+  out_->info("Drained");
+  state_.drain.reset();
+  save_agent();
+}
+
 void Core::leave(const std::string& why) {
   if (state_.phase == Phase::Terminating) return;
   out_->info(why + ": ending all tasks");

@@ -1,6 +1,7 @@
 // Status updates: made complete, kept, sent, acknowledged.
 
 #include "base/json/writer.hpp"
+#include "base/testing/planted.hpp"
 #include "kernel/agent/checkpoint.hpp"
 #include "kernel/agent/core.hpp"
 #include "kernel/api/secrets.hpp"
@@ -153,6 +154,7 @@ void Core::forward(const TaskKey& task, const Updates::Record& record) {
   message->mutable_status()->CopyFrom(record.status());
   const Found found = find_task(task.first, task.second);
   message->set_latest_state(found ? found.task->state : record.status().state());
+  if (base::planted("agent/tells-before-it-is-written")) out_->add(effect);
   journal_.then(std::move(effect));
   out_->add(SetTimer{timer_of(task), updates_.retry_at(task)});
 }

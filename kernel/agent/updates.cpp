@@ -1,4 +1,5 @@
 #include "kernel/agent/updates.hpp"
+#include "base/testing/planted.hpp"
 
 #include <algorithm>
 
@@ -59,7 +60,7 @@ std::optional<Updates::Acknowledged> Updates::acknowledge(const TaskKey& task, c
   if (found == streams_.end() || found->second.waiting.empty()) return std::nullopt;
   Stream& stream = found->second;
   const Record& front = stream.waiting.front();
-  if (front.status().uuid() != uuid) return std::nullopt;
+  if (front.status().uuid() != uuid && !base::planted("agent/takes-any-acknowledgement")) return std::nullopt;
   const Acknowledged result{front.number(), is_terminal(front.status().state())};
   stream.waiting.pop_front();
   stream.outstanding = false;

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "base/testing/planted.hpp"
 #include "kernel/allocator/state.hpp"
 
 // One question: may this framework, in this role, be offered this agent now, and what of it?
@@ -95,7 +96,8 @@ Verdict Allocator::Impl::bound_by_quota(const Client& client, Stage stage, const
     const size_t name = names.index(r.kind.name());
     if (!seen[name]) {
       seen[name] = true;
-      const Scalar limit = RoleTree::limit_left(*client.role, name).value_or(kUnbounded);
+      Scalar limit = RoleTree::limit_left(*client.role, name).value_or(kUnbounded);
+      if (base::planted("allocator/ignores-limits")) limit = kUnbounded;
       const Scalar guaranteed = std::min(std::max(lacking.get(name), Scalar()), limit);
       const Scalar spare = headroom ? std::max(surplus.get(name), Scalar()) : kUnbounded;
       allowed.set(name, guaranteed + std::min(limit - guaranteed, spare));
@@ -135,7 +137,7 @@ Verdict Allocator::Impl::consider(Agent& agent, const Client& client, Stage stag
   Resources narrowed;
   if (!agent.plain) {
     narrowed = agent.available.filter([&](const Resource& r) {
-      return r.kind.allocatable_to(client.role->path) && understands(can, r);
+      return (r.kind.allocatable_to(client.role->path) || base::planted("allocator/offers-foreign-reservations")) && understands(can, r);
     });
     if (!agent.offered_shared.empty()) narrowed -= agent.offered_shared;
     if (narrowed.empty()) return Verdict::NothingAvailable;

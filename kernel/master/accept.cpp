@@ -5,6 +5,7 @@
 
 #include <fmt/core.h>
 
+#include "base/testing/planted.hpp"
 #include "kernel/master/core.hpp"
 #include "kernel/master/validation.hpp"
 #include "kernel/resources/proto.hpp"
@@ -81,7 +82,7 @@ void Core::accept(Framework& framework, Call::Accept& call) {
     Offer& offer = *framework.offers.find(id.value())->second;
     acceptance.offered += offer.resources;
     ++(call.operations().empty() ? framework.offers_declined : framework.offers_accepted);
-    drop_offer(offer);
+    if (!base::planted("master/takes-an-offer-twice")) drop_offer(offer);
   }
   acceptance.remaining = acceptance.offered;
   for (auto& operation : *call.mutable_operations()) apply(acceptance, operation);

@@ -8,6 +8,7 @@
 
 #include "base/numbers.hpp"
 #include "base/strings.hpp"
+#include "base/testing/planted.hpp"
 #include "kernel/master/allocator_config.hpp"
 #include "kernel/master/core.hpp"
 #include "kernel/master/validation.hpp"
@@ -196,7 +197,8 @@ void Core::reregister_agent(LinkId link, const std::string& ip, std::shared_ptr<
   const AgentId id = message->agent_info().id().value();
   if (id.empty() || reregistering_.count(id)) return;
   if (auto why = forbid_agent(link, message->agent_info())) return refuse(link, *why, false);
-  if (state_.gone_agents.count(id)) return refuse(link, "Agent has been marked gone", true);
+  if (state_.gone_agents.count(id) && !base::planted("master/lets-gone-agents-back"))
+    return refuse(link, "Agent has been marked gone", true);
   if (machine_is_down(message->agent_info().hostname(), ip)) return refuse(link, "Machine is `DOWN`", true);
   if (auto why = validate_agent(message->agent_info(), message->version())) return refuse(link, *why, false);
   if (auto why = validate_reregistration(*message)) return refuse(link, *why, false);
@@ -235,7 +237,8 @@ void Core::reregister_agent(LinkId link, const std::string& ip, std::shared_ptr<
   const auto finish = [=, this](const base::Status& done) {
     reregistering_.erase(id);
     if (!done) return refuse(link, "the registry cannot be written: " + done.error().message, false);
-    if (state_.gone_agents.count(id)) return refuse(link, "Agent has been marked gone", true);
+    if (state_.gone_agents.count(id) && !base::planted("master/lets-gone-agents-back"))
+      return refuse(link, "Agent has been marked gone", true);
     if (!link_is_open(link)) {  // back in the registry, away again: it counts as recovered until it returns
       RecoveredAgent& away = state_.recovered_agents[id];
       away.info = std::make_shared<const AgentInfo>(message->agent_info());
@@ -251,7 +254,7 @@ void Core::reregister_agent(LinkId link, const std::string& ip, std::shared_ptr<
     if (Agent* agent = find_agent(id)) {
       agent->drain = drain;
       agent->drain_started = drain_started;
-      if (deactivated) {
+      if (deactivated && !base::planted("master/offers-deactivated-agents-again")) {
         agent->deactivated = true;
         agent->active = false;
         allocator_->deactivate_agent(id);

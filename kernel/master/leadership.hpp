@@ -39,7 +39,7 @@ class Leadership {
   void start();
 
   /// To be asked before each act: a process that stood still must not act on what it believed before.
-  bool may_act() const { return elector_.may_act(); }
+  bool may_act() const;
 
   /// Nothing: nobody leads, or ZooKeeper cannot be reached.
   const std::optional<mesos::v1::MasterInfo>& leader() const { return leader_; }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "base/testing/planted.hpp"
 #include "kernel/api/internal/registry.pb.h"
 #include "kernel/master/core.hpp"
 #include "kernel/master/quota.hpp"
@@ -29,6 +30,7 @@ void Core::persist(std::vector<Write> writes, std::function<void(const base::Sta
   const Ticket ticket = next_ticket_++;
   tickets_[ticket] = std::move(then);
   out_->persist(ticket, std::move(writes));
+  if (base::planted("master/answers-before-the-write")) std::exchange(tickets_[ticket], [](const base::Status&) {})({});
 }
 
 Write Core::write_master() const {
@@ -42,7 +44,7 @@ Write Core::write_agent(const AgentInfo& info, bool deactivated, const std::opti
                         base::Time drain_started) const {
   link::RegistryAgent record;
   *record.mutable_info() = info;
-  record.set_deactivated(deactivated);
+  record.set_deactivated(deactivated && !base::planted("master/forgets-deactivation"));
   if (drain) {
     *record.mutable_drain_info() = *drain;
     record.mutable_drain_start_time()->set_nanoseconds(drain_started.nanos());

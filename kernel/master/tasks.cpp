@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include "base/testing/planted.hpp"
 #include "kernel/api/secrets.hpp"
 #include "kernel/master/core.hpp"
 #include "kernel/resources/proto.hpp"
@@ -173,6 +174,7 @@ void Core::update_task(Task& task, const TaskStatus& status, std::optional<TaskS
 void Core::free_resources(Task& task) {
   if (!task.holds_resources) return;
   task.holds_resources = false;
+  if (base::planted("master/ended-tasks-keep-resources")) return;
   task.framework->used -= task.resources;
   if (task.agent != nullptr) {
     task.agent->used[task.framework->id] -= task.resources;
@@ -207,6 +209,7 @@ void Core::remove_task(Task& task) {
 
 void Core::complete_task(Framework& framework, const mesos::v1::Task& task) {
   framework.completed_tasks.emplace_back(task);
+  if (base::planted("master/remembers-everything")) return;
   while (framework.completed_tasks.size() > policy_.max_completed_tasks_per_framework) {
     framework.completed_tasks.pop_front();
   }
@@ -246,6 +249,7 @@ void Core::acknowledge(Framework& framework, Call::Acknowledge& call) {
   }
   *order.mutable_task_id() = std::move(*call.mutable_task_id());
   order.set_uuid(std::move(*call.mutable_uuid()));
+  if (base::planted("master/keeps-acknowledgements")) return;
   out_->send(agent->link, std::move(message));
   count(Metric::ValidStatusUpdateAcknowledgements);
 }

@@ -38,6 +38,17 @@ void PlacementChecker::container_ended(const std::string& agent, const std::stri
   if (on_end) on_end(task);
 }
 
+void PlacementChecker::given_up(const std::string& agent) {
+  for (const auto& [task, where] : started_) {
+    if (where == agent) given_up_.insert(task);
+  }
+}
+
+bool UpdateChecker::ended(const std::string& task) const {
+  const auto found = tasks_.find(task);
+  return found != tasks_.end() && found->second.terminal.has_value();
+}
+
 void UpdateChecker::update(const mesos::v1::TaskStatus& status) {
   if (!status.has_uuid()) return;  // the master's own: best effort, out of order by nature
   Seen& seen = tasks_[status.task_id().value()];

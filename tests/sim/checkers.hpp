@@ -26,6 +26,13 @@ class PlacementChecker {
   const std::map<std::string, std::string>& running() const { return running_; }
   bool ever_ran(const std::string& task) const { return started_.count(task) > 0; }
 
+  /// Agent, by task, of everything that ever ran.
+  const std::map<std::string, std::string>& started() const { return started_; }
+
+  /// A master told the agent to end for good: what ran there until now ends without a word of its own.
+  void given_up(const std::string& agent);
+  bool was_given_up(const std::string& task) const { return given_up_.count(task) > 0; }
+
   /// Called after each start, for further checks.
   std::function<void(const std::string& task)> on_start;
 
@@ -35,6 +42,7 @@ class PlacementChecker {
  private:
   World& world_;
   std::map<std::string, std::string> started_, running_;
+  std::set<std::string> given_up_;
 };
 
 /// Updates of a task reach its scheduler in order, and at most one terminal one by an agent.
@@ -42,6 +50,9 @@ class UpdateChecker {
  public:
   explicit UpdateChecker(World& world) : world_(world) {}
   void update(const mesos::v1::TaskStatus& status);
+
+  /// Its agent's terminal update has arrived.
+  bool ended(const std::string& task) const;
 
  private:
   struct Seen {

@@ -31,6 +31,10 @@ class Disk {
 
   void commit(Writes writes, std::function<void(base::Status)> done);
   void node_crashed();
+
+  /// Another disk takes its place: nothing is on it. While the node is down.
+  void wipe() { durable_.clear(); }
+
   void set_faults(DiskFaults faults) { faults_ = faults; }
 
   const std::map<std::string, std::string>& durable() const { return durable_; }

@@ -1,22 +1,29 @@
 // sim: whole clusters from seeds. Exit code 0 when every run kept every promise, 1 otherwise.
 //
-//   sim [--seeds=N] [--first=S] [--scenario=NAME] [--seconds=T]    many runs; a summary and each
-//   failing seed sim --seed=S --scenario=NAME --trace                           one run with its
-//   story, a line per event
+//   sim [--seeds=N] [--first=S] [--scenario=NAME] [--seconds=T] [--jobs=J]    many runs; a summary and each failing seed
+//   sim --seed=S --scenario=NAME --trace                                      one run with its story, a line per event
+//   sim --planted                                                             are planted bugs found?
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <optional>
 
+#include "base/check.hpp"
 #include "base/flags.hpp"
 #include "base/loop.hpp"
+#include "tests/sim/planted.hpp"
+#include "tests/sim/runner.hpp"
 #include "tests/sim/scenarios.hpp"
 
 namespace {
 
 struct Options {
   uint64_t seeds = 100, first = 1, seconds = 0;
+  uint32_t jobs = 1;
+  bool planted = false;
+  std::string planted_bug;
   std::optional<uint64_t> seed;
   std::string scenario;
   bool trace = false;
@@ -35,27 +42,59 @@ int run_one(const sim::Scenario& scenario, uint64_t seed, bool trace) {
   return outcome.failures.empty() ? 0 : 1;
 }
 
+std::string replay(const sim::Scenario& scenario, uint64_t seed) {
+  return fmt::format("tests/sim/run --scenario={} --seed={} --trace", scenario.name, seed);
+}
+
 int run_many(const sim::Scenario& scenario, const Options& options, uint64_t seeds) {
   const auto start = base::system_clock().now().instant;
-  uint64_t failed = 0, events = 0, ran = 0;
-  for (uint64_t seed = options.first; seed < options.first + seeds; ++seed) {
-    if (options.seconds > 0 && seconds_since(start) > static_cast<double>(options.seconds)) break;
-    ++ran;
-    sim::Outcome outcome = scenario.run(seed, false);
-    events += outcome.events;
-    // Nothing may depend on an address, a hash seed or time: now and then a run is repeated and
-    // must be the same.
-    if (seed % 100 == 1 && scenario.run(seed, false).hash != outcome.hash)
-      outcome.failures.push_back("the same seed gave another run");
-    if (outcome.failures.empty()) continue;
-    if (++failed > 20) continue;
-    fmt::print("{} seed {} FAILED: {}\n  replay: tests/sim/run --scenario={} --seed={} --trace\n",
-               scenario.name, seed, outcome.failures.front(), scenario.name, seed);
+  sim::Batch batch;
+  batch.first = options.first;
+  batch.seeds = seeds;
+  batch.jobs = options.jobs;
+  batch.seconds = static_cast<double>(options.seconds);
+  batch.repeat_every = 100;
+  const sim::Verdict verdict = sim::run_batch(scenario, batch, [&](const sim::Failure& failure) {
+    fmt::print("{} seed {} FAILED: {}\n  replay: {}\n", scenario.name, failure.seed, failure.what,
+               replay(scenario, failure.seed));
+    std::fflush(stdout);
+  });
+  fmt::print("{}: {} seeds, {} failed, {:.1f} M events in {:.1f} s\n", scenario.name, verdict.ran, verdict.failures.size(),
+             static_cast<double>(verdict.events) / 1e6, seconds_since(start));
+  return verdict.failures.empty() ? 0 : 1;
+}
+
+/// A test of the checkers: each planted bug must be found, by the words that it deserves.
+int run_planted(const Options& options) {
+  int code = 0;
+  for (const sim::PlantedBug& bug : sim::planted_bugs()) {
+    if (!options.planted_bug.empty() && options.planted_bug != bug.name) continue;
+    const auto scenario = std::find_if(sim::scenarios().begin(), sim::scenarios().end(),
+                                       [&](const auto& each) { return std::string_view(each.name) == bug.scenario; });
+    CHECK(scenario != sim::scenarios().end());
+    sim::plant(bug.name);  // workers inherit it
+    sim::Batch batch;
+    batch.seeds = bug.seeds;
+    batch.jobs = options.jobs;
+    batch.stop_after = 1;
+    std::string other;
+    bool found = false;
+    const auto verdict = sim::run_batch(*scenario, batch, [&](const sim::Failure& failure) {
+      if (failure.what.find(bug.verdict) != std::string::npos) found = true;
+      else other = failure.what;
+    });
+    if (found) {
+      fmt::print("found   {:<42} by seed {} of {}: {}\n", bug.name, verdict.failures.front().seed, scenario->name,
+                 verdict.failures.front().what);
+    } else {
+      code = 1;
+      fmt::print("MISSED  {:<42} in {} seeds of {}{}\n", bug.name, verdict.ran, scenario->name,
+                 other.empty() ? "" : "; another checker said: " + other);
+    }
     std::fflush(stdout);
   }
-  fmt::print("{}: {} seeds, {} failed, {:.1f} M events in {:.1f} s\n", scenario.name, ran, failed,
-             static_cast<double>(events) / 1e6, seconds_since(start));
-  return failed == 0 ? 0 : 1;
+  sim::plant("");
+  return code;
 }
 
 }  // namespace
@@ -70,6 +109,9 @@ int main(int argc, char** argv) {
             "Stop each scenario after this many seconds; 0: no limit.");
   flags.add(&options.seed, "seed", "One run.");
   flags.add(&options.scenario, "scenario", "Only this scenario.");
+  flags.add(&options.jobs, "jobs", "So many runs at once.");
+  flags.add(&options.planted, "planted", "A test of the checkers: bugs are planted and must be found.");
+  flags.add(&options.planted_bug, "planted_bug", "Only this one; with --seed: that run with this bug.");
   flags.add(&options.trace, "trace", "Print the run's story.");
   const auto read = [](const std::string&) -> base::Result<std::string> {
     return base::unsupported("no file values");
@@ -84,6 +126,8 @@ int main(int argc, char** argv) {
       fmt::print("  {:<14} {}\n", scenario.name, scenario.what);
     return 0;
   }
+  if (options.planted && !options.seed) return run_planted(options);
+  if (options.seed) sim::plant(options.planted_bug);
   unsigned weights = 0;
   for (const auto& scenario : sim::scenarios()) weights += scenario.weight;
   int code = 0;

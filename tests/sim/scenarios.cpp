@@ -5,6 +5,8 @@ namespace sim {
 const std::vector<Scenario>& scenarios() {
   static const std::vector<Scenario> all = {
       {"kernel", "master, agents and schedulers; every kind of fault", run_kernel, 1},
+      {"wide", "the kernel with everything on: roles, quotas, reservations, volumes, draining, maintenance", run_wide, 2},
+      {"fair", "greedy frameworks: their shares become what their weights say", run_fair, 1},
       {"ha", "three masters, ZooKeeper, and every way to lose a leader", run_ha, 1},
       {"marathon", "marathon beside them, and a client that changes apps", run_marathon, 1},
       {"marathon-ha", "several of it, ZooKeeper, and every way to lose the one that acts", run_marathon_ha, 1},

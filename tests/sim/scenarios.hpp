@@ -27,6 +27,8 @@ struct Scenario {
 const std::vector<Scenario>& scenarios();
 
 Outcome run_kernel(uint64_t seed, bool print);
+Outcome run_wide(uint64_t seed, bool print);
+Outcome run_fair(uint64_t seed, bool print);
 Outcome run_ha(uint64_t seed, bool print);
 Outcome run_kernel_scale(uint64_t seed, bool print);
 Outcome run_marathon(uint64_t seed, bool print);

@@ -51,6 +51,20 @@ SimAgent::SimAgent(Context& context, std::string process_name, unsigned index, F
   policy_.work_dir = "/sim/" + name;
 }
 
+void SimAgent::replace_machine() {
+  context_.world.trace(name, "is another machine from now on");
+  disk_.wipe();
+  promised_.clear();
+  volumes_.clear();
+}
+
+void SimAgent::add_attribute(const std::string& attribute) {
+  auto* added = policy_.info.add_attributes();
+  added->set_name(attribute);
+  added->set_type(mesos::v1::Value::TEXT);
+  added->mutable_text()->set_value("x");
+}
+
 size_t SimAgent::running_containers() const {
   return static_cast<size_t>(std::count_if(containers_.begin(), containers_.end(),
                                            [](const auto& c) { return c.second.running; }));
@@ -210,7 +224,12 @@ void SimAgent::perform(agent::Effect& effect) {
   } else if (auto* exit = std::get_if<agent::Exit>(&effect)) {
     world.trace(name, "exits: " + exit->message);
     dead_ = true;
-    world.after(base::Duration::zero(), [this] { crash(); });
+    placement_.given_up(name);
+    const bool gone = exit->message.find("marked gone") != std::string::npos;
+    world.after(base::Duration::zero(), [this, gone] {
+      crash();
+      if (gone) replace_machine();
+    });
   } else if (auto* trace = std::get_if<agent::Trace>(&effect)) {
     world.trace(name, trace->text);
   } else {

@@ -27,6 +27,9 @@ class SimAgent : public Process {
   /// Another master leads: what it says now is what counts.
   void leader_changed();
 
+  /// From its next boot on it describes itself with one more attribute.
+  void add_attribute(const std::string& attribute);
+
   const agent::Core* core() const { return core_.get(); }
   size_t running_containers() const;
 
@@ -50,6 +53,7 @@ class SimAgent : public Process {
     containerizer::Termination end;
   };
 
+  void replace_machine();
   void handle(agent::Event event);
   void perform(agent::Effect& effect);
   void perform_container(agent::Effect& effect);

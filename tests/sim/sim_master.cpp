@@ -52,8 +52,11 @@ void SimMaster::handle(master::Event event) {
   if (after_event) after_event();
 }
 
-void SimMaster::operate(mesos::v1::master::Call call) {
-  if (core_) handle(master::OperatorCallReceived{next_++, std::move(call), ""});
+void SimMaster::operate(mesos::v1::master::Call call, std::function<void(int, const std::string&)> answered) {
+  if (!core_) return;
+  const master::CallId id = next_++;
+  if (answered) calls_[id] = std::move(answered);
+  handle(master::OperatorCallReceived{id, std::move(call), ""});
 }
 
 void SimMaster::perform(master::Effect& effect) {

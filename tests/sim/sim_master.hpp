@@ -40,8 +40,8 @@ class SimMaster : public Process {
             std::function<void(int status, const std::string& text)> answered);
   StreamId dial_calls(Node& scheduler, std::function<void()> closed);
 
-  /// An operator's call, here and now; nobody waits for the answer.
-  void operate(mesos::v1::master::Call call);
+  /// An operator's call, here and now. The answer comes unless the process dies first.
+  void operate(mesos::v1::master::Call call, std::function<void(int status, const std::string& text)> answered = {});
 
   /// Answers programs, rather than sending them elsewhere.
   virtual bool serves() const { return alive; }

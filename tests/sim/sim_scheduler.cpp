@@ -62,6 +62,12 @@ void SimScheduler::on_boot() {
   connect();
 }
 
+void SimScheduler::describe(mesos::v1::FrameworkInfo& info) const {
+  info.add_roles("*");
+  info.add_capabilities()->set_type(mesos::v1::FrameworkInfo::Capability::MULTI_ROLE);
+  info.add_capabilities()->set_type(mesos::v1::FrameworkInfo::Capability::PARTITION_AWARE);
+}
+
 std::string SimScheduler::progress() const {
   std::string waiting;
   for (const auto& [id, task] : tasks_) {
@@ -90,9 +96,7 @@ void SimScheduler::connect() {
   info->set_name(name);
   info->set_checkpoint(true);
   info->set_failover_timeout(workload_.failover_timeout);
-  info->add_roles("*");
-  info->add_capabilities()->set_type(mesos::v1::FrameworkInfo::Capability::MULTI_ROLE);
-  info->add_capabilities()->set_type(mesos::v1::FrameworkInfo::Capability::PARTITION_AWARE);
+  describe(*info);
   if (!framework_id_.empty()) {
     call.mutable_framework_id()->set_value(framework_id_);
     info->mutable_id()->set_value(framework_id_);
@@ -132,6 +136,7 @@ void SimScheduler::leader_changed() {
 }
 
 void SimScheduler::send(Call call) {
+  context_.world.note(name, Call::Type_Name(call.type()));
   call.mutable_framework_id()->set_value(framework_id_);
   master_->call(calls_, stream_id_, call, [this, connection = connection_](int status, const std::string&) {
     // 400 and 403: the master does not know this stream any more.
@@ -147,6 +152,7 @@ void SimScheduler::on_event(const Event& event) {
         context_.world.fail(name + ": the framework's id changed");
       }
       framework_id_ = event.subscribed().framework_id().value();
+      on_subscribed();
       reconcile();
       break;
     case Event::OFFERS:
@@ -173,7 +179,7 @@ void SimScheduler::on_event(const Event& event) {
       break;
     }
     default:
-      break;
+      on_other(event);
   }
 }
 
@@ -190,44 +196,52 @@ void SimScheduler::reconcile() {
   if (call.reconcile().tasks_size() > 0) send(std::move(call));
 }
 
-void SimScheduler::on_offers(const Event::Offers& offers) {
+void SimScheduler::add_task(mesos::v1::Offer::Operation::Launch& launch, const mesos::v1::AgentID& agent) {
   auto& random = context_.world.random();
-  for (const auto& offer : offers.offers()) {
-    double cpus = scalar(offer.resources(), "cpus"), mem = scalar(offer.resources(), "mem");
-    Call call;
-    auto* operation = call.mutable_accept()->add_operations();
-    operation->set_type(mesos::v1::Offer::Operation::LAUNCH);
-    while (cpus >= 1 && mem >= 64 && wants_more()) {
-      const std::string id = fmt::format("{}-{}", name, next_task_++);
-      auto* task = operation->mutable_launch()->add_task_infos();
-      task->set_name("t");
-      task->mutable_task_id()->set_value(id);
-      *task->mutable_agent_id() = offer.agent_id();
-      const auto run_for = 1 + random.below(static_cast<uint64_t>(workload_.seconds_max));
-      task->mutable_command()->set_value(
-          fmt::format("run {} {} {}", run_for, random.below(4) == 0 ? 1 : 0, id));
-      add_scalar(task->mutable_resources(), "cpus", 1);
-      add_scalar(task->mutable_resources(), "mem", 64);
-      tasks_[id] = {offer.agent_id().value(), Phase::Launched, random.chance(workload_.kill)};
-      ++live_;
-      cpus -= 1;
-      mem -= 64;
-    }
-    if (operation->launch().task_infos_size() > 0) {
-      call.set_type(Call::ACCEPT);
-      *call.mutable_accept()->add_offer_ids() = offer.id();
-    } else {
-      call.Clear();
-      call.set_type(Call::DECLINE);
-      *call.mutable_decline()->add_offer_ids() = offer.id();
-      // Nothing to launch: until REVIVE, or the next subscription, which forgets filters.
-      call.mutable_decline()->mutable_filters()->set_refuse_seconds(wants_more() ? 2 : 1e6);
-    }
-    send(std::move(call));
+  const std::string id = fmt::format("{}-{}", name, next_task_++);
+  auto* task = launch.add_task_infos();
+  task->set_name("t");
+  task->mutable_task_id()->set_value(id);
+  *task->mutable_agent_id() = agent;
+  const auto run_for = 1 + random.below(static_cast<uint64_t>(workload_.seconds_max));
+  task->mutable_command()->set_value(
+      fmt::format("run {} {} {}", run_for, random.below(4) == 0 ? 1 : 0, id));
+  tasks_[id] = {agent.value(), Phase::Launched, random.chance(workload_.kill)};
+  ++live_;
+}
+
+void SimScheduler::on_offers(const Event::Offers& offers) {
+  for (const auto& offer : offers.offers()) answer(offer);
+}
+
+void SimScheduler::answer(const mesos::v1::Offer& offer) {
+  double cpus = scalar(offer.resources(), "cpus"), mem = scalar(offer.resources(), "mem");
+  Call call;
+  auto* operation = call.mutable_accept()->add_operations();
+  operation->set_type(mesos::v1::Offer::Operation::LAUNCH);
+  while (cpus >= 1 && mem >= 64 && wants_more()) {
+    add_task(*operation->mutable_launch(), offer.agent_id());
+    auto& task = *operation->mutable_launch()->mutable_task_infos()->rbegin();
+    add_scalar(task.mutable_resources(), "cpus", 1);
+    add_scalar(task.mutable_resources(), "mem", 64);
+    cpus -= 1;
+    mem -= 64;
   }
+  if (operation->launch().task_infos_size() > 0) {
+    call.set_type(Call::ACCEPT);
+    *call.mutable_accept()->add_offer_ids() = offer.id();
+  } else {
+    call.Clear();
+    call.set_type(Call::DECLINE);
+    *call.mutable_decline()->add_offer_ids() = offer.id();
+    // Nothing to launch: until REVIVE, or the next subscription, which forgets filters.
+    call.mutable_decline()->mutable_filters()->set_refuse_seconds(wants_more() ? 2 : 1e6);
+  }
+  send(std::move(call));
 }
 
 void SimScheduler::on_update(const mesos::v1::TaskStatus& status) {
+  context_.world.note(name, fmt::format("{} {} {}", status.task_id().value(), mesos::v1::TaskState_Name(status.state()), status.message()));
   updates_.update(status);
   const std::string& id = status.task_id().value();
   if (status.has_uuid()) {

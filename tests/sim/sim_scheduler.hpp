@@ -32,13 +32,25 @@ class SimScheduler : public Process {
   /// Another master leads.
   void leader_changed();
 
-  bool done() const { return ended_ == workload_.tasks; }
+  virtual bool done() const { return ended_ == workload_.tasks; }
   std::string progress() const;
   const std::string& framework_id() const { return framework_id_; }
 
  protected:
   void on_boot() override;
   void on_crash() override {}
+
+  // What kinds of schedulers differ in.
+  virtual void describe(mesos::v1::FrameworkInfo& info) const;
+  virtual void answer(const mesos::v1::Offer& offer);
+  virtual void on_other(const mesos::v1::scheduler::Event&) {}
+  virtual void on_subscribed() {}
+
+  void send(mesos::v1::scheduler::Call call);
+  bool wants_more() const { return live_ + ended_ < workload_.tasks; }
+
+  /// A new task on `agent` without resources yet; it counts as launched.
+  void add_task(mesos::v1::Offer::Operation::Launch& launch, const mesos::v1::AgentID& agent);
 
  private:
   enum class Phase { Launched, Over };
@@ -51,19 +63,21 @@ class SimScheduler : public Process {
 
   void connect();
   void disconnect();
-  void send(mesos::v1::scheduler::Call call);
   void on_event(const mesos::v1::scheduler::Event& event);
   void on_offers(const mesos::v1::scheduler::Event::Offers& offers);
   void on_update(const mesos::v1::TaskStatus& status);
   void reconcile();
   void give_up_unless_back(const std::string& task);
-  bool wants_more() const { return live_ + ended_ < workload_.tasks; }
   void relaunch();
 
   FindMaster find_;
   SimMaster* master_ = nullptr;  // of the present subscription
   UpdateChecker& updates_;
+
+ protected:
   Workload workload_;
+
+ private:
   std::string framework_id_, stream_id_;
   StreamId events_ = 0, calls_ = 0;
   uint64_t connection_ = 0;  // counts connections: late callbacks of an old one are void
