@@ -207,7 +207,7 @@ void Core::reregister_agent(LinkId link, const std::string& ip, std::shared_ptr<
   }
 
   if (Agent* agent = find_agent(id)) {
-    if (agent->marking_unreachable || agent->marking_gone) return;  // it tries again
+    if (in_transition(*agent)) return;  // it tries again
     if (agent->ip != ip || agent->info->hostname() != message->agent_info().hostname()) {
       return refuse(link, "Agent attempted to reregister with different IP / hostname", true);
     }

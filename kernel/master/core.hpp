@@ -209,6 +209,7 @@ class Core {
   void set_quota(CallId call, const mesos::v1::quota::QuotaRequest& request);
   void store_quotas(CallId call, std::vector<mesos::v1::quota::QuotaConfig> configs);
   void convert_as_operator(const OperatorCallReceived& event, const AgentId& agent, mesos::v1::Offer::Operation operation);
+  bool in_transition(const Agent& agent) const;
   void set_deactivated(CallId call, const AgentId& id, bool deactivated);
   void drain(CallId call, const mesos::v1::master::Call::DrainAgent& request);
 

@@ -23,6 +23,13 @@ void Core::schedule_unreachable(const AgentId& id, std::string why) {
     count(Metric::SlaveUnreachableScheduled);
     count(Metric::SlaveShutdownsScheduled);
   }
+  if (agent != nullptr && agent->changing_record) {  // soon
+    agent->removal_timer = start_timer(base::milliseconds(100), [this, id, why] {
+      if (Agent* waiting = find_agent(id)) waiting->removal_timer = 0;
+      if (find_agent(id) != nullptr) schedule_unreachable(id, why);
+    });
+    return;
+  }
   if (take_removal_permit()) return mark_unreachable(id, why);
   const base::Duration wait = policy_.agent_removal_period - (now_.instant - removals_.front());
   const TimerId timer = start_timer(wait, [this, id, why] {

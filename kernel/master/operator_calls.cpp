@@ -246,6 +246,12 @@ void Core::remove_quota(CallId call, const std::string& role) {
   store_quotas(call, {std::move(config)});
 }
 
+/// One change of an agent's record at a time: each is worked out from what is in memory, where a change that is still being
+/// written is not to be seen, and would undo it.
+bool Core::in_transition(const Agent& agent) const {
+  return agent.changing_record || agent.marking_gone || agent.marking_unreachable || reregistering_.count(agent.id) > 0;
+}
+
 void Core::set_deactivated(CallId call, const AgentId& id, bool deactivated) {
   Agent* agent = find_agent(id);
   if (agent == nullptr) {
@@ -256,9 +262,12 @@ void Core::set_deactivated(CallId call, const AgentId& id, bool deactivated) {
   if (!deactivated && agent->drain && agent->drain->state() == mesos::v1::DRAINING) {
     return out_->reply(call, 400, "Agent is still in the DRAINING state");
   }
+  if (in_transition(*agent)) return out_->reply(call, 503, "Agent is currently in transition; try again");
+  agent->changing_record = true;
   persist({write_agent(*agent->info, deactivated, deactivated ? agent->drain : std::nullopt, agent->drain_started)},
           [this, call, id, deactivated](const base::Status& done) {
             Agent* found = find_agent(id);
+            if (found != nullptr) found->changing_record = false;
             if (!done) return out_->reply(call, 500, "The registry could not be written: " + done.error().message);
             if (found == nullptr) return out_->reply(call, 409, "The agent went away meanwhile");
             found->deactivated = deactivated;
@@ -283,6 +292,7 @@ void Core::drain(CallId call, const Call::DrainAgent& request) {
   if (!agent->capabilities.draining) {
     return out_->reply(call, 400, "Agent does not have the AGENT_DRAINING capability");
   }
+  if (in_transition(*agent)) return out_->reply(call, 503, "Agent is currently in transition; try again");
   mesos::v1::DrainInfo drain;
   drain.set_state(mesos::v1::DRAINING);
   if (request.has_max_grace_period()) {
@@ -294,9 +304,11 @@ void Core::drain(CallId call, const Call::DrainAgent& request) {
   }
   drain.mutable_config()->set_mark_gone(request.mark_gone());
   const base::Time started = now_.time;
+  agent->changing_record = true;
   persist({write_agent(*agent->info, true, drain, started)},
           [this, call, drain, started, id = agent->id](const base::Status& done) {
             Agent* found = find_agent(id);
+            if (found != nullptr) found->changing_record = false;
             if (!done) return out_->reply(call, 500, "The registry could not be written: " + done.error().message);
             if (found == nullptr) return out_->reply(call, 409, "The agent went away meanwhile");
             found->drain = drain;

@@ -118,6 +118,7 @@ struct Agent {
   bool deactivated = false;  // by the operator
   bool marking_unreachable = false;
   bool marking_gone = false;
+  bool changing_record = false;  // an operator's change of its record is being written
   std::optional<mesos::v1::DrainInfo> drain{};
   base::Time drain_started{};
 

@@ -19,8 +19,8 @@ void add_all_capabilities(google::protobuf::RepeatedPtrField<AgentInfo::Capabili
 
 AgentInfo agent_info(const std::string& hostname, int port, const std::string& resources);
 
-/// The books: what tasks, executors and offers hold and what is left of an agent must be its total, to the unit. Says what
-/// is not; nothing when all is right.
+/// The books: what is available of an agent must be its total less what tasks, executors and offers hold, to the unit. Says
+/// what is not; nothing when all is right.
 std::optional<std::string> find_imbalance(const Core& core);
 
 class Conversation {

@@ -19,21 +19,21 @@ void plant(const std::string& name) { active = name; }
 
 const std::vector<PlantedBug>& planted_bugs() {
   static const std::vector<PlantedBug> all = {
-      {"master/answers-before-the-write", "kernel", 100, "was told"},
-      {"master/forgets-deactivation", "kernel", 100, "was told"},
-      {"master/lets-gone-agents-back", "kernel", 100, "gone"},
-      {"master/offers-deactivated-agents-again", "kernel", 100, "offered"},
+      {"master/answers-before-the-write", "wide", 100, "was told"},
+      {"master/forgets-deactivation", "wide", 100, "was told"},
+      {"master/lets-gone-agents-back", "wide", 100, "gone"},
+      {"master/offers-deactivated-agents-again", "wide", 100, "offered"},
       {"master/ended-tasks-keep-resources", "kernel", 20, "total"},
       {"master/takes-an-offer-twice", "kernel", 20, "total"},
       {"master/keeps-acknowledgements", "kernel", 20, "acknowledged"},
       {"master/keeps-what-is-free", "kernel", 50, "not done"},
-      {"master/remembers-everything", "kernel", 100, "remembers"},
+      {"master/remembers-everything", "wide", 100, "remembers"},
       {"master/acts-after-its-lease", "ha", 100, "acts while"},
       {"agent/tells-before-it-is-written", "kernel", 200, "after the terminal"},
-      {"agent/takes-any-acknowledgement", "kernel", 100, ""},
-      {"agent/forgets-volumes", "kernel", 100, "volume"},
-      {"allocator/ignores-limits", "kernel", 100, "limit"},
-      {"allocator/offers-foreign-reservations", "kernel", 100, "reserved"},
+      {"agent/takes-any-acknowledgement", "wide", 100, ""},
+      {"agent/forgets-volumes", "wide", 100, "volume"},
+      {"allocator/ignores-limits", "wide", 100, "limit"},
+      {"allocator/offers-foreign-reservations", "wide", 100, "reserved"},
       {"allocator/ignores-shares", "fair", 20, "share"},
   };
   return all;

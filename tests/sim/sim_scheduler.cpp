@@ -169,6 +169,7 @@ void SimScheduler::on_event(const Event& event) {
       break;
     case Event::HEARTBEAT: {
       // Lost answers and launches come to light by asking.
+      on_subscribed();
       reconcile();
       const uint64_t connection = connection_;
       context_.world.after(*this, base::seconds(50), [this, connection] {

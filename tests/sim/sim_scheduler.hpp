@@ -44,7 +44,7 @@ class SimScheduler : public Process {
   virtual void describe(mesos::v1::FrameworkInfo& info) const;
   virtual void answer(const mesos::v1::Offer& offer);
   virtual void on_other(const mesos::v1::scheduler::Event&) {}
-  virtual void on_subscribed() {}
+  virtual void on_subscribed() {}  // and with each heartbeat
 
   void send(mesos::v1::scheduler::Call call);
   bool wants_more() const { return live_ + ended_ < workload_.tasks; }
