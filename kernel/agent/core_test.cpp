@@ -387,6 +387,17 @@ TEST(AgentCore, refuses_to_start_with_less_and_begins_anew_after_a_reboot) {
   EXPECT_FALSE(world.core->state().info.has_id());
 }
 
+TEST(AgentCore, an_agent_that_has_drained_can_be_used_again) {
+  World world;
+  world.join();
+  MasterMessage message;
+  message.mutable_drain()->mutable_config();
+  world.tell(MasterSaid{message});
+  EXPECT_FALSE(world.core->state().drain.has_value());  // nothing was to be ended
+  world.start({});
+  EXPECT_FALSE(world.core->state().drain.has_value());
+}
+
 TEST(AgentCore, drops_tasks_and_kills_running_ones_when_draining) {
   World world;
   world.join();
