@@ -20,6 +20,7 @@ std::string update_key(const TaskKey& task, uint64_t number) {
 }
 std::string gc_key(const std::string& path) { return "gc/" + path; }
 std::string resources_key() { return "resources"; }
+std::string container_key(const std::string& container) { return "container/" + container; }
 std::string operation_key(const std::string& uuid) {
   std::string key = "operation/";
   for (const char byte : uuid) key += fmt::format("{:02x}", static_cast<unsigned char>(byte));
@@ -58,6 +59,7 @@ bool decode_entry(const base::StoreEntry& entry, Loaded& loaded) {
   if (key.starts_with("task/")) return decode(entry, loaded.tasks);
   if (key.starts_with("update/")) return decode(entry, loaded.updates);
   if (key.starts_with("operation/")) return decode(entry, loaded.operations);
+  if (key.starts_with("container/")) return decode(entry, loaded.containers);
   if (key == "resources") return loaded.resources.ParseFromString(entry.value);
   if (key.starts_with("gc/")) {
     dcos::agent::v1::GcRecord record;
@@ -131,6 +133,7 @@ void Core::save(const Executor& executor, const Task& task) {
   for (const auto& status : task.statuses) record.add_statuses()->CopyFrom(status);
   record.set_kill_wanted(task.kill_wanted);
   record.set_sent(task.sent);
+  if (!task.group.empty()) record.set_group(task.group);
   record.mutable_running_since()->set_nanoseconds(task.running_since.nanos());
   journal_.put(task_key({executor.framework_id, task.info.task_id().value()}), record.SerializeAsString());
 }

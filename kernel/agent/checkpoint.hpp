@@ -17,6 +17,7 @@ std::string task_key(const TaskKey& task);
 std::string update_key(const TaskKey& task, uint64_t number);
 std::string gc_key(const std::string& path);
 std::string resources_key();
+std::string container_key(const std::string& container);
 std::string operation_key(const std::string& uuid);
 
 /// Sorts the store's entries into records; what does not decode is counted and left out.

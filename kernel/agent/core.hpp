@@ -54,6 +54,7 @@ class Core {
   void handle(ExecutorSubscribed event);
   void handle(ExecutorCalled event);
   void handle(ExecutorDisconnected event);
+  void handle(ContainerCalled event);
   void handle(PathRemoved event);
   void handle(VolumesChanged event);
   void handle(DiskMeasured event);
@@ -85,7 +86,11 @@ class Core {
   void run_task(dcos::internal::v1::RunTask message);
   void run_group(dcos::internal::v1::RunTaskGroup message);
   void launch_command(Framework& framework, mesos::v1::TaskInfo task);
-  void launch_custom(Framework& framework, mesos::v1::TaskInfo task, bool may_launch_executor);
+  void launch_custom(Framework& framework, const mesos::v1::ExecutorInfo& info, std::vector<mesos::v1::TaskInfo> tasks,
+                     bool may_launch_executor, bool as_group);
+  std::optional<std::pair<mesos::v1::TaskStatus::Reason, std::string>> why_drop(const mesos::v1::FrameworkInfo& framework,
+      const google::protobuf::RepeatedPtrField<dcos::internal::v1::ResourceVersion>& versions) const;
+  void kill_queued(Executor& executor, const std::string& task);
   void kill_task(const dcos::internal::v1::KillTask& message);
   void kill(Found found, std::optional<base::Duration> grace);
   void shut_down_framework(const std::string& framework);
@@ -118,6 +123,26 @@ class Core {
   void acknowledge(const dcos::internal::v1::AcknowledgeStatusUpdate& message);
   void forward(const TaskKey& task, const Updates::Record& record);
   mesos::v1::ContainerStatus container_status(const Executor& executor) const;
+
+  // api_containers.cpp
+  struct CallAnswer {
+    int status;
+    std::string message;
+  };
+  std::optional<CallAnswer> launch_api_container(ApiContainer container, ConnectionId connection);
+  std::optional<CallAnswer> kill_api_container(const mesos::v1::ContainerID& id, int signal);
+  CallAnswer remove_api_container(const mesos::v1::ContainerID& id);
+  void wait_for_container(const mesos::v1::ContainerID& id, bool nested_call, ConnectionId connection);
+  bool api_container_started(const std::string& id, int64_t pid);
+  bool api_container_failed(const std::string& id, const std::string& message);
+  bool api_container_ended(const std::string& id, const containerizer::Termination& end);
+  void forget_api_containers(const std::string& root);
+  void answer_waiters(const ApiContainer& container);
+  containerizer::ContainerSpec spec_of(const ApiContainer& container) const;
+  std::string sandbox_of(const std::string& container) const;
+  std::string group_of(const std::string& container) const;
+  void restore_api_container(dcos::agent::v1::ContainerRecord record);
+  void save(const ApiContainer& container);
 
   // operations.cpp
   void apply_operation(const dcos::internal::v1::ApplyOperation& message);
@@ -163,11 +188,17 @@ class Core {
   std::optional<int> exit_code_;      // set: the agent ends when its containers are gone
   std::string exit_message_;
   bool any_container_recovered_ = false;
+  // Who waits for a container's end, and whether they asked by the older call.
+  std::multimap<std::string, std::pair<ConnectionId, bool>> waiters_;
 
   // Of the event being handled.
   base::Now now_{};
   Effects* out_ = nullptr;
 };
+
+/// "a.b.c", the outermost first, and back.
+std::string container_text(const mesos::v1::ContainerID& id);
+mesos::v1::ContainerID container_id_of(const std::string& text);
 
 /// Both may be file names.
 bool valid_ids(const std::string& framework, const std::string& task);

@@ -82,6 +82,15 @@ std::string own_directory() {
   return text.substr(0, text.rfind('/'));
 }
 
+/// Where executors reach this agent from whatever network they are in; empty when the path is longer than such can be.
+std::string api_socket(const Flags& flags) {
+  constexpr size_t kMostOfAnAddress = 107;
+  const std::string path = flags.runtime_dir.value_or(flags.work_dir + "/run") + "/agent.sock";
+  if (path.size() <= kMostOfAnAddress) return path;
+  LOG_WARNING("{} is too long for a socket: default executors use the agent's port, which not every network reaches", path);
+  return "";
+}
+
 /// Cgroups as far as this host and the flags allow; what is missing is said once, here.
 Status open_groups(const Flags& flags, const containerizer::Isolation& isolation, Daemon::Impl& daemon) {
   if (geteuid() != 0 || flags.launcher == "posix") {
@@ -292,6 +301,8 @@ Result<std::unique_ptr<Daemon>> Daemon::start(base::Loop& loop, const Flags& fla
   ASSIGN_OR_RETURN(Policy policy, make_policy(flags));
   ASSIGN_OR_RETURN(auto closed, parse_firewall(flags.firewall_rules));
   ASSIGN_OR_RETURN(const std::string address, listen_address(flags));
+  policy.default_executor = flags.launcher_dir.value_or(own_directory()) + "/dcos-default-executor";
+  policy.socket = api_socket(flags);
 
   ASSIGN_OR_RETURN(Access access, Access::from(flags));
   auto impl = std::make_unique<Impl>(loop, std::move(policy));
@@ -328,6 +339,12 @@ Result<std::unique_ptr<Daemon>> Daemon::start(base::Loop& loop, const Flags& fla
   impl->server = std::make_unique<base::http::Server>(loop, std::move(server_options), make_handler(impl->router, *impl->api));
   ASSIGN_OR_RETURN(impl->port, impl->server->listen(address, flags.port));
   LOG_INFO("Listening on {}://{}:{}", impl->tls->scheme(), address, impl->port);
+  if (!impl->core.policy().socket.empty()) {
+    const std::string& path = impl->core.policy().socket;
+    RETURN_IF_ERROR(impl->server->listen_unix(path));
+    // Executors run as any user; what they may do is no more than by the port.
+    if (chmod(path.c_str(), 0666) != 0) return base::errno_error("cannot open " + path + " to executors", errno);
+  }
   RETURN_IF_ERROR(impl->shell->start(*impl->link, flags.disk_watch_interval));
   impl->link->start();
   return std::make_unique<Daemon>(std::move(impl));

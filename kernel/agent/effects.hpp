@@ -47,6 +47,10 @@ struct LaunchContainer {
 struct TerminateContainer {
   std::string container;   // SIGTERM
 };
+struct SignalContainer {
+  std::string container;   // the signal goes to its first process
+  int number = 0;
+};
 struct DestroyContainer {
   std::string container;
 };
@@ -76,6 +80,14 @@ struct AnswerExecutor {
   ConnectionId connection;
   int status = 202;
   std::string message;
+};
+
+/// The answer to a ContainerCalled: a message for people, or, when it has a type, `response`.
+struct AnswerContainer {
+  ConnectionId connection;
+  int status = 200;
+  std::string message{};
+  mesos::v1::agent::Response response{};
 };
 
 /// The agent has this id now: links and directories are made.
@@ -115,8 +127,8 @@ struct Count {
 };
 
 using Effect = std::variant<SendToMaster, Reconnect, Persist, SetTimer, CancelTimer, RecoverContainers, LaunchContainer,
-                            TerminateContainer, DestroyContainer, UpdateContainer, ForgetContainer, StartProbe,
-                            SendToExecutor, CloseExecutor, AnswerExecutor, RememberAgent, LinkSandbox, RemovePath,
+                            TerminateContainer, SignalContainer, DestroyContainer, UpdateContainer, ForgetContainer, StartProbe,
+                            SendToExecutor, CloseExecutor, AnswerExecutor, AnswerContainer, RememberAgent, LinkSandbox, RemovePath,
                             MakeVolumes, RemoveVolumes, Exit, Trace, Count>;
 
 class Effects {

@@ -11,6 +11,7 @@
 #include "base/result.hpp"
 #include "kernel/agent/records.pb.h"
 #include "kernel/api/internal/agent_link.pb.h"
+#include "kernel/api/mesos/v1/agent/agent.pb.h"
 #include "kernel/api/mesos/v1/executor/executor.pb.h"
 #include "kernel/api/mesos/v1/operations.pb.h"
 #include "kernel/containerizer/containerizer.hpp"
@@ -31,6 +32,7 @@ struct Loaded {
   std::vector<std::pair<std::string, dcos::agent::v1::GcRecord>> gc;  // path, record
   dcos::agent::v1::ResourcesRecord resources;
   std::vector<mesos::v1::Operation> operations;
+  std::vector<dcos::agent::v1::ContainerRecord> containers;
   uint64_t damaged = 0;  // records set aside because they do not decode
 };
 
@@ -91,6 +93,12 @@ struct ExecutorDisconnected {
   ConnectionId connection = 0;
 };
 
+/// A call that launches, awaits, signals or removes a container. Answered by AnswerContainer, a wait perhaps much later.
+struct ContainerCalled {
+  ConnectionId connection = 0;
+  mesos::v1::agent::Call call;
+};
+
 struct PathRemoved {
   std::string path;
   base::Status status;
@@ -109,7 +117,7 @@ struct LeaveAsked {};
 
 using Event = std::variant<Loaded, ContainersRecovered, LinkConnected, LinkDisconnected, MasterSaid, Persisted,
                            TimerFired, ContainerStarted, ContainerLaunchFailed, ContainerExited, Probed,
-                           ExecutorSubscribed, ExecutorCalled, ExecutorDisconnected, PathRemoved, VolumesChanged,
+                           ExecutorSubscribed, ExecutorCalled, ExecutorDisconnected, ContainerCalled, PathRemoved, VolumesChanged,
                            DiskMeasured, LeaveAsked>;
 
 }  // namespace agent

@@ -71,6 +71,11 @@ containerizer::ContainerSpec Core::spec_of(const Framework& framework, const Exe
   containerizer::ContainerSpec spec;
   spec.id = executor.container_id;
   spec.command = executor.info.command();
+  if (executor.info.type() == mesos::v1::ExecutorInfo::DEFAULT) {
+    spec.command.set_shell(false);
+    spec.command.set_value(policy_.default_executor);
+    spec.command.add_arguments("dcos-default-executor");
+  }
   if (executor.info.has_container()) spec.container = executor.info.container();
   spec.environment = executor_environment(framework, executor);
   spec.limits = limits_of(executor);
@@ -81,8 +86,13 @@ containerizer::ContainerSpec Core::spec_of(const Framework& framework, const Exe
   spec.term_first_only = !executor.command;
   spec.ports = ports_of(executor);
   // A volume that has no place was refused when its operation came.
+  const bool own_only = executor.info.type() == mesos::v1::ExecutorInfo::DEFAULT;  // those of its tasks are theirs
   for (const auto& volume : executor.volumes)
-    if (auto mount = volume_mount(policy_.work_dir, volume)) spec.volumes.push_back(std::move(*mount));
+    if (own_only && std::none_of(executor.info.resources().begin(), executor.info.resources().end(), [&](const auto& own) {
+          return own.disk().persistence().id() == volume.disk().persistence().id();
+        }))
+      continue;
+    else if (auto mount = volume_mount(policy_.work_dir, volume)) spec.volumes.push_back(std::move(*mount));
   return spec;
 }
 
@@ -101,6 +111,7 @@ void Core::launch_container(Framework& framework, Executor& executor) {
 }
 
 void Core::handle(ContainerStarted event) {
+  if (api_container_started(event.container, event.pid)) return;
   const Found found = find_container(event.container);
   if (!found) return journal_.then(DestroyContainer{event.container});
   Executor& executor = *found.executor;
@@ -116,6 +127,7 @@ void Core::handle(ContainerStarted event) {
 }
 
 void Core::handle(ContainerLaunchFailed event) {
+  if (api_container_failed(event.container, event.message)) return;
   const Found found = find_container(event.container);
   if (!found) return;
   out_->add(Count{"slave/container_launch_errors"});
@@ -123,6 +135,7 @@ void Core::handle(ContainerLaunchFailed event) {
 }
 
 void Core::handle(ContainerExited event) {
+  if (api_container_ended(event.container, event.termination)) return;
   const Found found = find_container(event.container);
   if (!found) {
     journal_.then(ForgetContainer{event.container});
@@ -201,6 +214,11 @@ void Core::executor_gone(Framework& framework, Executor& executor, const contain
     }
   }
   state_.containers.erase(container);
+  ApiContainer ended;
+  ended.id = container;
+  ended.end = end;
+  answer_waiters(ended);
+  forget_api_containers(container);
   save(executor);
   journal_.then(ForgetContainer{container});
   remove_finished(framework_id);
@@ -327,16 +345,30 @@ void Core::deliver_queued(Framework&, Executor& executor) {
   const std::vector<std::string> ids = std::exchange(executor.queued, {});
   if (ids.empty()) return;
   journal_.then(update_of(executor));
+  ExecutorEvent group;
+  std::string group_name;
+  const auto send_group = [&] {
+    if (group.has_launch_group()) send(executor, std::exchange(group, ExecutorEvent()));
+  };
   for (const auto& id : ids) {
     const auto found = executor.tasks.find(id);
     if (found == executor.tasks.end() || is_terminal(found->second.state)) continue;
-    found->second.sent = true;
-    save(executor, found->second);
+    Task& task = found->second;
+    task.sent = true;
+    save(executor, task);
+    if (task.group != group_name) send_group();
+    group_name = task.group;
     ExecutorEvent event;
-    event.set_type(ExecutorEvent::LAUNCH);
-    event.mutable_launch()->mutable_task()->CopyFrom(found->second.info);
-    send(executor, std::move(event));
+    if (task.group.empty()) {
+      event.set_type(ExecutorEvent::LAUNCH);
+      event.mutable_launch()->mutable_task()->CopyFrom(task.info);
+      send(executor, std::move(event));
+    } else {
+      group.set_type(ExecutorEvent::LAUNCH_GROUP);
+      group.mutable_launch_group()->mutable_task_group()->add_tasks()->CopyFrom(task.info);
+    }
   }
+  send_group();
 }
 
 void Core::executor_updated(Framework& framework, Executor& executor, TaskStatus status) {
@@ -391,6 +423,7 @@ void Core::handle(ExecutorCalled event) {
 void Core::handle(ExecutorDisconnected event) {
   // It may come back: only the end of its container is its end.
   if (const Found found = find_connection(event.connection)) found.executor->connection.reset();
+  std::erase_if(waiters_, [&event](const auto& waiter) { return waiter.second.first == event.connection; });
 }
 
 }  // namespace agent

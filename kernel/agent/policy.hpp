@@ -19,6 +19,8 @@ struct Policy {
   uint16_t port = 5051;
   std::string work_dir;
   std::string default_user;               // empty: the agent's own
+  std::string default_executor;           // path of the program that runs task groups
+  std::string socket;                     // unix socket of the agent's API; empty: none
   bool additive = true;                   // reconfiguration policy; else equal
   bool cleanup = false;                   // --recover=cleanup
   bool enforce_cpu_quota = false;

@@ -59,6 +59,7 @@ void Core::restore_task(dcos::agent::v1::TaskRecord record) {
   for (auto& status : *record.mutable_statuses()) task.statuses.push_back(std::move(status));
   task.kill_wanted = record.kill_wanted();
   task.sent = record.sent();
+  task.group = record.group();
   task.running_since = base::Time{base::Duration(record.running_since().nanoseconds())};
   if (!found.executor->command && !task.sent && !is_terminal(task.state))
     found.executor->queued.push_back(task.info.task_id().value());
@@ -114,6 +115,12 @@ void Core::handle(Loaded event) {
   }
   for (auto& [path, record] : event.gc)
     garbage_.restore(path, base::Time{base::Duration(record.expires().nanoseconds())});
+  for (auto& record : event.containers) {
+    if (fresh)
+      journal_.erase(container_key(container_text(record.id())));
+    else
+      restore_api_container(std::move(record));
+  }
   save_agent();
   if (state_.info.has_id()) journal_.then(RememberAgent{state_.info.id().value()});
 
@@ -121,6 +128,8 @@ void Core::handle(Loaded event) {
   for (const auto& [container, owner] : state_.containers)
     if (const Found found = find_container(container))
       recover.known.push_back(spec_of(*found.framework, *found.executor));
+  for (const auto& [id, container] : state_.api_containers)
+    if (container.stage != ApiContainer::Stage::Ended) recover.known.push_back(spec_of(container));
   journal_.then(std::move(recover));
 }
 
@@ -165,6 +174,8 @@ void Core::handle(ContainersRecovered event) {
         set_timer("subscribe/" + container, policy_.executor_reregistration_timeout);
     }
   }
+  for (const auto& [id, started] : event.running)
+    if (state_.api_containers.contains(id)) (void)api_container_started(id, started.pid);
   recovered();
 }
 

@@ -252,10 +252,14 @@ void Core::leave(const std::string& why) {
   std::vector<std::string> ids;
   for (const auto& [id, framework] : state_.frameworks) ids.push_back(id);
   for (const auto& id : ids) shut_down_framework(id);
+  for (const auto& [id, container] : state_.api_containers)
+    if (container.stage != ApiContainer::Stage::Ended && container.parent().empty()) journal_.then(DestroyContainer{id});
   exit_when_empty();
 }
 
 void Core::exit_when_empty() {
+  for (const auto& [id, container] : state_.api_containers)
+    if (container.stage != ApiContainer::Stage::Ended) return;
   if (exit_code_ && state_.containers.empty()) journal_.then(Exit{*exit_code_, exit_message_});
 }
 

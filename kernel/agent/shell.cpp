@@ -114,6 +114,7 @@ void Shell::perform_one(LaunchContainer& effect) {
 }
 
 void Shell::perform_one(TerminateContainer& effect) { containers_.signal(effect.container, SIGTERM); }
+void Shell::perform_one(SignalContainer& effect) { containers_.signal(effect.container, effect.number); }
 void Shell::perform_one(DestroyContainer& effect) { containers_.destroy(effect.container); }
 
 void Shell::perform_one(UpdateContainer& effect) {
@@ -150,6 +151,15 @@ void Shell::call(mesos::v1::executor::Call call, base::http::Responder responder
   tell(ExecutorCalled{id, std::move(call)});
 }
 
+void Shell::container_call(mesos::v1::agent::Call call, api::ContentType type, base::http::Responder responder) {
+  const ConnectionId id = next_connection_++;
+  responder.on_disconnect([this, alive = alive_, id] {
+    if (*alive && connections_.erase(id) > 0) tell(ExecutorDisconnected{id});
+  });
+  connections_.emplace(id, Connection{type, std::move(responder)});
+  tell(ContainerCalled{id, std::move(call)});
+}
+
 void Shell::perform_one(SendToExecutor& effect) {
   const auto found = connections_.find(effect.connection);
   if (found == connections_.end()) return;
@@ -177,6 +187,18 @@ void Shell::perform_one(AnswerExecutor& effect) {
   const auto found = connections_.find(effect.connection);
   if (found == connections_.end()) return;
   found->second.responder.reply(base::http::Response::text(effect.status, effect.message));
+  connections_.erase(found);
+}
+
+void Shell::perform_one(AnswerContainer& effect) {
+  const auto found = connections_.find(effect.connection);
+  if (found == connections_.end()) return;
+  base::http::Response response = base::http::Response::text(effect.status, effect.message);
+  if (effect.response.has_type()) {
+    response.headers.set("Content-Type", std::string(api::media_type(found->second.type)));
+    response.body = api::encode(found->second.type, effect.response);
+  }
+  found->second.responder.reply(std::move(response));
   connections_.erase(found);
 }
 

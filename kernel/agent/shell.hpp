@@ -40,6 +40,9 @@ class Shell {
   /// Any other call of an executor.
   void call(mesos::v1::executor::Call call, base::http::Responder responder);
 
+  /// A call about containers, checked in form; answered in `type`, that of a wait when the container has ended.
+  void container_call(mesos::v1::agent::Call call, api::ContentType type, base::http::Responder responder);
+
   /// Called after each turn in which the core heard something; nullptr ends it.
   void on_turn(std::function<void()> call) { on_turn_ = std::move(call); }
 
@@ -62,6 +65,7 @@ class Shell {
   void perform_one(RecoverContainers& effect);
   void perform_one(LaunchContainer& effect);
   void perform_one(TerminateContainer& effect);
+  void perform_one(SignalContainer& effect);
   void perform_one(DestroyContainer& effect);
   void perform_one(UpdateContainer& effect);
   void perform_one(ForgetContainer& effect);
@@ -69,6 +73,7 @@ class Shell {
   void perform_one(SendToExecutor& effect);
   void perform_one(CloseExecutor& effect);
   void perform_one(AnswerExecutor& effect);
+  void perform_one(AnswerContainer& effect);
   void perform_one(RememberAgent& effect);
   void perform_one(LinkSandbox& effect);
   void perform_one(RemovePath& effect);

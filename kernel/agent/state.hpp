@@ -26,6 +26,7 @@ struct Task {
   std::vector<mesos::v1::TaskStatus> statuses;  // the last of each state
   bool kill_wanted = false;
   bool sent = false;                            // handed to its custom executor
+  std::string group;                            // that of a task group's tasks; empty: a task alone
   base::Time running_since{};
 };
 
@@ -48,7 +49,7 @@ struct Executor {
   std::map<std::string, Task> tasks;                 // not ended, or ended and not acknowledged
   std::vector<mesos::v1::Resource> volumes;          // persistent ones that its container has
   std::vector<mesos::v1::NetworkInfo> networks;      // that its container is in; empty: the host's
-  std::vector<std::string> queued;                   // ids of tasks that wait for the subscription, in order
+  std::vector<std::string> queued;                   // ids of tasks that wait for the subscription, in order; groups together
   std::deque<Task> completed_tasks;
   // Why it is being ended, for the updates of its tasks.
   std::optional<mesos::v1::TaskStatus::Reason> end_reason;
@@ -65,6 +66,24 @@ struct Framework {
 
   const std::string& id() const { return info.id().value(); }
   bool has(mesos::v1::FrameworkInfo::Capability::Type capability) const;
+};
+
+/// A container that a call of the agent's API launched, in an executor's container or on its own ("standalone").
+struct ApiContainer {
+  enum class Stage { Launching, Running, Ended };
+  std::string id;                               // its own and those of what it is in, the outermost first, with dots between
+  mesos::v1::CommandInfo command;
+  std::optional<mesos::v1::ContainerInfo> container;
+  google::protobuf::RepeatedPtrField<mesos::v1::Resource> resources;
+  google::protobuf::Map<std::string, mesos::v1::Value::Scalar> limits;
+  std::string user;
+  Stage stage = Stage::Launching;
+  int64_t pid = 0;
+  containerizer::Termination end;               // of an ended one
+  std::optional<ConnectionId> launcher;         // waits for the launch
+
+  std::string parent() const { return id.find('.') == std::string::npos ? "" : id.substr(0, id.rfind('.')); }
+  std::string root() const { return id.substr(0, id.find('.')); }
 };
 
 enum class Phase { Recovering, Disconnected, Registering, Registered, Terminating };
@@ -84,6 +103,7 @@ struct State {
   std::map<std::string, Framework> frameworks;
   std::deque<Framework> completed_frameworks;
   std::map<std::string, std::pair<std::string, std::string>> containers;  // id -> framework, executor
+  std::map<std::string, ApiContainer> api_containers;                     // by id
   resources::Resources total;                            // with reservations and volumes
   std::string resource_version;                          // new when the master's idea of `total` was wrong
   std::map<std::string, Operation> operations;           // by uuid

@@ -92,7 +92,17 @@ void Core::update(const std::string& framework_id, Executor* executor, mesos::v1
   if (!status.has_timestamp()) status.set_timestamp(now_.time.seconds());
   if (executor != nullptr) {
     status.mutable_executor_id()->CopyFrom(executor->info.executor_id());
-    if (!status.has_container_status()) status.mutable_container_status()->CopyFrom(container_status(*executor));
+    mesos::v1::ContainerStatus own = container_status(*executor);
+    if (status.has_container_status()) {
+      // An executor tells which of its containers the task is; where that is reached is the agent's to know.
+      const auto& told = status.container_status();
+      if (told.network_infos_size() > 0) own.clear_network_infos();
+      const auto inside = state_.api_containers.find(container_text(told.container_id()));
+      own.MergeFrom(told);
+      if (inside != state_.api_containers.end() && inside->second.pid > 0)
+        own.set_executor_pid(static_cast<uint32_t>(inside->second.pid));
+    }
+    *status.mutable_container_status() = std::move(own);
     if (status.state() == mesos::v1::TASK_RUNNING && !status.has_data() && executor->info.has_container() &&
         executor->info.container().type() == mesos::v1::ContainerInfo::DOCKER)
       status.set_data(docker_inspection(*executor));

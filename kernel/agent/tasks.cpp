@@ -121,6 +121,8 @@ std::map<std::string, std::string> Core::executor_environment(const Framework& f
   out["MESOS_AGENT_ENDPOINT"] = endpoint;
   out["MESOS_CHECKPOINT"] = framework.info.checkpoint() ? "1" : "0";
   out["MESOS_HTTP_COMMAND_EXECUTOR"] = "0";
+  if (!policy_.socket.empty() && executor.info.type() == mesos::v1::ExecutorInfo::DEFAULT)
+    out["MESOS_DOMAIN_SOCKET"] = policy_.socket;
   const auto grace = executor.info.has_shutdown_grace_period()
                          ? base::Duration(executor.info.shutdown_grace_period().nanoseconds())
                          : policy_.executor_shutdown_grace_period;
@@ -150,26 +152,18 @@ void Core::run_task(dcos::internal::v1::RunTask message) {
     out_->warning("Task " + task.task_id().value() + " was launched twice; the second time is ignored");
     return;
   }
-  if (state_.drain) return drop(probe, task, TaskStatus::REASON_AGENT_DRAINING, "The agent is draining");
-  if (state_.phase == Phase::Terminating)
-    return drop(probe, task, TaskStatus::REASON_AGENT_DISCONNECTED, "The agent is ending");
-  if (const auto known = state_.frameworks.find(framework_id);
-      known != state_.frameworks.end() && known->second.shutting_down)
-    return drop(probe, task, TaskStatus::REASON_FRAMEWORK_REMOVED, "The framework is being removed");
-  for (const auto& version : message.resource_versions())
-    if (!version.has_resource_provider_id() && version.uuid().value() != state_.resource_version)
-      return drop(probe, task, TaskStatus::REASON_INVALID_OFFERS,
-                  "The task was launched on resources that the agent has told to be otherwise since");
+  if (const auto why = why_drop(message.framework_info(), message.resource_versions()))
+    return drop(probe, task, why->first, why->second);
   if (const auto why = find_missing(task)) return drop(probe, task, TaskStatus::REASON_RESOURCES_UNKNOWN, *why);
   if (task.has_executor()) {
     if (!valid_id(task.executor().executor_id().value()))
       return refuse(probe, task, mesos::v1::TASK_ERROR, TaskStatus::REASON_TASK_INVALID,
                     "The executor's id cannot be a file name");
-    if (task.executor().type() == mesos::v1::ExecutorInfo::DEFAULT)
-      return refuse(probe, task, mesos::v1::TASK_FAILED, TaskStatus::REASON_CONTAINER_LAUNCH_FAILED,
-                    "The default executor is not supported by this build");
     const bool may_launch = !message.has_launch_executor() || message.launch_executor();
-    return launch_custom(adopt(message.framework_info()), std::move(task), may_launch);
+    const mesos::v1::ExecutorInfo info = task.executor();
+    std::vector<mesos::v1::TaskInfo> tasks;
+    tasks.push_back(std::move(task));
+    return launch_custom(adopt(message.framework_info()), info, std::move(tasks), may_launch, false);
   }
   if (!task.has_command())
     return refuse(probe, task, mesos::v1::TASK_ERROR, TaskStatus::REASON_TASK_INVALID,
@@ -177,14 +171,54 @@ void Core::run_task(dcos::internal::v1::RunTask message) {
   launch_command(adopt(message.framework_info()), std::move(task));
 }
 
+std::optional<std::pair<TaskStatus::Reason, std::string>> Core::why_drop(
+    const mesos::v1::FrameworkInfo& framework,
+    const google::protobuf::RepeatedPtrField<dcos::internal::v1::ResourceVersion>& versions) const {
+  if (state_.drain) return std::pair(TaskStatus::REASON_AGENT_DRAINING, "The agent is draining");
+  if (state_.phase == Phase::Terminating) return std::pair(TaskStatus::REASON_AGENT_DISCONNECTED, "The agent is ending");
+  if (const auto known = state_.frameworks.find(framework.id().value());
+      known != state_.frameworks.end() && known->second.shutting_down)
+    return std::pair(TaskStatus::REASON_FRAMEWORK_REMOVED, "The framework is being removed");
+  for (const auto& version : versions)
+    if (!version.has_resource_provider_id() && version.uuid().value() != state_.resource_version)
+      return std::pair(TaskStatus::REASON_INVALID_OFFERS,
+                       "The task was launched on resources that the agent has told to be otherwise since");
+  return std::nullopt;
+}
+
 void Core::run_group(dcos::internal::v1::RunTaskGroup message) {
   Framework probe;
   probe.info = message.framework_info();
-  for (const auto& task : message.task_group().tasks()) {
-    if (!valid_ids(probe.id(), task.task_id().value())) continue;
-    refuse(probe, task, mesos::v1::TASK_FAILED, TaskStatus::REASON_CONTAINER_LAUNCH_FAILED,
-           "Task groups (pods) and the default executor are not supported by this build");
+  auto& group = *message.mutable_task_group();
+  for (const auto& task : group.tasks()) {
+    const std::string& id = task.task_id().value();
+    if (!valid_ids(probe.id(), id)) {
+      out_->warning("A task group with an id that cannot be a file name was ignored");
+      return;
+    }
+    if (find_task(probe.id(), id) || updates_.pending({probe.id(), id})) {
+      out_->warning("Task " + id + " was launched twice; the group of the second time is ignored");
+      return;
+    }
   }
+  // All of them or none.
+  const auto drop_all = [&](TaskStatus::Reason reason, const std::string& why) {
+    for (const auto& task : group.tasks()) drop(probe, task, reason, why);
+  };
+  if (const auto why = why_drop(message.framework_info(), message.resource_versions()))
+    return drop_all(why->first, why->second);
+  for (const auto& task : group.tasks())
+    if (const auto why = find_missing(task)) return drop_all(TaskStatus::REASON_RESOURCES_UNKNOWN, *why);
+  if (!valid_id(message.executor().executor_id().value())) {
+    for (const auto& task : group.tasks())
+      refuse(probe, task, mesos::v1::TASK_ERROR, TaskStatus::REASON_TASK_GROUP_INVALID,
+             "The executor's id cannot be a file name");
+    return;
+  }
+  std::vector<mesos::v1::TaskInfo> tasks;
+  for (auto& task : *group.mutable_tasks()) tasks.push_back(std::move(task));
+  launch_custom(adopt(message.framework_info()), message.executor(), std::move(tasks),
+                !message.has_launch_executor() || message.launch_executor(), true);
 }
 
 void Core::launch_command(Framework& framework, mesos::v1::TaskInfo task) {
@@ -209,37 +243,44 @@ void Core::launch_command(Framework& framework, mesos::v1::TaskInfo task) {
   launch_container(framework, executor);
 }
 
-void Core::launch_custom(Framework& framework, mesos::v1::TaskInfo task, bool may_launch_executor) {
-  const std::string executor_id = task.executor().executor_id().value();
+void Core::launch_custom(Framework& framework, const mesos::v1::ExecutorInfo& info,
+                         std::vector<mesos::v1::TaskInfo> tasks, bool may_launch_executor, bool as_group) {
+  const std::string& executor_id = info.executor_id().value();
+  const auto drop_all = [&](TaskStatus::Reason reason, const std::string& why) {
+    for (const auto& task : tasks) drop(framework, task, reason, why);
+    remove_finished(framework.id());
+  };
   const auto existing = framework.executors.find(executor_id);
   if (existing == framework.executors.end() && !may_launch_executor)
-    return drop(framework, task, TaskStatus::REASON_EXECUTOR_TERMINATED, "The executor is gone");
+    return drop_all(TaskStatus::REASON_EXECUTOR_TERMINATED, "The executor is gone");
   if (existing != framework.executors.end() &&
       (existing->second.command || existing->second.state == ExecutorState::Terminating ||
        existing->second.state == ExecutorState::Terminated))
-    return drop(framework, task, TaskStatus::REASON_EXECUTOR_TERMINATED, "The executor is ending");
+    return drop_all(TaskStatus::REASON_EXECUTOR_TERMINATED, "The executor is ending");
 
   const bool fresh = existing == framework.executors.end();
-  for (const auto& resource : task.resources())
-    if (!fresh && resource.disk().has_persistence() && !has_volume(existing->second, resource))
-      return drop(framework, task, TaskStatus::REASON_INVALID_OFFERS,
-                  "The persistent volume " + resource.disk().persistence().id() +
-                      " is not mounted in the running executor; this build mounts volumes when an executor starts");
-  Executor& executor = fresh ? make_executor(framework, task.executor(), false) : existing->second;
-  if (fresh) {
-    add_volumes(executor, executor.info.resources());
-    add_volumes(executor, task.resources());
+  // The default executor's tasks get their volumes in containers of their own.
+  const bool mounts_later = info.type() == mesos::v1::ExecutorInfo::DEFAULT;
+  for (const auto& task : tasks)
+    for (const auto& resource : task.resources())
+      if (!fresh && !mounts_later && resource.disk().has_persistence() && !has_volume(existing->second, resource))
+        return drop_all(TaskStatus::REASON_INVALID_OFFERS,
+                        "The persistent volume " + resource.disk().persistence().id() +
+                            " is not mounted in the running executor; this build mounts volumes when an executor starts");
+  Executor& executor = fresh ? make_executor(framework, info, false) : existing->second;
+  if (fresh) add_volumes(executor, executor.info.resources());
+  const std::string group = as_group ? random_.uuid() : "";
+  for (auto& task : tasks) {
+    if (fresh || mounts_later) add_volumes(executor, task.resources());
+    const std::string id = task.task_id().value();
+    Task& entry = executor.tasks[id];
+    entry.info = std::move(task);
+    entry.group = group;
+    executor.queued.push_back(id);
+    save(executor, entry);
   }
-  const std::string id = task.task_id().value();
-  Task& entry = executor.tasks[id];
-  entry.info = std::move(task);
-  executor.queued.push_back(id);
-  if (fresh) save(executor);
-  save(executor, entry);
-  if (fresh) {
-    launch_container(framework, executor);
-    return;
-  }
+  save(executor);
+  if (fresh) return launch_container(framework, executor);
   if (executor.launched) journal_.then(update_of(executor));
   if (executor.state == ExecutorState::Running) deliver_queued(framework, executor);
 }
@@ -297,25 +338,34 @@ void Core::kill(Found found, std::optional<base::Duration> grace) {
     return apply(executor, std::move(actions));
   }
   const std::string id = task.info.task_id().value();
-  if (!task.sent) {
-    std::erase(executor.queued, id);
-    TaskStatus status;
-    status.mutable_task_id()->set_value(id);
-    status.set_state(mesos::v1::TASK_KILLED);
-    status.set_reason(TaskStatus::REASON_TASK_KILLED_DURING_LAUNCH);
-    status.set_message("Killed before delivery to the executor");
-    update(executor.framework_id, &executor, std::move(status));
-    const bool idle = std::all_of(executor.tasks.begin(), executor.tasks.end(),
-                                  [](const auto& entry) { return is_terminal(entry.second.state); });
-    // Nothing ever reached this executor: it has no reason to be.
-    if (executor.state == ExecutorState::Registering && idle) shut_down(executor, std::nullopt, "");
-    return;
-  }
+  if (!task.sent) return kill_queued(executor, id);
   mesos::v1::executor::Event event;
   event.set_type(mesos::v1::executor::Event::KILL);
   event.mutable_kill()->mutable_task_id()->set_value(id);
   if (grace) event.mutable_kill()->mutable_kill_policy()->mutable_grace_period()->set_nanoseconds(grace->count());
   send(executor, std::move(event));
+}
+
+void Core::kill_queued(Executor& executor, const std::string& id) {
+  // What was to start together does not start in part.
+  std::vector<std::string> ids{id};
+  const std::string group = executor.tasks.at(id).group;
+  for (const auto& [other, task] : executor.tasks)
+    if (!group.empty() && other != id && task.group == group && !task.sent) ids.push_back(other);
+  for (const auto& each : ids) {
+    std::erase(executor.queued, each);
+    TaskStatus status;
+    status.mutable_task_id()->set_value(each);
+    status.set_state(mesos::v1::TASK_KILLED);
+    status.set_reason(TaskStatus::REASON_TASK_KILLED_DURING_LAUNCH);
+    status.set_message(each == id ? "Killed before delivery to the executor"
+                                  : "A task of its group was killed before delivery to the executor");
+    update(executor.framework_id, &executor, std::move(status));
+  }
+  const bool idle = std::all_of(executor.tasks.begin(), executor.tasks.end(),
+                                [](const auto& entry) { return is_terminal(entry.second.state); });
+  // Nothing ever reached this executor: it has no reason to be.
+  if (executor.state == ExecutorState::Registering && idle) shut_down(executor, std::nullopt, "");
 }
 
 void Core::shut_down_framework(const std::string& framework_id) {

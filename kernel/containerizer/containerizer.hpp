@@ -44,6 +44,12 @@ struct ContainerSpec {
   double gpus = 0;
   bool term_first_only = false;                      // SIGTERM goes to the first process alone (executors)
   std::vector<std::pair<uint16_t, uint16_t>> ports{};  // of the host, first to last, that it may listen on
+  // A container inside another. It has its parent's network, host name and, unless it asks for its own, shared memory.
+  std::string parent{};                              // id of a running container; empty: none
+  std::string parent_sandbox{};                      // host path
+  std::string group{};                               // of which control group it is a part; empty: its own, by its id
+  bool own_group = true;                             // the group is its own and has its limits
+  bool debug = false;                                // a guest of its parent: same files, processes, environment
 };
 
 /// Why the agent ended a container: it went over what it was given.
@@ -83,9 +89,11 @@ class Containerizer {
   virtual void launch(ContainerSpec spec, std::function<void(Result<Started>)> done) = 0;
 
   /// SIGTERM reaches every process of the container unless its specification says otherwise; other signals go to the first.
+  /// SIGKILL is what destroy() is for.
   virtual void signal(const std::string& id, int number) = 0;
 
-  /// Kills everything in it, in whatever stage of its life it is. The end is told as for any other.
+  /// Kills everything in it and in the containers inside it, in whatever stage of its life it is. The end is told as for
+  /// any other, after the ends of those inside.
   virtual void destroy(const std::string& id) = 0;
 
   virtual void update(const std::string& id, const cgroups::Limits& limits, std::function<void(Status)> done) = 0;

@@ -37,15 +37,19 @@ Status make_sandbox(const std::string& path, const std::optional<launch::UserIds
 }
 
 /// A directory below the sandbox, which is full of what the task's user put there: no link is followed.
-Status make_below(const std::string& sandbox, const std::string& relative) {
+Status make_below(const std::string& sandbox, const std::string& relative,
+                  const std::optional<launch::UserIds>& owner = {}) {
   base::Fd at(open(sandbox.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!at) return base::errno_error(sandbox, errno);
   for (const auto piece : base::tokenize(relative, '/')) {
     const std::string part(piece);
     if (part == ".") continue;
-    if (mkdirat(at.get(), part.c_str(), 0755) != 0 && errno != EEXIST) return base::errno_error("cannot make " + part, errno);
+    const bool made = mkdirat(at.get(), part.c_str(), 0755) == 0;
+    if (!made && errno != EEXIST) return base::errno_error("cannot make " + part, errno);
     base::Fd next(openat(at.get(), part.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
     if (!next) return base::errno_error(part, errno);
+    if (made && owner && fchownat(next.get(), "", owner->uid, owner->gid, AT_EMPTY_PATH) != 0)
+      return base::errno_error("cannot give away " + part, errno);
     at = std::move(next);
   }
   return {};
@@ -81,15 +85,17 @@ Status own_volumes(const ContainerSpec& spec, const std::optional<launch::UserId
 }
 
 /// Sources that are to be made are made; the others must be there.
-Status make_sources(const ContainerSpec& spec, launch::LaunchOrder& order) {
-  const std::string prefix = spec.sandbox + "/";
+Status make_sources(const ContainerSpec& spec, const std::optional<launch::UserIds>& user, launch::LaunchOrder& order) {
+  const std::string prefix = spec.sandbox + "/", around = spec.parent_sandbox + "/";
   std::erase_if(order.mounts, [](const auto& mount) { return mount.optional && !base::exists(mount.source); });
   for (const auto& mount : order.mounts) {
     if (mount.type != "bind") continue;
     struct stat source;
     const bool missing = lstat(mount.source.c_str(), &source) != 0;
     if (missing && mount.source.starts_with(prefix))
-      RETURN_IF_ERROR(make_below(spec.sandbox, mount.source.substr(prefix.size())));
+      RETURN_IF_ERROR(make_below(spec.sandbox, mount.source.substr(prefix.size()), user));
+    else if (missing && !spec.parent_sandbox.empty() && mount.source.starts_with(around))
+      RETURN_IF_ERROR(make_below(spec.parent_sandbox, mount.source.substr(around.size()), user));
     else if (missing && mount.make_source)
       RETURN_IF_ERROR(base::make_directories(mount.source));
     if (stat(mount.source.c_str(), &source) != 0)
@@ -127,11 +133,9 @@ cgroups::Limits enforced(const NativeOptions& options, cgroups::Limits limits) {
   return limits;
 }
 
-/// A container on a network of its own runs there, and has files of its own in /etc unless it brings others.
-Status add_network(const network::Attachment& attached, launch::LaunchOrder& order) {
-  order.network = attached.network_file;
-  order.host_name = attached.host_name;
-  if (!order.private_mounts) return {};
+/// A container on a network has files of its own in /etc, unless it brings others.
+void add_network_files(const network::Attachment& attached, launch::LaunchOrder& order) {
+  if (!order.private_mounts) return;
   const std::pair<const char*, const std::string*> files[] = {
       {"/etc/hosts", &attached.hosts}, {"/etc/hostname", &attached.host_name_file}, {"/etc/resolv.conf", &attached.resolv_conf}};
   for (const auto& [path, file] : files) {
@@ -147,7 +151,6 @@ Status add_network(const network::Attachment& attached, launch::LaunchOrder& ord
     });
     if (!brought) order.mounts.push_back({*file, target});
   }
-  return {};
 }
 
 /// A container on the host's network resolves names as the agent's operator says, unless it brings a file of its own.
@@ -219,29 +222,44 @@ struct Launched {
 /// On a pool thread: cgroups, mount points, helper.
 Result<Launched> launch_now(const NativeOptions& options, cgroups::Cgroups* groups, const ContainerSpec& spec,
                             const std::optional<launch::UserIds>& user, const std::string& runtime,
-                            const images::ImagePtr& image, const std::optional<network::Attachment>& attached) {
-  ASSIGN_OR_RETURN(launch::LaunchOrder order, plan_launch(spec, plan_context(options, image.get())));
-  set_user(options, spec, user, order);
+                            const images::ImagePtr& image, const std::optional<network::Attachment>& attached,
+                            const Around& around) {
+  launch::LaunchOrder order;
+  if (around.guest) {
+    order = *around.guest;
+  } else {
+    ASSIGN_OR_RETURN(order, plan_launch(spec, plan_context(options, image.get())));
+    set_user(options, spec, user, order);
+    share_parent(options, spec, around, order);
+  }
   order.status_file = runtime + "/status";
   order.pid_file = runtime + "/pid";
   RETURN_IF_ERROR(own_volumes(spec, user));
-  if (attached) RETURN_IF_ERROR(add_network(*attached, order));
-  RETURN_IF_ERROR(make_sources(spec, order));
-  if (order.root) {
+  if (attached) {
+    order.network = attached->network_file;
+    order.host_name = attached->host_name;
+  }
+  const auto& files_of = attached ? attached : around.attached;
+  if (files_of && !around.guest) add_network_files(*files_of, order);
+  RETURN_IF_ERROR(make_sources(spec, user, order));
+  if (around.guest) {
+    // Its files are its parent's.
+  } else if (order.root) {
     RETURN_IF_ERROR(images::prepare_root(options.backend, *image, runtime, *order.root));
   } else {
     RETURN_IF_ERROR(make_mount_points(spec, order));
   }
-  if (!attached) RETURN_IF_ERROR(add_resolv_conf(options, runtime, order));
+  if (!files_of) RETURN_IF_ERROR(add_resolv_conf(options, runtime, order));
   cgroups::Limits limits = enforced(options, spec.limits);
-  RETURN_IF_ERROR(isolate(options, spec, user, runtime, order, limits));
+  if (!around.guest) RETURN_IF_ERROR(isolate(options, spec, user, runtime, order, limits));
   Launched launched;
   if (groups != nullptr) {
-    RETURN_IF_ERROR(groups->create(spec.id, limits));
-    order.cgroups = groups->entry_files(spec.id);
-    order.birth_group = groups->birth_group(spec.id);
-    if (groups->has_memory()) {
-      auto events = groups->oom_events(spec.id);
+    const std::string group = group_of(spec);
+    if (spec.own_group) RETURN_IF_ERROR(groups->create(group, limits));
+    order.cgroups = groups->entry_files(group);
+    order.birth_group = groups->birth_group(group);
+    if (groups->has_memory() && spec.own_group) {
+      auto events = groups->oom_events(group);
       if (events)
         launched.oom_events = std::move(*events);
       else
@@ -251,7 +269,7 @@ Result<Launched> launch_now(const NativeOptions& options, cgroups::Cgroups* grou
   }
   auto helper = launch::start_helper(options.helper, order);
   if (!helper) {
-    if (groups != nullptr) (void)groups->destroy(spec.id, options.destroy_timeout);
+    if (groups != nullptr && spec.own_group) (void)groups->destroy(group_of(spec), options.destroy_timeout);
     return helper.error();
   }
   launched.helper = std::move(*helper);
@@ -293,22 +311,23 @@ PlanContext plan_context(const NativeOptions& options, const images::Image* imag
   return context;
 }
 
-Termination collect_end(const NativeOptions& options, cgroups::Cgroups* groups, const std::string& id,
-                        const cgroups::Limits& limits) {
+Termination collect_end(const NativeOptions& options, cgroups::Cgroups* groups, const ContainerSpec& spec) {
   Termination end;
+  const std::string& id = spec.id;
+  const std::string group = group_of(spec);
   const std::string runtime = options.runtime_directory + "/" + id;
   end.status = read_status(runtime);
   // A helper that was killed before it could write is a task that was killed: all below it died with it.
   if (!end.status && base::exists(runtime + "/pid")) end.status = SIGKILL;
   options.isolators->cleanup(id, runtime);
   if (Status gone = images::discard_root(runtime, root_trash(options)); !gone) LOG_WARNING("container {}: {}", id, gone.error().message);
-  if (groups == nullptr) return end;
-  if (groups->oom_kills(id) > 0) {
+  if (groups == nullptr || !spec.own_group) return end;
+  if (groups->oom_kills(group) > 0) {
     end.out_of_memory = true;
-    end.memory_used = groups->usage(id).memory_max.value_or(0);
-    end.message = out_of_memory_message(limits, groups->usage(id));
+    end.memory_used = groups->usage(group).memory_max.value_or(0);
+    end.message = out_of_memory_message(spec.limits, groups->usage(group));
   }
-  if (Status gone = groups->destroy(id, options.destroy_timeout); !gone) {
+  if (Status gone = groups->destroy(group, options.destroy_timeout); !gone) {
     LOG_ERROR("container {}: {}", id, gone.error().message);
     end.message += (end.message.empty() ? "" : "; ") + gone.error().message;
   }
@@ -353,12 +372,16 @@ void NativeContainerizer::Impl::prepare(const ContainerPtr& container) {
       if (!found && !image) return found.error();
       if (found) prepared.user = std::move(*found);
     }
-    RETURN_IF_ERROR(plan_launch(spec, plan_context(self->options, nullptr)));
-    ASSIGN_OR_RETURN(prepared.networks,
-                     network::wanted_networks(spec, self->options.networks ? self->options.networks->options().bridge : "mesos-bridge"));
+    if (!spec.debug) RETURN_IF_ERROR(plan_launch(spec, plan_context(self->options, nullptr)));
+    // A container inside another is where its parent is.
+    if (spec.parent.empty()) {
+      ASSIGN_OR_RETURN(prepared.networks, network::wanted_networks(spec, self->options.networks ? self->options.networks->options().bridge
+                                                                                                 : "mesos-bridge"));
+    }
     if (prepared.networks && !self->options.networks)
       return base::unsupported("a container network needs an agent that runs as root with the isolator network/cni");
     RETURN_IF_ERROR(base::make_directories(self->runtime(spec.id), 0700));
+    if (spec.debug) return prepared;
     RETURN_IF_ERROR(make_sandbox(spec.sandbox, prepared.user));
     return prepared;
   };
@@ -439,11 +462,13 @@ void NativeContainerizer::Impl::leave(const ContainerPtr& container, std::functi
 }
 
 void NativeContainerizer::Impl::start(const ContainerPtr& container) {
+  auto around = look_around(options, containers, *container);
+  if (!around) return launch_failed(container, around.error());
   container->stage = Stage::Launching;
   const bool taken = pool.run_for(
-      [self = shared_from_this(), container] {
+      [self = shared_from_this(), container, around = std::move(*around)] {
         return launch_now(self->options, self->groups.get(), container->spec, container->user,
-                          self->runtime(container->spec.id), container->image, container->attached);
+                          self->runtime(container->spec.id), container->image, container->attached, around);
       },
       [self = shared_from_this(), container](Result<Launched> launched) {
         if (self->stopped) return;
@@ -499,7 +524,7 @@ void NativeContainerizer::Impl::watch_oom(const ContainerPtr& container, base::F
     while (read(container->oom->fd(), ignored, sizeof ignored) > 0) {
     }
     // Removing the group wakes the watch too; and the kernel may have found memory after all.
-    if (container->stage == Stage::Ending || self->groups->oom_kills(container->spec.id) == 0) return;
+    if (container->stage == Stage::Ending || self->groups->oom_kills(group_of(container->spec)) == 0) return;
     if (!container->out_of_memory) self->kill_tree(container);
     container->out_of_memory = true;
   });
@@ -517,8 +542,8 @@ void NativeContainerizer::Impl::kill_tree(const ContainerPtr& container) {
   // A helper that does not answer (stopped by someone, stuck in the kernel) is killed itself; its namespace dies with it
   // and the groups are emptied by destroy().
   container->kill_timer = loop.after(kHelperKillDelay, [self = shared_from_this(), container] {
-    if (self->groups)
-      for (const pid_t pid : self->groups->processes(container->spec.id)) kill(pid, SIGKILL);
+    if (self->groups && container->spec.own_group)
+      for (const pid_t pid : self->groups->processes(group_of(container->spec))) kill(pid, SIGKILL);
     self->send(container, SIGKILL);
   });
 }
@@ -527,10 +552,11 @@ void NativeContainerizer::Impl::launch_failed(const ContainerPtr& container, Err
   const std::string id = container->spec.id;
   container->stage = Stage::Ending;
   (void)pool.run(
-      [self = shared_from_this(), id] {
+      [self = shared_from_this(), container, id] {
         self->options.isolators->cleanup(id, self->runtime(id));
         (void)base::remove_tree(self->runtime(id));
-        if (self->groups) (void)self->groups->destroy(id, self->options.destroy_timeout);
+        if (self->groups && container->spec.own_group)
+          (void)self->groups->destroy(group_of(container->spec), self->options.destroy_timeout);
       },
       [self = shared_from_this(), container, id, error = std::move(error)] {
         if (self->stopped) return;
@@ -540,12 +566,18 @@ void NativeContainerizer::Impl::launch_failed(const ContainerPtr& container, Err
           Error told = error;
           if (!left) told.message += "; " + left.error().message;
           if (auto done = std::exchange(container->done, nullptr)) done(std::move(told));
+          self->child_gone(container->spec.parent);
         });
       });
 }
 
 void NativeContainerizer::Impl::ended(const ContainerPtr& container) {
   if (container->stage == Stage::Ending) return;
+  if (destroy_children(container->spec.id)) {
+    container->ends_with_children = true;
+    container->process.reset();
+    return;
+  }
   const bool was_running = container->stage == Stage::Running;
   const bool no_failure = container->failure.empty();
   container->stage = Stage::Ending;
@@ -555,8 +587,8 @@ void NativeContainerizer::Impl::ended(const ContainerPtr& container) {
   loop.cancel(container->kill_timer);
   const std::string id = container->spec.id;
   const bool taken = pool.run_for(
-      [self = shared_from_this(), id, limits = container->spec.limits, was_running, no_failure] {
-        Termination end = collect_end(self->options, self->groups.get(), id, limits);
+      [self = shared_from_this(), id, container, was_running, no_failure] {
+        Termination end = collect_end(self->options, self->groups.get(), container->spec);
         // A short task may be over before its start was noticed: a helper forked at the same moment holds the sync pipe
         // open for an instant. The status that its own helper wrote says that it ran.
         const bool ran = was_running || (no_failure && end.status.has_value());
@@ -621,9 +653,11 @@ void NativeContainerizer::Impl::tell_end(const ContainerPtr& container, Terminat
                             : container->destroy_wanted ? "destroyed during the launch"
                             : !end.message.empty()      ? end.message
                                                         : "the launcher ended before the task could start";
-    return done(Error{base::Code::Internal, why});
+    done(Error{base::Code::Internal, why});
+  } else if (exit) {
+    exit(id, end);
   }
-  if (exit) exit(id, end);
+  child_gone(container->spec.parent);
 }
 
 void NativeContainerizer::Impl::empty_trash() {
@@ -688,6 +722,7 @@ void NativeContainerizer::destroy(const std::string& id) {
   if (found->second->stage == Stage::Fetching) impl_->files.cancel(id);
   if (found->second->stage == Stage::Pulling) impl_->options.images->cancel(id);
   if (found->second->stage == Stage::Joining) impl_->options.networks->cancel(id);
+  impl_->destroy_children(id);
   impl_->kill_tree(found->second);
 }
 
@@ -699,9 +734,10 @@ void NativeContainerizer::update(const std::string& id, const cgroups::Limits& l
     return;
   }
   found->second->spec.limits = limits;
+  if (!found->second->spec.own_group) return impl_->loop.post([done] { done({}); });
   const bool taken = impl_->pool.run_for(
-      [groups = impl_->groups, id, enforced_limits = enforced(impl_->options, limits)] {
-        return groups ? groups->update(id, enforced_limits) : Status();
+      [groups = impl_->groups, group = group_of(found->second->spec), enforced_limits = enforced(impl_->options, limits)] {
+        return groups ? groups->update(group, enforced_limits) : Status();
       },
       [done](Status status) { done(std::move(status)); });
   if (!taken) impl_->loop.post([done] { done(base::unavailable("too much work waits on this agent")); });
@@ -718,16 +754,17 @@ void NativeContainerizer::recover(std::vector<ContainerSpec> known,
 }
 
 void NativeContainerizer::usage(std::function<void(Statistics)> done) {
-  std::map<std::string, std::pair<cgroups::Limits, int64_t>> wanted;
+  std::map<std::string, std::pair<cgroups::Limits, std::string>> wanted;  // limits and group
   for (const auto& [id, container] : impl_->containers)
-    if (container->stage == Stage::Running) wanted[id] = {container->spec.limits, container->pid};
+    if (container->stage == Stage::Running && container->spec.own_group)
+      wanted[id] = {container->spec.limits, group_of(container->spec)};
   const bool taken = impl_->pool.run_for(
       [groups = impl_->groups, isolators = impl_->options.isolators, wanted = std::move(wanted)] {
         Statistics statistics;
         const double now = base::system_clock().now().time.seconds();
         for (const auto& [id, container] : wanted)
-          isolators->measure(id, statistics[id] = make_statistics(
-                                     container.first, groups ? groups->usage(id) : cgroups::Usage(), now));
+          isolators->measure(id, statistics[id] = make_statistics(container.first,
+                                                                  groups ? groups->usage(container.second) : cgroups::Usage(), now));
         return statistics;
       },
       [done](Statistics statistics) { done(std::move(statistics)); });

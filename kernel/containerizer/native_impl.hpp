@@ -38,6 +38,7 @@ struct Container {
   std::unique_ptr<FdWatch> process, sync, oom;
   base::Loop::TimerId kill_timer = 0;
   std::function<void(Result<Started>)> done;  // empty once answered
+  bool ends_with_children = false;           // its process has ended; those inside are on their way out
 };
 
 using ContainerPtr = std::shared_ptr<Container>;
@@ -62,7 +63,7 @@ struct NativeContainerizer::Impl : std::enable_shared_from_this<NativeContaineri
   /// The launch failed before a helper ran, or its helper has ended without running the task.
   void launch_failed(const ContainerPtr& container, Error error);
 
-  /// The first process has ended: kill the rest, remove the groups, tell.
+  /// The first process has ended: kill the rest, remove the groups, tell. Containers inside it go first.
   void ended(const ContainerPtr& container);
 
   void tell_end(const ContainerPtr& container, Termination& end, bool ran);
@@ -76,6 +77,11 @@ struct NativeContainerizer::Impl : std::enable_shared_from_this<NativeContaineri
   /// native_ports.cpp: looks at what containers on the host's network listen on.
   void look_at_ports();
   void judge_ports(const std::map<std::string, network::PortRanges>& found);
+  /// Kills the containers directly inside; false when there are none.
+  bool destroy_children(const std::string& id);
+
+  /// The container is gone: one that waited for that can end.
+  void child_gone(const std::string& parent);
 
   /// Files of ended containers; may take long.
   void empty_trash();
@@ -115,7 +121,32 @@ void set_user(const NativeOptions& options, const ContainerSpec& spec, const std
 PlanContext plan_context(const NativeOptions& options, const images::Image* image);
 
 /// What is known of an ended container, read on a pool thread; removes its groups.
-Termination collect_end(const NativeOptions& options, cgroups::Cgroups* groups, const std::string& id,
-                        const cgroups::Limits& limits);
+Termination collect_end(const NativeOptions& options, cgroups::Cgroups* groups, const ContainerSpec& spec);
+
+// nested.cpp
+
+/// The control group that the container's processes are in.
+std::string group_of(const ContainerSpec& spec);
+
+/// The group that a container of this id has when it has its own: "a/mesos/b" of "a.b".
+std::string group_of_id(const std::string& id);
+
+/// What of its parent a container inside it needs; taken on the loop's thread.
+struct Around {
+  pid_t pid = 0;
+  std::optional<network::Attachment> attached{};  // the networks that it is in with its parent
+  std::optional<launch::LaunchOrder> guest{};  // of a debug container: its whole order
+};
+
+/// An error when the parent does not run.
+Result<Around> look_around(const NativeOptions& options, const std::map<std::string, ContainerPtr>& containers,
+                           const Container& container);
+
+/// Makes `order` one for a container inside another.
+void share_parent(const NativeOptions& options, const ContainerSpec& spec, const Around& around, launch::LaunchOrder& order);
+
+/// As the container's own program was started, but for the program: what joins it later.
+Result<launch::LaunchOrder> plan_inside(const NativeOptions& options, const Container& container,
+                                        const mesos::v1::CommandInfo& command);
 
 }  // namespace containerizer

@@ -48,7 +48,7 @@ void end_orphan(const NativeOptions& options, cgroups::Cgroups* groups, const st
     }
   }
   if (groups != nullptr)
-    if (Status gone = groups->destroy(id, options.destroy_timeout); !gone) LOG_ERROR("{}", gone.error().message);
+    if (Status gone = groups->destroy(group_of_id(id), options.destroy_timeout); !gone) LOG_ERROR("{}", gone.error().message);
   options.isolators->cleanup(id, runtime);
   (void)base::remove_tree(runtime);
 }
@@ -61,8 +61,9 @@ std::vector<Found> find_all(const NativeOptions& options, cgroups::Cgroups* grou
     for (auto& name : groups->list()) present.insert(std::move(name));
   if (const auto names = base::list_directory(options.runtime_directory))
     present.insert(names->begin(), names->end());
-  for (const auto& id : present)
-    if (!ids.contains(id)) end_orphan(options, groups, id);
+  // Backwards: a container inside another goes before it.
+  for (auto id = present.rbegin(); id != present.rend(); ++id)
+    if (!ids.contains(*id)) end_orphan(options, groups, *id);
 
   std::set<std::string> networked;
   if (options.networks)
@@ -88,8 +89,8 @@ std::vector<Found> find_all(const NativeOptions& options, cgroups::Cgroups* grou
       found.name = *name;
       found.pidfd = std::move(*pidfd);
       options.isolators->recover(container, runtime);
-      if (groups != nullptr && groups->has_memory())
-        if (auto events = groups->oom_events(container.id)) found.oom_events = std::move(*events);
+      if (groups != nullptr && groups->has_memory() && container.own_group)
+        if (auto events = groups->oom_events(group_of(container))) found.oom_events = std::move(*events);
     }
     all.push_back(std::move(found));
   }
@@ -100,29 +101,6 @@ std::vector<Found> find_all(const NativeOptions& options, cgroups::Cgroups* grou
   if (Status rules = options.networks->recover(alive); !rules)
     LOG_ERROR("The rules of containers' networks could not be renewed: {}", rules.error().message);
   return all;
-}
-
-/// As the container's own program was started, but for the program.
-Result<launch::LaunchOrder> plan_inside(const NativeOptions& options, const Container& container,
-                                        const mesos::v1::CommandInfo& command) {
-  ASSIGN_OR_RETURN(const launch::LaunchOrder own, plan_launch(container.spec, plan_context(options, container.image.get())));
-  launch::LaunchOrder order;
-  RETURN_IF_ERROR(plan_program(command, order));
-  ASSIGN_OR_RETURN(order.environment, plan_environment(own.environment, command));
-  order.directory = own.directory;
-  order.image_user = own.image_user;
-  order.image_groups = own.image_groups;
-  order.capabilities = own.capabilities;
-  order.effective_capabilities = own.effective_capabilities;
-  order.no_new_privileges = own.no_new_privileges;
-  order.seccomp = own.seccomp;
-  RETURN_IF_ERROR(options.isolators->add_environment(container.spec.command, order.environment));
-  RETURN_IF_ERROR(options.isolators->add_environment(command, order.environment));
-  if (own.root)
-    set_user(options, container.spec, container.user, order);
-  else
-    order.user = container.user;
-  return order;
 }
 
 }  // namespace
@@ -207,7 +185,7 @@ void NativeContainerizer::run_inside(const std::string& id, const mesos::v1::Com
   launch::LaunchOrder order = std::move(*planned);
   order.status_file = impl_->runtime(id) + "/check_" + std::to_string(++number);
   if (impl_->options.isolated) order.join = static_cast<pid_t>(found->second->pid);
-  if (impl_->groups) order.cgroups = impl_->groups->entry_files(id);
+  if (impl_->groups) order.cgroups = impl_->groups->entry_files(group_of(found->second->spec));
 
   const bool taken = impl_->pool.run_for(
       [helper = impl_->options.helper, order] { return launch::start_helper(helper, order); },

@@ -12,6 +12,18 @@ constexpr const char* kDefaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/
 
 }  // namespace
 
+Result<std::string> sandbox_source(const mesos::v1::Volume& volume, const ContainerSpec& spec) {
+  using SandboxPath = mesos::v1::Volume::Source::SandboxPath;
+  const auto& asked = volume.source().sandbox_path();
+  if (asked.path().empty() || asked.path()[0] == '/') return base::invalid("a path in the sandbox must be relative");
+  if (!stays_below(asked.path())) return base::invalid("its sandbox path may not contain '..'");
+  if (asked.type() == SandboxPath::SELF) return spec.sandbox + "/" + asked.path();
+  if (asked.type() != SandboxPath::PARENT) return base::invalid("sandbox_path needs the type SELF or PARENT");
+  if (spec.parent_sandbox.empty())
+    return base::unsupported("a path in the parent's sandbox needs a parent, which this container has not");
+  return spec.parent_sandbox + "/" + asked.path();
+}
+
 bool stays_below(std::string_view relative) {
   for (const auto part : base::tokenize(relative, '/'))
     if (part == "..") return false;

@@ -67,6 +67,9 @@ Status check_supported(const mesos::v1::ContainerInfo& info);
 /// Refuses components that lead out of the sandbox.
 bool stays_below(std::string_view relative);
 
+/// Where a volume of the type SANDBOX_PATH lies on the machine.
+Result<std::string> sandbox_source(const mesos::v1::Volume& volume, const ContainerSpec& spec);
+
 /// plan_image.cpp: a container with an image.
 Status plan_image(const ContainerSpec& spec, const PlanContext& context, launch::LaunchOrder& order);
 

@@ -78,7 +78,8 @@ void fill_tasks(const State& state, const Sight& sight, Answer::GetTasks& out) {
 }
 
 /// A copy of what the containers are, for the statistics that come later.
-std::vector<Answer::GetContainers::Container> list_containers(const Api& api, const std::string& principal) {
+std::vector<Answer::GetContainers::Container> list_containers(const Api& api, const std::string& principal,
+                                                              const Call::GetContainers& wanted) {
   const State& state = api.state();
   std::vector<Answer::GetContainers::Container> list;
   for (const auto& [framework_id, framework] : state.frameworks)
@@ -94,17 +95,29 @@ std::vector<Answer::GetContainers::Container> list_containers(const Api& api, co
       for (const auto& network : executor.networks) *container.mutable_container_status()->add_network_infos() = network;
       if (executor.pid > 0) container.mutable_container_status()->set_executor_pid(static_cast<uint32_t>(executor.pid));
     }
+  for (const auto& [id, own] : state.api_containers) {
+    const bool inside = !own.parent().empty();
+    if (own.stage != ApiContainer::Stage::Running || !(inside ? wanted.show_nested() : wanted.show_standalone())) continue;
+    auto& container = list.emplace_back();
+    if (const auto owner = state.containers.find(own.root()); owner != state.containers.end()) {
+      container.mutable_framework_id()->set_value(owner->second.first);
+      container.mutable_executor_id()->set_value(owner->second.second);
+    }
+    *container.mutable_container_id() = container_id_of(id);
+    *container.mutable_container_status()->mutable_container_id() = container.container_id();
+    if (own.pid > 0) container.mutable_container_status()->set_executor_pid(static_cast<uint32_t>(own.pid));
+  }
   return list;
 }
 
-void get_containers(Api& api, const std::string& principal, api::ContentType type, const Responder& responder) {
+void get_containers(Api& api, const std::string& principal, const Call& call, api::ContentType type, const Responder& responder) {
   api.shell.containers().usage(
-      [list = list_containers(api, principal), type, responder](containerizer::Containerizer::Statistics statistics) {
+      [list = list_containers(api, principal, call.get_containers()), type, responder](containerizer::Containerizer::Statistics statistics) {
         Answer answer;
         answer.set_type(Answer::GET_CONTAINERS);
         answer.mutable_get_containers();
         for (auto container : list) {
-          if (const auto found = statistics.find(container.container_id().value()); found != statistics.end())
+          if (const auto found = statistics.find(container_text(container.container_id())); found != statistics.end())
             container.mutable_resource_statistics()->CopyFrom(found->second);
           *answer.mutable_get_containers()->add_containers() = std::move(container);
         }
@@ -229,6 +242,14 @@ bool answer_from_state(Api& api, const Sight& sight, const Call& call, Answer& a
   }
 }
 
+/// The member that a call about containers lacks: it has the name of the call's type.
+std::optional<std::string> missing_member(const Call& call) {
+  const std::string name = base::to_lower(Call::Type_Name(call.type()));
+  const auto* field = Call::descriptor()->FindFieldByName(name);
+  if (field != nullptr && call.GetReflection()->HasField(call, field)) return std::nullopt;
+  return name;
+}
+
 }  // namespace
 
 void handle_operator_api(Api& api, Request request, const Responder& responder) {
@@ -251,7 +272,7 @@ void handle_operator_api(Api& api, Request request, const Responder& responder) 
   if (call.type() == Call::GET_FLAGS && !sight.shows_flags()) return forbid(responder);
   if (answer_from_state(api, sight, call, answer)) return reply(responder, *type, answer);
   switch (call.type()) {
-    case Call::GET_CONTAINERS: return get_containers(api, request.principal, *type, responder);
+    case Call::GET_CONTAINERS: return get_containers(api, request.principal, call, *type, responder);
     case Call::SET_LOGGING_LEVEL: {
       if (!call.has_set_logging_level())
         return responder.reply(Response::text(400, "Failed to validate agent::Call: Expecting 'set_logging_level' to be present"));
@@ -270,6 +291,17 @@ void handle_operator_api(Api& api, Request request, const Responder& responder) 
         return responder.reply(Response::text(400, "Failed to validate agent::Call: Expecting 'read_file' to be present"));
       if (!may_read(api, request.principal, call.read_file().path())) return forbid(responder);
       return read_file(api, call, *type, responder);
+    case Call::LAUNCH_CONTAINER:
+    case Call::LAUNCH_NESTED_CONTAINER:
+    case Call::WAIT_CONTAINER:
+    case Call::WAIT_NESTED_CONTAINER:
+    case Call::KILL_CONTAINER:
+    case Call::KILL_NESTED_CONTAINER:
+    case Call::REMOVE_CONTAINER:
+    case Call::REMOVE_NESTED_CONTAINER:
+      if (const auto missing = missing_member(call))
+        return responder.reply(Response::text(400, "Failed to validate agent::Call: Expecting '" + *missing + "' to be present"));
+      return api.shell.container_call(std::move(call), *type, responder);
     default:
       return responder.reply(
           Response::text(501, "The call " + Call::Type_Name(call.type()) + " is not supported by this build"));

@@ -50,7 +50,8 @@ class Cgroups {
 
   virtual bool has_memory() const = 0;
 
-  /// Makes the groups of a container and sets its limits. Nothing is left behind on failure.
+  /// Makes the groups of a container and sets its limits. Nothing is left behind on failure. A name "a/mesos/b" is that of
+  /// a group inside a's, which must be there.
   virtual Status create(const std::string& name, const Limits& limits) = 0;
 
   /// New limits for a running container. A memory ceiling is raised, never lowered.
@@ -64,7 +65,7 @@ class Cgroups {
 
   virtual std::vector<pid_t> processes(const std::string& name) const = 0;
 
-  /// Kills whatever is left and removes the groups. An error after `limit`.
+  /// Kills whatever is left and removes the groups, those inside first. An error after `limit`.
   virtual Status destroy(const std::string& name, base::Duration limit) = 0;
 
   /// How often a process of the container was killed for want of memory.
@@ -75,7 +76,7 @@ class Cgroups {
 
   virtual Usage usage(const std::string& name) const = 0;
 
-  /// Names of the containers that have a group.
+  /// Names of the containers that have a group which is not inside another's.
   virtual std::vector<std::string> list() const = 0;
 
   /// Removes the agent's own (empty) root groups.

@@ -70,6 +70,13 @@ void pause_briefly() {
   nanosleep(&pause, nullptr);
 }
 
+std::vector<std::string> groups_above(const std::string& name) {
+  std::vector<std::string> above;
+  for (size_t slash = name.find('/'); slash != std::string::npos; slash = name.find('/', slash + 1))
+    above.push_back(name.substr(0, slash));
+  return above;
+}
+
 Status remove_group(const std::string& path, base::Duration limit) {
   const base::Instant deadline = base::system_clock().now().instant + limit;
   for (;;) {

@@ -29,4 +29,10 @@ Status remove_group(const std::string& path, base::Duration limit);
 
 void pause_briefly();
 
+/// Where the groups of containers inside a container are.
+constexpr const char* kInside = "/mesos";
+
+/// "a", "a/mesos" of "a/mesos/b": the groups that a group lies in.
+std::vector<std::string> groups_above(const std::string& name);
+
 }  // namespace containerizer::cgroups

@@ -42,6 +42,8 @@ class V1 final : public Cgroups {
 
   Status create(const std::string& name, const Limits& limits) override {
     for (const auto& tree : distinct_) {
+      for (const auto& above : groups_above(name))
+        if (above.ends_with(kInside)) mkdir((tree + "/" + above).c_str(), 0755);
       if (mkdir((tree + "/" + name).c_str(), 0755) != 0 && errno != EEXIST) {
         Error error = base::errno_error("mkdir " + tree + "/" + name, errno);
         (void)remove_all(name, base::seconds(0));
@@ -76,6 +78,9 @@ class V1 final : public Cgroups {
 
   Status destroy(const std::string& name, base::Duration limit) override {
     const base::Instant deadline = base::system_clock().now().instant + limit;
+    if (!distinct_.empty())
+      for (const auto& child : subdirectories(distinct_[0] + "/" + name + kInside))
+        RETURN_IF_ERROR(destroy(name + kInside + "/" + child, limit));
     for (bool first = true;; first = false) {
       const auto left = processes(name);
       if (left.empty()) break;
@@ -149,8 +154,10 @@ class V1 final : public Cgroups {
 
   Status remove_all(const std::string& name, base::Duration limit) {
     Status result;
-    for (const auto& tree : distinct_)
+    for (const auto& tree : distinct_) {
+      rmdir((tree + "/" + name + kInside).c_str());
       if (Status status = remove_group(tree + "/" + name, limit); !status) result = status;
+    }
     return result;
   }
 

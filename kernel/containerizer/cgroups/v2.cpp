@@ -34,6 +34,11 @@ class V2 final : public Cgroups {
 
   Status create(const std::string& name, const Limits& limits) override {
     const std::string group = root_ + "/" + name;
+    for (const auto& above : groups_above(name)) {
+      if (above.ends_with(kInside)) mkdir((root_ + "/" + above).c_str(), 0755);
+      for (const auto& controller : controllers_)
+        RETURN_IF_ERROR(write_value(root_ + "/" + above + "/cgroup.subtree_control", "+" + controller));
+    }
     for (const std::string& path : {group, group + "/leaf"}) {
       if (mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) {
         Error error = base::errno_error("mkdir " + path, errno);
@@ -66,6 +71,8 @@ class V2 final : public Cgroups {
 
   Status destroy(const std::string& name, base::Duration limit) override {
     const base::Instant deadline = base::system_clock().now().instant + limit;
+    for (const auto& child : subdirectories(root_ + "/" + name + kInside))
+      RETURN_IF_ERROR(destroy(name + kInside + "/" + child, limit));
     for (;;) {
       const auto left = processes(name);
       if (left.empty()) break;
@@ -117,6 +124,7 @@ class V2 final : public Cgroups {
   }
 
   Status remove_both(const std::string& name, base::Duration limit) {
+    rmdir((root_ + "/" + name + kInside).c_str());
     RETURN_IF_ERROR(remove_group(root_ + "/" + name + "/leaf", limit));
     return remove_group(root_ + "/" + name, limit);
   }

@@ -1,4 +1,4 @@
-// volume/sandbox_path: a directory of the container's own sandbox, made when it is missing.
+// volume/sandbox_path: a directory of the container's own sandbox or of its parent's, made when it is missing.
 
 #include "kernel/containerizer/isolators/make.hpp"
 #include "kernel/containerizer/isolators/volume_paths.hpp"
@@ -15,15 +15,12 @@ class VolumeSandboxPath final : public Isolator {
 
   Result<bool> plan_volume(const Volume& volume, const VolumePlace& place, launch::LaunchOrder& order) const override {
     if (!volume.has_source() || volume.source().type() != Volume::Source::SANDBOX_PATH) return false;
-    const auto& given = volume.source().sandbox_path();
-    if (given.type() != Volume::Source::SandboxPath::SELF)
-      return base::unsupported("a path in the parent's sandbox needs a parent, which this container has not");
-    if (given.path().empty() || given.path()[0] == '/') return base::invalid("a path in the sandbox must be relative");
-    if (!stays_below(given.path())) return base::invalid("its sandbox path may not contain '..'");
-    if (volume.container_path()[0] != '/' && !place.has_image)
+    ASSIGN_OR_RETURN(const std::string source, sandbox_source(volume, place.spec));
+    const bool own = volume.source().sandbox_path().type() == Volume::Source::SandboxPath::SELF;
+    if (own && volume.container_path()[0] != '/' && !place.has_image)
       return base::invalid("a path in the sandbox is shown at an absolute container_path");
     ASSIGN_OR_RETURN(const std::string target, volume_target(volume, place));
-    launch::BindMount mount{place.spec.sandbox + "/" + given.path(), target, volume.mode() == Volume::RO};
+    launch::BindMount mount{source, target, volume.mode() == Volume::RO};
     mount.no_links = mount.make_source = true;
     order.mounts.push_back(std::move(mount));
     return true;

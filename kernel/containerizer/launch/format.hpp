@@ -29,7 +29,8 @@ enum class Key : char {
   Mount = 'm',           // repeated: "<ro|rw>[,nofollow] <type> <target>"; type "bind", a file system, or
                          // "none": the directory is only made
   MountSource = 'M',     // path of the mount source for the Mount entry that follows, or the file system's options
-  Join = 'j',            // pid whose mount, pid and ipc namespaces are entered before anything else
+  Join = 'j',            // "<pid> <kinds>": namespaces of that process, CLONE_NEW* in hexadecimal, that are entered
+  Borrow = 'b',          // repeated: "/proc" or "/dev/shm": shown as the joined process sees it
   Network = 'q',         // file that holds the network namespace to run in; absent: the machine's
   HostName = 'h',        // the name of the machine as the container sees it, in a namespace of its own
   PrivateMounts = 'n',   // "1": this process has a mount namespace of its own

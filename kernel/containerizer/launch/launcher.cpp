@@ -20,6 +20,9 @@
 namespace containerizer::launch {
 
 using base::Fd;
+
+const int kAllSpaces = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWUTS;
+
 namespace {
 
 
@@ -193,7 +196,13 @@ Result<std::string> encode_order(const LaunchOrder& order) {
     const std::string access = std::string(mount.read_only ? "ro" : "rw") + (mount.no_links ? ",nofollow " : " ");
     sheet.put(Key::Mount, access + mount.type + " " + mount.target);
   }
-  if (order.join > 0) sheet.put(Key::Join, std::to_string(order.join));
+  if (order.join > 0) {
+    char text[64];
+    snprintf(text, sizeof text, "%d %x", static_cast<int>(order.join), static_cast<unsigned>(order.join_kinds));
+    sheet.put(Key::Join, text);
+    if (order.borrow_proc) sheet.put(Key::Borrow, "/proc");
+    if (order.borrow_shm) sheet.put(Key::Borrow, "/dev/shm");
+  }
   sheet.put_path(Key::Network, order.network);
   sheet.put_path(Key::HostName, order.host_name);
   sheet.put_flag(Key::PrivateMounts, order.private_mounts);

@@ -62,6 +62,9 @@ struct LogLimit {
   bool operator==(const LogLimit&) const = default;
 };
 
+/// Mount, pid, ipc, network and host name: what makes a process a part of a container.
+extern const int kAllSpaces;
+
 struct LaunchOrder {
   std::string program;               // empty: the first argument
   std::vector<std::string> arguments;
@@ -74,7 +77,9 @@ struct LaunchOrder {
   std::vector<std::string> cgroups;  // cgroup.procs files
   std::vector<Limit> limits;
   std::vector<BindMount> mounts;
-  pid_t join = 0;                    // enter this process's namespaces
+  pid_t join = 0;                    // enter namespaces of this process
+  int join_kinds = kAllSpaces;       // which: CLONE_NEW*
+  bool borrow_proc = false, borrow_shm = false;  // show the joined process's /proc and /dev/shm
   std::string network{};             // file of a network namespace; empty: the machine's
   std::string host_name{};           // of the container alone; empty: the machine's
   bool private_mounts = false, private_pids = false, private_ipc = false;

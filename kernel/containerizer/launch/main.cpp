@@ -100,6 +100,7 @@ int run() {
   require(open_status_directory(order, &status_directory));
   Tree tree{order.private_pids, -1};
   if (!tree.private_pids) tree.proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  require(borrow_mounts(order));
   require(join_namespaces(order));
   require(enter_network(order));
   const int owned = order.owned == nullptr ? -1 : open(order.owned, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

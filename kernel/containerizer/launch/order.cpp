@@ -1,5 +1,6 @@
 #include "kernel/containerizer/launch/order.hpp"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -66,9 +67,16 @@ const char* take(Key key, char* text, Order& order, Lists& lists) {
       if (order.group_count == kMaxGroups) return "too many groups";
       order.groups[order.group_count++] = static_cast<gid_t>(number);
       return nullptr;
-    case Key::Join:
-      if (!parse_number(text, number)) return "bad pid to join";
-      order.join = static_cast<pid_t>(number);
+    case Key::Join: {
+      int pid = 0;
+      unsigned kinds = 0;
+      if (sscanf(text, "%d %x", &pid, &kinds) != 2 || pid <= 0) return "bad process to join";
+      order.join = pid;
+      order.join_kinds = static_cast<int>(kinds);
+      return nullptr;
+    }
+    case Key::Borrow:
+      (strcmp(text, "/proc") == 0 ? order.borrow_proc : order.borrow_shm) = true;
       return nullptr;
     case Key::Network: order.network = text; return nullptr;
     case Key::HostName: order.host_name = text; return nullptr;

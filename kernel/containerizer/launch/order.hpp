@@ -53,6 +53,9 @@ struct Order {
   pid_t join = 0;
   const char* network = nullptr;
   const char* host_name = nullptr;
+  int join_kinds = 0;                    // CLONE_NEW*
+  bool borrow_proc = false, borrow_shm = false;
+  int borrowed_proc = -1, borrowed_shm = -1;  // detached mounts, once borrow_mounts() took them
   bool private_mounts = false, private_pids = false, private_ipc = false, term_first_only = false;
   const char* root = nullptr;
   const char* layers[kMaxLayers] = {};

@@ -170,6 +170,15 @@ Failure make_device(int dev, const Node& node) {
   return failure;
 }
 
+/// A mount of the container around this one.
+Failure show_inside(int root, const char* path, int borrowed) {
+  const int at = make_inside(root, path, true, 0);
+  const bool done = at >= 0 && show_borrowed(borrowed, at);
+  const int error = errno;
+  if (at >= 0) close(at);
+  return done ? Failure{} : Failure{"cannot share", path, error};
+}
+
 Failure set_up_dev(const Order& order, int root) {
   Failure failure;
   if (order.privileged) {
@@ -191,6 +200,7 @@ Failure set_up_dev(const Order& order, int root) {
                            "newinstance,ptmxmode=0666,mode=0620,gid=5");
     if (failure.step != nullptr) return failure;
   }
+  if (order.borrowed_shm >= 0) return show_inside(root, "/dev/shm", order.borrowed_shm);
   if (!order.private_ipc)
     return order.privileged ? Failure{}
                             : mount_inside(root, "/dev/shm", "/dev/shm", nullptr, MS_BIND, nullptr);
@@ -241,7 +251,8 @@ Failure protect(int root) {
 }
 
 Failure set_up_kernel_files(const Order& order, int root) {
-  Failure failure = order.private_pids
+  Failure failure = order.borrowed_proc >= 0 ? show_inside(root, "/proc", order.borrowed_proc)
+                    : order.private_pids
                         ? mount_inside(root, "/proc", "proc", "proc", kQuiet, nullptr)
                         : mount_inside(root, "/proc", "/proc", nullptr, MS_BIND | MS_REC, nullptr);
   if (failure.step != nullptr) return failure;

@@ -119,14 +119,38 @@ Failure enter_cgroups(const Order& order) {
   return {};
 }
 
+namespace {
+
+/// A namespace of the joined process. By /proc, which still shows the machine's processes here: in a pid namespace of its own
+/// this process could not name another one.
+int open_space(const Order& order, const char* name) {
+  char path[64];
+  snprintf(path, sizeof path, "/proc/%d/ns/%s", static_cast<int>(order.join), name);
+  return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+}  // namespace
+
 Failure join_namespaces(const Order& order) {
   if (order.join == 0) return {};
-  const int target = static_cast<int>(syscall(SYS_pidfd_open, order.join, 0));
-  if (target < 0) return {"cannot find the container to enter", "", errno};
-  constexpr int kSpaces[] = {CLONE_NEWUTS, CLONE_NEWNET, CLONE_NEWIPC, CLONE_NEWPID, CLONE_NEWNS};
-  for (const int space : kSpaces)
-    if (setns(target, space) != 0) return {"cannot enter the container's namespaces", "", errno};
-  close(target);
+  struct Space {
+    int kind;
+    const char* name;
+    int fd;
+  };
+  // All are opened first: the mount namespace has a /proc of its own.
+  Space spaces[] = {{CLONE_NEWIPC, "ipc", -1}, {CLONE_NEWUTS, "uts", -1}, {CLONE_NEWNET, "net", -1},
+                    {CLONE_NEWPID, "pid", -1}, {CLONE_NEWNS, "mnt", -1}};
+  for (Space& space : spaces) {
+    if ((order.join_kinds & space.kind) == 0) continue;
+    space.fd = open_space(order, space.name);
+    if (space.fd < 0) return {"cannot find the container to enter", space.name, errno};
+  }
+  for (const Space& space : spaces) {
+    if (space.fd < 0) continue;
+    if (setns(space.fd, space.kind) != 0) return {"cannot enter the container's namespaces", space.name, errno};
+    close(space.fd);
+  }
   return {};
 }
 
@@ -142,6 +166,32 @@ Failure enter_network(const Order& order) {
   if (sethostname(order.host_name, strlen(order.host_name)) != 0)
     return {"cannot set the host name", order.host_name, errno};
   return {};
+}
+
+Failure borrow_mounts(Order& order) {
+  if (!order.borrow_proc && !order.borrow_shm) return {};
+  const int own = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+  const int target = open_space(order, "mnt");
+  if (own < 0 || target < 0 || setns(target, CLONE_NEWNS) != 0)
+    return {"cannot look into the container around this one", "", errno};
+  constexpr unsigned kCopy = 1 /* OPEN_TREE_CLONE */ | O_CLOEXEC | AT_RECURSIVE;
+  if (order.borrow_proc) order.borrowed_proc = static_cast<int>(syscall(SYS_open_tree, AT_FDCWD, "/proc", kCopy));
+  if (order.borrow_shm) order.borrowed_shm = static_cast<int>(syscall(SYS_open_tree, AT_FDCWD, "/dev/shm", kCopy));
+  const int error = errno;
+  if (setns(own, CLONE_NEWNS) != 0) return {"cannot come back from the container around this one", "", errno};
+  close(own);
+  close(target);
+  if (order.borrow_proc && order.borrowed_proc < 0) return {"cannot share", "/proc", error};
+  return {};  // a container without /dev/shm has none to share
+}
+
+bool show_borrowed(int borrowed, int target) {
+  constexpr unsigned kEmptyPaths = 0x4 | 0x40;  // MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH
+  const bool done = syscall(SYS_move_mount, borrowed, "", target, "", kEmptyPaths) == 0;
+  const int error = errno;
+  close(borrowed);
+  errno = error;
+  return done;
 }
 
 Failure open_status_directory(const Order& order, int* fd) {
@@ -249,7 +299,17 @@ Failure set_up_mounts(Order& order) {
   }
   const Failure secrets = put_secrets(order, -1);
   if (secrets.step != nullptr) return secrets;
+  if (order.borrowed_shm >= 0) {
+    const int at = open("/dev/shm", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (at < 0 || !show_borrowed(order.borrowed_shm, at)) return {"cannot share", "/dev/shm", errno};
+    close(at);
+  }
   // Last, because bind mounts go by /proc/self/fd.
+  if (order.borrowed_proc >= 0) {
+    const int at = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (at < 0 || !show_borrowed(order.borrowed_proc, at)) return {"cannot share", "/proc", errno};
+    close(at);
+  }
   if (order.private_pids && mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) != 0)
     return {"cannot mount", "/proc", errno};
   char shm[64] = "mode=1777";

@@ -27,6 +27,11 @@ Failure join_namespaces(const Order& order);
 
 /// The network that the order names, and a host name. Before mounts: what is mounted of /sys shows this network.
 Failure enter_network(const Order& order);
+/// Takes copies of the joined process's mounts, to be shown in this container's own mount namespace.
+Failure borrow_mounts(Order& order);
+
+/// Shows a borrowed mount at `target`, a descriptor of a directory. Closes `mount`.
+bool show_borrowed(int mount, int target);
 
 /// Opened before mounts change: the status file is written relative to it.
 Failure open_status_directory(const Order& order, int* fd);

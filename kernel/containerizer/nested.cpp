@@ -1,0 +1,116 @@
+// Containers inside others: what they share with their parent, and the order in which they end.
+
+#include <sched.h>
+
+#include "base/strings.hpp"
+#include "kernel/containerizer/native_impl.hpp"
+
+namespace containerizer {
+
+std::string group_of(const ContainerSpec& spec) { return spec.group.empty() ? spec.id : spec.group; }
+
+std::string group_of_id(const std::string& id) {
+  std::string group;
+  for (const auto part : base::split(std::string_view(id), '.')) group += (group.empty() ? "" : "/mesos/") + std::string(part);
+  return group;
+}
+
+namespace {
+
+/// The networks of the outermost container.
+std::optional<network::Attachment> attachment_around(const std::map<std::string, ContainerPtr>& containers, ContainerPtr at) {
+  while (!at->spec.parent.empty()) {
+    const auto outer = containers.find(at->spec.parent);
+    if (outer == containers.end()) return std::nullopt;
+    at = outer->second;
+  }
+  return at->attached;
+}
+
+}  // namespace
+
+Result<Around> look_around(const NativeOptions& options, const std::map<std::string, ContainerPtr>& containers,
+                           const Container& container) {
+  Around around;
+  const ContainerSpec& spec = container.spec;
+  if (spec.parent.empty()) return around;
+  const auto parent = containers.find(spec.parent);
+  if (parent == containers.end() || parent->second->stage != Stage::Running ||
+      parent->second->ends_with_children)
+    return base::not_found("the parent container " + spec.parent + " does not run");
+  around.pid = static_cast<pid_t>(parent->second->pid);
+  around.attached = attachment_around(containers, parent->second);
+  if (!spec.debug) return around;
+  ASSIGN_OR_RETURN(around.guest, plan_inside(options, *parent->second, spec.command));
+  if (spec.command.has_user() && container.user) {
+    around.guest->user = container.user;
+    around.guest->image_user.clear();
+  }
+  if (options.isolated) around.guest->join = around.pid;
+  return around;
+}
+
+void share_parent(const NativeOptions& options, const ContainerSpec& spec, const Around& around, launch::LaunchOrder& order) {
+  if (spec.parent.empty() || !options.isolated) return;
+  const auto& wishes = spec.container ? spec.container->linux_info() : mesos::v1::LinuxInfo::default_instance();
+  order.join = around.pid;
+  order.join_kinds = CLONE_NEWNET | CLONE_NEWUTS;
+  if (wishes.ipc_mode() != mesos::v1::LinuxInfo::PRIVATE) {
+    order.join_kinds |= CLONE_NEWIPC;
+    order.private_ipc = false;
+    order.borrow_shm = true;
+  }
+  if (wishes.share_pid_namespace()) {
+    order.join_kinds |= CLONE_NEWPID;
+    order.private_pids = false;
+    order.borrow_proc = true;
+  }
+}
+
+Result<launch::LaunchOrder> plan_inside(const NativeOptions& options, const Container& container,
+                                        const mesos::v1::CommandInfo& command) {
+  ASSIGN_OR_RETURN(const launch::LaunchOrder own, plan_launch(container.spec, plan_context(options, container.image.get())));
+  launch::LaunchOrder order;
+  RETURN_IF_ERROR(plan_program(command, order));
+  ASSIGN_OR_RETURN(order.environment, plan_environment(own.environment, command));
+  order.directory = own.directory;
+  order.image_user = own.image_user;
+  order.image_groups = own.image_groups;
+  order.capabilities = own.capabilities;
+  order.effective_capabilities = own.effective_capabilities;
+  order.no_new_privileges = own.no_new_privileges;
+  order.seccomp = own.seccomp;
+  RETURN_IF_ERROR(options.isolators->add_environment(container.spec.command, order.environment));
+  RETURN_IF_ERROR(options.isolators->add_environment(command, order.environment));
+  if (own.root)
+    set_user(options, container.spec, container.user, order);
+  else
+    order.user = container.user;
+  return order;
+}
+
+bool NativeContainerizer::Impl::destroy_children(const std::string& id) {
+  bool any = false;
+  for (const auto& [child_id, child] : std::map(containers)) {
+    if (child->spec.parent != id) continue;
+    any = true;
+    child->destroy_wanted = true;
+    if (child->stage == Stage::Fetching) files.cancel(child_id);
+    if (child->stage == Stage::Pulling) options.images->cancel(child_id);
+    if (child->stage == Stage::Joining) options.networks->cancel(child_id);
+    destroy_children(child_id);
+    kill_tree(child);
+  }
+  return any;
+}
+
+void NativeContainerizer::Impl::child_gone(const std::string& parent) {
+  if (parent.empty()) return;
+  const auto found = containers.find(parent);
+  if (found == containers.end() || !found->second->ends_with_children) return;
+  for (const auto& [id, container] : containers)
+    if (container->spec.parent == parent) return;
+  ended(ContainerPtr(found->second));
+}
+
+}  // namespace containerizer
