@@ -99,7 +99,7 @@ void reregister(Bench& bench, size_t agents, size_t tasks_each) {
     cluster.master.stop(SIGKILL);
     require(sockets.run_until([&] { return cluster.fleet.registered() == 0; }, kGuard), "the loss of every link");
     const base::Instant start = swarm::now();
-    cluster.master.start(false);
+    cluster.master.start();
     double offered = 0;
     const auto done = [&] {
       if (offered == 0 && cluster.scheduler.offers() > 0) offered = swarm::seconds_since(start);
@@ -139,7 +139,7 @@ void registry(Bench& bench, size_t descriptors) {
     cluster.master.stop(SIGTERM);
     require(sockets.run_until([&] { return cluster.fleet.registered() == 0; }, kGuard), "the loss of every link");
     const base::Instant start = swarm::now();
-    cluster.master.start(false);
+    cluster.master.start();
     double served = 0;
     base::Instant next_look = start;
     const auto done = [&] {

@@ -24,6 +24,7 @@ namespace {
 // Below the ports that the kernel gives to outgoing connections, as tests/harness/ports.py; the link's are higher by 1000.
 constexpr uint16_t kFirstPort = 28'000, kPorts = 1'000, kLinkOffset = 1'000;
 constexpr int kStartAttempts = 3'000;  // of 10 ms: a guard against hanging
+constexpr int kPortAttempts = 5;
 
 bool is_free(uint16_t port) {
   const base::Fd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -47,17 +48,22 @@ std::string program() {
 
 MasterProcess::MasterProcess(std::vector<std::string> flags) : flags_(std::move(flags)) {
   base::Random random = base::Random::from_os();
-  do {
-    port_ = static_cast<uint16_t>(kFirstPort + random.below(kPorts));
-  } while (!is_free(port_) || !is_free(port_ + kLinkOffset));
-  start();
+  for (int attempt = 0; attempt < kPortAttempts; ++attempt) {
+    do {
+      port_ = static_cast<uint16_t>(kFirstPort + random.below(kPorts));
+    } while (!is_free(port_) || !is_free(port_ + kLinkOffset));
+    start();
+    if (wait_until_it_serves()) return;  // else another process has taken the port meanwhile
+  }
+  std::fprintf(stderr, "the master does not start: %s\n", base::read_file(directory_ / "log").value_or("no log").c_str());
+  ::_exit(1);
 }
 
 MasterProcess::~MasterProcess() {
   if (pid_ > 0) stop(SIGKILL);
 }
 
-void MasterProcess::start(bool wait) {
+void MasterProcess::start() {
   std::vector<std::string> words{program(), "--ip=127.0.0.1", "--hostname=127.0.0.1", "--port=" + std::to_string(port_),
                                  "--work_dir=" + directory_.path(), "--logging_level=ERROR"};
   words.insert(words.end(), flags_.begin(), flags_.end());
@@ -75,13 +81,19 @@ void MasterProcess::start(bool wait) {
     ::execv(arguments[0], arguments.data());
     ::_exit(127);
   }
-  for (int i = 0; wait && !serves(); ++i) {
-    if (i == kStartAttempts || ::waitpid(pid_, nullptr, WNOHANG) == pid_) {
-      std::fprintf(stderr, "the master does not start: %s\n", base::read_file(log).value_or("no log").c_str());
-      ::_exit(1);
+}
+
+bool MasterProcess::wait_until_it_serves() {
+  for (int i = 0; i < kStartAttempts; ++i) {
+    if (serves()) return true;
+    if (::waitpid(pid_, nullptr, WNOHANG) == pid_) {
+      pid_ = -1;
+      return false;
     }
     std::this_thread::sleep_for(base::milliseconds(10));
   }
+  stop(SIGKILL);
+  return false;
 }
 
 void MasterProcess::stop(int signal) {

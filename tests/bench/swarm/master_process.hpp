@@ -20,8 +20,8 @@ class MasterProcess {
 
   uint16_t port() const { return port_; }
 
-  /// The same again, on the same port and directory. `wait`: until it serves.
-  void start(bool wait = true);
+  /// The same again, on the same port and directory; does not wait until it serves.
+  void start();
   void stop(int signal);  // and waits for its end
   bool serves() const;
 
@@ -29,6 +29,8 @@ class MasterProcess {
   double resident_kib() const;
 
  private:
+  bool wait_until_it_serves();
+
   base::testing::TemporaryDirectory directory_;
   std::vector<std::string> flags_;
   uint16_t port_ = 0;
