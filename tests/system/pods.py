@@ -97,7 +97,7 @@ def survive_kills():
             "pod": {"a": "until [ -e ../../go ]; do sleep 0.05; done; exit 4", "b": SLEEP}}).start()
         try:
             eventually("the pod runs", lambda: {"a", "b"} <= scheduler.running())
-            [sandbox] = Path(cluster.root).glob("agent-*/slaves/*/frameworks/*/executors/pod/runs/latest")
+            [sandbox] = Path(cluster.root).glob("agent-*/slaves/*-S*/frameworks/*/executors/pod/runs/latest")
             for names in (["agent-1"], ["master"], ["agent-1", "master"]):
                 cluster.kill(*names)
                 eventually("all healthy", cluster.healthy, limit=60)

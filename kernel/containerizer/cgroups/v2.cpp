@@ -36,8 +36,9 @@ class V2 final : public Cgroups {
     const std::string group = root_ + "/" + name;
     for (const auto& above : groups_above(name)) {
       if (above.ends_with(kInside)) mkdir((root_ + "/" + above).c_str(), 0755);
-      for (const auto& controller : controllers_)
-        RETURN_IF_ERROR(write_value(root_ + "/" + above + "/cgroup.subtree_control", "+" + controller));
+      for (const Controller* controller : used_)
+        if (controller->v2 != nullptr)
+          RETURN_IF_ERROR(write_value(root_ + "/" + above + "/cgroup.subtree_control", std::string("+") + controller->v2));
     }
     for (const std::string& path : {group, group + "/leaf"}) {
       if (mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) {
