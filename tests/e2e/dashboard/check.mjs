@@ -3,8 +3,8 @@
 //   node check.mjs --url http://127.0.0.1 [--username U --password P] [--screenshots DIR]     a running cluster
 //   node check.mjs --fixture [--dist DIR] [--screenshots DIR]                  a cluster of recorded answers
 //
-// Needs Marathon and one agent with 0.3 CPU and 128 MiB free; runs a small service and destroys it through the page. Where
-// the cluster has jobs and a catalog it also walks through those, and takes away again what it made.
+// Needs Marathon and one agent with 0.7 CPU and 300 MiB free; runs a small service and a pod and destroys them through the
+// page. Where the cluster has jobs and a catalog it also walks through those, and takes away again what it made.
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -14,6 +14,7 @@ import { Check, expect, has, kDesktop, kPhone, option, result, rowOf, rows, step
 import { kFixtureUser, expiry, login, manyJobs, networking, rooms } from "./rooms.mjs";
 
 const kAppId = `/dashboard-check-${process.pid}`;
+const kPodId = `/dashboard-check-pod-${process.pid}`;
 const kSaying = "dashboard-check";
 const kApp = {
   id: kAppId,
@@ -246,6 +247,33 @@ async function connectionLoss(check) {
   });
 }
 
+/** A pod is a service like others; its instances are containers. The fixture has none. */
+async function pods(check) {
+  const { page } = check;
+  const container = (name) => ({
+    name,
+    exec: { command: { shell: "sleep 3600" } },
+    resources: { cpus: 0.05, mem: 32 },
+  });
+  await step("a pod is listed with the apps, and its containers as instances", async () => {
+    await check.api("/v2/pods", "POST", { id: kPodId, containers: [container("left"), container("right")] });
+    await check.go("#/services");
+    await rowOf(page, "services", kPodId).locator(".badge.good", { hasText: "Running" }).waitFor();
+    await check.go(`#/service${kPodId}`);
+    await rows(page, "instances").nth(1).locator(".badge.good").first().waitFor();
+  });
+  await step("it is scaled and destroyed from the page", async () => {
+    await page.locator('[data-action="scale"]').click();
+    await page.locator("[data-instances]").fill("2");
+    await page.keyboard.press("Enter");
+    await rows(page, "instances").nth(3).locator(".badge.good").first().waitFor();
+    await page.locator('[data-action="destroy"]').click();
+    await page.locator("dialog input").fill(kPodId);
+    await page.locator('dialog button[type="submit"]').click();
+    await rowOf(page, "services", kPodId).waitFor({ state: "detached" });
+  });
+}
+
 async function destroy(check) {
   const { page } = check;
   await step("destroying from the page asks, then removes the service without a reload", async () => {
@@ -289,6 +317,7 @@ async function main() {
     await liveService(check);
     await networking(check, kAppId);
     await changes(check);
+    if (!fixture) await pods(check);
     await rooms(check, Boolean(fixture));
     await narrow(check);
     if (fixture) await manyJobs(check);
@@ -302,6 +331,7 @@ async function main() {
     });
   } finally {
     await check.ask(`/service/marathon/v2/apps${kAppId}?force=true`, "DELETE").catch(() => {});
+    await check.ask(`/service/marathon/v2/pods${kPodId}?force=true`, "DELETE").catch(() => {});
     await check.context?.close();
     rmSync(profile, { recursive: true, force: true });
     await fixture?.close();
