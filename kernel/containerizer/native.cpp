@@ -624,7 +624,7 @@ void NativeContainerizer::Impl::watch_now() {
   std::vector<Watched> running;
   for (const auto& [id, container] : containers)
     if (container->stage == Stage::Running)
-      running.push_back({id, container->spec.sandbox, runtime(id), container->spec.disk, container->spec.volumes});
+      running.push_back({id, container->spec.sandbox, container->spec.disk, container->spec.volumes});
   const bool taken = pool.run_for(
       [isolators = options.isolators, running = std::move(running)] { return isolators->watch(running); },
       [self = shared_from_this()](std::vector<Breach> breaches) {

@@ -47,7 +47,7 @@ struct Breach {
 
 /// A container that runs, for measuring and watching.
 struct Watched {
-  std::string id, sandbox, runtime;
+  std::string id, sandbox;
   uint64_t disk = 0;           // bytes that its sandbox may take; 0: nothing was asked
   std::vector<VolumeMount> volumes{};
 };
