@@ -112,7 +112,8 @@ std::vector<Answer::GetContainers::Container> list_containers(const Api& api, co
 
 void get_containers(Api& api, const std::string& principal, const Call& call, api::ContentType type, const Responder& responder) {
   api.shell.containers().usage(
-      [list = list_containers(api, principal, call.get_containers()), type, responder](containerizer::Containerizer::Statistics statistics) {
+      [list = list_containers(api, principal, call.get_containers()), type,
+       responder](containerizer::Containerizer::Statistics statistics) {
         Answer answer;
         answer.set_type(Answer::GET_CONTAINERS);
         answer.mutable_get_containers();
