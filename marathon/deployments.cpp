@@ -201,22 +201,42 @@ void finish(Turn& turn, const std::string& id) {
   }
 }
 
-/// Runs the deployment's steps as far as they go now.
-void advance(Turn& turn, const std::string& id) {
+/// The actions of the step under way that these apps concern; all when it begins.
+std::vector<Action*> next_actions(Deployment& deployment, const std::set<PathId>& touched) {
+  Step& step = deployment.steps[deployment.current];
+  std::vector<Action*> actions;
+  if (!deployment.begun) {
+    deployment.begun = true;
+    for (size_t i = 0; i < step.size(); ++i) {
+      if (!step[i].done) deployment.unfinished.emplace(step[i].app, i);
+      actions.push_back(&step[i]);
+    }
+    return actions;
+  }
+  for (const PathId& app : touched) {
+    const auto it = deployment.unfinished.find(app);
+    if (it != deployment.unfinished.end()) actions.push_back(&step[it->second]);
+  }
+  return actions;
+}
+
+/// Runs the deployment's steps as far as they go now that these apps have changed.
+void advance(Turn& turn, const std::string& id, const std::set<PathId>& touched) {
   while (true) {
     const auto it = turn.state.deployments.find(id);
     if (it == turn.state.deployments.end() || !it->second.running || it->second.paused) return;
     Deployment& deployment = it->second;
     if (deployment.current >= deployment.steps.size()) return finish(turn, id);
-    bool done = true;
-    for (Action& action : deployment.steps[deployment.current]) {
-      if (!action.done) action.done = run_action(turn, deployment, action);
-      done &= action.done;
+    const std::vector<Action*> actions = next_actions(deployment, touched);
+    for (Action* action : actions) {
+      if (!action->done) action->done = run_action(turn, deployment, *action);
+      if (action->done) deployment.unfinished.erase(action->app);
     }
-    note_progress(turn, deployment);
-    if (!done) return;
+    note_progress(turn, deployment, actions);
+    if (!deployment.unfinished.empty()) return;
     publish_step(turn, deployment, deployment.current);
     ++deployment.current;
+    deployment.begun = false;
     if (deployment.current < deployment.steps.size()) publish_deployment_info(turn, deployment);
   }
 }
@@ -227,7 +247,7 @@ void begin(Turn& turn, const std::string& id) {
   it->second.running = true;
   publish_deployment_info(turn, it->second);
   for (const AppChange& change : it->second.changes) publish_health_checks_changed(turn, change);
-  advance(turn, id);
+  advance(turn, id, {});
 }
 
 void take_locks(State& state, const Deployment& deployment) {
@@ -393,6 +413,8 @@ std::optional<ApiError> submit(Turn& turn, ChangeRequest request) {
   deployment.rollback = request.rollback;
   deployment.progress_at = turn.now.time;
   deployment.changes = std::move(request.apps);
+  std::sort(deployment.changes.begin(), deployment.changes.end(),
+            [](const AppChange& a, const AppChange& b) { return a.id < b.id; });
   deployment.groups = std::move(request.groups);
   for (const AppChange& change : deployment.changes) install_target(turn, change.id, change.to);
   for (const GroupChange& change : deployment.groups) install_group(state, change.id, change.to);
@@ -536,12 +558,12 @@ void settle(Turn& turn) {
   while (!turn.state.dirty.empty()) {
     const std::set<PathId> dirty = std::move(turn.state.dirty);
     turn.state.dirty.clear();
-    std::set<std::string> deployments;
+    std::map<std::string, std::set<PathId>> deployments;
     for (const PathId& id : dirty) {
       AppRun* run = find_run(turn.state, id);
       if (!run) continue;
       if (!run->deployment.empty()) {
-        deployments.insert(run->deployment);
+        deployments[run->deployment].insert(id);
       } else if (run->target) {
         restore_count(turn, *run);
       } else if (run->instances.empty()) {
@@ -551,7 +573,7 @@ void settle(Turn& turn) {
         stop_all(turn, *run);
       }
     }
-    for (const std::string& id : deployments) advance(turn, id);
+    for (const auto& [id, touched] : deployments) advance(turn, id, touched);
   }
 }
 
@@ -561,6 +583,8 @@ void resume(Turn& turn, Deployment deployment) {
     // Groups alone: it was done when it was stored, and no app would ever bring it to its end.
     return commit_later(turn, {{deployment_key(id), std::nullopt}});
   }
+  std::sort(deployment.changes.begin(), deployment.changes.end(),
+            [](const AppChange& a, const AppChange& b) { return a.id < b.id; });
   deployment.steps = plan_steps(turn.state, deployment);
   lock(turn, deployment);
   deployment.running = true;

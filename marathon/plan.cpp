@@ -71,6 +71,12 @@ std::optional<ActionKind> action_for(const AppChange& change) {
 
 }  // namespace
 
+const AppChange* find_change(const std::vector<AppChange>& changes, const PathId& app) {
+  const auto it = std::lower_bound(changes.begin(), changes.end(), app,
+                                   [](const AppChange& change, const PathId& id) { return change.id < id; });
+  return it == changes.end() || it->id != app ? nullptr : &*it;
+}
+
 std::string_view action_name(const Action& action) {
   switch (action.kind) {
     case ActionKind::Start: return action.pod ? "StartPod" : "StartApplication";

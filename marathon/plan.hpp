@@ -22,6 +22,9 @@ struct AppChange {
   bool is_pod() const { return (to ? to : from) && (to ? to : from)->pod; }
 };
 
+/// The change of that app among changes in order of their apps; null: there is none.
+const AppChange* find_change(const std::vector<AppChange>& changes, const PathId& app);
+
 enum class ActionKind { Start, Stop, Scale, Restart };
 
 

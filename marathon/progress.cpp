@@ -20,10 +20,8 @@ constexpr size_t kMaxTold = 100;  // explanations in one sweep: each looks at ev
 const App* definition_for(const State& state, const Deployment& deployment, const Action& action) {
   const auto run = state.apps.find(action.app);
   if (run != state.apps.end() && run->second.target) return run->second.target.get();
-  for (const AppChange& change : deployment.changes) {
-    if (change.id == action.app) return change.from.get();
-  }
-  return nullptr;
+  const AppChange* change = find_change(deployment.changes, action.app);
+  return change ? change->from.get() : nullptr;
 }
 
 template <class Visit>
@@ -50,6 +48,7 @@ base::Duration deadline_of(const Turn& turn, Deployment& deployment) {
 std::string timer(const Deployment& deployment) { return "deadline/" + deployment.id; }
 
 void watch(Turn& turn, Deployment& deployment) {
+  if (!deployment.deadline) return;
   const base::Duration deadline = deadline_of(turn, deployment);
   if (deadline.count() == 0 || deployment.paused) return turn.out.cancel_timer(timer(deployment));
   turn.out.set_timer(timer(deployment), turn.now.instant + (deployment.progress_at + deadline - turn.now.time));
@@ -66,12 +65,16 @@ ChangeRequest way_back(Turn& turn, const Deployment& deployment) {
 
 }  // namespace
 
-void note_progress(Turn& turn, Deployment& deployment) {
+void note_progress(Turn& turn, Deployment& deployment, const std::vector<Action*>& ran) {
   bool further = deployment.progress != static_cast<int64_t>(deployment.current) + 1;
+  if (further) {  // a step begins, or time begins anew
+    deployment.deadline = deadline_of(turn, deployment).count() > 0;
+  }
   deployment.progress = static_cast<int64_t>(deployment.current) + 1;
-  each_unfinished(turn.state, deployment, [&](Action& action, const App*) {
-    const auto run = turn.state.apps.find(action.app);
-    if (run == turn.state.apps.end()) return;
+  for (Action* action : ran) {
+    if (action->done) continue;
+    const auto run = turn.state.apps.find(action->app);
+    if (run == turn.state.apps.end()) continue;
     int64_t ready = 0, left = 0;
     for (const auto& [id, instance] : run->second.instances) {
       if (!run->second.target || instance.goal == Goal::Decommissioned || is_outdated(run->second, instance)) {
@@ -81,10 +84,10 @@ void note_progress(Turn& turn, Deployment& deployment) {
       }
     }
     // Against the best so far: tasks that come and go for ever are no progress.
-    further |= ready > action.most_ready || left < action.least_left;
-    action.most_ready = std::max(action.most_ready, ready);
-    action.least_left = std::min(action.least_left, left);
-  });
+    further |= ready > action->most_ready || left < action->least_left;
+    action->most_ready = std::max(action->most_ready, ready);
+    action->least_left = std::min(action->least_left, left);
+  }
   if (!further) return;
   deployment.progress_at = turn.now.time;
   deployment.told.clear();

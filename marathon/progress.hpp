@@ -8,8 +8,8 @@
 
 namespace marathon {
 
-/// After actions have run: notes whether the deployment got further, and watches its deadline.
-void note_progress(Turn& turn, Deployment& deployment);
+/// After these actions of the step under way have run: notes whether the deployment got further, and watches its deadline.
+void note_progress(Turn& turn, Deployment& deployment, const std::vector<Action*>& ran);
 
 /// Timer "deadline/<deployment>": ends a deployment that stood still for too long, and goes back when its apps say so.
 void on_deadline(Turn& turn, const std::string& id);

@@ -55,13 +55,6 @@ void replace_task(Turn& turn, AppRun& run, const InstanceId& id) {
   kill_task(turn, instance);
 }
 
-const AppChange* change_of(const Deployment& deployment, const PathId& app) {
-  for (const AppChange& change : deployment.changes) {
-    if (change.id == app) return &change;
-  }
-  return nullptr;
-}
-
 /// Counts instances that are ready, and have been for the app's minimum time.
 class ReadyCount {
  public:
@@ -280,7 +273,7 @@ void restore_count(Turn& turn, AppRun& run) {
 
 bool run_action(Turn& turn, const Deployment& deployment, Action& action) {
   AppRun* run = find_run(turn.state, action.app);
-  const AppChange* change = change_of(deployment, action.app);
+  const AppChange* change = find_change(deployment.changes, action.app);
   if (!run || !change) return true;
   switch (action.kind) {
     case ActionKind::Start: return true;

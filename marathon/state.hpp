@@ -89,10 +89,13 @@ struct Deployment {
   std::string id;
   uint64_t sequence = 0;  // place in the order of deployments
   Version version;
-  std::vector<AppChange> changes;
+  std::vector<AppChange> changes;  // by app
   std::vector<GroupChange> groups;
   std::vector<Step> steps;
   size_t current = 0;      // index of the step under way; steps.size(): finished
+  std::map<PathId, size_t> unfinished;  // of the step under way, once it has begun: its actions that are not done
+  bool begun = false;                   // the step under way has
+  bool deadline = false;                // one of its apps has one
   bool running = false;    // durable: its actions may begin
   bool rebased = false;    // the change it was built upon could not be stored: its record is written again
   bool paused = false;     // by a user: nothing is begun

@@ -1,5 +1,5 @@
 // dcos-fleet: thousands of agents for a benchmark. Each finds the leader, holds its link, registers, comes back and answers
-// pings as a real one does; there are no machines behind them.
+// pings as a real one does; there are no machines behind them: a task runs as soon as it is told to, until it is killed.
 //
 //   dcos-fleet --master=zk://127.0.0.1:2181/mesos --agents=5000
 
@@ -64,6 +64,12 @@ class FleetAgent {
 
   void on(const MasterMessage& message) {
     if (message.has_registered()) *info_.mutable_id() = message.registered().agent_id();
+    if (message.has_run_task()) {
+      tell(message.run_task().framework_info().id(), message.run_task().task().task_id(), mesos::v1::TASK_RUNNING);
+    }
+    if (message.has_kill_task()) {
+      tell(message.kill_task().framework_id(), message.kill_task().task_id(), mesos::v1::TASK_KILLED);
+    }
     if (message.has_refused()) LOG_ERROR("refused: {}", message.refused().message());
     if (!message.has_ping()) return;
     AgentMessage pong;
@@ -71,7 +77,24 @@ class FleetAgent {
     link_.send(std::move(pong));
   }
 
+  /// News about a task. Nothing is lost on the link, and nobody here fails: it is sent once.
+  void tell(const mesos::v1::FrameworkID& framework, const mesos::v1::TaskID& task, mesos::v1::TaskState state) {
+    AgentMessage message;
+    auto& update = *message.mutable_status_update();
+    *update.mutable_framework_id() = framework;
+    auto& status = *update.mutable_status();
+    *status.mutable_task_id() = task;
+    *status.mutable_agent_id() = info_.id();
+    status.set_state(state);
+    status.set_source(mesos::v1::TaskStatus::SOURCE_EXECUTOR);
+    status.set_timestamp(base::system_clock().now().time.seconds());
+    status.set_uuid(random_.uuid().substr(0, 16));
+    update.set_latest_state(state);
+    link_.send(std::move(message));
+  }
+
   AgentInfo info_;
+  base::Random random_ = base::Random::from_os();
   agent::Link link_;
 };
 
