@@ -364,7 +364,8 @@ def disk_projects():
         if subprocess.run(["mount", "-o", "loop,prjquota", f"{top}/disk", f"{top}/mnt"], capture_output=True).returncode != 0:
             raise results.Skip("this machine cannot mount XFS with project quotas")
         try:
-            fill = "dd if=/dev/zero of=f bs=1M count=12; sleep 1000"
+            # The first line takes the block that dd's complaint needs.
+            fill = "echo begun >&2; dd if=/dev/zero of=f bs=1M count=12; sleep 1000"
             with Machine(BASE + ",disk/xfs", work_dir=f"{top}/mnt/agent", enforce_container_disk_quota=True,
                          container_disk_watch_interval="200ms") as machine:
                 name = machine.task(fill, resources={"disk": 8})
