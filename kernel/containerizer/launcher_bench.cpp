@@ -86,7 +86,12 @@ class Setting {
     groups_ = std::move(*groups);
     (void)base::make_directories(top_.path() + "/run");
   }
-  ~Setting() { groups_->remove_root(); }
+  ~Setting() {
+    groups_->remove_root();
+    // crun makes its group in every tree and leaves what is above it.
+    for (const auto& tree : base::list_directory("/sys/fs/cgroup").value_or({}))
+      rmdir(("/sys/fs/cgroup/" + tree + "/" + group_).c_str());
+  }
   Setting(const Setting&) = delete;
   Setting& operator=(const Setting&) = delete;
 
