@@ -36,6 +36,7 @@ bool complete(const dcos::agent::v1::TaskRecord& record) {
   return record.has_framework_id() && record.has_executor_id() && record.has_info();
 }
 bool complete(const dcos::agent::v1::UpdateRecord& record) { return record.has_framework_id() && record.has_status(); }
+bool complete(const dcos::agent::v1::ContainerRecord& record) { return record.has_id(); }
 bool complete(const mesos::v1::Operation& record) { return record.has_uuid(); }
 
 template <class Record>
