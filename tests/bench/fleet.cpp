@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/flags.hpp"
+#include "base/http/tls.hpp"
 #include "base/log.hpp"
 #include "base/loop.hpp"
 #include "kernel/agent/link.hpp"
@@ -25,7 +26,7 @@ using mesos::v1::AgentInfo;
 class FleetAgent {
  public:
   FleetAgent(base::Loop& loop, const std::string& master, base::Duration session_timeout, unsigned number)
-      : link_(loop, master, session_timeout, base::Random::from_os(),
+      : link_(loop, master, session_timeout, base::http::Tls::open({}).value(), base::Random::from_os(),
               {.connected = [this] { sign_on(); },
                .received = [this](const MasterMessage& message) { on(message); },
                .disconnected = [](const std::string&) {}}) {
