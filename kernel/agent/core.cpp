@@ -42,7 +42,8 @@ void Core::handle(MasterSaid event) {
   using Message = dcos::internal::v1::MasterMessage;
   auto& message = event.message;
   if (state_.phase == Phase::Recovering) return;
-  const bool introduces = message.has_registered() || message.has_reregistered() || message.has_refused() || message.has_shutdown();
+  const bool introduces = message.has_authentication_challenge() || message.has_authenticated() || message.has_registered() ||
+                          message.has_reregistered() || message.has_refused() || message.has_shutdown();
   if (!state_.info.has_id() && !introduces)
     return out_->warning("A message of a master that has not registered this agent was ignored");
   switch (message.message_case()) {

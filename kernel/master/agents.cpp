@@ -296,6 +296,7 @@ void Core::reregister_known(Agent& agent, LinkId link, const std::string& ip, st
       link::MasterMessage order;
       *order.mutable_drain()->mutable_config() = back.drain->config();
       out_->send(link, std::move(order));
+      check_drained(back);
     }
     want_allocation();
     out_->trace(TraceLevel::Info, fmt::format("agent {} is back at {}", back.id, back.pid));

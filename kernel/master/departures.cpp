@@ -70,7 +70,10 @@ void Core::mark_unreachable(const AgentId& id, const std::string& why) {
             Agent* leaving = find_agent(id);
             const auto lost = state_.recovered_agents.find(id);
             if (!done) {  // asked for again by the next missed ping or timer
-              if (leaving) leaving->marking_unreachable = false;
+              if (leaving) {
+                leaving->marking_unreachable = false;
+                check_drained(*leaving);
+              }
               if (lost != state_.recovered_agents.end()) lost->second.marking_unreachable = false;
               return;
             }

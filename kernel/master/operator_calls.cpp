@@ -93,7 +93,10 @@ void Core::mark_gone(CallId call, const AgentId& id) {
           [this, call, id](const base::Status& done) {
             Agent* leaving = find_agent(id);
             if (!done) {
-              if (leaving) leaving->marking_gone = false;
+              if (leaving) {
+                leaving->marking_gone = false;
+                if (!leaving->drain || !leaving->drain->config().mark_gone()) check_drained(*leaving);
+              }
               return out_->reply(call, 500, "The registry could not be written: " + done.error().message);
             }
             state_.gone_agents[id] = now_.time;
@@ -281,6 +284,7 @@ void Core::set_deactivated(CallId call, const AgentId& id, bool deactivated) {
               rescind_all(*found);
             }
             out_->reply(call, 200);
+            check_drained(*found);
           });
 }
 
@@ -330,6 +334,7 @@ void Core::drain(CallId call, const Call::DrainAgent& request) {
 void Core::check_drained(Agent& agent) {
   if (!agent.drain || agent.drain->state() != mesos::v1::DRAINING) return;
   if (!agent.tasks.empty() || !agent.operations.empty()) return;
+  if (in_transition(agent)) return;  // asked again when that is over: its write may not be overtaken
   if (agent.drain->config().mark_gone()) return mark_gone(0, agent.id);
   agent.drain->set_state(mesos::v1::DRAINED);
   persist({write_agent(agent)}, [](const base::Status&) {});

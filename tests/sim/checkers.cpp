@@ -46,11 +46,14 @@ void PlacementChecker::given_up(const std::string& agent) {
 
 bool UpdateChecker::ended(const std::string& task) const {
   const auto found = tasks_.find(task);
-  return found != tasks_.end() && found->second.terminal.has_value();
+  return gone_.count(task) > 0 || (found != tasks_.end() && found->second.terminal.has_value());
 }
 
 void UpdateChecker::update(const mesos::v1::TaskStatus& status) {
-  if (!status.has_uuid()) return;  // the master's own: best effort, out of order by nature
+  if (!status.has_uuid()) {  // the master's own: best effort, out of order by nature
+    if (status.state() == mesos::v1::TASK_GONE_BY_OPERATOR) gone_.insert(status.task_id().value());
+    return;
+  }
   Seen& seen = tasks_[status.task_id().value()];
   if (!seen.uuids.insert(status.uuid()).second) return;  // delivered again, as promised
   const std::string& task = status.task_id().value();

@@ -62,6 +62,7 @@ class UpdateChecker {
   };
   World& world_;
   std::map<std::string, Seen> tasks_;
+  std::set<std::string> gone_;  // told so by the master, for an operator: the agent may never say more
 };
 
 }  // namespace sim
