@@ -341,6 +341,7 @@ Result<std::unique_ptr<Daemon>> Daemon::start(base::Loop& loop, const Flags& fla
   LOG_INFO("Listening on {}://{}:{}", impl->tls->scheme(), address, impl->port);
   if (!impl->core.policy().socket.empty()) {
     const std::string& path = impl->core.policy().socket;
+    RETURN_IF_ERROR(base::make_directories(path.substr(0, path.rfind('/'))));
     RETURN_IF_ERROR(impl->server->listen_unix(path));
     // Executors run as any user; what they may do is no more than by the port.
     if (chmod(path.c_str(), 0666) != 0) return base::errno_error("cannot open " + path + " to executors", errno);
