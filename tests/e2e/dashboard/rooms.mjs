@@ -324,6 +324,7 @@ async function catalogUninstall(check, appId) {
     expect((await memory.inputValue()) === "48", "the options are not those it was installed with");
     await memory.fill("56");
     await page.locator('[data-form] button[type="submit"]').click();
+    await page.locator("[data-form]").waitFor({ state: "detached" });  // its heading has the id as well
     await page.locator("h1", { hasText: appId }).waitFor();
     const { app } = await check.api(`/v2/apps${appId}`);
     expect(app.mem === 56, `mem is ${app.mem}`);
