@@ -50,6 +50,7 @@ struct Command {
   std::string_view
       completes{};  // what its words are: "app", "cluster", "config-key", "command", "shell"
   bool hidden = false;
+  bool words_end_options = false;  // what follows the first word is no option of ours
 };
 
 /// Every command, groups before their members.

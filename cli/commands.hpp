@@ -75,6 +75,8 @@ CLI_COMMAND(service_list);
 CLI_COMMAND(service_shutdown);
 CLI_COMMAND(task_download);
 CLI_COMMAND(task_list);
+CLI_COMMAND(task_attach);
+CLI_COMMAND(task_exec);
 CLI_COMMAND(task_log);
 CLI_COMMAND(task_ls);
 

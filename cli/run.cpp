@@ -84,6 +84,7 @@ base::Status parse(const Command& command, const std::vector<std::string>& words
     bool number = word.size() > 1 && word[0] == '-' && word[1] >= '0' && word[1] <= '9';
     if (only_words || word.size() < 2 || word[0] != '-' || number) {
       out.words.push_back(word);
+      only_words = only_words || command.words_end_options;
     } else if (word == "--") {
       only_words = true;
     } else {

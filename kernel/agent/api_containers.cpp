@@ -19,6 +19,7 @@ using mesos::v1::ContainerID;
 namespace {
 
 constexpr int kOk = 200, kAlreadyLaunched = 202, kBadRequest = 400, kNotFound = 404, kFailed = 500;
+constexpr size_t kMaxEndedSessions = 256;
 constexpr size_t kMaxApiContainers = 10'000;  // with those that have ended and wait to be removed
 
 uint64_t bytes_of(double megabytes) { return static_cast<uint64_t>(std::max(megabytes, 0.0) * (1 << 20)); }
@@ -66,6 +67,7 @@ std::string Core::group_of(const std::string& container) const {
   const auto found = state_.api_containers.find(container);
   if (found == state_.api_containers.end() || found->second.parent().empty()) return container;
   const std::string around = group_of(found->second.parent());
+  if (found->second.session) return around;
   return shares_group(found->second) ? around : around + "/mesos/" + container.substr(container.rfind('.') + 1);
 }
 
@@ -82,7 +84,13 @@ containerizer::ContainerSpec Core::spec_of(const ApiContainer& container) const 
   if (!spec.parent.empty()) {
     spec.parent_sandbox = sandbox_of(spec.parent);
     spec.group = group_of(container.id);
-    spec.own_group = !shares_group(container);
+    spec.own_group = !container.session && !shares_group(container);
+  }
+  if (container.session) {
+    spec.debug = spec.session = true;
+    spec.sandbox = spec.parent_sandbox;
+    spec.environment.clear();
+    return spec;
   }
   auto& limits = spec.limits;
   limits.limit_swap = policy_.limit_swap;
@@ -118,6 +126,7 @@ containerizer::ContainerSpec Core::spec_of(const ApiContainer& container) const 
 }
 
 void Core::save(const ApiContainer& container) {
+  if (container.session) return;
   dcos::agent::v1::ContainerRecord record;
   *record.mutable_id() = container_id_of(container.id);
   *record.mutable_command() = container.command;
@@ -164,6 +173,7 @@ void Core::handle(ContainerCalled event) {
   const auto answer = [&](CallAnswer with) {
     journal_.then(AnswerContainer{event.connection, with.status, std::move(with.message)});
   };
+  const auto& call = event.call;
   const auto refused = [&](const ContainerID& id) {
     const auto valid = api::validate_container_id(id);
     if (!valid) answer({kBadRequest, "Failed to validate agent::Call: 'container_id' is invalid: " + valid.error().message});
@@ -179,19 +189,23 @@ void Core::handle(ContainerCalled event) {
       container.resources = asked.resources();
       container.limits = asked.limits();
     }
+    container.session = call.type() == Call::LAUNCH_NESTED_CONTAINER_SESSION;
     if (auto at_once = launch_api_container(std::move(container), event.connection)) answer(std::move(*at_once));
   };
   const auto kill = [&](const auto& asked) {
     if (refused(asked.container_id())) return;
     answer(kill_api_container(asked.container_id(), asked.has_signal() ? asked.signal() : SIGKILL).value_or(CallAnswer{kOk, ""}));
   };
-  const auto& call = event.call;
   switch (call.type()) {
     case Call::LAUNCH_CONTAINER: return launch(call.launch_container());
     case Call::LAUNCH_NESTED_CONTAINER:
       if (!call.launch_nested_container().container_id().has_parent())
         return answer({kBadRequest, "Failed to validate agent::Call: Expecting 'container_id.parent' to be present"});
       return launch(call.launch_nested_container());
+    case Call::LAUNCH_NESTED_CONTAINER_SESSION:
+      if (!call.launch_nested_container_session().container_id().has_parent())
+        return answer({kBadRequest, "Failed to validate agent::Call: Expecting 'container_id.parent' to be present"});
+      return launch(call.launch_nested_container_session());
     case Call::KILL_CONTAINER: return kill(call.kill_container());
     case Call::KILL_NESTED_CONTAINER: return kill(call.kill_nested_container());
     case Call::WAIT_CONTAINER: {
@@ -255,7 +269,10 @@ bool Core::api_container_started(const std::string& id, int64_t pid) {
   container.stage = Stage::Running;
   container.pid = pid;
   save(container);
-  if (container.launcher) journal_.then(AnswerContainer{*std::exchange(container.launcher, std::nullopt)});
+  if (container.launcher && container.session)
+    journal_.then(StreamContainer{*container.launcher, id});
+  else if (container.launcher)
+    journal_.then(AnswerContainer{*std::exchange(container.launcher, std::nullopt)});
   return true;
 }
 
@@ -276,7 +293,19 @@ bool Core::api_container_ended(const std::string& id, const containerizer::Termi
   const auto found = state_.api_containers.find(id);
   if (found == state_.api_containers.end()) return false;
   ApiContainer& container = found->second;
-  if (container.launcher) journal_.then(AnswerContainer{*std::exchange(container.launcher, std::nullopt)});
+  if (container.launcher && !container.session)
+    journal_.then(AnswerContainer{*std::exchange(container.launcher, std::nullopt)});
+  if (container.session) {
+    container.launcher.reset();
+    ended_sessions_.push_back(id);
+    if (ended_sessions_.size() > kMaxEndedSessions) {
+      const auto oldest = state_.api_containers.find(ended_sessions_.front());
+      if (oldest != state_.api_containers.end() && oldest->first != id && oldest->second.session &&
+          oldest->second.stage == Stage::Ended)
+        state_.api_containers.erase(oldest);
+      ended_sessions_.pop_front();
+    }
+  }
   container.stage = Stage::Ended;
   container.pid = 0;
   container.end = end;
@@ -346,6 +375,7 @@ Core::CallAnswer Core::remove_api_container(const ContainerID& id) {
   const auto found = state_.api_containers.find(text);
   if (found == state_.api_containers.end()) return {kOk, ""};
   if (found->second.stage != Stage::Ended) return {kFailed, "Nested container has not terminated yet"};
+  const bool session = found->second.session;
   const std::string sandbox = sandbox_of(text);
   for (auto at = state_.api_containers.lower_bound(text); at != state_.api_containers.end();) {
     if (at->first != text && !at->first.starts_with(text + ".")) {
@@ -356,7 +386,7 @@ Core::CallAnswer Core::remove_api_container(const ContainerID& id) {
     journal_.erase(container_key(at->first));
     at = state_.api_containers.erase(at);
   }
-  journal_.then(RemovePath{sandbox});
+  if (!session) journal_.then(RemovePath{sandbox});
   return {kOk, ""};
 }
 
@@ -370,7 +400,8 @@ void Core::forget_api_containers(const std::string& root) {
     if (at->second.stage != Stage::Ended) journal_.then(DestroyContainer{at->first});
     for (auto [waiter, end] = waiters_.equal_range(at->first); waiter != end; waiter = waiters_.erase(waiter))
       journal_.then(AnswerContainer{waiter->second.first, kNotFound, "Container " + at->first + " cannot be found"});
-    if (at->second.launcher) journal_.then(AnswerContainer{*at->second.launcher, kBadRequest, "Its executor has ended"});
+    if (at->second.launcher && at->second.stage == Stage::Launching)
+      journal_.then(AnswerContainer{*at->second.launcher, kBadRequest, "Its executor has ended"});
     journal_.erase(container_key(at->first));
     at = state_.api_containers.erase(at);
   }

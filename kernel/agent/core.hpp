@@ -190,6 +190,7 @@ class Core {
   bool any_container_recovered_ = false;
   // Who waits for a container's end, and whether they asked by the older call.
   std::multimap<std::string, std::pair<ConnectionId, bool>> waiters_;
+  std::deque<std::string> ended_sessions_;   // how they ended can be asked for a while
 
   // Of the event being handled.
   base::Now now_{};

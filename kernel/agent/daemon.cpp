@@ -16,6 +16,7 @@
 #include "base/store/store.hpp"
 #include "base/strings.hpp"
 #include "kernel/agent/api/routes.hpp"
+#include "kernel/agent/api/stream_api.hpp"
 #include "kernel/agent/api/task_stream.hpp"
 #include "kernel/agent/gauges.hpp"
 #include "kernel/agent/isolation.hpp"
@@ -54,6 +55,7 @@ struct Daemon::Impl {
   std::shared_ptr<base::http::Tls> tls;
   std::unique_ptr<Link> link;
   base::http::Router router;
+  std::unique_ptr<ContainerStreams> streams;
   std::unique_ptr<Api> api;
   std::unique_ptr<TaskStreams> task_streams;
   std::unique_ptr<base::http::Server> server;
@@ -61,6 +63,8 @@ struct Daemon::Impl {
 };
 
 namespace {
+
+constexpr base::Duration kStreamHeartbeat = base::seconds(30);
 
 /// One agent per work directory.
 Result<base::Fd> lock_work_dir(const std::string& work_dir) {
@@ -287,6 +291,7 @@ Daemon::~Daemon() {
   // What can call others goes before what is called.
   impl_->server.reset();
   impl_->task_streams.reset();
+  impl_->streams.reset();
   impl_->link.reset();
   impl_->shell.reset();
   impl_->containers.reset();
@@ -331,11 +336,15 @@ Result<std::unique_ptr<Daemon>> Daemon::start(base::Loop& loop, const Flags& fla
                                           const std::string& master = raw->link->master();
                                           return master.substr(0, master.rfind(':'));
                                         }});
+  impl->streams = std::make_unique<ContainerStreams>(loop, *impl->containers, impl->metrics, kStreamHeartbeat);
+  impl->api->streams = impl->streams.get();
+  impl->shell->use_streams(*impl->streams);
   add_gauges(impl->metrics, impl->core, *impl->containers);
   impl->task_streams = std::make_unique<TaskStreams>(*impl->api);
   add_routes(impl->router, *impl->api, *impl->task_streams);
   base::http::ServerOptions server_options;
   server_options.tls = impl->tls;
+  server_options.streams_body = has_streamed_body;
   impl->server = std::make_unique<base::http::Server>(loop, std::move(server_options), make_handler(impl->router, *impl->api));
   ASSIGN_OR_RETURN(impl->port, impl->server->listen(address, flags.port));
   LOG_INFO("Listening on {}://{}:{}", impl->tls->scheme(), address, impl->port);

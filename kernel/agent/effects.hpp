@@ -90,6 +90,12 @@ struct AnswerContainer {
   mesos::v1::agent::Response response{};
 };
 
+/// The answer to a ContainerCalled that launched a session: the container's output as a stream.
+struct StreamContainer {
+  ConnectionId connection;
+  std::string container;
+};
+
 /// The agent has this id now: links and directories are made.
 struct RememberAgent {
   std::string agent_id;
@@ -128,7 +134,8 @@ struct Count {
 
 using Effect = std::variant<SendToMaster, Reconnect, Persist, SetTimer, CancelTimer, RecoverContainers, LaunchContainer,
                             TerminateContainer, SignalContainer, DestroyContainer, UpdateContainer, ForgetContainer, StartProbe,
-                            SendToExecutor, CloseExecutor, AnswerExecutor, AnswerContainer, RememberAgent, LinkSandbox, RemovePath,
+                            SendToExecutor, CloseExecutor, AnswerExecutor, AnswerContainer, StreamContainer,
+                            RememberAgent, LinkSandbox, RemovePath,
                             MakeVolumes, RemoveVolumes, Exit, Trace, Count>;
 
 class Effects {

@@ -423,6 +423,8 @@ void Core::handle(ExecutorCalled event) {
 void Core::handle(ExecutorDisconnected event) {
   // It may come back: only the end of its container is its end.
   if (const Found found = find_connection(event.connection)) found.executor->connection.reset();
+  for (const auto& [id, container] : state_.api_containers)
+    if (container.session && container.launcher == event.connection) journal_.then(DestroyContainer{id});
   std::erase_if(waiters_, [&event](const auto& waiter) { return waiter.second.first == event.connection; });
 }
 

@@ -141,22 +141,22 @@ void Shell::subscribe(mesos::v1::executor::Call call, api::ContentType type, bas
   responder.on_disconnect([this, alive = alive_, id] {
     if (*alive && connections_.erase(id) > 0) tell(ExecutorDisconnected{id});
   });
-  connections_.emplace(id, Connection{type, std::move(responder)});
+  connections_.emplace(id, Connection{{type, false}, std::move(responder)});
   tell(ExecutorSubscribed{id, std::move(call)});
 }
 
 void Shell::call(mesos::v1::executor::Call call, base::http::Responder responder) {
   const ConnectionId id = next_connection_++;
-  connections_.emplace(id, Connection{api::ContentType::Json, std::move(responder)});
+  connections_.emplace(id, Connection{{}, std::move(responder)});
   tell(ExecutorCalled{id, std::move(call)});
 }
 
-void Shell::container_call(mesos::v1::agent::Call call, api::ContentType type, base::http::Responder responder) {
+void Shell::container_call(mesos::v1::agent::Call call, StreamFormat format, base::http::Responder responder) {
   const ConnectionId id = next_connection_++;
   responder.on_disconnect([this, alive = alive_, id] {
     if (*alive && connections_.erase(id) > 0) tell(ExecutorDisconnected{id});
   });
-  connections_.emplace(id, Connection{type, std::move(responder)});
+  connections_.emplace(id, Connection{format, std::move(responder)});
   tell(ContainerCalled{id, std::move(call)});
 }
 
@@ -166,13 +166,13 @@ void Shell::perform_one(SendToExecutor& effect) {
   Connection& connection = found->second;
   if (!connection.stream) {
     base::http::Response head;
-    head.headers.set("Content-Type", std::string(api::media_type(connection.type)));
+    head.headers.set("Content-Type", std::string(api::media_type(connection.format.type)));
     connection.stream = connection.responder.stream(std::move(head));
     connection.stream.on_disconnect([this, alive = alive_, id = effect.connection] {
       if (*alive && connections_.erase(id) > 0) tell(ExecutorDisconnected{id});
     });
   }
-  connection.stream.write(api::encode_record(connection.type, effect.event));
+  connection.stream.write(api::encode_record(connection.format.type, effect.event));
   if (connection.stream.queued_bytes() > kMaxExecutorBacklog) connection.stream.abort();
 }
 
@@ -195,18 +195,26 @@ void Shell::perform_one(AnswerContainer& effect) {
   if (found == connections_.end()) return;
   base::http::Response response = base::http::Response::text(effect.status, effect.message);
   if (effect.response.has_type()) {
-    response.headers.set("Content-Type", std::string(api::media_type(found->second.type)));
-    response.body = api::encode(found->second.type, effect.response);
+    response.headers.set("Content-Type", std::string(api::media_type(found->second.format.type)));
+    response.body = api::encode(found->second.format.type, effect.response);
   }
   found->second.responder.reply(std::move(response));
   connections_.erase(found);
+}
+
+void Shell::perform_one(StreamContainer& effect) {
+  const auto found = connections_.find(effect.connection);
+  if (found == connections_.end() || streams_ == nullptr) return containers_.destroy(effect.container);
+  const Connection connection = std::move(found->second);
+  connections_.erase(found);
+  streams_->output(effect.container, connection.format, connection.responder);
 }
 
 void Shell::heartbeat() {
   mesos::v1::executor::Event event;
   event.set_type(mesos::v1::executor::Event::HEARTBEAT);
   for (auto& [id, connection] : connections_)
-    if (connection.stream) connection.stream.write(api::encode_record(connection.type, event));
+    if (connection.stream) connection.stream.write(api::encode_record(connection.format.type, event));
 }
 
 void Shell::perform_one(RememberAgent& effect) {

@@ -14,6 +14,7 @@
 #include "base/pool.hpp"
 #include "base/store/store.hpp"
 #include "kernel/agent/core.hpp"
+#include "kernel/agent/container_streams.hpp"
 #include "kernel/api/content.hpp"
 #include "kernel/containerizer/containerizer.hpp"
 #include "kernel/executor/prober.hpp"
@@ -40,8 +41,12 @@ class Shell {
   /// Any other call of an executor.
   void call(mesos::v1::executor::Call call, base::http::Responder responder);
 
-  /// A call about containers, checked in form; answered in `type`, that of a wait when the container has ended.
-  void container_call(mesos::v1::agent::Call call, api::ContentType type, base::http::Responder responder);
+  /// A call about containers, checked in form; that of a wait is answered when the container has ended, that of a session
+  /// with its output.
+  void container_call(mesos::v1::agent::Call call, StreamFormat format, base::http::Responder responder);
+
+  /// Sessions stream by these from now on.
+  void use_streams(ContainerStreams& streams) { streams_ = &streams; }
 
   /// Called after each turn in which the core heard something; nullptr ends it.
   void on_turn(std::function<void()> call) { on_turn_ = std::move(call); }
@@ -51,7 +56,7 @@ class Shell {
 
  private:
   struct Connection {
-    api::ContentType type = api::ContentType::Json;
+    StreamFormat format{};
     base::http::Responder responder;
     base::http::Stream stream{};
   };
@@ -74,6 +79,7 @@ class Shell {
   void perform_one(CloseExecutor& effect);
   void perform_one(AnswerExecutor& effect);
   void perform_one(AnswerContainer& effect);
+  void perform_one(StreamContainer& effect);
   void perform_one(RememberAgent& effect);
   void perform_one(LinkSandbox& effect);
   void perform_one(RemovePath& effect);
@@ -93,6 +99,7 @@ class Shell {
   base::Metrics& metrics_;
   executor::Prober prober_;
   Link* link_ = nullptr;
+  ContainerStreams* streams_ = nullptr;
   std::map<std::string, base::Loop::TimerId> timers_;
   std::map<ConnectionId, Connection> connections_;
   std::deque<Event> events_;

@@ -81,6 +81,7 @@ struct ApiContainer {
   int64_t pid = 0;
   containerizer::Termination end;               // of an ended one
   std::optional<ConnectionId> launcher;         // waits for the launch
+  bool session = false;                         // ends with the connection that launched it; not kept over a restart
 
   std::string parent() const { return id.find('.') == std::string::npos ? "" : id.substr(0, id.rfind('.')); }
   std::string root() const { return id.substr(0, id.find('.')); }

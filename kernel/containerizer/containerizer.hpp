@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "kernel/containerizer/types.hpp"
+#include "base/file.hpp"
 #include "base/time.hpp"
 #include "kernel/api/mesos/v1/commands.pb.h"
 #include "kernel/api/mesos/v1/containers.pb.h"
@@ -50,6 +51,7 @@ struct ContainerSpec {
   std::string group{};                               // of which control group it is a part; empty: its own, by its id
   bool own_group = true;                             // the group is its own and has its limits
   bool debug = false;                                // a guest of its parent: same files, processes, environment
+  bool session = false;                              // its input and output are those of who attaches, and it ends with that
 };
 
 /// Why the agent ended a container: it went over what it was given.
@@ -115,6 +117,10 @@ class Containerizer {
 
   /// The file of the network namespace that a running container has; empty: the host's, or no such container.
   virtual std::string network_of(const std::string& id) const = 0;
+
+  /// A connection to the input and output of a running container that has a terminal, or is a session: a non-blocking socket
+  /// of packets as launch/format.hpp says. Unsupported for others, NotFound when it does not run.
+  virtual Result<base::Fd> attach(const std::string& id) = 0;
 
   /// Runs a command in the namespaces of a running container, for checks: the raw wait status, or an error when it could
   /// not be started or `timeout` (if not zero) passed; then it is killed.

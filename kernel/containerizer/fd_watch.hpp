@@ -16,6 +16,12 @@ class FdWatch {
   ~FdWatch();
   int fd() const;
 
+  /// Stops and resumes the calls.
+  void pause(bool pause);
+
+  /// `call` runs once, when the descriptor takes something; a later one replaces it.
+  void when_writable(std::function<void()> call);
+
  private:
   struct Impl;
   std::shared_ptr<Impl> impl_;

@@ -68,6 +68,7 @@ class NativeContainerizer final : public Containerizer {
                std::function<void(std::map<std::string, Started>)> done) override;
   void usage(std::function<void(Statistics)> done) override;
   std::string network_of(const std::string& id) const override;
+  Result<base::Fd> attach(const std::string& id) override;
   void run_inside(const std::string& id, const mesos::v1::CommandInfo& command, base::Duration timeout,
                   std::function<void(Result<int>)> done) override;
 

@@ -1,8 +1,14 @@
 // Containers inside others: what they share with their parent, and the order in which they end.
 
+#include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include "base/strings.hpp"
+#include "kernel/containerizer/launch/format.hpp"
 #include "kernel/containerizer/native_impl.hpp"
 
 namespace containerizer {
@@ -47,6 +53,8 @@ Result<Around> look_around(const NativeOptions& options, const std::map<std::str
     around.guest->image_user.clear();
   }
   if (options.isolated) around.guest->join = around.pid;
+  around.guest->term_first_only = spec.term_first_only;
+  plan_streams(spec, *around.guest);
   return around;
 }
 
@@ -111,6 +119,23 @@ void NativeContainerizer::Impl::child_gone(const std::string& parent) {
   for (const auto& [id, container] : containers)
     if (container->spec.parent == parent) return;
   ended(ContainerPtr(found->second));
+}
+
+Result<base::Fd> NativeContainerizer::attach(const std::string& id) {
+  const auto found = impl_->containers.find(id);
+  if (found == impl_->containers.end() || found->second->stage != Stage::Running)
+    return base::not_found("container " + id + " does not run");
+  const base::Fd directory(open(impl_->runtime(id).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  base::Fd connection(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!directory || !connection) return base::errno_error("cannot attach to container " + id, errno);
+  // By descriptor: the path itself may be longer than an address can be.
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/%s", directory.get(), launch::kBoardName);
+  if (connect(connection.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) return connection;
+  if (errno == ENOENT)
+    return base::unsupported("container " + id + " was launched without a terminal: nobody can attach to it");
+  return base::errno_error("cannot attach to container " + id, errno);
 }
 
 }  // namespace containerizer

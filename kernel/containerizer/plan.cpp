@@ -43,9 +43,12 @@ Status plan_persistent_volumes(const ContainerSpec& spec, const std::string& san
   return {};
 }
 
-Status check_supported(const ContainerInfo& info) {
-  if (info.has_tty_info()) return base::unsupported("a terminal (tty_info) is not supported by this build");
-  return {};
+void plan_streams(const ContainerSpec& spec, launch::LaunchOrder& order) {
+  order.session = spec.session;
+  if (!spec.container || !spec.container->has_tty_info()) return;
+  order.terminal = true;
+  order.rows = spec.container->tty_info().window_size().rows();
+  order.columns = spec.container->tty_info().window_size().columns();
 }
 
 Status plan_program(const mesos::v1::CommandInfo& command, launch::LaunchOrder& order) {
@@ -112,7 +115,7 @@ Result<launch::LaunchOrder> plan_launch(const ContainerSpec& spec, const PlanCon
   order.directory = spec.sandbox;
   order.output = spec.sandbox + "/stdout";
   order.error_output = spec.sandbox + "/stderr";
-  if (spec.container) RETURN_IF_ERROR(check_supported(*spec.container));
+  plan_streams(spec, order);
   ASSIGN_OR_RETURN(const auto image, wanted_image(spec));
   if (image) {
     RETURN_IF_ERROR(plan_image(spec, context, order));

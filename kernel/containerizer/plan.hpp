@@ -67,6 +67,9 @@ Status check_supported(const mesos::v1::ContainerInfo& info);
 /// Refuses components that lead out of the sandbox.
 bool stays_below(std::string_view relative);
 
+/// Who gets its output: files, or those who attach; whether it has a terminal.
+void plan_streams(const ContainerSpec& spec, launch::LaunchOrder& order);
+
 /// Where a volume of the type SANDBOX_PATH lies on the machine.
 Result<std::string> sandbox_source(const mesos::v1::Volume& volume, const ContainerSpec& spec);
 

@@ -196,7 +196,6 @@ void add_parameter(ContainerSpec& spec, const std::string& key, const std::strin
 TEST(ImagePlan, what_is_not_supported_is_refused_by_name_before_anything_is_pulled) {
   const std::pair<std::function<void(ContainerSpec&)>, const char*> cases[] = {
       {[](auto& s) { s.container->mutable_docker()->set_volume_driver("x"); }, "volume driver"},
-      {[](auto& s) { s.container->mutable_tty_info(); }, "tty_info"},
       {[](auto& s) { s.container->mutable_docker()->clear_image(); }, "docker.image"},
       {[](auto& s) { add_parameter(s, "volumes-from", "x"); }, "'volumes-from'"},
       {[](auto& s) { add_parameter(s, "memory", "1g"); }, "'memory'"},

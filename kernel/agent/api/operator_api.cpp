@@ -4,6 +4,7 @@
 #include "base/strings.hpp"
 #include "base/version.hpp"
 #include "kernel/agent/api/routes.hpp"
+#include "kernel/agent/api/stream_api.hpp"
 #include "kernel/api/content.hpp"
 #include "kernel/api/mesos/v1/agent/agent.pb.h"
 #include "kernel/api/names.hpp"
@@ -260,13 +261,27 @@ void handle_operator_api(Api& api, Request request, const Responder& responder) 
     response.headers.set("Allow", "POST");
     return responder.reply(std::move(response));
   }
+  if (has_streamed_body(request)) return handle_streamed_call(api, request, responder);
+  if (request.headers.has("Message-Content-Type"))
+    return responder.reply(Response::text(415, "Expecting 'Message-Content-Type' only with a body of application/recordio"));
   Call call;
   if (const auto rejection = api::decode_request(request.headers.get("Content-Type"), request.body, call))
     return responder.reply(Response::text(rejection->status, rejection->message));
   if (!call.has_type())
     return responder.reply(Response::text(400, "Failed to validate agent::Call: Expecting 'type' to be present"));
+  if (streams_answer(call.type())) {
+    StreamFormat format;
+    if (const auto rejection = negotiate_stream(request.headers, format))
+      return responder.reply(Response::text(rejection->status, rejection->message));
+    if (const auto missing = missing_member(call))
+      return responder.reply(Response::text(400, "Failed to validate agent::Call: Expecting '" + *missing + "' to be present"));
+    return handle_streaming_answer(api, std::move(call), format, responder);
+  }
+  if (call.type() == Call::ATTACH_CONTAINER_INPUT)
+    return responder.reply(Response::text(415, "Expecting 'Content-Type' of application/recordio for ATTACH_CONTAINER_INPUT"));
   const auto type = api::negotiate(request.headers.get("Accept"));
-  if (!type) return responder.reply(Response::text(406, std::string(api::kNotAcceptable)));
+  if (!type || request.headers.has("Message-Accept"))
+    return responder.reply(Response::text(406, std::string(api::kNotAcceptable)));
 
   Answer answer;
   const Sight sight(api.access, request.principal);
@@ -302,7 +317,7 @@ void handle_operator_api(Api& api, Request request, const Responder& responder) 
     case Call::REMOVE_NESTED_CONTAINER:
       if (const auto missing = missing_member(call))
         return responder.reply(Response::text(400, "Failed to validate agent::Call: Expecting '" + *missing + "' to be present"));
-      return api.shell.container_call(std::move(call), *type, responder);
+      return api.shell.container_call(std::move(call), {*type, false}, responder);
     default:
       return responder.reply(
           Response::text(501, "The call " + Call::Type_Name(call.type()) + " is not supported by this build"));

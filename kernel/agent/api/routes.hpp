@@ -10,6 +10,7 @@
 #include "base/metrics.hpp"
 #include "base/pool.hpp"
 #include "kernel/agent/api/access.hpp"
+#include "kernel/agent/container_streams.hpp"
 #include "kernel/agent/files.hpp"
 #include "kernel/agent/shell.hpp"
 
@@ -29,6 +30,7 @@ struct Api {
   Access access;
   base::LogLevel& log_level;
   std::function<std::string()> master_hostname;
+  ContainerStreams* streams = nullptr;
 
   const State& state() const { return shell.core().state(); }
   const std::string& agent_id() const { return state().info.id().value(); }

@@ -54,8 +54,21 @@ enum class Key : char {
   SecretStage = 'Y',     // directory of the agent's, where memory for secrets is mounted while they are put in place
   SecretContent = 'k',   // hexadecimal, for the Secret entry that follows
   Secret = 'K',          // repeated: path of a file of the user's with that content, on memory
+  Terminal = 'y',        // "<rows> <columns>" or "-": the task gets a terminal; others may attach to it
+  Session = 'z',         // "1": its input and output are those of whoever attached first, and it ends when that one goes
   End = '.',             // the last entry; a sheet without it is refused
 };
+
+/// Those who attach connect to a socket of packets of this name beside the status file. The first byte of a packet tells
+/// what it is; the rest is data. A connection either wants output or brings input.
+constexpr const char* kBoardName = "io";
+constexpr unsigned kMaxPacket = 8192;
+constexpr char kWantOutput = 'r';    // to the helper: output comes from now on
+constexpr char kInput = 'i';         // to the helper: for the task's standard input
+constexpr char kEndOfInput = 'e';    // to the helper
+constexpr char kWindow = 'w';        // to the helper: rows and columns of the terminal, two unsigned shorts
+constexpr char kOutput = '1';        // from the helper
+constexpr char kErrorOutput = '2';   // from the helper
 
 /// Sent to the helper: kill everything below you. Unlike SIGKILL to the helper itself it lets the helper tell how the
 /// task ended, and works without namespaces and cgroups too.

@@ -223,6 +223,9 @@ Result<std::string> encode_order(const LaunchOrder& order) {
     sheet.put(Key::SecretContent, hexadecimal(secret.content));
     sheet.put(Key::Secret, secret.target);
   }
+  if (order.terminal)
+    sheet.put(Key::Terminal, order.rows > 0 ? std::to_string(order.rows) + " " + std::to_string(order.columns) : "-");
+  sheet.put_flag(Key::Session, order.session);
   sheet.put(Key::End, "");
   if (sheet.bad()) return base::invalid("an argument, variable or path contains a NUL character");
   return sheet.take();

@@ -99,6 +99,9 @@ struct LaunchOrder {
   std::vector<SecretFile> secrets{};
   std::string secret_stage{};        // an empty directory of the agent's; with secrets
   std::string birth_group{};         // directory of the control group that the process is made in; then without `cgroups`
+  bool terminal = false;                 // the task gets one, that others may attach to
+  uint32_t rows = 0, columns = 0;        // of the terminal; 0: not said
+  bool session = false;                  // input and output are those of who attaches, and it ends with that
 };
 
 /// The sheet's bytes; an error when a text contains NUL or there is no program.

@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "kernel/containerizer/launch/board.hpp"
 #include "kernel/containerizer/launch/logs.hpp"
 #include "kernel/containerizer/launch/order.hpp"
 #include "kernel/containerizer/launch/steps.hpp"
@@ -38,14 +39,14 @@ void require(const Failure& failure) {
 }
 
 /// The task's side of the fork. Everything that needs privileges has happened or happens before the user is switched.
-[[noreturn]] void become_task(const Order& order, const Logs& logs) {
+[[noreturn]] void become_task(const Order& order, const Logs& logs, const Board* board) {
   sigset_t none;
   sigemptyset(&none);
   for (int number = 1; number < NSIG; ++number) signal(number, SIG_DFL);
   sigprocmask(SIG_SETMASK, &none, nullptr);
   if (setsid() < 0) fail("cannot start a session", "", errno);
   protect_from_oom_killer(false);
-  require(enter_logs(logs));
+  require(board == nullptr ? enter_logs(logs) : take_ends(*board));
   require(set_limits(order));
   require(take_identity(order));
   if (order.directory != nullptr && chdir(order.directory) != 0)
@@ -55,15 +56,15 @@ void require(const Failure& failure) {
 }
 
 /// Waits for signals and children until the task's process has ended; returns its raw wait status.
-int attend(const Order& order, const Tree& tree, pid_t task, Logs& logs) {
+int attend(const Order& order, const Tree& tree, pid_t task, Logs& logs, Board* board) {
   sigset_t all;
   sigfillset(&all);
   for (;;) {
     int status = 0;
     for (pid_t gone = waitpid(-1, &status, WNOHANG); gone > 0; gone = waitpid(-1, &status, WNOHANG))
       if (gone == task) return status;
-    const int number = wait_for_signal(logs, all);
-    if (number < 0 || number == SIGCHLD) continue;
+    const int number = board != nullptr ? step(*board) : wait_for_signal(logs, all);
+    if (number <= 0 || number == SIGCHLD) continue;
     // Signals raised by the terminal driver or by ourselves would come back; only those sent to us are handed on.
     if (number == kKillTreeSignal)
       signal_tree(tree, SIGKILL);
@@ -98,6 +99,9 @@ int run() {
   require(enter_cgroups(order));
   int status_directory = -1;
   require(open_status_directory(order, &status_directory));
+  static Board board_of_some;
+  Board* board = order.terminal != nullptr || order.session ? &board_of_some : nullptr;
+  if (board != nullptr) require(open_board(order, status_directory, *board));
   Tree tree{order.private_pids, -1};
   if (!tree.private_pids) tree.proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   require(borrow_mounts(order));
@@ -113,18 +117,21 @@ int run() {
   if (owned >= 0) close(owned);
 
   own_logs(order, logs);
+  if (board != nullptr) require(make_ends(order, *board));
   const pid_t task = fork();
   if (task < 0) fail("cannot fork", "", errno);
-  if (task == 0) become_task(order, logs);
+  if (task == 0) become_task(order, logs, board);
+  if (board != nullptr) keep_ends(*board);
   leave_writers(logs);
   close(kSyncFd);
   close(STDOUT_FILENO);
   release_order(order);
 
-  const int status = attend(order, tree, task, logs);
+  const int status = attend(order, tree, task, logs, board);
   // The status is written first: should the helper be killed while it ends the rest, the truth is already on disk.
   write_status(order, status_directory, status);
   end_tree(tree);
+  if (board != nullptr) finish(*board);
   drain_logs(logs);
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }

@@ -88,6 +88,8 @@ const char* take(Key key, char* text, Order& order, Lists& lists) {
     case Key::UserName: order.user_name = text; return nullptr;
     case Key::Owned: order.owned = text; return nullptr;
     case Key::Capabilities: order.capabilities = text; return nullptr;
+    case Key::Terminal: order.terminal = text; return nullptr;
+    case Key::Session: order.session = true; return nullptr;
     case Key::NoNewPrivileges: order.no_new_privileges = true; return nullptr;
     case Key::EffectiveCapabilities: order.effective_capabilities = text; return nullptr;
     case Key::Filter: order.filter = text; return nullptr;

@@ -67,6 +67,8 @@ struct Order {
   const char* owned = nullptr;
   const char* capabilities = nullptr;
   const char* shm_size = nullptr;
+  const char* terminal = nullptr;
+  bool session = false;
   bool read_only_root = false, privileged = false, no_new_privileges = false;
   const char* effective_capabilities = nullptr;
   char* filter = nullptr;  // hexadecimal

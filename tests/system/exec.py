@@ -1,0 +1,140 @@
+#!/usr/bin/env python3
+"""`dcos task exec` and `dcos task attach` through the gateway, with and without a login."""
+
+import fcntl
+import os
+import pty
+import select
+import struct
+import subprocess
+import sys
+import termios
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from harness import results  # noqa: E402
+from harness.cluster import BIN, Cluster, eventually  # noqa: E402
+
+SLEEP = {"id": "/box", "cmd": "export INSIDE=yes; exec sleep 10000", "cpus": 0.1, "mem": 32, "instances": 1, "env": {"COLOUR": "blue"}}
+
+
+def environment(cluster):
+    words = {"DCOS_URL": cluster.url, "HOME": cluster.root, "PATH": os.environ["PATH"], "DCOS_DIR": f"{cluster.root}/dcos-cli"}
+    if cluster.auth:
+        words["DCOS_ACS_TOKEN"] = cluster.token()
+    return words
+
+
+def dcos(cluster, *words, text=None, timeout=60):
+    return subprocess.run([str(BIN / "dcos"), *words], input=text, capture_output=True, text=True, timeout=timeout,
+                          env=environment(cluster))
+
+
+class Terminal:
+    """The command under a terminal of its own, as a person has it."""
+
+    def __init__(self, cluster, *words, rows=33, columns=77):
+        self.leader, side = pty.openpty()
+        fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        self.process = subprocess.Popen([str(BIN / "dcos"), *words], stdin=side, stdout=side, stderr=side, start_new_session=True,
+                                        env=environment(cluster))
+        os.close(side)
+        self.seen = ""
+
+    def type(self, text):
+        os.write(self.leader, text.encode())
+
+    def shows(self, text, limit=30):
+        deadline = time.monotonic() + limit
+        while text not in self.seen:
+            assert time.monotonic() < deadline, f"{text!r} never appeared in {self.seen!r}"
+            if select.select([self.leader], [], [], 0.2)[0]:
+                try:
+                    self.seen += os.read(self.leader, 4096).decode(errors="replace")
+                except OSError:
+                    break
+        assert text in self.seen, self.seen
+
+    def end(self):
+        code = self.process.wait(30)
+        os.close(self.leader)
+        return code
+
+
+def children_of(sandbox_word):
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if sandbox_word.encode() in path.read_bytes():
+                found.append(int(path.parent.name))
+        except OSError:
+            continue
+    return found
+
+
+def commands_run_in_the_tasks_container():
+    """Output, errors, input, exit codes, environment and user of a command beside a task."""
+    with Cluster(agents=1, auth=True) as cluster:
+        cluster.add_app(SLEEP)
+        done = dcos(cluster, "task", "exec", "box", "sh", "-c", "echo out; echo err >&2; echo $COLOUR; exit 3")
+        assert (done.returncode, done.stdout, done.stderr) == (3, "out\nblue\n", "err\n"), done
+        done = dcos(cluster, "task", "exec", "box", "sh", "-c", "kill -9 $$")
+        assert done.returncode == 137, done
+        done = dcos(cluster, "task", "exec", "-i", "box", "cat", text="one\ntwo\n")
+        assert (done.returncode, done.stdout) == (0, "one\ntwo\n"), done
+        done = dcos(cluster, "task", "exec", "-i", "box", "wc", "-c", text="x" * 3_000_000)
+        assert (done.returncode, done.stdout.strip()) == (0, "3000000"), done
+        done = dcos(cluster, "task", "exec", "box", "sh", "-c", "head -c 5000000 /dev/zero | tr '\\0' y")
+        assert done.returncode == 0 and done.stdout == "y" * 5_000_000, (done.returncode, len(done.stdout))
+        done = dcos(cluster, "task", "exec", "-u", "nobody", "box", "id", "-un")
+        assert (done.returncode, done.stdout) == (0, "nobody\n"), done
+        done = dcos(cluster, "task", "exec", "box", "no-such-program")
+        assert done.returncode == 1 and "no-such-program" in done.stderr, done
+        done = dcos(cluster, "task", "exec", "nobody-knows-this", "true")
+        assert done.returncode == 1 and done.stderr.startswith("Error: "), done
+        assert len(cluster.running("/box")) == 1, "the task goes on"
+
+
+def terminals():
+    """A shell on a terminal: its size, keys as they are typed, its end; the session ends when the client goes away."""
+    with Cluster(agents=1) as cluster:
+        cluster.add_app(SLEEP)
+        shell = Terminal(cluster, "task", "exec", "-it", "box", "sh")
+        shell.type("stty size; tty; echo $((6*7))\n")
+        shell.shows("33 77")
+        shell.shows("/dev/pts/")
+        shell.shows("42")
+        fcntl.ioctl(shell.leader, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
+        os.kill(shell.process.pid, 28)  # SIGWINCH
+        time.sleep(0.2)
+        shell.type("stty size\n")
+        shell.shows("40 100")
+        shell.type("exit 5\n")
+        assert shell.end() == 5
+
+        lasting = subprocess.Popen([str(BIN / "dcos"), "task", "exec", "box", "sleep", "98765"], env=environment(cluster))
+        eventually("it runs", lambda: len(children_of("98765")) >= 2)
+        lasting.kill()
+        lasting.wait()
+        eventually("it has gone with its client", lambda: not children_of("98765"))
+
+
+def agents_killed_during_a_session():
+    """kill -9 of the agent: the session ends with an error and nothing of it is left; the task goes on."""
+    with Cluster(agents=1) as cluster:
+        cluster.add_app(SLEEP)
+        before = cluster.running("/box")
+        session = subprocess.Popen([str(BIN / "dcos"), "task", "exec", "box", "sleep", "87654"], env=environment(cluster),
+                                   stderr=subprocess.PIPE)
+        eventually("it runs", lambda: len(children_of("87654")) >= 2)
+        cluster.kill("agent-1")
+        assert session.wait(60) == 1
+        session.stderr.close()
+        eventually("nothing of it is left", lambda: not children_of("87654"))
+        assert cluster.running("/box") == before
+        eventually("a new one works", lambda: dcos(cluster, "task", "exec", "box", "echo", "again").stdout == "again\n", limit=60)
+
+
+if __name__ == "__main__":
+    results.run("system/exec", [commands_run_in_the_tasks_container, terminals, agents_killed_during_a_session])
