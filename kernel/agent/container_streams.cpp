@@ -29,9 +29,10 @@ constexpr size_t kMaxBacklog = 256 << 10;      // of output that a reader has no
 constexpr size_t kMaxInputRecord = 1 << 20;
 constexpr int kPacketsPerTurn = 32;
 
-void refuse(const Responder& responder, const base::Error& error) {
+bool refuse(const Responder& responder, const base::Error& error) {
   const int status = error.code == base::Code::NotFound ? 404 : 500;
   responder.reply(Response::text(status, error.message));
+  return false;
 }
 
 struct Output {
@@ -87,7 +88,7 @@ struct ContainerStreams::Impl : std::enable_shared_from_this<ContainerStreams::I
     message.set_type(ProcessIO::CONTROL);
     message.mutable_control()->set_type(ProcessIO::Control::HEARTBEAT);
     message.mutable_control()->mutable_heartbeat()->mutable_interval()->set_nanoseconds(interval.count());
-    for (const auto& output : outputs)
+    for (const auto& output : std::set(outputs))  // a write may end one
       if (output->stream.queued_bytes() < kMaxBacklog) output->stream.write(api::encode_record(output->format.type, message));
   }
 
@@ -105,7 +106,7 @@ struct ContainerStreams::Impl : std::enable_shared_from_this<ContainerStreams::I
   }
 
   void received(const std::shared_ptr<Input>& input, std::string_view data, bool last,
-                const std::function<bool(const std::string&)>& known) {
+                const Refusal& refusal) {
     if (input->ended) return;
     std::vector<std::string> records;
     if (base::Status status = input->decoder.feed(data, records); !status)
@@ -115,7 +116,7 @@ struct ContainerStreams::Impl : std::enable_shared_from_this<ContainerStreams::I
       if (base::Status status = api::decode(input->type, record, call); !status) return end(input, 400, status.error().message);
       if (call.type() != Call::ATTACH_CONTAINER_INPUT || !call.has_attach_container_input())
         return end(input, 400, "Expecting calls of the type ATTACH_CONTAINER_INPUT only");
-      if (!take(input, call.attach_container_input(), known)) return;
+      if (!take(input, call.attach_container_input(), refusal)) return;
     }
     flush(input);
     if (last && !input->ended && input->packets.empty()) end(input, 200, "");
@@ -124,12 +125,12 @@ struct ContainerStreams::Impl : std::enable_shared_from_this<ContainerStreams::I
 
   /// False when the request has been answered.
   bool take(const std::shared_ptr<Input>& input, const Call::AttachContainerInput& call,
-            const std::function<bool(const std::string&)>& known) {
+            const Refusal& refusal) {
     using Type = Call::AttachContainerInput;
     if (input->container.empty()) {
       if (call.type() != Type::CONTAINER_ID || !call.has_container_id())
         return end(input, 400, "Expecting the first record to be of type CONTAINER_ID"), false;
-      return connect(input, container_text(call.container_id()), known);
+      return connect(input, container_text(call.container_id()), refusal);
     }
     if (call.type() != Type::PROCESS_IO || !call.has_process_io())
       return end(input, 400, "Expecting records after the first to be of type PROCESS_IO"), false;
@@ -155,8 +156,8 @@ struct ContainerStreams::Impl : std::enable_shared_from_this<ContainerStreams::I
   }
 
   bool connect(const std::shared_ptr<Input>& input, const std::string& container,
-               const std::function<bool(const std::string&)>& known) {
-    if (!known(container)) return end(input, 404, "Container " + container + " cannot be found"), false;
+               const Refusal& refusal) {
+    if (const auto refused = refusal(container)) return end(input, refused->status, refused->message), false;
     if (attached.contains(container)) return end(input, 409, "Multiple input connections are not allowed"), false;
     auto connection = containers.attach(container);
     if (!connection)
@@ -224,9 +225,11 @@ ContainerStreams::~ContainerStreams() {
   impl_->closing.clear();
 }
 
-void ContainerStreams::output(const std::string& container, StreamFormat format, const Responder& responder) {
-  if (impl_->outputs.size() >= kMaxStreams)
-    return responder.reply(Response::text(503, "Too many readers are attached to containers of this agent"));
+bool ContainerStreams::output(const std::string& container, StreamFormat format, const Responder& responder) {
+  if (impl_->outputs.size() >= kMaxStreams) {
+    responder.reply(Response::text(503, "Too many readers are attached to containers of this agent"));
+    return false;
+  }
   auto connection = impl_->containers.attach(container);
   if (!connection) return refuse(responder, connection.error());
   const char want = containerizer::launch::kWantOutput;
@@ -251,9 +254,10 @@ void ContainerStreams::output(const std::string& container, StreamFormat format,
   output->watch = std::make_unique<containerizer::FdWatch>(impl_->loop, std::move(*connection), [impl = impl_, weak] {
     if (const auto held = weak.lock()) impl->pump(held);
   });
+  return true;
 }
 
-void ContainerStreams::input(api::ContentType type, const Responder& responder, std::function<bool(const std::string&)> known) {
+void ContainerStreams::input(api::ContentType type, const Responder& responder, Refusal refusal) {
   if (impl_->inputs.size() >= kMaxStreams)
     return responder.reply(Response::text(503, "Too many writers are attached to containers of this agent"));
   auto input = std::make_shared<Input>(responder);
@@ -269,8 +273,8 @@ void ContainerStreams::input(api::ContentType type, const Responder& responder, 
     impl->inputs.erase(held);
     held->watch.reset();
   });
-  responder.on_body([impl = impl_, weak, known = std::move(known)](std::string_view data, bool last) {
-    if (const auto held = weak.lock()) impl->received(held, data, last, known);
+  responder.on_body([impl = impl_, weak, refusal = std::move(refusal)](std::string_view data, bool last) {
+    if (const auto held = weak.lock()) impl->received(held, data, last, refusal);
   });
 }
 

@@ -25,17 +25,19 @@ struct StreamFormat {
 
 class ContainerStreams {
  public:
+  using Refusal = std::function<std::optional<api::Rejection>(const std::string& container)>;
+
   ContainerStreams(base::Loop& loop, containerizer::Containerizer& containers, base::Metrics& metrics,
                    base::Duration heartbeat);
   ~ContainerStreams();  // cuts them all
 
   /// Answers with the container's output as ProcessIO records and heartbeats, until the container ends or the reader goes.
-  /// What cannot be attached to is answered with an error.
-  void output(const std::string& container, StreamFormat format, const base::http::Responder& responder);
+  /// What cannot be attached to is answered with an error, and false is returned.
+  bool output(const std::string& container, StreamFormat format, const base::http::Responder& responder);
 
   /// Takes the records of a request's body: AttachContainerInput calls, the first of which names the container. One at a
-  /// time per container. `known` says whether there is such a container.
-  void input(api::ContentType type, const base::http::Responder& responder, std::function<bool(const std::string&)> known);
+  /// time per container. `refusal` says why somebody may not attach to a container.
+  void input(api::ContentType type, const base::http::Responder& responder, Refusal refusal);
 
  private:
   struct Impl;

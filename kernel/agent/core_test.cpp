@@ -917,6 +917,74 @@ TEST(AgentContainers, are_written_down_before_they_are_launched_and_end_once) {
   EXPECT_EQ(call_container(world, wait), "404");
 }
 
+mesos::v1::agent::Call session_inside(const std::string& parent, const std::string& child) {
+  mesos::v1::agent::Call call;
+  call.set_type(mesos::v1::agent::Call::LAUNCH_NESTED_CONTAINER_SESSION);
+  auto& launch = *call.mutable_launch_nested_container_session();
+  launch.mutable_container_id()->set_value(child);
+  launch.mutable_container_id()->mutable_parent()->set_value(parent);
+  launch.mutable_command()->set_value("true");
+  return call;
+}
+
+TEST(AgentContainers, of_a_session_are_guests_that_end_with_their_client_and_leave_nothing_on_disk) {
+  World world;
+  world.join();
+  run_group(world, {"a"});
+  const std::string root = world.container();
+  world.tell(ContainerStarted{root, 7});
+  EXPECT_EQ(call_container(world, session_inside("nobody", "s")), "400");
+  EXPECT_EQ(call_container(world, session_inside(root, "s"), 60), "") << "answered with its output when it runs";
+  ASSERT_NE(world.find<LaunchContainer>(), nullptr);
+  EXPECT_TRUE(world.find<LaunchContainer>()->spec.session);
+  EXPECT_TRUE(world.find<LaunchContainer>()->spec.debug);
+  EXPECT_EQ(world.find<LaunchContainer>()->spec.sandbox, world.find<LaunchContainer>()->spec.parent_sandbox);
+  EXPECT_FALSE(world.store.contains("container/" + root + ".s"));
+  world.effects.clear();
+  world.tell(ContainerStarted{root + ".s", 8});
+  ASSERT_NE(world.find<StreamContainer>(), nullptr);
+  EXPECT_EQ(world.find<StreamContainer>()->connection, 60u);
+  EXPECT_EQ(world.find<AnswerContainer>(), nullptr);
+
+  // How it ended can be asked for; nothing is removed, its sandbox is the task's.
+  world.effects.clear();
+  world.tell(ContainerExited{root + ".s", exited(3)});
+  EXPECT_EQ(world.find<AnswerContainer>(), nullptr) << "the stream is the answer";
+  mesos::v1::agent::Call wait;
+  wait.set_type(mesos::v1::agent::Call::WAIT_CONTAINER);
+  *wait.mutable_wait_container()->mutable_container_id() = session_inside(root, "s").launch_nested_container_session().container_id();
+  EXPECT_EQ(call_container(world, wait), "200");
+  mesos::v1::agent::Call remove;
+  remove.set_type(mesos::v1::agent::Call::REMOVE_CONTAINER);
+  *remove.mutable_remove_container()->mutable_container_id() = wait.wait_container().container_id();
+  EXPECT_EQ(call_container(world, remove), "200");
+  EXPECT_EQ(world.find<RemovePath>(), nullptr);
+
+  // A client that goes while its session is being launched ends it.
+  EXPECT_EQ(call_container(world, session_inside(root, "t"), 61), "");
+  world.effects.clear();
+  world.tell(ExecutorDisconnected{61});
+  ASSERT_NE(world.find<DestroyContainer>(), nullptr);
+  EXPECT_EQ(world.find<DestroyContainer>()->container, root + ".t");
+}
+
+TEST(AgentContainers, of_sessions_that_ended_are_forgotten_from_the_oldest_on) {
+  World world;
+  world.join();
+  run_group(world, {"a"});
+  const std::string root = world.container();
+  world.tell(ContainerStarted{root, 7});
+  for (int i = 0; i < 300; ++i) {
+    const std::string id = "s" + std::to_string(i);
+    EXPECT_EQ(call_container(world, session_inside(root, id)), "");
+    world.tell(ContainerStarted{root + "." + id, 8});
+    world.tell(ContainerExited{root + "." + id, exited(0)});
+  }
+  EXPECT_EQ(world.core->state().api_containers.count(root + ".s0"), 0u);
+  EXPECT_EQ(world.core->state().api_containers.count(root + ".s299"), 1u);
+  EXPECT_LE(world.core->state().api_containers.size(), 257u);
+}
+
 TEST(AgentContainers, with_limits_of_their_own_have_a_group_of_their_own) {
   World world;
   world.join();

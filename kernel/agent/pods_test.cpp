@@ -237,6 +237,50 @@ TEST_F(Pods, answer_to_tcp_and_http_probes_on_their_network) {
   EXPECT_TRUE(master.wait_for("other", mesos::v1::TASK_KILLED)) << log();
 }
 
+TEST_F(Pods, answer_to_commands_run_inside_their_containers) {
+  // Healthy as long as a file lies in the task's own sandbox.
+  auto task = make_task("probed", "touch well; " + kSleep);
+  auto* health = task.mutable_health_check();
+  health->set_type(mesos::v1::HealthCheck::COMMAND);
+  health->mutable_command()->set_value("test -e well && test \"$COLOUR\" = blue");
+  auto* colour = task.mutable_command()->mutable_environment()->add_variables();
+  colour->set_name("COLOUR");
+  colour->set_value("blue");
+  health->set_delay_seconds(0);
+  health->set_interval_seconds(0.05);
+  health->set_grace_period_seconds(1000);
+  health->set_consecutive_failures(2);
+  master.send(group_of({task}));
+  ASSERT_TRUE(master.wait([this] {
+    const auto updates = master.updates("probed");
+    return !updates.empty() && updates.back().has_healthy() && updates.back().healthy();
+  })) << log();
+  ASSERT_EQ(::unlink((sandbox() + "/tasks/probed/well").c_str()), 0);
+  ASSERT_TRUE(master.wait_for("probed", mesos::v1::TASK_KILLED)) << log();
+  EXPECT_FALSE(master.update("probed", mesos::v1::TASK_KILLED).healthy());
+}
+
+TEST_F(Pods, sessions_inside_them_stream_their_output_and_need_the_right_headers) {
+  master.send(group_of({make_task("a", kSleep)}));
+  ASSERT_TRUE(master.wait_for("a", mesos::v1::TASK_RUNNING)) << log();
+  const auto launch = [&](const std::string& id, const std::string& command) {
+    return call(R"({"type":"LAUNCH_NESTED_CONTAINER_SESSION","launch_nested_container_session":{"container_id":{"value":")" + id +
+                R"(","parent":)" + id_json("a") + R"(},"command":{"value":")" + command + R"("}}})");
+  };
+  const std::string said = launch("guest", "echo out; echo err >&2; exit 4");
+  EXPECT_TRUE(said.starts_with("200 ")) << said;
+  EXPECT_NE(said.find(R"("type":"STDOUT","data":"b3V0Cg==")"), std::string::npos) << said;
+  EXPECT_NE(said.find(R"("type":"STDERR","data":"ZXJyCg==")"), std::string::npos) << said;
+  EXPECT_NE(call(R"({"type":"WAIT_CONTAINER","wait_container":{"container_id":{"value":"guest","parent":)" + id_json("a") + "}}}")
+                .find(R"("exit_status":1024)"), std::string::npos);
+  EXPECT_TRUE(launch("other", "true").starts_with("200"));
+  const std::string attach = R"({"type":"ATTACH_CONTAINER_OUTPUT","attach_container_output":{"container_id":)";
+  EXPECT_TRUE(call(attach + R"({"value":"nobody"}}})").starts_with("404 Container nobody cannot be found"));
+  EXPECT_TRUE(call(attach + id_json("a") + "}}").starts_with("500")) << "it has no terminal";
+  EXPECT_TRUE(call(R"({"type":"ATTACH_CONTAINER_OUTPUT"})").starts_with("400"));
+  EXPECT_TRUE(call(R"({"type":"ATTACH_CONTAINER_INPUT"})").starts_with("415"));
+}
+
 TEST_F(Pods, containers_can_be_launched_awaited_signalled_and_removed_by_calls) {
   master.send(group_of({make_task("a", kSleep)}));
   ASSERT_TRUE(master.wait_for("a", mesos::v1::TASK_RUNNING)) << log();

@@ -207,7 +207,8 @@ void Shell::perform_one(StreamContainer& effect) {
   if (found == connections_.end() || streams_ == nullptr) return containers_.destroy(effect.container);
   const Connection connection = std::move(found->second);
   connections_.erase(found);
-  streams_->output(effect.container, connection.format, connection.responder);
+  // Nobody would end a session that nobody reads.
+  if (!streams_->output(effect.container, connection.format, connection.responder)) containers_.destroy(effect.container);
 }
 
 void Shell::heartbeat() {

@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from harness import results  # noqa: E402
-from harness.cluster import BIN, Cluster, eventually  # noqa: E402
+from harness.cluster import BIN, Cluster, call, eventually  # noqa: E402
 
 SLEEP = {"id": "/box", "cmd": "export INSIDE=yes; exec sleep 10000", "cpus": 0.1, "mem": 32, "instances": 1, "env": {"COLOUR": "blue"}}
 
@@ -93,6 +93,11 @@ def commands_run_in_the_tasks_container():
         assert done.returncode == 1 and "no-such-program" in done.stderr, done
         done = dcos(cluster, "task", "exec", "nobody-knows-this", "true")
         assert done.returncode == 1 and done.stderr.startswith("Error: "), done
+        stranger = {word: value for word, value in environment(cluster).items() if word != "DCOS_ACS_TOKEN"}
+        done = subprocess.run([str(BIN / "dcos"), "task", "exec", "box", "true"], env=stranger, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 1 and done.stderr, "who is not logged in gets nothing"
+        agent = cluster.master("GET", "/slaves").json()["slaves"][0]["id"]
+        assert call(cluster.port("gateway"), "POST", f"/agent/{agent}/api/v1", {"type": "GET_HEALTH"}).status == 401
         assert len(cluster.running("/box")) == 1, "the task goes on"
 
 
@@ -120,6 +125,39 @@ def terminals():
         eventually("it has gone with its client", lambda: not children_of("98765"))
 
 
+def readers_that_stand_still():
+    """A reader that takes nothing stops the program; the agent holds a bounded piece; all end with the reader."""
+    with Cluster(agents=1) as cluster:
+        cluster.add_app(SLEEP)
+        agent = cluster.master("GET", "/slaves").json()["slaves"][0]["id"]
+
+        def carried():
+            return cluster.gateway("GET", f"/agent/{agent}/metrics/snapshot").json().get("containerizer/streams/output_bytes", 0)
+
+        def resident():
+            status = Path(f"/proc/{cluster.daemon('agent-1')['pid']}/status").read_text()
+            return int(status.split("VmRSS:")[1].split()[0])
+
+        before = resident()
+        idle = subprocess.Popen([str(BIN / "dcos"), "task", "exec", "box", "sh", "-c", "echo $$; exec yes 76543"],
+                                stdout=subprocess.PIPE, env=environment(cluster))
+        eventually("output comes", lambda: carried() > 0)
+
+        def stands_still():
+            bytes_before = carried()
+            time.sleep(1)
+            return carried() == bytes_before
+
+        eventually("it stands still", stands_still, limit=60)
+        assert carried() < 64 << 20, carried()
+        assert resident() - before < 64 << 10, (before, resident())
+        assert dcos(cluster, "task", "exec", "box", "echo", "others go on").stdout == "others go on\n"
+        idle.kill()
+        idle.stdout.close()
+        idle.wait()
+        eventually("it has gone with its reader", lambda: not children_of("76543"))
+
+
 def agents_killed_during_a_session():
     """kill -9 of the agent: the session ends with an error and nothing of it is left; the task goes on."""
     with Cluster(agents=1) as cluster:
@@ -137,4 +175,5 @@ def agents_killed_during_a_session():
 
 
 if __name__ == "__main__":
-    results.run("system/exec", [commands_run_in_the_tasks_container, terminals, agents_killed_during_a_session])
+    results.run("system/exec", [commands_run_in_the_tasks_container, terminals, readers_that_stand_still,
+                                agents_killed_during_a_session])

@@ -78,6 +78,21 @@ std::string user_of(const Framework& framework, const Executor& executor) {
   return executor.info.command().has_user() ? executor.info.command().user() : framework.info.user();
 }
 
+std::optional<std::string> user_around(const State& state, const std::string& container) {
+  const std::string root = container.substr(0, container.find('.'));
+  if (const auto owner = state.containers.find(root); owner != state.containers.end()) {
+    const Framework& framework = state.frameworks.at(owner->second.first);
+    return user_of(framework, framework.executors.at(owner->second.second));
+  }
+  if (const auto alone = state.api_containers.find(root); alone != state.api_containers.end()) return alone->second.user;
+  return std::nullopt;
+}
+
+bool may_launch_session(const Access& access, const std::string& principal, const std::string& around, const std::string& user) {
+  return access.allows(Action::LaunchNestedContainerSessionsAsUser, principal, user.empty() ? around : user) &&
+         access.allows(Action::LaunchNestedContainerSessionsUnderParentWithUser, principal, around);
+}
+
 bool Sight::shows(const Framework& framework) const {
   return access_.allows(Action::ViewFrameworks, principal_, framework.info.user());
 }

@@ -57,4 +57,10 @@ class Sight {
 /// The account that an executor's container belongs to, as far as access lists go.
 std::string user_of(const Framework& framework, const Executor& executor);
 
+/// That of the outermost container around `container` ("a.b.c") or of itself; absent when this agent has none such.
+std::optional<std::string> user_around(const State& state, const std::string& container);
+
+/// Whether `principal` may launch a session inside a container of `around`'s, as `user` (empty: as `around`).
+bool may_launch_session(const Access& access, const std::string& principal, const std::string& around, const std::string& user);
+
 }  // namespace agent

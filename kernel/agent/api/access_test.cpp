@@ -53,6 +53,33 @@ TEST(AgentAccess, asks_by_realm) {
   }
 }
 
+TEST(AgentAccess, sessions_need_the_right_to_the_account_and_to_that_around) {
+  const Access some = access(true, true, R"({
+      "launch_nested_container_sessions_as_user":[{"principals":{"values":["ops"]},"users":{"values":["web","nobody"]}},
+                                                  {"principals":{"type":"ANY"},"users":{"type":"NONE"}}],
+      "launch_nested_container_sessions_under_parent_with_user":[{"principals":{"values":["ops"]},"users":{"values":["web"]}},
+                                                                 {"principals":{"type":"ANY"},"users":{"type":"NONE"}}]})");
+  EXPECT_TRUE(may_launch_session(some, "ops", "web", ""));
+  EXPECT_TRUE(may_launch_session(some, "ops", "web", "nobody"));
+  EXPECT_FALSE(may_launch_session(some, "ops", "web", "root"));
+  EXPECT_FALSE(may_launch_session(some, "ops", "nobody", "web")) << "the parent is another's";
+  EXPECT_FALSE(may_launch_session(some, "guest", "web", ""));
+  EXPECT_FALSE(may_launch_session(some, "", "web", ""));
+  EXPECT_TRUE(may_launch_session(access(true, true), "", "web", "root")) << "without lists";
+
+  State state;
+  state.frameworks["f"].info.set_user("web");
+  state.frameworks["f"].executors["e"];
+  state.containers["c"] = {"f", "e"};
+  state.api_containers["alone"].user = "batch";
+  EXPECT_EQ(user_around(state, "c.guest.inner"), "web");
+  EXPECT_EQ(user_around(state, "c"), "web");
+  EXPECT_EQ(user_around(state, "alone.guest"), "batch");
+  EXPECT_EQ(user_around(state, "nobody.guest"), std::nullopt);
+  state.frameworks["f"].executors["e"].info.mutable_command()->set_user("shop");
+  EXPECT_EQ(user_around(state, "c.guest"), "shop");
+}
+
 TEST(AgentAccess, keeps_others_from_guarded_endpoints) {
   const Access guarded = access(true, true, R"({"get_endpoints":[{"principals":{"values":["ops"]},"paths":{"type":"ANY"}},
                                                                  {"principals":{"type":"ANY"},"paths":{"type":"NONE"}}]})");

@@ -275,7 +275,7 @@ void handle_operator_api(Api& api, Request request, const Responder& responder) 
       return responder.reply(Response::text(rejection->status, rejection->message));
     if (const auto missing = missing_member(call))
       return responder.reply(Response::text(400, "Failed to validate agent::Call: Expecting '" + *missing + "' to be present"));
-    return handle_streaming_answer(api, std::move(call), format, responder);
+    return handle_streaming_answer(api, request.principal, std::move(call), format, responder);
   }
   if (call.type() == Call::ATTACH_CONTAINER_INPUT)
     return responder.reply(Response::text(415, "Expecting 'Content-Type' of application/recordio for ATTACH_CONTAINER_INPUT"));

@@ -23,6 +23,14 @@ bool knows(const State& state, const std::string& container) {
   return found != state.api_containers.end() && found->second.stage != ApiContainer::Stage::Ended;
 }
 
+/// Why this one may not attach to a container.
+std::optional<api::Rejection> refusal(const Api& api, auth::Action action, const std::string& principal, const std::string& container) {
+  const auto user = user_around(api.state(), container);
+  if (!user || !knows(api.state(), container)) return api::Rejection{404, "Container " + container + " cannot be found"};
+  if (!api.access.allows(action, principal, *user)) return api::Rejection{403, ""};
+  return std::nullopt;
+}
+
 }  // namespace
 
 bool has_streamed_body(const base::http::Request& head) {
@@ -65,15 +73,25 @@ void handle_streamed_call(Api& api, const base::http::Request& request, const ba
   api::ContentType type{};
   if (const auto rejection = streamed_type(request.headers, type))
     return responder.reply(Response::text(rejection->status, rejection->message));
-  api.streams->input(type, responder, [&api](const std::string& container) { return knows(api.state(), container); });
+  api.streams->input(type, responder, [&api, principal = request.principal](const std::string& container) {
+    return refusal(api, auth::Action::AttachContainersInput, principal, container);
+  });
 }
 
-void handle_streaming_answer(Api& api, Call call, StreamFormat format, const base::http::Responder& responder) {
-  if (call.type() == Call::LAUNCH_NESTED_CONTAINER_SESSION) return api.shell.container_call(std::move(call), format, responder);
+void handle_streaming_answer(Api& api, const std::string& principal, Call call, StreamFormat format,
+                             const base::http::Responder& responder) {
+  if (call.type() == Call::LAUNCH_NESTED_CONTAINER_SESSION) {
+    // Where there is no such parent the core says so.
+    const auto& launch = call.launch_nested_container_session();
+    const auto user = user_around(api.state(), container_text(launch.container_id()));
+    if (user && !may_launch_session(api.access, principal, *user, launch.command().user()))
+      return responder.reply(Response::text(403, ""));
+    return api.shell.container_call(std::move(call), format, responder);
+  }
   const std::string container = container_text(call.attach_container_output().container_id());
-  if (!knows(api.state(), container))
-    return responder.reply(Response::text(404, "Container " + container + " cannot be found"));
-  api.streams->output(container, format, responder);
+  if (const auto refused = refusal(api, auth::Action::AttachContainersOutput, principal, container))
+    return responder.reply(Response::text(refused->status, refused->message));
+  (void)api.streams->output(container, format, responder);
 }
 
 }  // namespace agent
