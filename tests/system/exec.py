@@ -2,6 +2,8 @@
 """`dcos task exec` and `dcos task attach` through the gateway, with and without a login."""
 
 import fcntl
+import http.client
+import json
 import os
 import pty
 import select
@@ -17,6 +19,7 @@ from harness import results  # noqa: E402
 from harness.cluster import BIN, Cluster, call, eventually  # noqa: E402
 
 SLEEP = {"id": "/box", "cmd": "export INSIDE=yes; exec sleep 10000", "cpus": 0.1, "mem": 32, "instances": 1, "env": {"COLOUR": "blue"}}
+HALF_CLOSED = 120  # the gateway keeps an answer going for 30 seconds after its client has closed its own direction
 
 
 def environment(cluster):
@@ -122,7 +125,42 @@ def terminals():
         eventually("it runs", lambda: len(children_of("98765")) >= 2)
         lasting.kill()
         lasting.wait()
-        eventually("it has gone with its client", lambda: not children_of("98765"))
+        eventually("it has gone with its client", lambda: not children_of("98765"), limit=HALF_CLOSED)
+
+
+def clients_without_a_gateway():
+    """A session asked of the agent itself: headers, heartbeat and output as records, and its end with the connection."""
+    with Cluster(agents=1) as cluster:
+        cluster.add_app(SLEEP)
+        state = cluster.master("GET", "/state").json()
+        task = next(task for framework in state["frameworks"] for task in framework["tasks"] if task["name"] == "box")
+        parent = task["statuses"][-1]["container_status"]["container_id"]
+        port = state["slaves"][0]["port"]
+
+        def ask(name, command, headers):
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+            launch = {"container_id": {"value": name, "parent": parent}, "command": {"value": command}}
+            connection.request("POST", "/api/v1", json.dumps({"type": "LAUNCH_NESTED_CONTAINER_SESSION",
+                                                              "launch_nested_container_session": launch}),
+                               {"Content-Type": "application/json", **headers})
+            return connection, connection.getresponse()
+
+        records = {"Accept": "application/recordio", "Message-Accept": "application/json"}
+        connection, answer = ask("one", "echo here", records)
+        assert (answer.status, answer.getheader("Content-Type"), answer.getheader("Message-Content-Type")) == (
+            200, "application/recordio", "application/json"), answer.getheaders()
+        length, text = answer.read().decode().split("\n", 1)
+        record = json.loads(text[:int(length)])
+        assert record == {"type": "DATA", "data": {"type": "STDOUT", "data": "aGVyZQo="}}, record
+        connection.close()
+        assert ask("two", "true", {"Accept": "text/html"})[1].status == 406
+
+        connection, answer = ask("three", "exec sleep 65432", records)
+        assert answer.status == 200
+        eventually("it runs", lambda: children_of("65432"))
+        answer.close()
+        connection.close()
+        eventually("it has gone with its connection", lambda: not children_of("65432"))
 
 
 def readers_that_stand_still():
@@ -155,7 +193,7 @@ def readers_that_stand_still():
         idle.kill()
         idle.stdout.close()
         idle.wait()
-        eventually("it has gone with its reader", lambda: not children_of("76543"))
+        eventually("it has gone with its reader", lambda: not children_of("76543"), limit=HALF_CLOSED)
 
 
 def agents_killed_during_a_session():
@@ -175,5 +213,5 @@ def agents_killed_during_a_session():
 
 
 if __name__ == "__main__":
-    results.run("system/exec", [commands_run_in_the_tasks_container, terminals, readers_that_stand_still,
-                                agents_killed_during_a_session])
+    results.run("system/exec", [commands_run_in_the_tasks_container, terminals, clients_without_a_gateway,
+                                readers_that_stand_still, agents_killed_during_a_session])

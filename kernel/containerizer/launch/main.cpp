@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -25,10 +26,13 @@ namespace {
 
 constexpr int kExitSetupFailed = 125;
 
+bool* task_failed = nullptr;  // shared with the task's process, where there is a board: it never became its program
+
 [[noreturn]] void fail(const char* step, const char* detail, int error) {
   char text[4096];
   const size_t length = describe_failure(text, sizeof text, step, detail, error);
   ignore(write(kSyncFd, text, length));
+  if (task_failed != nullptr) *task_failed = true;
   ignore(write(STDERR_FILENO, text, length));
   ignore(write(STDERR_FILENO, "\n", 1));
   _exit(kExitSetupFailed);
@@ -118,6 +122,11 @@ int run() {
 
   own_logs(order, logs);
   if (board != nullptr) require(make_ends(order, *board));
+  if (board != nullptr) {
+    void* page = mmap(nullptr, sizeof *task_failed, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED) fail("cannot share memory", "", errno);
+    task_failed = static_cast<bool*>(page);
+  }
   const pid_t task = fork();
   if (task < 0) fail("cannot fork", "", errno);
   if (task == 0) become_task(order, logs, board);
@@ -131,7 +140,7 @@ int run() {
   // The status is written first: should the helper be killed while it ends the rest, the truth is already on disk.
   write_status(order, status_directory, status);
   end_tree(tree);
-  if (board != nullptr) finish(*board);
+  if (board != nullptr && !*task_failed) finish(*board);
   drain_logs(logs);
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
