@@ -128,6 +128,39 @@ def terminals():
         eventually("it has gone with its client", lambda: not children_of("98765"), limit=HALF_CLOSED)
 
 
+def tasks_with_a_terminal():
+    """Attaching to an app with `tty`: its shell hears what is typed, also after its agent was killed; leaving does not end it."""
+    with Cluster(agents=1) as cluster:
+        cluster.add_app({"id": "/shell", "cmd": "exec sh", "tty": True, "cpus": 0.1, "mem": 32, "instances": 1})
+        before = cluster.running("/shell")
+
+        def talk(sum_of, result):
+            person = Terminal(cluster, "task", "attach", "shell", rows=21, columns=90)
+            # What is typed before the agent has taken the connection would go nowhere.
+            eventually("somebody is attached", lambda: inputs() == 1)
+            person.type(f"stty size; echo {sum_of}\n")
+            person.shows("21 90")
+            person.shows(result)
+            person.type("\x10\x11")
+            assert person.end() == 0
+            eventually("nobody is attached", lambda: inputs() == 0)
+
+        def inputs():
+            agent = cluster.master("GET", "/slaves").json()["slaves"][0]["id"]
+            answer = cluster.gateway("GET", f"/agent/{agent}/metrics/snapshot")
+            return answer.json().get("containerizer/streams/inputs") if answer.status == 200 else None
+
+        talk("$((40+2))", "\r\n42")
+        cluster.kill("agent-1")
+        eventually("the agent is back", lambda: inputs() == 0)
+        eventually("its task is known", lambda: cluster.running("/shell") == before)
+        talk("$((40+4))", "\r\n44")
+        assert "42" in dcos(cluster, "task", "log", "shell").stdout, "its sandbox has the output too"
+        assert cluster.running("/shell") == before
+        done = dcos(cluster, "task", "exec", "shell", "echo", "beside")
+        assert (done.returncode, done.stdout) == (0, "beside\n"), done
+
+
 def clients_without_a_gateway():
     """A session asked of the agent itself: headers, heartbeat and output as records, and its end with the connection."""
     with Cluster(agents=1) as cluster:
@@ -213,5 +246,6 @@ def agents_killed_during_a_session():
 
 
 if __name__ == "__main__":
-    results.run("system/exec", [commands_run_in_the_tasks_container, terminals, clients_without_a_gateway,
-                                readers_that_stand_still, agents_killed_during_a_session])
+    results.run("system/exec", [commands_run_in_the_tasks_container, terminals, tasks_with_a_terminal,
+                                clients_without_a_gateway, readers_that_stand_still,
+                                agents_killed_during_a_session])
