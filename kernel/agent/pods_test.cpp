@@ -8,6 +8,8 @@
 #include <iostream>
 
 #include "base/file.hpp"
+#include "base/http/client.hpp"
+#include "base/recordio.hpp"
 #include "base/strings.hpp"
 #include "kernel/agent/testing/agent_process.hpp"
 #include "kernel/agent/testing/fake_master.hpp"
@@ -118,8 +120,10 @@ class Pods : public ::testing::Test {
     });
   }
 
+  explicit Pods(std::vector<std::string> flags = {}) : agent(master.address(), std::move(flags)) {}
+
   FakeMaster master;
-  AgentProcess agent{master.address()};
+  AgentProcess agent;
 };
 
 TEST_F(Pods, run_their_tasks_in_containers_of_one_executor) {
@@ -281,6 +285,32 @@ TEST_F(Pods, sessions_inside_them_stream_their_output_and_need_the_right_headers
   EXPECT_TRUE(call(R"({"type":"ATTACH_CONTAINER_INPUT"})").starts_with("415"));
 }
 
+class PodsOfOthers : public Pods {
+ protected:
+  PodsOfOthers() : Pods({R"(--acls={"launch_nested_container_sessions_as_user":[{"principals":{"type":"ANY"},"users":{"type":"NONE"}}],)"
+                         R"("attach_containers_input":[{"principals":{"type":"ANY"},"users":{"type":"NONE"}}],)"
+                         R"("attach_containers_output":[{"principals":{"type":"ANY"},"users":{"type":"NONE"}}]})"}) {}
+};
+
+TEST_F(PodsOfOthers, take_no_sessions_and_no_attachments) {
+  master.send(group_of({make_task("a", kSleep)}));
+  ASSERT_TRUE(master.wait_for("a", mesos::v1::TASK_RUNNING)) << log();
+  EXPECT_TRUE(call(R"({"type":"LAUNCH_NESTED_CONTAINER_SESSION","launch_nested_container_session":{"container_id":{"value":"s","parent":)" +
+                   id_json("a") + R"(},"command":{"value":"true"}}})").starts_with("403"));
+  EXPECT_TRUE(call(R"({"type":"ATTACH_CONTAINER_OUTPUT","attach_container_output":{"container_id":)" + id_json("a") + "}}")
+                  .starts_with("403"));
+  const std::string record =
+      R"({"type":"ATTACH_CONTAINER_INPUT","attach_container_input":{"type":"CONTAINER_ID","container_id":)" + id_json("a") + "}}";
+  base::http::ClientRequest request;
+  request.method = "POST";
+  request.url = *base::http::Url::parse("http://127.0.0.1:" + std::to_string(agent.port()) + "/api/v1");
+  request.body = base::encode_record(record);
+  request.headers.set("Content-Type", "application/recordio");
+  EXPECT_EQ(base::http::fetch(request)->status, 400) << "it does not say what its records are";
+  request.headers.set("Message-Content-Type", "application/json");
+  EXPECT_EQ(base::http::fetch(request)->status, 403);
+}
+
 TEST_F(Pods, containers_can_be_launched_awaited_signalled_and_removed_by_calls) {
   master.send(group_of({make_task("a", kSleep)}));
   ASSERT_TRUE(master.wait_for("a", mesos::v1::TASK_RUNNING)) << log();
@@ -289,10 +319,12 @@ TEST_F(Pods, containers_can_be_launched_awaited_signalled_and_removed_by_calls) 
   const auto with_id = [&](const std::string& type, const std::string& more = "") {
     return call(R"({"type":")" + type + R"(",")" + base::to_lower(type) + R"(":{"container_id":)" + id + more + "}}");
   };
-  const std::string program = R"(,"command":{"value":"trap 'exit 5' USR1; while true; do sleep 0.05; done"})";
+  const std::string program = R"(,"command":{"value":"trap 'exit 5' USR1; touch ready; while true; do sleep 0.05; done"})";
   EXPECT_TRUE(with_id("LAUNCH_NESTED_CONTAINER", program).starts_with("200"));
   EXPECT_TRUE(with_id("LAUNCH_NESTED_CONTAINER", program).starts_with("202")) << "it is there already";
   EXPECT_TRUE(with_id("REMOVE_NESTED_CONTAINER").starts_with("500 Nested container has not terminated yet"));
+  const std::string own = sandbox() + "/containers/" + parent.value() + "/containers/guest";
+  ASSERT_TRUE(master.wait([&] { return base::exists(own + "/ready"); })) << "signals are heard from here on";
   EXPECT_TRUE(with_id("KILL_NESTED_CONTAINER", R"(,"signal":10)").starts_with("200"));
   // The raw wait status, however often it is asked for.
   for (int i = 0; i < 2; ++i) {
@@ -301,7 +333,6 @@ TEST_F(Pods, containers_can_be_launched_awaited_signalled_and_removed_by_calls) 
     EXPECT_NE(waited.find(R"("type":"WAIT_NESTED_CONTAINER")"), std::string::npos) << waited;
   }
   EXPECT_TRUE(with_id("KILL_NESTED_CONTAINER").starts_with("404"));
-  const std::string own = sandbox() + "/containers/" + parent.value() + "/containers/guest";
   EXPECT_TRUE(base::exists(own + "/stdout"));
   EXPECT_TRUE(with_id("REMOVE_NESTED_CONTAINER").starts_with("200"));
   EXPECT_TRUE(master.wait([&] { return !base::exists(own); }));
