@@ -107,7 +107,6 @@ void FakeMaster::Impl::take(const AgentMessage& message) {
   {
     const std::lock_guard lock(mutex);
     received.push_back(message);
-    if (message.has_register_agent() || message.has_reregister_agent()) ++registrations;
     if (admit && message.has_register_agent()) {
       answer.mutable_registered()->mutable_agent_id()->set_value("agent-1");
       answer.mutable_registered()->set_total_ping_timeout_seconds(600);
@@ -124,6 +123,11 @@ void FakeMaster::Impl::take(const AgentMessage& message) {
     }
   }
   if (answer.message_case() != MasterMessage::MESSAGE_NOT_SET) send(answer);
+  if (message.has_register_agent() || message.has_reregister_agent()) {
+    // After its answer: what a test sends from here on finds the agent registered.
+    const std::lock_guard lock(mutex);
+    ++registrations;
+  }
   changed.notify_all();
 }
 
