@@ -259,7 +259,9 @@ int step(Board& board) {
     if (peer.fd < 0 || peers[i] < 0) continue;
     const short events = set[peers[i]].revents;
     if ((events & POLLOUT) != 0 && peer.waiting > 0) offer(board, peer);
-    if (peer.fd >= 0 && (events & (POLLIN | POLLHUP | POLLERR)) != 0) take_packet(board, peer);
+    // Of two that bring input at once, one waits for its turn.
+    const bool its_turn = peer.output || board.pending_length == 0;
+    if (peer.fd >= 0 && its_turn && (events & (POLLIN | POLLHUP | POLLERR)) != 0) take_packet(board, peer);
     if (peer.fd >= 0 && peer.waiting > 0 && !board.session && now() - peer.since > kStandstill) drop(board, peer);
   }
   if (came(listener)) welcome(board);
