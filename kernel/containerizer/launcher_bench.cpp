@@ -19,6 +19,7 @@
 #include "kernel/containerizer/images/docker_options.hpp"
 #include "kernel/containerizer/isolators/seccomp_profile.hpp"
 #include "kernel/containerizer/launch/launcher.hpp"
+#include "kernel/containerizer/testing/helper_path.hpp"
 
 namespace {
 
@@ -29,14 +30,6 @@ constexpr const char* kCrun = "/usr/bin/crun";
 constexpr const char* kBusybox = "/bin/busybox";
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
-
-std::string helper_path() {
-  char path[4096];
-  const ssize_t length = readlink("/proc/self/exe", path, sizeof path);
-  std::string text(path, length > 0 ? static_cast<size_t>(length) : 0);
-  text.resize(text.rfind('/'));
-  return text.substr(0, text.rfind('/')) + "/bin/dcos-launch";
-}
 
 [[noreturn]] void give_up(const std::string& what) {
   fprintf(stderr, "launcher_bench: %s\n", what.c_str());

@@ -13,6 +13,7 @@
 #include "kernel/containerizer/images/testing/fake_registry.hpp"
 #include "kernel/containerizer/images/testing/tar_writer.hpp"
 #include "kernel/containerizer/native.hpp"
+#include "kernel/containerizer/testing/helper_path.hpp"
 
 namespace containerizer {
 namespace {
@@ -21,13 +22,6 @@ using images::testing::FakeImage;
 using images::testing::FakeRegistry;
 using images::testing::TarWriter;
 using mesos::v1::ContainerInfo;
-
-std::string helper_path() {
-  char path[4096];
-  const ssize_t length = readlink("/proc/self/exe", path, sizeof path);
-  std::string text(path, length > 0 ? static_cast<size_t>(length) : 0);
-  return text.substr(0, text.rfind("/tests/")) + "/bin/dcos-launch";
-}
 
 std::string busybox_layer() {
   TarWriter tar;

@@ -1,6 +1,7 @@
 #pragma once
 
-// State shared by native.cpp (life of a container) and native_recovery.cpp (finding containers again). Private to them.
+// State shared by the native_*.cpp files and nested.cpp: the life of a container, how it is made, finding containers again.
+// Private to them.
 
 #include <map>
 #include <memory>
@@ -77,6 +78,9 @@ struct NativeContainerizer::Impl : std::enable_shared_from_this<NativeContaineri
   /// native_ports.cpp: looks at what containers on the host's network listen on.
   void look_at_ports();
   void judge_ports(const std::map<std::string, network::PortRanges>& found);
+  /// Whatever stage it is in, and what is inside it.
+  void destroy(const ContainerPtr& container);
+
   /// Kills the containers directly inside; false when there are none.
   bool destroy_children(const std::string& id);
 
@@ -108,6 +112,8 @@ struct NativeContainerizer::Impl : std::enable_shared_from_this<NativeContaineri
   bool stopped = false;
 };
 
+// native_launch.cpp; what reads or writes files is for a thread of the pool.
+
 /// What is told of a container that runs.
 Started started_of(const Container& container);
 
@@ -120,7 +126,26 @@ void set_user(const NativeOptions& options, const ContainerSpec& spec, const std
 
 PlanContext plan_context(const NativeOptions& options, const images::Image* image);
 
-/// What is known of an ended container, read on a pool thread; removes its groups.
+/// What the agent's flags leave of a container's limits.
+cgroups::Limits enforced(const NativeOptions& options, cgroups::Limits limits);
+
+/// The sandbox, as its user's.
+Status make_sandbox(const std::string& path, const std::optional<launch::UserIds>& user);
+
+struct Around;
+
+struct Launched {
+  launch::Helper helper;
+  base::Fd oom_events;
+};
+
+/// Control groups, mount points, and the helper.
+Result<Launched> launch_now(const NativeOptions& options, cgroups::Cgroups* groups, const ContainerSpec& spec,
+                            const std::optional<launch::UserIds>& user, const std::string& runtime,
+                            const images::ImagePtr& image, const std::optional<network::Attachment>& attached,
+                            const Around& around);
+
+/// What is known of an ended container; removes its groups.
 Termination collect_end(const NativeOptions& options, cgroups::Cgroups* groups, const ContainerSpec& spec);
 
 // nested.cpp

@@ -13,6 +13,7 @@
 #include "base/strings.hpp"
 #include "kernel/containerizer/isolators/isolators.hpp"
 #include "kernel/containerizer/native.hpp"
+#include "kernel/containerizer/testing/helper_path.hpp"
 
 namespace containerizer {
 namespace {
@@ -23,14 +24,6 @@ using mesos::v1::Volume;
 
 constexpr const char* kAll = "cgroups/cpu,cgroups/mem,cgroups/pids,cgroups/devices,filesystem/linux,namespaces/pid,namespaces/ipc,"
                              "posix/rlimits,linux/capabilities,linux/seccomp,linux/devices,volume/secret";
-
-std::string helper_path() {
-  char path[4096];
-  const ssize_t length = readlink("/proc/self/exe", path, sizeof path);
-  std::string text(path, length > 0 ? static_cast<size_t>(length) : 0);
-  text.resize(text.rfind('/'));
-  return text.substr(0, text.rfind('/')) + "/bin/dcos-launch";
-}
 
 class NativeIsolators : public ::testing::Test {
  protected:

@@ -13,17 +13,10 @@
 #include "base/file.hpp"
 #include "base/http/server.hpp"
 #include "base/strings.hpp"
+#include "kernel/containerizer/testing/helper_path.hpp"
 
 namespace containerizer {
 namespace {
-
-std::string helper_path() {
-  char path[4096];
-  const ssize_t length = readlink("/proc/self/exe", path, sizeof path);
-  std::string text(path, length > 0 ? static_cast<size_t>(length) : 0);
-  text.resize(text.rfind('/'));
-  return text.substr(0, text.rfind('/')) + "/bin/dcos-launch";
-}
 
 /// A descriptor that fork and exec would hand on.
 int open_inheritable() { return open("/dev/null", O_RDONLY); }

@@ -102,12 +102,7 @@ bool NativeContainerizer::Impl::destroy_children(const std::string& id) {
   for (const auto& [child_id, child] : std::map(containers)) {
     if (child->spec.parent != id) continue;
     any = true;
-    child->destroy_wanted = true;
-    if (child->stage == Stage::Fetching) files.cancel(child_id);
-    if (child->stage == Stage::Pulling) options.images->cancel(child_id);
-    if (child->stage == Stage::Joining) options.networks->cancel(child_id);
-    destroy_children(child_id);
-    kill_tree(child);
+    destroy(child);
   }
   return any;
 }

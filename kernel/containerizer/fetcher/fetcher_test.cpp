@@ -12,6 +12,7 @@
 #include "base/http/server.hpp"
 #include "kernel/containerizer/fetcher/cache.hpp"
 #include "kernel/containerizer/fetcher/uri.hpp"
+#include "kernel/containerizer/testing/helper_path.hpp"
 
 namespace containerizer::fetcher {
 namespace {
@@ -21,14 +22,6 @@ mesos::v1::CommandInfo::URI uri_of(const std::string& value, bool cache = true) 
   uri.set_value(value);
   uri.set_cache(cache);
   return uri;
-}
-
-std::string helper_path() {
-  char path[4096];
-  const ssize_t length = readlink("/proc/self/exe", path, sizeof path);
-  std::string text(path, length > 0 ? static_cast<size_t>(length) : 0);
-  text.resize(text.rfind('/'));
-  return text.substr(0, text.rfind('/')) + "/bin/dcos-launch";
 }
 
 class Fetching : public ::testing::Test {

@@ -178,9 +178,7 @@ Status check_digest(const std::string& file, const std::string& wanted) {
     if (length == 0) break;
     digester.update(std::string_view(block).substr(0, static_cast<size_t>(length)));
   }
-  const std::string actual = digester.finish();
-  if (actual == wanted) return {};
-  return Error{base::Code::Corrupt, "wrong digest: " + wanted + " was asked for, " + actual + " came"};
+  return images::same_digest(wanted, digester.finish());
 }
 
 Status finish(const FetchPlan& plan, const Sandbox& sandbox) {

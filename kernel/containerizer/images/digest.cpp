@@ -51,13 +51,16 @@ std::string sha256_of(std::string_view bytes) {
   return digester.finish();
 }
 
-Status verify_digest(std::string_view bytes, const std::string& wanted) {
-  Digester digester(algorithm_of(wanted));
-  digester.update(bytes);
-  const std::string actual = digester.finish();
+Status same_digest(const std::string& wanted, const std::string& actual) {
   if (actual == wanted) return {};
   return Error{base::Code::Corrupt,
                "wrong digest: " + wanted + " was asked for, " + actual + " came"};
+}
+
+Status verify_digest(std::string_view bytes, const std::string& wanted) {
+  Digester digester(algorithm_of(wanted));
+  digester.update(bytes);
+  return same_digest(wanted, digester.finish());
 }
 
 }  // namespace containerizer::images

@@ -33,6 +33,9 @@ std::string_view algorithm_of(std::string_view digest);
 
 std::string sha256_of(std::string_view bytes);
 
+/// An error that shows both when they differ.
+Status same_digest(const std::string& wanted, const std::string& actual);
+
 /// An error that shows both when `bytes` have another digest than `wanted`.
 Status verify_digest(std::string_view bytes, const std::string& wanted);
 
