@@ -4,7 +4,6 @@
 The cluster is that of ha.py; each scheduler has a network namespace of its own beside it.
 """
 
-import http.client
 import os
 import signal
 import sys
@@ -12,48 +11,22 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import ha  # noqa: E402
-from ha import NET, Place, Supervised  # noqa: E402
-from harness.cluster import BIN, call, eventually  # noqa: E402
+from ha import NET, Place, ask_to_stop, kill  # noqa: E402
+from harness.cluster import BIN, eventually  # noqa: E402
+from several_schedulers import Cluster, Scheduler  # noqa: E402
 
 PORT = 4400
 VIA = "X-Chronos-Via"
 
 
-class Chronos(Supervised):
+class Chronos(Scheduler):
+    port, via, probe, patience = PORT, VIA, "/v1/scheduler/jobs", 15
+
     def __init__(self, number, root, zk):
         place = Place(f"c{number}", NET + str(50 + number))
         super().__init__(place, root / f"chronos{number}.log",
                          [str(BIN / "dcos-chronos"), f"--master=zk://{zk}/mesos", f"--zk_hosts={zk}", "--zk_timeout=4000",
                           f"--http_address={place.address}", f"--hostname={place.address}"])
-
-    def ask(self, method, path, body=None, timeout=15):
-        return call(PORT, method, path, body, host=self.address, timeout=timeout)
-
-    def acts(self):
-        try:
-            answer = self.ask("GET", "/v1/scheduler/jobs", timeout=0.5)
-            return answer.status == 200 and VIA not in answer.headers
-        except (OSError, http.client.HTTPException):
-            return False
-
-
-class Cluster(ha.Cluster):
-    def _enter(self):
-        self.schedulers = []
-        super()._enter()
-        self.schedulers = [Chronos(number, self.root, self.ensemble.servers) for number in (1, 2, 3)]
-        return self
-
-    def __exit__(self, kind, value, trace):
-        for scheduler in self.schedulers:
-            scheduler.close()
-        super().__exit__(kind, value, trace)
-
-    def acting(self, but=None):
-        return next((s for s in self.schedulers if s is not but and s.acts()), None)
-
-    def next_acting(self, old):
-        return eventually("another scheduler acts", lambda: self.acting(but=old), limit=60)
 
 
 class Story:
@@ -66,7 +39,7 @@ class Story:
 
     def begin(self):
         leader = eventually("a scheduler acts", self.cluster.acting, limit=60)
-        standby = next(s for s in self.cluster.schedulers if s is not leader)
+        standby = self.cluster.standbys(leader)[0]
         self.add(standby, "long", f"echo $$ >> {self.marks}/long; exec sleep 100000")
         eventually("the long one runs", lambda: (self.marks / "long").exists(), limit=60)
         return leader
@@ -104,17 +77,10 @@ def standbys_pass_on(story, leader):
     story.check(leader)
 
 
-def kill(story, leader):
-    os.kill(leader.process.pid, signal.SIGKILL)
-    after = story.cluster.next_acting(leader)
-    story.check(after)
-    return after
-
-
 def stand_still(story, leader):
     process, exits = leader.process, len(leader.exits)
     os.kill(process.pid, signal.SIGSTOP)
-    after = story.cluster.next_acting(leader)
+    after = story.cluster.next_one(leader)
     story.check(after)
     os.kill(process.pid, signal.SIGCONT)
     eventually("the one that stood still ends", lambda: len(leader.exits) > exits, limit=30)
@@ -123,15 +89,8 @@ def stand_still(story, leader):
     return after
 
 
-def ask_to_stop(story, leader):
-    os.kill(leader.process.pid, signal.SIGTERM)
-    after = story.cluster.next_acting(leader)
-    story.check(after)
-    return after
-
-
 def inside():
-    with Cluster() as cluster:
+    with Cluster(Chronos) as cluster:
         ha.tell("system/chronos_ha", Story(cluster), [standbys_pass_on, kill, stand_still, ask_to_stop])
 
 

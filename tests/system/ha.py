@@ -170,6 +170,9 @@ class Cluster:
     def new_leader(self, old):
         return eventually("another master leads", lambda: self.leader(but=old), limit=40)
 
+    def next_one(self, old):
+        return self.new_leader(old)
+
     def agents_registered(self, leader):
         return leader.get("/metrics/snapshot").json()["master/slaves_active"] == 2
 
@@ -247,7 +250,7 @@ def followers_redirect(story, leader):
 
 def kill(story, leader):
     os.kill(leader.process.pid, signal.SIGKILL)
-    after = story.cluster.new_leader(leader)
+    after = story.cluster.next_one(leader)
     story.check(after)
     return after
 
@@ -329,7 +332,7 @@ def client_library(story, leader):
 def ask_to_stop(story, leader):
     """SIGTERM gives the leadership up at once: nobody waits for the session."""
     os.kill(leader.process.pid, signal.SIGTERM)
-    after = story.cluster.new_leader(leader)
+    after = story.cluster.next_one(leader)
     story.check(after)
     return after
 

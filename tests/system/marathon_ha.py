@@ -15,8 +15,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import ha  # noqa: E402
-from ha import NET, ZK_IPS, Place, Supervised  # noqa: E402
-from harness.cluster import BIN, call, eventually  # noqa: E402
+from ha import NET, ZK_IPS, Place, ask_to_stop, kill  # noqa: E402
+from harness.cluster import BIN, eventually  # noqa: E402
+from several_schedulers import Cluster, Scheduler  # noqa: E402
 
 PORT = 8080
 LEADER_HEADER, VIA = "X-Marathon-Leader", "X-Marathon-Via"
@@ -24,7 +25,9 @@ TASKS = 4
 SESSION_MS = os.environ.get("HA_SESSION_MS", "4000")
 
 
-class Marathon(Supervised):
+class Marathon(Scheduler):
+    port, via, probe, patience = PORT, VIA, "/v2/info", 25
+
     def __init__(self, number, root, zk):
         place = Place(f"s{number}", NET + str(40 + number))
         super().__init__(place, root / f"marathon{number}.log",
@@ -36,36 +39,6 @@ class Marathon(Supervised):
     def name(self):
         return f"{self.address}:{PORT}"
 
-    def ask(self, method, path, body=None, headers=None, timeout=25):
-        return call(PORT, method, path, body, headers, host=self.address, timeout=timeout)
-
-    def acts(self):
-        """Answers itself, and not by another."""
-        try:
-            answer = self.ask("GET", "/v2/info", timeout=0.5)
-            return answer.status == 200 and VIA not in answer.headers
-        except (OSError, http.client.HTTPException):
-            return False
-
-
-class Cluster(ha.Cluster):
-    def _enter(self):
-        self.marathons = []
-        super()._enter()
-        self.marathons = [Marathon(number, self.root, self.ensemble.servers) for number in (1, 2, 3)]
-        return self
-
-    def __exit__(self, kind, value, trace):
-        for marathon in self.marathons:
-            marathon.close()
-        super().__exit__(kind, value, trace)
-
-    def acting(self, but=None):
-        return next((m for m in self.marathons if m is not but and m.acts()), None)
-
-    def next_acting(self, old):
-        return eventually("another scheduler acts", lambda: self.acting(but=old), limit=60)
-
 
 class Story:
     def __init__(self, cluster):
@@ -76,7 +49,7 @@ class Story:
 
     def begin(self):
         leader = eventually("a scheduler acts", self.cluster.acting, limit=60)
-        standby = self.standbys(leader)[0]
+        standby = self.cluster.standbys(leader)[0]
         answer = standby.ask("POST", "/v2/apps", self.app("first"))
         assert answer.status == 201, answer
         eventually("its tasks run", lambda: len(self.running(leader)) == TASKS, limit=60)
@@ -88,9 +61,6 @@ class Story:
         return {"id": "/app", "cmd": f"echo $$ >> {self.marks}/$MESOS_TASK_ID; : {word}; exec sleep 100000", "cpus": 0.1, "mem": 16,
                 "instances": instances, "user": "root",
                 "upgradeStrategy": {"minimumHealthCapacity": 1, "maximumOverCapacity": 0.5}}
-
-    def standbys(self, leader):
-        return [m for m in self.cluster.marathons if m is not leader]
 
     def running(self, leader):
         answer = leader.ask("GET", "/v2/apps//app/tasks", headers={"Accept": "application/json"})
@@ -149,7 +119,7 @@ def standbys_pass_on(story, leader):
     direct = raw(leader, "GET", "/v2/leader")
     assert json.loads(direct.text) == {"leader": leader.name} and headers_of(direct, VIA) == []
     assert headers_of(direct, LEADER_HEADER) == [f"http://{leader.name}"], direct.all_headers
-    for standby in story.standbys(leader):
+    for standby in story.cluster.standbys(leader):
         answer = raw(standby, "GET", "/v2/leader")
         assert json.loads(answer.text) == {"leader": leader.name}, answer.text
         assert headers_of(answer, LEADER_HEADER) == [f"http://{leader.name}"], answer.all_headers
@@ -165,13 +135,6 @@ def standbys_pass_on(story, leader):
     story.check(leader)
 
 
-def kill(story, leader):
-    os.kill(leader.process.pid, signal.SIGKILL)
-    after = story.cluster.next_acting(leader)
-    story.check(after)
-    return after
-
-
 def stand_still(story, leader):
     """SIGSTOP past the session; what was sent to it meanwhile is not done when it wakes up."""
     process, exits = leader.process, len(leader.exits)
@@ -179,7 +142,7 @@ def stand_still(story, leader):
     body = json.dumps({"id": "/late", "cmd": "true", "instances": 0}).encode()
     late = socket.create_connection((leader.address, PORT), timeout=10)
     late.sendall(b"POST /v2/apps HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
-    after = story.cluster.next_acting(leader)
+    after = story.cluster.next_one(leader)
     story.change(after)
     os.kill(process.pid, signal.SIGCONT)
     eventually("the one that stood still ends", lambda: len(leader.exits) > exits, limit=30)
@@ -237,7 +200,7 @@ def restart_zookeeper(story, leader):
 
     def said():
         # Whoever was known to lead is asked for a session's time yet (502); then nobody is known.
-        answer = story.cluster.marathons[0].ask("GET", "/v2/apps")
+        answer = story.cluster.schedulers[0].ask("GET", "/v2/apps")
         assert answer.status in (502, 503), answer
         return answer.status == 503 and answer.json()["message"] == "Could not determine the current leader"
     eventually("it is said that nobody leads", said, limit=60)
@@ -293,7 +256,7 @@ def change_while_it_dies(story, leader):
 def abdicate(story, leader):
     """DELETE /v2/leader, sent to a standby."""
     exits = len(leader.exits)
-    answer = story.standbys(leader)[0].ask("DELETE", "/v2/leader")
+    answer = story.cluster.standbys(leader)[0].ask("DELETE", "/v2/leader")
     assert answer.status == 200 and answer.json() == {"message": "Leadership abdicated"}, answer
     eventually("it ends", lambda: len(leader.exits) > exits, limit=30)
     assert leader.exits[exits] == 103, leader.exits
@@ -302,16 +265,8 @@ def abdicate(story, leader):
     return after
 
 
-def ask_to_stop(story, leader):
-    """SIGTERM gives the leadership up at once."""
-    os.kill(leader.process.pid, signal.SIGTERM)
-    after = story.cluster.next_acting(leader)
-    story.check(after)
-    return after
-
-
 def inside():
-    with Cluster() as cluster:
+    with Cluster(Marathon) as cluster:
         ha.tell("system/marathon_ha", Story(cluster),
                 [standbys_pass_on, kill, stand_still, cut_from_zookeeper, lose_a_zookeeper_server, lose_a_master,
                  change_while_it_dies, abdicate, restart_zookeeper, ask_to_stop])
