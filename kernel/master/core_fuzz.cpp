@@ -19,6 +19,7 @@
 #include "base/check.hpp"
 #include "base/numbers.hpp"
 #include "base/strings.hpp"
+#include "base/testing/fuzz.hpp"
 #include "kernel/api/content.hpp"
 #include "kernel/api/internal/registry.pb.h"
 #include "kernel/master/api/state_json.hpp"
@@ -195,17 +196,4 @@ class Story {
 
 }  // namespace
 
-int fuzz_master(const uint8_t* data, size_t size) {
-  std::string_view text(reinterpret_cast<const char*>(data), size);
-  if (size > 64 << 10) return 0;
-  constexpr std::string_view kSeparator = "\n---\n";
-  Story story;
-  for (size_t pieces = 0; pieces < kMaxPieces; ++pieces) {
-    const size_t end = text.find(kSeparator);
-    story.piece(text.substr(0, end));
-    if (end == std::string_view::npos) break;
-    text.remove_prefix(end + kSeparator.size());
-  }
-  story.end();
-  return 0;
-}
+int fuzz_master(const uint8_t* data, size_t size) { return base::testing::tell_story<Story>(data, size, kMaxPieces); }

@@ -1,6 +1,7 @@
 #pragma once
 
-// One file of a server, streamed to a descriptor. One loop.
+// One file of a server, streamed to a descriptor. One loop; a slow disk holds the server back and nobody else: the pool
+// writes.
 
 #include <functional>
 #include <memory>
@@ -10,6 +11,7 @@
 #include "base/file.hpp"
 #include "base/http/client.hpp"
 #include "base/loop.hpp"
+#include "base/pool.hpp"
 #include "kernel/containerizer/types.hpp"
 
 namespace containerizer::fetcher {
@@ -28,8 +30,8 @@ class Download {
     std::function<void(Status)> done;
   };
 
-  Download(base::Loop& loop, base::http::Client& client, const std::string& url, base::Fd file, DownloadLimits limits,
-           Callbacks callbacks);
+  Download(base::Loop& loop, base::Pool& pool, base::http::Client& client, const std::string& url, base::Fd file,
+           DownloadLimits limits, Callbacks callbacks);
   ~Download();
 
  private:

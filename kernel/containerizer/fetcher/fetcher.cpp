@@ -124,7 +124,8 @@ struct Fetcher::Impl : std::enable_shared_from_this<Fetcher::Impl> {
                     [plan = running->plan, sandbox = self->sandbox_of(running)] { return finish(plan, sandbox); });
     };
     running->download =
-        std::make_unique<Download>(loop, client, running->plan.source, std::move(*file), limits(), std::move(callbacks));
+        std::make_unique<Download>(loop, pool, client, running->plan.source, std::move(*file), limits(),
+                                   std::move(callbacks));
   }
 
   // --- with the cache ---
@@ -169,7 +170,8 @@ struct Fetcher::Impl : std::enable_shared_from_this<Fetcher::Impl> {
         self->downloaded(one, base::unavailable("too much work waits on this agent"));
     };
     one->download =
-        std::make_unique<Download>(loop, client, running->plan.source, std::move(file), limits(), std::move(callbacks));
+        std::make_unique<Download>(loop, pool, client, running->plan.source, std::move(file), limits(),
+                                   std::move(callbacks));
   }
 
   /// The download into the cache ended.

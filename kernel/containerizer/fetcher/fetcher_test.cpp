@@ -184,6 +184,17 @@ TEST_F(Fetching, does_without_the_cache_what_does_not_fit_or_has_no_size) {
   EXPECT_EQ(base::list_directory(top + "/cache").value_or({"?"}).size(), 0u);
 }
 
+TEST_F(Fetching, large_files_arrive_whole_and_in_order) {
+  std::string large;
+  for (int i = 0; large.size() < (6 << 20); ++i) large += std::to_string(i) + "\n";
+  content["/large"] = large;
+  open(16 << 20);
+  EXPECT_EQ(fetch("a", uri_of(url + "/large", false)), "ok");
+  EXPECT_TRUE(file("a/large") == large);
+  EXPECT_EQ(fetch("b", uri_of(url + "/large", true)), "ok");
+  EXPECT_TRUE(file("b/large") == large);
+}
+
 TEST_F(Fetching, a_failed_download_is_tried_again_by_the_next) {
   EXPECT_EQ(fetch("a", uri_of(url + "/f")), "Failed to fetch '" + url + "/f': the server answered 404 Not Found");
   content["/f"] = "now";
