@@ -92,12 +92,3 @@ int fuzz_feeds(const uint8_t* data, size_t size) {
   table.find_service(bytes.substr(0, 64), {});
   return 0;
 }
-
-#ifdef DC_FUZZER
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  fuzz_request_head(data, size);
-  fuzz_response_head(data, size);
-  fuzz_chunks(data, size);
-  return fuzz_feeds(data, size);
-}
-#endif

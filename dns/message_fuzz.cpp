@@ -8,9 +8,7 @@
 #include "dns/config.hpp"
 #include "dns/forward.hpp"
 
-extern "C" int dns_message_fuzz(const uint8_t* data, size_t size);
-
-extern "C" int dns_message_fuzz(const uint8_t* data, size_t size) {
+int fuzz_dns_message(const uint8_t* data, size_t size) {
   const std::string_view message(reinterpret_cast<const char*>(data), size);
   static const dns::AnswerOptions options = dns::Config().answers();
   static const std::shared_ptr<const dns::Zone> zone = [] {

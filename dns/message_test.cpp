@@ -2,10 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include "base/testing/fuzz.hpp"
-
-extern "C" int dns_message_fuzz(const uint8_t* data, size_t size);
-
 namespace dns {
 namespace {
 
@@ -116,19 +112,6 @@ TEST(Writer, leaves_out_what_does_not_fit) {
   EXPECT_FALSE(writer.raw("xxxx"));
   writer.reserve_tail(0);
   EXPECT_TRUE(writer.opt(1232, 0, false));
-}
-
-TEST(Messages, from_anywhere_do_no_harm) {
-  std::vector<std::string> corpus = {
-      make_query(1, "app.marathon.mesos", kA, 1232), make_query(2, "_app._tcp.marathon.mesos", kSrv),
-      make_query(3, "_app._tcp.marathon.mesos", kAny, 4096), make_query(4, "mesos", kSoa), make_query(5, "example.com", kMx),
-      make_query(6, "app.*.mesos", kA), make_query(7, "x.mesos.thisdcos.directory", kSrv), error_answer(make_query(8, "a", kA), 2)};
-  std::string loop = make_query(9, "a.mesos", kA);
-  loop[13] = static_cast<char>(0xc0);
-  loop[14] = 12;
-  corpus.push_back(loop);
-  corpus.push_back(std::string(65'535, '\xc0'));
-  base::testing::fuzz(dns_message_fuzz, corpus, 30'000, 5);
 }
 
 }  // namespace

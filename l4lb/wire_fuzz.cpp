@@ -12,7 +12,3 @@ int fuzz_l4lb_wire(const uint8_t* data, size_t size) {
   if (const auto entry = l4lb::decode_entry(bytes)) CHECK(l4lb::encode_entry(*entry) == bytes);
   return 0;
 }
-
-#ifdef DC_FUZZER
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) { return fuzz_l4lb_wire(data, size); }
-#endif

@@ -66,11 +66,3 @@ int fuzz_index(const uint8_t* data, size_t size) {
   }
   return 0;
 }
-
-#ifdef DC_FUZZER
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  fuzz_mustache(data, size);
-  fuzz_schema(data, size);
-  return fuzz_index(data, size);
-}
-#endif

@@ -53,11 +53,3 @@ int fuzz_login_records(const uint8_t* data, size_t size) {
   if (base::base64url_decode(text, bytes)) CHECK(base::base64url_encode(bytes) == text);
   return 0;
 }
-
-#ifdef DC_FUZZER
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  fuzz_jwt(data, size);
-  fuzz_credentials(data, size);
-  return fuzz_login_records(data, size);
-}
-#endif

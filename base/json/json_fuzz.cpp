@@ -31,9 +31,3 @@ int fuzz_json(const uint8_t* data, size_t size) {
   CHECK_MSG(back && back->is_string(), quoted);
   return 0;
 }
-
-#ifdef DC_FUZZER
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  return fuzz_json(data, size);
-}
-#endif

@@ -35,9 +35,3 @@ int fuzz_proto_json(const uint8_t* data, size_t size) {
   }
   return 0;
 }
-
-#ifdef DC_FUZZER
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  return fuzz_proto_json(data, size);
-}
-#endif

@@ -90,6 +90,7 @@ struct ZooKeeperStore::Impl : std::enable_shared_from_this<ZooKeeperStore::Impl>
   void read_more();
   void read_journal();
   void finish_load();
+  void refuse_load(const std::string& why);
   void restart_load(zk::Rc rc);
 
   zk::Host host;

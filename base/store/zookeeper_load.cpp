@@ -34,6 +34,14 @@ void ZooKeeperStore::Impl::load_step() {
               }));
 }
 
+/// What is there cannot be a whole store, and trying again will not mend it.
+void ZooKeeperStore::Impl::refuse_load(const std::string& why) {
+  const auto done = std::move(load->done);
+  load.reset();
+  done(Error{Code::Corrupt, "the store at " + options.path + " is not whole: " + why +
+                                ". Restore the store from a backup, or create the node to go on without it"});
+}
+
 /// With a new session, so that nothing of this attempt is heard any more.
 void ZooKeeperStore::Impl::restart_load(zk::Rc rc) {
   if (!load || !load->running) return;
@@ -59,6 +67,7 @@ void ZooKeeperStore::Impl::make_buckets(size_t next) {
 void ZooKeeperStore::Impl::take_over() {
   client->sync(options.path, [](zk::Rc) {});
   client->get(root("epoch"), guarded([](Impl& self, zk::Rc rc, const std::string& data, zk::Stat stat) {
+                if (rc == zk::Rc::NoNode) return self.refuse_load(self.root("epoch") + " is missing");
                 if (rc != zk::Rc::Ok) return self.restart_load(rc);
                 if (data == self.signature(0)) {  // an earlier attempt of ours
                   self.epoch_version = stat.version;
@@ -85,10 +94,18 @@ void ZooKeeperStore::Impl::take_over() {
 void ZooKeeperStore::Impl::list_bucket(size_t bucket) {
   load->taken = true;
   const std::string path = root("kv/") + bucket_name(bucket);
-  client->children(path, nullptr, guarded([path](Impl& self, zk::Rc rc, const std::vector<std::string>& names) {
+  client->children(path, nullptr, guarded([path, bucket](Impl& self, zk::Rc rc, const std::vector<std::string>& names) {
                      if (!self.load || !self.load->running) return;
+                     if (rc == zk::Rc::NoNode) return self.refuse_load(path + " is missing, with the records below it");
                      if (rc != zk::Rc::Ok) return self.restart_load(rc);
-                     for (const std::string& name : names) self.load->to_read.push_back(path + "/" + name);
+                     for (const std::string& name : names) {
+                       const std::string main = name.substr(0, name.rfind('+'));
+                       if (bucket_of(main) == bucket && node_name(key_of_node(main)) == main) {
+                         self.load->to_read.push_back(path + "/" + name);
+                       } else {  // a commit of its key would change another node
+                         self.trouble(path + "/" + valid_utf8(name) + " is not where its record belongs; it is left alone");
+                       }
+                     }
                      ++self.load->buckets_listed;
                      self.read_more();
                    }));
@@ -117,6 +134,7 @@ void ZooKeeperStore::Impl::read_more() {
 void ZooKeeperStore::Impl::read_journal() {
   client->get(root("journal"), guarded([](Impl& self, zk::Rc rc, std::string data, zk::Stat stat) {
     if (!self.load || !self.load->running) return;
+    if (rc == zk::Rc::NoNode) return self.refuse_load(self.root("journal") + " is missing");
     if (rc != zk::Rc::Ok) return self.restart_load(rc);
     self.load->journal = std::move(data);
     self.journal_version = stat.version;

@@ -294,6 +294,21 @@ TEST(ZooKeeperStore, mends_what_somebody_changed_by_hand) {
   EXPECT_EQ(world.zookeeper.nodes().at(path), "v3");
 }
 
+TEST(ZooKeeperStore, opens_only_what_is_whole) {
+  for (const std::string lost : {"/kv/07", "/journal", "/epoch"}) {
+    Writers world(1);
+    auto& first = world.start("first");
+    world.run_until([&] { return first.opened.has_value(); });
+    world.crash("first");
+    ASSERT_TRUE(world.zookeeper.force({zk::Op::Kind::Remove, "/m/registry" + lost}));
+    auto& second = world.start("second");
+    world.run_until([&] { return second.opened.has_value(); });
+    ASSERT_FALSE(*second.opened) << lost;
+    EXPECT_EQ(second.opened->error().code, Code::Corrupt);
+    EXPECT_NE(second.opened->error().message.find(lost), std::string::npos) << second.opened->error().message;
+  }
+}
+
 TEST(ZooKeeperStore, refuses_what_exceeds_its_limits) {
   Writers world(10);
   auto& writer = world.start("w");

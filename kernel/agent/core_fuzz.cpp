@@ -18,7 +18,7 @@
 #include "base/check.hpp"
 #include "base/numbers.hpp"
 #include "base/strings.hpp"
-#include "base/testing/fuzz.hpp"
+#include "base/testing/story.hpp"
 #include "kernel/agent/checkpoint.hpp"
 #include "kernel/agent/core.hpp"
 #include "kernel/api/content.hpp"

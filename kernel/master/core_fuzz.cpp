@@ -19,7 +19,7 @@
 #include "base/check.hpp"
 #include "base/numbers.hpp"
 #include "base/strings.hpp"
-#include "base/testing/fuzz.hpp"
+#include "base/testing/story.hpp"
 #include "kernel/api/content.hpp"
 #include "kernel/api/internal/registry.pb.h"
 #include "kernel/master/api/state_json.hpp"

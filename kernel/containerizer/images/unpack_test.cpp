@@ -10,16 +10,11 @@
 #include <unistd.h>
 
 #include "base/file.hpp"
-#include "base/testing/fuzz.hpp"
 #include "base/testing/temporary_directory.hpp"
 #include "kernel/containerizer/images/decompress.hpp"
 #include "kernel/containerizer/images/digest.hpp"
 #include "kernel/containerizer/images/layer.hpp"
 #include "kernel/containerizer/images/testing/tar_writer.hpp"
-
-int fuzz_image_text(const uint8_t* data, size_t size);
-int fuzz_image_tar(const uint8_t* data, size_t size);
-int fuzz_image_layer(const uint8_t* data, size_t size);
 
 namespace containerizer::images {
 namespace {
@@ -327,46 +322,6 @@ TEST_F(Unpacking, a_layer_is_only_good_with_both_digests) {
   EXPECT_FALSE(write(right, packed + "x"));
   EXPECT_FALSE(write(right, packed.substr(0, packed.size() - 1)));
   EXPECT_TRUE(write({"", sha256_of(tar), 0}, tar));
-}
-
-TEST(Fuzz, names_manifests_and_configurations_survive_any_text) {
-  const std::string digest = "sha256:" + std::string(64, 'a');
-  base::testing::fuzz(
-      fuzz_image_text,
-      {"localhost:5000/a/b:tag@" + digest,
-       R"({"schemaVersion":2,"config":{"digest":")" + digest + R"(","size":1},"layers":[]})",
-       R"({"manifests":[{"digest":")" + digest +
-           R"(","size":1,"platform":{"os":"linux","architecture":"amd64"}}]})",
-       R"({"config":{"Env":["A=1"],"Cmd":["x"],"Volumes":{"/a":{}}},"rootfs":{"diff_ids":[")" +
-           digest + R"("]}})",
-       R"({"auths":{"x":{"auth":"dTpw"}}})", R"(Bearer realm="a",service="b")"},
-      5'000, 1);
-}
-
-TEST(Fuzz, the_tar_reader_survives_any_bytes) {
-  base::testing::fuzz(fuzz_image_tar,
-                      {TarWriter()
-                           .file("a", "123")
-                           .pax("path", "b")
-                           .file("c", std::string(600, 'x'))
-                           .symlink("l", "t")
-                           .finish(),
-                       TarWriter().header("x", 'L', 5).raw("name").finish(), ""},
-                      5'000, 2);
-}
-
-TEST(Fuzz, unpacking_survives_any_layer) {
-  if (geteuid() != 0) GTEST_SKIP() << "needs root";
-  base::testing::fuzz(fuzz_image_layer,
-                      {TarWriter()
-                           .directory("d")
-                           .file("d/a", "123")
-                           .symlink("l", "..")
-                           .file("l/x", "")
-                           .file(".wh.d", "")
-                           .finish(),
-                       testing::gzip(TarWriter().file("a", "123").hard_link("b", "a").finish())},
-                      400, 3);
 }
 
 }  // namespace

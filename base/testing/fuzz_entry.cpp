@@ -1,4 +1,4 @@
-// Hands libFuzzer's inputs to the entry point that the build names.
+// Hands inputs to the entry point that the build names: libFuzzer's, or those of fuzz_replay.cpp.
 
 #include <cstddef>
 #include <cstdint>
