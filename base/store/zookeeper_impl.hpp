@@ -11,6 +11,18 @@
 
 namespace base {
 
+/// What has been read while the store is being opened.
+struct ZooKeeperLoad {
+  std::function<void(Status)> done{};
+  bool running = false, taken = false;
+  size_t buckets_listed = 0;
+  std::deque<std::string> to_read{};  // paths
+  size_t reading = 0;
+  std::map<std::string, std::pair<std::string, int32_t>> nodes;  // by name: data and version
+  std::string journal;  // the journal node's data
+  std::vector<std::string> journal_pieces;
+};
+
 struct ZooKeeperStore::Impl : std::enable_shared_from_this<ZooKeeperStore::Impl> {
   /// A key's nodes as they are on the servers.
   struct Entry {
@@ -111,17 +123,7 @@ struct ZooKeeperStore::Impl : std::enable_shared_from_this<ZooKeeperStore::Impl>
   bool change_sent = false, resolving = false;
   uint64_t retry_timer = 0;
 
-  struct Load {
-    std::function<void(Status)> done;
-    bool running = false, taken = false;
-    size_t buckets_listed = 0;
-    std::deque<std::string> to_read;                       // paths
-    size_t reading = 0;
-    std::map<std::string, std::pair<std::string, int32_t>> nodes;  // by name: data and version
-    std::string journal;                                   // the journal node's data
-    std::vector<std::string> journal_pieces;
-  };
-  std::optional<Load> load;
+  std::optional<ZooKeeperLoad> load;
   int32_t journal_version = 0;
 };
 

@@ -158,7 +158,7 @@ void ZooKeeperStore::Impl::read_journal() {
 }
 
 void ZooKeeperStore::Impl::finish_load() {
-  Load done_load = std::move(*load);
+  ZooKeeperLoad done_load = std::move(*load);
   load.reset();
   entries.clear();
   // Main nodes, then their parts.
