@@ -15,8 +15,7 @@ constexpr uint64_t kMaxBackup = uint64_t{4} << 30;
 
 }  // namespace
 
-base::Result<std::string> take_backup(base::Store& store) {
-  ASSIGN_OR_RETURN(const std::vector<base::StoreEntry> entries, store.scan(""));
+std::string render_backup(const std::vector<base::StoreEntry>& entries) {
   std::string text = fmt::format("{{\"backup\":\"marathon\",\"entries\":{}}}\n", entries.size());
   for (const base::StoreEntry& entry : entries) {
     std::string line;
@@ -28,6 +27,11 @@ base::Result<std::string> take_backup(base::Store& store) {
     text += line + "\n";
   }
   return text;
+}
+
+base::Result<std::string> take_backup(base::Store& store) {
+  ASSIGN_OR_RETURN(const std::vector<base::StoreEntry> entries, store.scan(""));
+  return render_backup(entries);
 }
 
 base::Result<base::StoreBatch> parse_backup(std::string_view text) {

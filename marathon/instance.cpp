@@ -148,12 +148,17 @@ std::optional<TaskName> parse_task_id(std::string_view task) {
     name.app = path_of_safe_id(instance.substr(0, dot));
     return name;
   }
-  // "<safe id>.<uuid>" and "<safe id>_<uuid>" of early releases.
+  // "<safe id>.<uuid>" and "<safe id>_<uuid>" of early releases, with the launch's number when they were resident.
+  if (const size_t dot = instance.rfind('.'); dot != std::string_view::npos && dot > 37 && is_uuid(instance.substr(dot - 36, 36))) {
+    const auto number = base::parse_uint(instance.substr(dot + 1));
+    if (!number || *number > 1'000'000'000) return std::nullopt;
+    name.incarnation = static_cast<int>(*number);
+    instance = instance.substr(0, dot);
+  }
   if (instance.size() > 37) {
     const size_t cut = instance.size() - 37;
     const std::string_view uuid = instance.substr(cut + 1);
-    if ((instance[cut] == '.' || instance[cut] == '_') && uuid[8] == '-' && uuid[13] == '-' &&
-        uuid[18] == '-' && uuid[23] == '-') {
+    if ((instance[cut] == '.' || instance[cut] == '_') && is_uuid(uuid)) {
       name.app = path_of_safe_id(instance.substr(0, cut));
       name.instance = fmt::format("{}.marathon-{}", instance.substr(0, cut), uuid);
       return name;

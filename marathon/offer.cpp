@@ -20,25 +20,6 @@ std::string render_scalar(double value) {
   return text == "-0" ? "0" : text;
 }
 
-std::string attribute_text(const mesos::v1::Attribute& attribute) {
-  if (attribute.has_text()) return attribute.text().value();
-  if (attribute.has_scalar()) return render_scalar(attribute.scalar().value());
-  std::vector<std::string> pieces;
-  if (attribute.has_ranges()) {
-    std::vector<std::pair<uint64_t, uint64_t>> ranges;
-    for (const auto& range : attribute.ranges().range()) ranges.emplace_back(range.begin(), range.end());
-    std::sort(ranges.begin(), ranges.end());
-    for (const auto& [begin, end] : ranges) pieces.push_back(fmt::format("{}-{}", begin, end));
-    return fmt::format("[{}]", fmt::join(pieces, ","));
-  }
-  if (attribute.has_set()) {
-    pieces.assign(attribute.set().item().begin(), attribute.set().item().end());
-    std::sort(pieces.begin(), pieces.end());
-    return fmt::format("{{{}}}", fmt::join(pieces, ","));
-  }
-  return {};
-}
-
 std::string reserved_role(const mesos::v1::Resource& resource) {
   if (resource.reservations_size() > 0) {
     return resource.reservations(resource.reservations_size() - 1).role();
@@ -78,6 +59,25 @@ void add_ports(Offer& offer, const mesos::v1::Resource& resource, const std::str
 }
 
 }  // namespace
+
+std::string attribute_text(const mesos::v1::Attribute& attribute) {
+  if (attribute.has_text()) return attribute.text().value();
+  if (attribute.has_scalar()) return render_scalar(attribute.scalar().value());
+  std::vector<std::string> pieces;
+  if (attribute.has_ranges()) {
+    std::vector<std::pair<uint64_t, uint64_t>> ranges;
+    for (const auto& range : attribute.ranges().range()) ranges.emplace_back(range.begin(), range.end());
+    std::sort(ranges.begin(), ranges.end());
+    for (const auto& [begin, end] : ranges) pieces.push_back(fmt::format("{}-{}", begin, end));
+    return fmt::format("[{}]", fmt::join(pieces, ","));
+  }
+  if (attribute.has_set()) {
+    pieces.assign(attribute.set().item().begin(), attribute.set().item().end());
+    std::sort(pieces.begin(), pieces.end());
+    return fmt::format("{{{}}}", fmt::join(pieces, ","));
+  }
+  return {};
+}
 
 Offer decode_offer(const mesos::v1::Offer& message, const std::string& framework) {
   Offer offer;

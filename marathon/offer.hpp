@@ -13,6 +13,7 @@
 #include "base/time.hpp"
 
 namespace mesos::v1 {
+class Attribute;
 class Offer;
 }
 
@@ -51,6 +52,9 @@ inline constexpr std::string_view kTaskLabel = "marathon_task_id";
 
 /// `framework`: whose reservations are ours; empty: nobody's.
 Offer decode_offer(const mesos::v1::Offer& message, const std::string& framework = {});
+
+/// An attribute's value as constraints compare it.
+std::string attribute_text(const mesos::v1::Attribute& attribute);
 
 /// The value of a constraint's field on an agent: its host name, fault domain or an attribute.
 std::optional<std::string> field_value(const Offer& offer, const std::string& field);

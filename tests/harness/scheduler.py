@@ -25,6 +25,9 @@ class Scheduler:
         self.thread.start()
         return self
 
+    def task_id(self, number):
+        return f"{self.name}-{number}"
+
     def running(self):
         return {task for task, state in list(self.states.items()) if state == "TASK_RUNNING"}
 
@@ -113,7 +116,7 @@ class Scheduler:
         while len(self.launched) < self.wanted and len(tasks) < 2 and scalars.get("cpus", 0) >= 0.1 and scalars.get("mem", 0) >= 16:
             scalars["cpus"] -= 0.1
             scalars["mem"] -= 16
-            task = f"{self.name}-{len(self.launched)}"
+            task = self.task_id(len(self.launched))
             self.launched.add(task)
             tasks.append({"name": task, "task_id": {"value": task}, "agent_id": offer["agent_id"],
                           "command": {"value": self.command(task)}, "resources": [

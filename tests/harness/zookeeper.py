@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import struct
 import subprocess
 from pathlib import Path
 
@@ -13,6 +14,69 @@ JAR = Path("/usr/share/java/zookeeper.jar")
 
 def available():
     return JAR.exists()
+
+
+class Writer:
+    """One session that makes nodes: as much of ZooKeeper's protocol as a test needs to leave something there, and to look at it."""
+
+    CREATE, REMOVE, GET, CHILDREN, CLOSE = 1, 2, 4, 8, -11
+    EVERYBODY = struct.pack(">ii", 1, 31) + struct.pack(">i", 5) + b"world" + struct.pack(">i", 6) + b"anyone"
+
+    def __init__(self, address, port):
+        self.connection, self.number = socket.create_connection((address, port), timeout=10), 0
+        self._send(struct.pack(">iqiq", 0, 0, 30000, 0) + self._text(bytes(16)))
+        self._receive()
+
+    def create(self, path, data=b""):
+        self._call(self.CREATE, self._text(path.encode()) + self._text(data) + self.EVERYBODY + struct.pack(">i", 0))
+
+    def remove(self, path):
+        self._call(self.REMOVE, self._text(path.encode()) + struct.pack(">i", -1))
+
+    def tree(self, path):
+        """Everything from the node on, with its data."""
+        answer = self._call(self.GET, self._text(path.encode()) + b"\0")
+        length = struct.unpack(">i", answer[:4])[0]
+        found = {path: answer[4:4 + max(length, 0)]}
+        answer = self._call(self.CHILDREN, self._text(path.encode()) + b"\0")
+        count, answer = struct.unpack(">i", answer[:4])[0], answer[4:]
+        for _ in range(count):
+            length = struct.unpack(">i", answer[:4])[0]
+            found |= self.tree(f"{path}/{answer[4:4 + length].decode()}")
+            answer = answer[4 + length:]
+        return found
+
+    def close(self):
+        self._call(self.CLOSE, b"")
+        self.connection.close()
+
+    @staticmethod
+    def _text(data):
+        return struct.pack(">i", len(data)) + data
+
+    def _send(self, request):
+        self.connection.sendall(self._text(request))
+
+    def _receive(self):
+        (length,) = struct.unpack(">i", self._exactly(4))
+        return self._exactly(length)
+
+    def _exactly(self, length):
+        data = b""
+        while len(data) < length:
+            piece = self.connection.recv(length - len(data))
+            if not piece:
+                raise OSError("ZooKeeper ended the connection")
+            data += piece
+        return data
+
+    def _call(self, kind, body):
+        self.number += 1
+        self._send(struct.pack(">ii", self.number, kind) + body)
+        answer = self._receive()
+        number, _, error = struct.unpack(">iqi", answer[:16])
+        assert number == self.number and error == 0, f"call {kind} was answered by {error}"
+        return answer[16:]
 
 
 class Ensemble:
