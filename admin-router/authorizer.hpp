@@ -10,9 +10,13 @@
 #include "admin-router/routes.hpp"
 #include "base/time.hpp"
 
+namespace auth {
+struct Claims;
+}
+
 namespace admin_router {
 
-struct Claims;
+using Claims = auth::Claims;
 
 struct Verdict {
   enum class Kind : uint8_t { Allow, Unauthenticated, Forbidden };

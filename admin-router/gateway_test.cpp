@@ -5,10 +5,10 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
-#include "admin-router/login/jwt.hpp"
 #include "admin-router/relay.hpp"
 #include "base/file.hpp"
 #include "base/loop.hpp"
+#include "kernel/auth/jwt.hpp"
 
 namespace admin_router {
 namespace {

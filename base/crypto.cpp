@@ -6,6 +6,7 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <openssl/param_build.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/rsa.h>
@@ -24,6 +25,9 @@ struct Free {
   void operator()(BIO* bio) const { ::BIO_free(bio); }
   void operator()(EVP_MD_CTX* context) const { ::EVP_MD_CTX_free(context); }
   void operator()(BIGNUM* number) const { ::BN_free(number); }
+  void operator()(OSSL_PARAM_BLD* builder) const { ::OSSL_PARAM_BLD_free(builder); }
+  void operator()(OSSL_PARAM* parameters) const { ::OSSL_PARAM_free(parameters); }
+  void operator()(EVP_PKEY_CTX* context) const { ::EVP_PKEY_CTX_free(context); }
 };
 template <class T>
 using Owned = std::unique_ptr<T, Free>;
@@ -102,6 +106,32 @@ Result<PublicKey> PublicKey::parse(std::string_view pem) {
   EVP_PKEY* key = ::PEM_read_bio_PUBKEY(bio.get(), nullptr, no_passphrase, nullptr);
   if (key == nullptr)
     return invalid("the key is not a PEM text of the kind \"BEGIN PUBLIC KEY\"");
+  PublicKey out;
+  out.key_ = own(key);
+  RETURN_IF_ERROR(check_kind(key));
+  return out;
+}
+
+Result<PublicKey> PublicKey::from_parts(std::string_view n, std::string_view e) {
+  std::string modulus, exponent;
+  if (!base64url_decode(n, modulus) || !base64url_decode(e, exponent) || modulus.empty() || exponent.empty() ||
+      modulus.size() > static_cast<size_t>(kBitsMost) / 8 || exponent.size() > 8) {
+    return invalid("the key's n and e are not two numbers in base64url");
+  }
+  const auto number = [](const std::string& text) {
+    return Owned<BIGNUM>(::BN_bin2bn(bytes(text), static_cast<int>(text.size()), nullptr));
+  };
+  const auto n_number = number(modulus), e_number = number(exponent);
+  Owned<OSSL_PARAM_BLD> builder(::OSSL_PARAM_BLD_new());
+  CHECK(::OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_RSA_N, n_number.get()) == 1 &&
+        ::OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_RSA_E, e_number.get()) == 1);
+  Owned<OSSL_PARAM> parameters(::OSSL_PARAM_BLD_to_param(builder.get()));
+  Owned<EVP_PKEY_CTX> context(::EVP_PKEY_CTX_new_from_name(nullptr, "RSA", nullptr));
+  EVP_PKEY* key = nullptr;
+  if (::EVP_PKEY_fromdata_init(context.get()) != 1 ||
+      ::EVP_PKEY_fromdata(context.get(), &key, EVP_PKEY_PUBLIC_KEY, parameters.get()) != 1) {
+    return invalid("the key's n and e make no RSA key");
+  }
   PublicKey out;
   out.key_ = own(key);
   RETURN_IF_ERROR(check_kind(key));

@@ -18,6 +18,9 @@ class PublicKey {
   /// From PEM (SubjectPublicKeyInfo), RSA with 2048 to 8192 bits; all else is an error in words.
   static Result<PublicKey> parse(std::string_view pem);
 
+  /// From a JWK's members n and e (base64url), with the same limits.
+  static Result<PublicKey> from_parts(std::string_view n, std::string_view e);
+
   /// Whether `signature` is RSASSA-PKCS1-v1_5 with SHA-256 of `text` under this key.
   bool verify(std::string_view text, std::string_view signature) const;
 

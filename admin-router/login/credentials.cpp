@@ -1,6 +1,7 @@
 #include "admin-router/login/credentials.hpp"
 
 #include "base/strings.hpp"
+#include "kernel/auth/jwt.hpp"
 
 namespace admin_router {
 namespace {
@@ -12,19 +13,6 @@ std::string_view value_of(const RequestHead& head, std::string_view name) {
 }
 
 }  // namespace
-
-std::string_view token_in_header(std::string_view value) {
-  value = base::trim(value);
-  constexpr std::string_view kToken = "token=", kBearer = "bearer ";
-  std::string_view token;
-  if (size_t at = value.find(kToken);
-      at != std::string_view::npos && (at == 0 || value[at - 1] == ' ')) {
-    token = value.substr(at + kToken.size());
-  } else if (value.size() > kBearer.size() && same_text(value.substr(0, kBearer.size()), kBearer)) {
-    token = base::trim(value.substr(kBearer.size()));
-  }
-  return token;
-}
 
 std::string_view cookie_value(std::string_view cookies, std::string_view name) {
   while (!cookies.empty()) {
@@ -48,7 +36,7 @@ Credential find_credential(const RequestHead& head) {
     if (field.known == Name::Authorization) {
       bool second = out.from == Credential::From::Header;
       out.from = Credential::From::Header;
-      out.token = second ? std::string_view() : token_in_header(field.value);
+      out.token = second ? std::string_view() : auth::token_in_header(field.value);
     } else if (field.known == Name::Cookie && out.from == Credential::From::Nowhere) {
       std::string_view token = cookie_value(field.value, "dcos-acs-auth-cookie");
       if (token.empty()) continue;

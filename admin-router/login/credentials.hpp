@@ -19,9 +19,6 @@ struct Credential {
 /// one is not rescued by a good cookie. Several of them count as one without a token.
 Credential find_credential(const RequestHead& head);
 
-/// The token in the value of an Authorization header, or "".
-std::string_view token_in_header(std::string_view value);
-
 /// The value of one cookie in a Cookie header, or "". Of several of that name the first counts.
 std::string_view cookie_value(std::string_view cookies, std::string_view name);
 

@@ -12,13 +12,18 @@
 
 #include "admin-router/login/events.hpp"
 #include "admin-router/login/guesses.hpp"
-#include "admin-router/login/jwt.hpp"
 #include "admin-router/login/users.hpp"
 #include "base/crypto.hpp"
 #include "base/random.hpp"
 #include "base/time.hpp"
+#include "kernel/auth/jwt.hpp"
 
 namespace admin_router {
+
+using auth::Claims;
+using auth::Jwt;
+using auth::parse_jwt;
+using auth::render_unsigned;
 
 struct IdentityPolicy {
   base::Duration token_life = base::hours(5 * 24);

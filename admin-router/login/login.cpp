@@ -13,6 +13,7 @@
 #include "base/file.hpp"
 #include "base/log.hpp"
 #include "base/strings.hpp"
+#include "kernel/auth/jwt.hpp"
 
 namespace admin_router {
 namespace {
@@ -142,7 +143,7 @@ base::Status Login::take_owner_password() {
 
 void Login::answer(base::http::Request request, base::http::Responder responder) {
   std::string authorization(request.headers.get_or("Authorization", ""));
-  std::string_view token = token_in_header(authorization);
+  std::string_view token = auth::token_in_header(authorization);
   auto session = token.empty() ? nullptr : tokens_.check(token, loop_.now().time);
   std::string_view caller = session ? std::string_view(session->uid) : std::string_view();
   uint64_t call = next_call_++;

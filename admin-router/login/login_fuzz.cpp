@@ -4,11 +4,12 @@
 
 #include "admin-router/login/api.hpp"
 #include "admin-router/login/credentials.hpp"
-#include "admin-router/login/jwt.hpp"
 #include "base/check.hpp"
 #include "base/crypto.hpp"
+#include "kernel/auth/jwt.hpp"
 
 using namespace admin_router;
+using namespace auth;
 
 // A token that is read is read the same after it has been written again.
 int fuzz_jwt(const uint8_t* data, size_t size) {

@@ -6,6 +6,7 @@
 #include "base/check.hpp"
 #include "kernel/auth/acls.hpp"
 #include "kernel/auth/credentials.hpp"
+#include "kernel/auth/token_keys.hpp"
 
 int fuzz_auth(const uint8_t* data, size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
@@ -18,5 +19,6 @@ int fuzz_auth(const uint8_t* data, size_t size) {
   }
   if (const auto credentials = auth::Credentials::parse(text)) CHECK(!credentials->accept("\x01nobody", "x"));
   (void)auth::parse_basic(text);
+  (void)auth::TokenKeys::public_keys(text);
   return 0;
 }

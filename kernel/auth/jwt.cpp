@@ -1,11 +1,12 @@
-#include "admin-router/login/jwt.hpp"
+#include "kernel/auth/jwt.hpp"
 
 #include <boost/json.hpp>
 
 #include "base/crypto.hpp"
 #include "base/json/value.hpp"
+#include "base/strings.hpp"
 
-namespace admin_router {
+namespace auth {
 namespace {
 
 namespace json = boost::json;
@@ -26,10 +27,12 @@ base::Result<json::value> read_part(std::string_view part) {
   return value;
 }
 
-base::Status read_header(const json::object& header, Jwt& out) {
+const char* name_of(JwtAlgorithm algorithm) { return algorithm == JwtAlgorithm::Rs256 ? "RS256" : "HS256"; }
+
+base::Status read_header(const json::object& header, JwtAlgorithm algorithm, Jwt& out) {
   const auto* alg = header.if_contains("alg");
-  if (alg == nullptr || !alg->is_string() || alg->get_string() != "RS256")
-    return bad("is not signed by RS256");
+  if (alg == nullptr || !alg->is_string() || alg->get_string() != name_of(algorithm))
+    return bad(std::string("is not signed by ") + name_of(algorithm));
   if (header.contains("crit")) return bad("has critical extensions, of which none is known here");
   if (const auto* typ = header.if_contains("typ");
       typ != nullptr && (!typ->is_string() || typ->get_string() != "JWT"))
@@ -60,7 +63,7 @@ base::Status read_claims(const json::object& payload, Claims& out) {
 
 }  // namespace
 
-base::Result<Jwt> parse_jwt(std::string_view token) {
+base::Result<Jwt> parse_jwt(std::string_view token, JwtAlgorithm algorithm) {
   if (token.size() > kMaxTokenBytes) return bad("is longer than 4 KiB");
   size_t first = token.find('.');
   size_t second = first == std::string_view::npos ? first : token.find('.', first + 1);
@@ -68,7 +71,7 @@ base::Result<Jwt> parse_jwt(std::string_view token) {
     return bad("does not have three parts");
   Jwt out;
   ASSIGN_OR_RETURN(json::value header, read_part(token.substr(0, first)));
-  RETURN_IF_ERROR(read_header(header.get_object(), out));
+  RETURN_IF_ERROR(read_header(header.get_object(), algorithm, out));
   ASSIGN_OR_RETURN(json::value payload, read_part(token.substr(first + 1, second - first - 1)));
   RETURN_IF_ERROR(read_claims(payload.get_object(), out.claims));
   if (!base::base64url_decode(token.substr(second + 1), out.signature) || out.signature.empty())
@@ -77,8 +80,18 @@ base::Result<Jwt> parse_jwt(std::string_view token) {
   return out;
 }
 
-std::string render_unsigned(const std::string& kid, const Claims& claims) {
-  json::object header{{"typ", "JWT"}, {"alg", "RS256"}};
+std::string_view token_in_header(std::string_view value) {
+  value = base::trim(value);
+  constexpr std::string_view kToken = "token=", kBearer = "bearer ";
+  if (const size_t at = value.find(kToken); at != std::string_view::npos && (at == 0 || value[at - 1] == ' ')) {
+    return value.substr(at + kToken.size());
+  }
+  const bool bearer = value.size() > kBearer.size() && base::iequals(value.substr(0, kBearer.size()), kBearer);
+  return bearer ? base::trim(value.substr(kBearer.size())) : std::string_view();
+}
+
+std::string render_unsigned(const std::string& kid, const Claims& claims, JwtAlgorithm algorithm) {
+  json::object header{{"typ", "JWT"}, {"alg", name_of(algorithm)}};
   if (!kid.empty()) header["kid"] = kid;
   json::object payload{{"uid", claims.uid}};
   if (claims.exp) payload["exp"] = *claims.exp;
@@ -87,4 +100,4 @@ std::string render_unsigned(const std::string& kid, const Claims& claims) {
          base::base64url_encode(json::serialize(payload));
 }
 
-}  // namespace admin_router
+}  // namespace auth
