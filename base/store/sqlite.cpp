@@ -14,6 +14,7 @@
 #include "base/file.hpp"
 #include "base/log.hpp"
 #include "base/store/backends.hpp"
+#include "base/store/look.hpp"
 
 namespace base {
 
@@ -68,6 +69,21 @@ class Connection {
     RETURN_IF_ERROR(run("PRAGMA journal_mode=WAL"));
     RETURN_IF_ERROR(run("PRAGMA synchronous=FULL"));
     RETURN_IF_ERROR(run("PRAGMA journal_size_limit=67108864"));
+    return {};
+  }
+
+  /// Without a -wal file nobody writes, and nothing is made beside the file for the sake of a look.
+  Status open_to_look(const std::string& path) {
+    path_ = path;
+    std::string name = "file:";
+    for (const char c : path) name += c == '%' ? "%25" : c == '?' ? "%3f" : c == '#' ? "%23" : std::string(1, c);
+    if (!exists(path + "-wal")) name += "?immutable=1";
+    sqlite3* raw = nullptr;
+    const int code = ::sqlite3_open_v2(
+        name.c_str(), &raw, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
+    database_.reset(raw);
+    if (code != SQLITE_OK) return error(code);
+    ::sqlite3_busy_timeout(raw, 10'000);
     return {};
   }
 
@@ -294,6 +310,18 @@ Result<std::unique_ptr<Store>> open_sqlite_store(Loop& loop, const std::string& 
   auto store = std::make_unique<SqliteStore>(loop);
   RETURN_IF_ERROR(store->open(path));
   return std::unique_ptr<Store>(std::move(store));
+}
+
+Result<std::vector<StoreEntry>> look_into_sqlite(const std::string& path) {
+  if (!exists(path)) return not_found("there is no store " + path);
+  Connection connection;
+  RETURN_IF_ERROR(connection.open_to_look(path));
+  ASSIGN_OR_RETURN(Statement all, connection.prepare("SELECT key, value FROM kv ORDER BY key"));
+  std::vector<StoreEntry> found;
+  int code = 0;
+  while ((code = ::sqlite3_step(all.get())) == SQLITE_ROW) found.push_back({column(all.get(), 0), column(all.get(), 1)});
+  if (code != SQLITE_DONE) return connection.error(code);
+  return found;
 }
 
 }  // namespace base

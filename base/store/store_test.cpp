@@ -11,6 +11,7 @@
 
 #include "base/file.hpp"
 #include "base/store/faulty.hpp"
+#include "base/store/look.hpp"
 #include "base/store/store_contract.hpp"
 #include "base/testing/temporary_directory.hpp"
 
@@ -56,6 +57,23 @@ TEST(SqliteStore, keeps_everything_over_a_restart) {
   }
   auto store = open_store(loop, location).value();
   EXPECT_EQ(store->get("a").value(), "1");
+}
+
+TEST(SqliteStore, can_be_looked_into_while_it_is_open_and_afterwards) {
+  testing::TemporaryDirectory directory;
+  const std::string path = directory / "a?b.db";
+  EXPECT_EQ(look_into_sqlite(path).error().code, Code::NotFound);
+  Loop loop;
+  {
+    auto store = open_store(loop, "sqlite:" + path);
+    ASSERT_TRUE(store) << store.error().message;
+    ASSERT_TRUE(commit(loop, **store, put("b", "2")));
+    ASSERT_TRUE(commit(loop, **store, put("a", "1")));
+    EXPECT_EQ(look_into_sqlite(path).value(), (std::vector<StoreEntry>{{"a", "1"}, {"b", "2"}}));
+  }
+  const auto before = list_directory(directory.path()).value();
+  EXPECT_EQ(look_into_sqlite(path).value().size(), 2u);
+  EXPECT_EQ(list_directory(directory.path()).value(), before);  // nothing was made for it
 }
 
 TEST(SqliteStore, that_is_damaged_names_the_file_and_the_remedy) {

@@ -393,6 +393,76 @@ TEST_F(Agent, goes_on_checking_after_a_restart) {
   EXPECT_TRUE(master.wait([&] { return master.updates("t1").back().healthy(); })) << log();
 }
 
+/// Waits until an audit says just that.
+#define EXPECT_AUDIT(words) \
+  EXPECT_TRUE(master.wait([&] { return agent.audit().find(words) != std::string::npos; })) << agent.audit()
+
+TEST_F(Agent, is_clean_to_an_audit_with_its_tasks_and_without) {
+  EXPECT_AUDIT("0 clean: 0 left over, 0 missing; the agent runs and has 0 containers");
+  master.send(run(make_task("t1", "sleep 1000")));
+  master.send(run(make_task("t2", "exit 1")));
+  ASSERT_TRUE(master.wait_for("t1", mesos::v1::TASK_RUNNING)) << log();
+  ASSERT_TRUE(master.wait_for("t2", mesos::v1::TASK_FAILED)) << log();
+  EXPECT_AUDIT("0 clean: 0 left over, 0 missing; the agent runs and has 1 containers");
+  agent.stop(SIGTERM);
+  EXPECT_AUDIT("0 clean: 0 left over, 0 missing; the agent does not run and has 1 containers");
+  agent.start();
+  ASSERT_TRUE(master.wait_for_agent(2));
+}
+
+TEST_F(Agent, audit_finds_what_is_left_over_and_what_is_missing) {
+  if (geteuid() != 0) GTEST_SKIP() << "needs root";
+  master.send(run(make_task("t1", "sleep 1000")));
+  ASSERT_TRUE(master.wait_for("t1", mesos::v1::TASK_RUNNING)) << log();
+  const std::string work = agent.work_dir();
+  const std::string container = base::list_directory(work + "/run/containers").value().at(0);
+  const auto pid = base::read_file(work + "/run/containers/" + container + "/pid").value();
+  agent.kill_hard();
+  kill(static_cast<pid_t>(std::stol(pid)), SIGKILL);
+  // Beside it lies what belongs to nothing.
+  const std::string first = base::exists("/sys/fs/cgroup/freezer") ? "/sys/fs/cgroup/freezer/" : "/sys/fs/cgroup/";
+  const std::string cgroup = first + agent.cgroups_root();
+  const bool groups = base::exists(cgroup);
+  const std::string executor = work + "/slaves/agent-0/frameworks/f/executors/e";
+  for (const std::string& path : {work + "/run/containers/orphan", work + "/run/containers.trash/old-root", executor + "/runs/c",
+                                  work + "/volumes/roles/web/data", work + "/store/docker/staging/1-1",
+                                  work + "/store/docker/layers/sha256-bad"})
+    ASSERT_TRUE(base::make_directories(path));
+  if (groups) {
+    ASSERT_TRUE(base::make_directories(cgroup + "/stray"));
+  }
+  std::string found;
+  // A process that was killed is there until its parent has heard of it.
+  ASSERT_TRUE(master.wait([&] { return (found = agent.audit()).find("missing container") != std::string::npos; })) << found;
+  EXPECT_TRUE(found.starts_with("1 ")) << found;
+  std::vector<std::string> wanted = {"left container " + work + "/run/containers/orphan: ",
+                                     "left file " + work + "/run/containers.trash/old-root: ",
+                                     "left file " + work + "/store/docker/staging/1-1: ",
+                                     "left layer " + work + "/store/docker/layers/sha256-bad: ",
+                                     "left sandbox " + executor + "/runs/c: ",
+                                     "left socket " + work + "/run/agent.sock: ",
+                                     "left volume " + work + "/volumes/roles/web/data: ",
+                                     "missing container " + container + ": "};
+  if (groups) wanted.push_back("left cgroup stray: ");
+  for (const auto& line : wanted) EXPECT_NE(found.find(line), std::string::npos) << line << "\n" << found;
+  EXPECT_NE(found.find("not clean: " + std::to_string(wanted.size() - 1) + " left over, 1 missing"), std::string::npos) << found;
+  // All but the volume is what the next start takes away, or has a time to go from then on.
+  agent.start();
+  ASSERT_TRUE(master.wait_for_agent(2)) << log();
+  EXPECT_AUDIT("not clean: 1 left over, 0 missing; the agent runs and has 0 containers");
+  EXPECT_TRUE(agent.audit().starts_with("1 left volume " + work + "/volumes/roles/web/data"));
+}
+
+TEST_F(Agent, is_told_from_another_agent_of_the_machine_by_an_audit) {
+  AgentProcess other{master.address()};
+  other.start();
+  ASSERT_TRUE(master.wait_for_agent(2));
+  const std::string there = other.work_dir();
+  ASSERT_TRUE(base::make_directories(there + "/run/containers/orphan"));
+  EXPECT_TRUE(other.audit().starts_with("1 left container " + there + "/run/containers/orphan")) << other.audit();
+  EXPECT_TRUE(agent.audit().starts_with("0 clean")) << agent.audit();
+}
+
 /// An agent whose images are archives in a directory of the test's.
 class AgentWithImages : public Agent {
  protected:

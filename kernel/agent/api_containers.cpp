@@ -284,6 +284,8 @@ bool Core::api_container_failed(const std::string& id, const std::string& messag
   for (auto [at, end] = waiters_.equal_range(id); at != end; at = waiters_.erase(at))
     journal_.then(AnswerContainer{at->second.first, kNotFound, "Container " + id + " cannot be found"});
   journal_.erase(container_key(id));
+  // One inside another goes with that one's sandbox.
+  if (found->second.parent().empty()) collect(sandbox_of(id));
   state_.api_containers.erase(found);
   exit_when_empty();
   return true;
@@ -386,7 +388,7 @@ Core::CallAnswer Core::remove_api_container(const ContainerID& id) {
     journal_.erase(container_key(at->first));
     at = state_.api_containers.erase(at);
   }
-  if (!session) journal_.then(RemovePath{sandbox});
+  if (!session) remove(sandbox);
   return {kOk, ""};
 }
 

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/strings.hpp"
+#include "kernel/agent/checkpoint.hpp"
 #include "kernel/resources/proto.hpp"
 
 namespace agent {
@@ -147,6 +148,8 @@ void Core::handle(Probed event) {
 }
 
 void Core::handle(PathRemoved event) {
+  // The record goes when the directory is gone: one whose removal a crash cut short is removed after it.
+  if (garbage_.ended(event.path, event.status.has_value(), now_.time) && event.status) journal_.erase(gc_key(event.path));
   if (!event.status) {
     out_->add(Count{"gc/path_removals_failed"});
     out_->warning("Cannot remove " + event.path + ": " + event.status.error().message);
@@ -156,10 +159,7 @@ void Core::handle(PathRemoved event) {
 }
 
 void Core::handle(DiskMeasured event) {
-  for (const auto& path : garbage_.due(now_.time, event.used_fraction)) {
-    journal_.erase("gc/" + path);
-    journal_.then(RemovePath{path});
-  }
+  for (const auto& path : garbage_.due(now_.time, event.used_fraction)) journal_.then(RemovePath{path});
 }
 
 void Core::handle(LeaveAsked) {

@@ -31,6 +31,12 @@ class Core {
   const Garbage& garbage() const { return garbage_; }
   size_t pending_updates() const { return updates_.size(); }
 
+  /// Those of `sandboxes` that no container has and that are to be removed at no time.
+  std::vector<std::string> unowned(const std::vector<std::string>& sandboxes) const;
+
+  /// Where the data of the agent's volumes is. `all`: also where operations under way make or remove some.
+  std::vector<VolumePlace> volume_places(bool all) const;
+
  private:
   struct Found {
     Framework* framework = nullptr;
@@ -164,6 +170,8 @@ class Core {
   void restore_executor(dcos::agent::v1::ExecutorRecord record);
   void restore_task(dcos::agent::v1::TaskRecord record);
   void recovered();
+  void collect(const std::string& path);
+  void remove(const std::string& path);
   base::Status check_info(const dcos::agent::v1::AgentRecord& record);
 
   // checkpoint.cpp

@@ -50,6 +50,39 @@ TEST(AgentCore, runs_a_command_and_forgets_it_when_all_is_acknowledged) {
     EXPECT_TRUE(key == "agent" || key.starts_with("gc/")) << key;
 }
 
+/// What gc/ records the store has.
+std::string scheduled(const World& world) {
+  std::string out;
+  for (const auto& [key, value] : world.store)
+    if (key.starts_with("gc/")) out += (out.empty() ? "" : " ") + key.substr(3);
+  return out;
+}
+
+TEST(AgentCore, forgets_that_a_sandbox_is_to_go_when_it_is_gone_and_not_before) {
+  World world;
+  Loaded loaded;
+  loaded.agent.emplace();
+  loaded.sandboxes = {"/agent/slaves/old/frameworks/f/executors/e/runs/c", "/agent/containers/s"};
+  world.core = std::make_unique<Core>(World::make_policy(), base::Random(7));
+  world.tell(std::move(loaded));
+  const std::string executor = "/agent/slaves/old/frameworks/f/executors/e";
+  const std::string all = "/agent/containers/s " + executor + " " + executor + "/runs/c";
+  EXPECT_EQ(scheduled(world), all);
+  world.effects.clear();
+  world.tell(DiskMeasured{0.99});
+  ASSERT_NE(world.find<RemovePath>(), nullptr);
+  EXPECT_EQ(scheduled(world), all) << "a crash now would forget them";
+  world.tell(PathRemoved{"/agent/containers/s", {}});
+  world.tell(PathRemoved{"/agent/slaves/old/frameworks/f/executors/e/runs/c", {}});
+  world.tell(PathRemoved{"/agent/slaves/old/frameworks/f/executors/e", base::internal("busy")});
+  EXPECT_EQ(scheduled(world), "/agent/slaves/old/frameworks/f/executors/e");
+  world.effects.clear();
+  world.tell(DiskMeasured{0});
+  ASSERT_NE(world.find<RemovePath>(), nullptr) << "what could not be removed is tried again";
+  world.tell(PathRemoved{"/agent/slaves/old/frameworks/f/executors/e", {}});
+  EXPECT_EQ(scheduled(world), "");
+}
+
 TEST(AgentCore, tells_the_networks_of_a_container_in_every_update) {
   World world;
   world.join();

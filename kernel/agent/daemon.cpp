@@ -23,6 +23,7 @@
 #include "kernel/agent/link.hpp"
 #include "kernel/agent/machine.hpp"
 #include "kernel/agent/modules.hpp"
+#include "kernel/agent/places.hpp"
 #include "kernel/agent/shell.hpp"
 #include "kernel/containerizer/container_dns.hpp"
 #include "kernel/containerizer/images/images.hpp"
@@ -71,7 +72,7 @@ Result<base::Fd> lock_work_dir(const std::string& work_dir) {
   RETURN_IF_ERROR(base::make_directories(work_dir + "/meta"));
   // The agent's store has all of its tasks, and what they bring of secrets by value.
   if (chmod((work_dir + "/meta").c_str(), 0700) != 0) return base::errno_error("cannot close " + work_dir + "/meta", errno);
-  const std::string path = work_dir + "/meta/agent.lock";
+  const std::string path = lock_path(work_dir);
   base::Fd file(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!file) return base::errno_error("cannot open " + path, errno);
   if (flock(file.get(), LOCK_EX | LOCK_NB) != 0)
@@ -89,7 +90,7 @@ std::string own_directory() {
 /// Where executors reach this agent from whatever network they are in; empty when the path is longer than such can be.
 std::string api_socket(const Flags& flags) {
   constexpr size_t kMostOfAnAddress = 107;
-  const std::string path = flags.runtime_dir.value_or(flags.work_dir + "/run") + "/agent.sock";
+  const std::string path = runtime_directory(flags) + "/agent.sock";
   if (path.size() <= kMostOfAnAddress) return path;
   LOG_WARNING("{} is too long for a socket: default executors use the agent's port, which not every network reaches", path);
   return "";
@@ -115,9 +116,8 @@ Status open_groups(const Flags& flags, const containerizer::Isolation& isolation
     return {};
   }
   daemon.groups = std::move(*groups);
-  const char* directory = access("/run", W_OK) == 0 ? "/run" : "/tmp";
-  ASSIGN_OR_RETURN(auto lock, containerizer::cgroups::RootLock::take(directory, flags.cgroups_root, flags.work_dir,
-                                                                     !daemon.groups->list().empty()));
+  using containerizer::cgroups::RootLock;
+  ASSIGN_OR_RETURN(auto lock, RootLock::take(RootLock::directory(), flags.cgroups_root, flags.work_dir, !daemon.groups->list().empty()));
   daemon.root_lock.emplace(std::move(lock));
   LOG_INFO("Cgroups {} below {}", daemon.groups->description(), flags.cgroups_root);
   return {};
@@ -148,7 +148,7 @@ std::vector<std::string> words(const std::optional<std::string>& text) {
 Result<containerizer::images::ImageOptions> image_options(const Flags& flags) {
   namespace images = containerizer::images;
   images::ImageOptions options;
-  options.directory = flags.docker_store_dir.value_or(flags.work_dir + "/store/docker");
+  options.directory = image_store(flags);
   if (flags.docker_registry.starts_with("http")) {
     options.registries.default_registry = flags.docker_registry;
   } else {
@@ -199,18 +199,7 @@ Status open_networks(const Flags& flags, containerizer::ContainerDns dns, contai
       return base::unsupported("--network_cni_config_dir needs root, --launcher=linux and the isolator filesystem/linux");
     return {};
   }
-  network::NetworkOptions with;
-  with.config_directory = flags.network_cni_config_dir.value_or("");
-  with.plugins_path = flags.network_cni_plugins_dir.value_or("");
-  const std::string root = flags.network_cni_root_dir_persist ? flags.work_dir : flags.runtime_dir.value_or(flags.work_dir + "/run");
-  with.directory = root + "/isolators/network/cni";
-  with.durable = flags.network_cni_root_dir_persist;
-  with.timeout = flags.network_cni_plugin_timeout;
-  with.bridge = flags.docker_bridge_network;
-  with.dns = std::move(dns);
-  if (flags.network_policy) {
-    ASSIGN_OR_RETURN(with.policy, network::Policy::parse(*flags.network_policy));
-  }
+  ASSIGN_OR_RETURN(auto with, network_options(flags, std::move(dns)));
   auto networks = network::Networks::open(std::move(with));
   if (!networks && flags.network_cni_config_dir) return networks.error();
   if (!networks) {
@@ -249,7 +238,7 @@ Status start_containers(const Flags& flags, Daemon::Impl& daemon) {
   options.helper = flags.launcher_dir.value_or(own_directory()) + "/dcos-launch";
   if (access(options.helper.c_str(), X_OK) != 0)
     return base::errno_error("the launcher " + options.helper + " cannot be run (see --launcher_dir)", errno);
-  options.runtime_directory = flags.runtime_dir.value_or(flags.work_dir + "/run") + "/containers";
+  options.runtime_directory = containers_directory(flags);
   options.frameworks_home = flags.frameworks_home.value_or("");
   containerizer::ContainerDns dns;
   if (flags.default_container_dns) {
@@ -303,6 +292,7 @@ Daemon::~Daemon() {
 Result<std::unique_ptr<Daemon>> Daemon::start(base::Loop& loop, const Flags& flags) {
   RETURN_IF_ERROR(base::make_directories(flags.work_dir));
   ASSIGN_OR_RETURN(base::Fd lock, lock_work_dir(flags.work_dir));
+  RETURN_IF_ERROR(keep_places(flags));
   ASSIGN_OR_RETURN(Policy policy, make_policy(flags));
   ASSIGN_OR_RETURN(auto closed, parse_firewall(flags.firewall_rules));
   ASSIGN_OR_RETURN(const std::string address, listen_address(flags));
@@ -314,7 +304,7 @@ Result<std::unique_ptr<Daemon>> Daemon::start(base::Loop& loop, const Flags& fla
   ASSIGN_OR_RETURN(impl->tls, base::http::Tls::for_daemon(loop, flags.tls));
   impl->work_dir_lock = std::move(lock);
   RETURN_IF_ERROR(start_containers(flags, *impl));
-  ASSIGN_OR_RETURN(impl->store, base::open_store(loop, "sqlite:" + flags.work_dir + "/meta/agent.db"));
+  ASSIGN_OR_RETURN(impl->store, base::open_store(loop, "sqlite:" + store_path(flags.work_dir)));
   impl->shell = std::make_unique<Shell>(loop, impl->pool, impl->core, *impl->store, *impl->containers, impl->metrics);
   auto* raw = impl.get();
   impl->link = std::make_unique<Link>(

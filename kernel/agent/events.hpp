@@ -33,6 +33,7 @@ struct Loaded {
   dcos::agent::v1::ResourcesRecord resources;
   std::vector<mesos::v1::Operation> operations;
   std::vector<dcos::agent::v1::ContainerRecord> containers;
+  std::vector<std::string> sandboxes;  // directories that there are, of whatever container
   uint64_t damaged = 0;  // records set aside because they do not decode
 };
 

@@ -243,11 +243,6 @@ void Core::remove_finished(const std::string& framework_id) {
       continue;
     }
     journal_.erase(executor_key(framework_id, executor.id()));
-    const auto collect = [this](const std::string& path) {
-      dcos::agent::v1::GcRecord record;
-      record.mutable_expires()->set_nanoseconds(garbage_.schedule(path, now_.time).nanos());
-      journal_.put(gc_key(path), record.SerializeAsString());
-    };
     collect(executor.directory);
     collect(executor.directory.substr(0, executor.directory.rfind("/runs/")));
     executor.machine.reset();

@@ -24,10 +24,28 @@ std::vector<std::string> Garbage::due(base::Time now, double used) {
       ++at;
       continue;
     }
+    removing_.insert(at->first);
     result.push_back(at->first);
     at = paths_.erase(at);
   }
   return result;
+}
+
+void Garbage::begin(const std::string& path) {
+  paths_.erase(path);
+  removing_.insert(path);
+}
+
+bool Garbage::ended(const std::string& path, bool gone, base::Time now) {
+  if (removing_.erase(path) == 0) return false;
+  if (!gone) paths_[path] = now;
+  return true;
+}
+
+bool Garbage::knows(const std::string& path) const {
+  for (std::string at = path; at.size() > 1; at = at.substr(0, at.rfind('/')))
+    if (paths_.contains(at) || removing_.contains(at)) return true;
+  return false;
 }
 
 }  // namespace agent

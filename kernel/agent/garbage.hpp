@@ -3,6 +3,7 @@
 // When sandboxes of ended executors are removed (pure): after gc_delay, or earlier when the disk fills up.
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -18,11 +19,21 @@ class Garbage {
   base::Time schedule(const std::string& path, base::Time now);
   void restore(const std::string& path, base::Time expires) { paths_[path] = expires; }
 
-  /// False: it was not scheduled.
-  bool unschedule(const std::string& path) { return paths_.erase(path) > 0; }
+  /// False: it was not scheduled, nor on its way out.
+  bool unschedule(const std::string& path) { return paths_.erase(path) + removing_.erase(path) > 0; }
 
-  /// Paths whose time has come, in order; they are forgotten. `used` is the used part of the disk, 0 to 1.
+  /// Paths whose time has come, in order; they are on their way out until ended() is told how that went. `used` is the used
+  /// part of the disk, 0 to 1.
   std::vector<std::string> due(base::Time now, double used);
+
+  /// The path goes now, whenever it was to go.
+  void begin(const std::string& path);
+
+  /// What could not be removed is due again. False: nobody waits for this path.
+  bool ended(const std::string& path, bool gone, base::Time now);
+
+  /// It, or a directory that it is in, is to be removed at some time.
+  bool knows(const std::string& path) const;
 
   /// How old a sandbox may become with that much of the disk used.
   base::Duration max_age(double used) const;
@@ -32,6 +43,7 @@ class Garbage {
  private:
   base::Duration delay_;
   double headroom_;
+  std::set<std::string> removing_;
   std::map<std::string, base::Time> paths_;  // path -> when its full time is over
 };
 

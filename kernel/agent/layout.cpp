@@ -35,6 +35,44 @@ base::Status link_run(const std::string& directory) {
   return replace_link(directory, directory.substr(0, directory.rfind('/')) + "/latest");
 }
 
+namespace {
+
+/// Real directories below `path` at this pattern of names; "*" is any.
+void add_directories(const std::string& path, std::initializer_list<const char*> names, std::vector<std::string>& out) {
+  std::vector<std::string> level{path};
+  for (const char* name : names) {
+    std::vector<std::string> next;
+    for (const auto& directory : level) {
+      if (std::string_view(name) != "*") {
+        next.push_back(directory + "/" + name);
+        continue;
+      }
+      for (const auto& each : base::list_directory(directory).value_or({})) {
+        struct stat info {};
+        const std::string child = directory + "/" + each;
+        if (lstat(child.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) next.push_back(child);
+      }
+    }
+    level = std::move(next);
+  }
+  out.insert(out.end(), level.begin(), level.end());
+}
+
+}  // namespace
+
+std::vector<std::string> list_sandboxes(const std::string& work_dir) {
+  std::vector<std::string> out;
+  add_directories(work_dir, {"slaves", "*", "frameworks", "*", "executors", "*", "runs", "*"}, out);
+  add_directories(work_dir, {"containers", "*"}, out);
+  return out;
+}
+
+std::vector<std::string> list_volumes(const std::string& root) {
+  std::vector<std::string> out;
+  add_directories(root, {"volumes", "roles", "*", "*"}, out);
+  return out;
+}
+
 base::Status remove_sandbox(const std::string& path) {
   RETURN_IF_ERROR(base::remove_tree(path));
   std::string parent = path.substr(0, path.rfind('/'));

@@ -3,6 +3,7 @@
 // Directories and links below the work directory, as tools and people expect them.
 
 #include <string>
+#include <vector>
 
 #include "base/result.hpp"
 #include "kernel/agent/volumes.hpp"
@@ -14,6 +15,13 @@ base::Status link_agent(const std::string& work_dir, const std::string& agent_id
 
 /// Makes a run's directory and points runs/latest to it.
 base::Status link_run(const std::string& directory);
+
+/// Sandboxes that there are: of every run of every executor below slaves/, whichever the agent's id was then, and of standalone
+/// containers.
+std::vector<std::string> list_sandboxes(const std::string& work_dir);
+
+/// Directories of volumes' data below a root as volume_place() lays them.
+std::vector<std::string> list_volumes(const std::string& root);
 
 /// Removes a sandbox and the directories above it that became empty, up to "frameworks".
 base::Status remove_sandbox(const std::string& path);

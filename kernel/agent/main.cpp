@@ -9,11 +9,13 @@
 #include "base/log.hpp"
 #include "base/loop.hpp"
 #include "base/version.hpp"
+#include "kernel/agent/audit.hpp"
 #include "kernel/agent/daemon.hpp"
 
 namespace {
 
 int run(int argc, char** argv) {
+  if (argc > 1 && std::string(argv[1]) == "audit") return agent::run_audit({argv + 2, argv + argc});
   agent::Flags flags;
   const auto parsed = flags.parse(argc, argv, base::process_environment(),
                                   [](const std::string& path) { return base::read_file(path, 16 << 20); });

@@ -243,6 +243,19 @@ void Core::tell_total() {
   journal_.then(std::move(effect));
 }
 
+std::vector<VolumePlace> Core::volume_places(bool all) const {
+  std::vector<VolumePlace> out, under_way;
+  for (const auto& [uuid, operation] : state_.operations)
+    if (pending(operation))
+      if (auto places = places_of(policy_.work_dir, operation.proto.info()))
+        under_way.insert(under_way.end(), places->begin(), places->end());
+  for (const auto& volume : state_.total.persistent_volumes())
+    if (auto place = volume_place(policy_.work_dir, volume.kind))
+      if (std::find(under_way.begin(), under_way.end(), *place) == under_way.end()) out.push_back(std::move(*place));
+  if (all) out.insert(out.end(), under_way.begin(), under_way.end());
+  return out;
+}
+
 bool Core::restore_resources(Loaded& event) {
   const auto restored = [&]() -> base::Result<resources::Resources> {
     ASSIGN_OR_RETURN(const auto configured, resources::from_proto(policy_.info.resources()));

@@ -1,6 +1,7 @@
 // After a restart: what the store says, what still runs, and what to make of the difference.
 
 #include <algorithm>
+#include <set>
 
 #include "kernel/agent/checkpoint.hpp"
 #include "kernel/agent/compatibility.hpp"
@@ -121,6 +122,17 @@ void Core::handle(Loaded event) {
     else
       restore_api_container(std::move(record));
   }
+  // Left by a crash, or by an agent that had another id in this work directory.
+  for (const auto& sandbox : unowned(event.sandboxes)) {
+    collect(sandbox);
+    const size_t runs = sandbox.rfind("/runs/");
+    if (runs == std::string::npos) continue;
+    const std::string directory = sandbox.substr(0, runs);
+    const auto other = std::any_of(event.sandboxes.begin(), event.sandboxes.end(), [&](const auto& each) {
+      return each.starts_with(directory + "/") && !garbage_.knows(each) && each != sandbox;
+    });
+    if (!other) collect(directory);
+  }
   save_agent();
   if (state_.info.has_id()) journal_.then(RememberAgent{state_.info.id().value()});
 
@@ -177,6 +189,32 @@ void Core::handle(ContainersRecovered event) {
   for (const auto& [id, started] : event.running)
     if (state_.api_containers.contains(id)) (void)api_container_started(id, started.pid);
   recovered();
+}
+
+std::vector<std::string> Core::unowned(const std::vector<std::string>& sandboxes) const {
+  std::set<std::string> owned;
+  for (const auto& [id, framework] : state_.frameworks)
+    for (const auto& [executor_id, executor] : framework.executors) owned.insert(executor.directory);
+  for (const auto& [id, container] : state_.api_containers)
+    if (container.parent().empty()) owned.insert(sandbox_of(id));
+  std::vector<std::string> out;
+  for (const auto& sandbox : sandboxes)
+    if (!owned.contains(sandbox) && !garbage_.knows(sandbox)) out.push_back(sandbox);
+  return out;
+}
+
+void Core::collect(const std::string& path) {
+  dcos::agent::v1::GcRecord record;
+  record.mutable_expires()->set_nanoseconds(garbage_.schedule(path, now_.time).nanos());
+  journal_.put(gc_key(path), record.SerializeAsString());
+}
+
+void Core::remove(const std::string& path) {
+  garbage_.begin(path);
+  dcos::agent::v1::GcRecord record;
+  record.mutable_expires()->set_nanoseconds(now_.time.nanos());
+  journal_.put(gc_key(path), record.SerializeAsString());
+  journal_.then(RemovePath{path});
 }
 
 void Core::recovered() {

@@ -43,7 +43,9 @@ base::Status Shell::start(Link& link, base::Duration disk_watch) {
   link_ = &link;
   disk_timer_ = loop_.every(disk_watch, [this] { measure_disk(); });
   ASSIGN_OR_RETURN(const auto entries, store_.scan(""));
-  tell(decode_store(entries));
+  Loaded loaded = decode_store(entries);
+  loaded.sandboxes = list_sandboxes(core_.policy().work_dir);
+  tell(std::move(loaded));
   return {};
 }
 

@@ -1,6 +1,7 @@
 #include "kernel/agent/volumes.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include "kernel/resources/proto.hpp"
 
@@ -40,6 +41,18 @@ base::Result<VolumePlace> volume_place(const std::string& work_dir, const resour
     return base::invalid("the persistence id '" + *disk->persistence_id + "' of role '" + role + "' cannot be a file name");
   place.path = place.root + "/volumes/roles/" + role + "/" + *disk->persistence_id;
   return place;
+}
+
+std::vector<std::string> volume_roots(const std::string& work_dir, const resources::Resources& resources) {
+  std::set<std::string> out{work_dir};
+  for (const auto& resource : resources) {
+    const auto& disk = resource.kind.data().disk;
+    if (!disk || !disk->source || disk->source->type != resources::DiskSource::Type::Path) continue;
+    const auto& path = disk->source->path;
+    if (path && path->root && !path->root->empty())
+      out.insert(path->root->front() == '/' ? *path->root : work_dir + "/" + *path->root);
+  }
+  return {out.begin(), out.end()};
 }
 
 base::Result<containerizer::VolumeMount> volume_mount(const std::string& work_dir, const mesos::v1::Resource& volume) {

@@ -8,6 +8,7 @@
 #include "kernel/api/mesos/v1/resources.pb.h"
 #include "kernel/containerizer/containerizer.hpp"
 #include "kernel/resources/kind.hpp"
+#include "kernel/resources/resources.hpp"
 
 namespace agent {
 
@@ -21,6 +22,9 @@ struct VolumePlace {
 /// Root disk: <work_dir>/volumes/roles/<role>/<id>; a PATH disk the same below its root; a MOUNT disk is the volume. Roots
 /// may be relative to the work directory. Each '/' of a role is a space in its directory's name.
 base::Result<VolumePlace> volume_place(const std::string& work_dir, const resources::Kind& volume);
+
+/// Below which directories the data of volumes lies: the work directory, and the PATH disks among `resources`.
+std::vector<std::string> volume_roots(const std::string& work_dir, const resources::Resources& resources);
 
 /// How a container of `volume`'s task gets it.
 base::Result<containerizer::VolumeMount> volume_mount(const std::string& work_dir, const mesos::v1::Resource& volume);

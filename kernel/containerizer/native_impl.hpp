@@ -148,6 +148,12 @@ Result<Launched> launch_now(const NativeOptions& options, cgroups::Cgroups* grou
 /// What is known of an ended container; removes its groups.
 Termination collect_end(const NativeOptions& options, cgroups::Cgroups* groups, const ContainerSpec& spec);
 
+// native_recovery.cpp
+
+/// Ids of the containers that have a group or a record on this machine and are not among `known`, those inside others before
+/// what they are in. Reads.
+std::vector<std::string> orphans_of(const NativeOptions& options, const cgroups::Cgroups* groups, const std::set<std::string>& known);
+
 // nested.cpp
 
 /// The control group that the container's processes are in.
@@ -155,6 +161,7 @@ std::string group_of(const ContainerSpec& spec);
 
 /// The group that a container of this id has when it has its own: "a/mesos/b" of "a.b".
 std::string group_of_id(const std::string& id);
+std::string id_of_group(const std::string& group);
 
 /// What of its parent a container inside it needs; taken on the loop's thread.
 struct Around {

@@ -55,15 +55,9 @@ void end_orphan(const NativeOptions& options, cgroups::Cgroups* groups, const st
 
 std::vector<Found> find_all(const NativeOptions& options, cgroups::Cgroups* groups,
                             const std::vector<ContainerSpec>& known) {
-  std::set<std::string> ids, present;
+  std::set<std::string> ids;
   for (const auto& container : known) ids.insert(container.id);
-  if (groups != nullptr)
-    for (auto& name : groups->list()) present.insert(std::move(name));
-  if (const auto names = base::list_directory(options.runtime_directory))
-    present.insert(names->begin(), names->end());
-  // Backwards: a container inside another goes before it.
-  for (auto id = present.rbegin(); id != present.rend(); ++id)
-    if (!ids.contains(*id)) end_orphan(options, groups, *id);
+  for (const auto& id : orphans_of(options, groups, ids)) end_orphan(options, groups, id);
 
   std::set<std::string> networked;
   if (options.networks)
@@ -104,6 +98,16 @@ std::vector<Found> find_all(const NativeOptions& options, cgroups::Cgroups* grou
 }
 
 }  // namespace
+
+std::vector<std::string> orphans_of(const NativeOptions& options, const cgroups::Cgroups* groups, const std::set<std::string>& known) {
+  std::set<std::string> present;
+  if (groups != nullptr)
+    for (const auto& name : groups->list()) present.insert(id_of_group(name));
+  if (const auto names = base::list_directory(options.runtime_directory)) present.insert(names->begin(), names->end());
+  for (const auto& id : known) present.erase(id);
+  // Backwards: a container inside another goes before it.
+  return {present.rbegin(), present.rend()};
+}
 
 void NativeContainerizer::Impl::recovered(std::vector<ContainerSpec> known,
                                           std::function<void(std::map<std::string, Started>)> done) {

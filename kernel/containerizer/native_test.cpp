@@ -10,9 +10,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <set>
+
 #include "base/file.hpp"
 #include "base/http/server.hpp"
 #include "base/strings.hpp"
+#include "kernel/containerizer/audit.hpp"
 #include "kernel/containerizer/testing/helper_path.hpp"
 
 namespace containerizer {
@@ -120,6 +123,35 @@ TEST_P(Native, runs_a_command_in_its_sandbox) {
   ASSERT_TRUE(launch(spec("a", "pwd; exit 5")));
   EXPECT_EQ(wait_end("a").status, 5 << 8);
   EXPECT_EQ(output("a"), top + "/a\n");
+}
+
+TEST_P(Native, an_audit_counts_what_recovery_would_end) {
+  ASSERT_TRUE(launch(spec("a", "sleep 1000")));
+  AuditScope scope;
+  scope.work_directory = top;
+  scope.options.runtime_directory = top + "/run";
+  scope.groups = groups.get();
+  const auto words = [&](const std::vector<KnownContainer>& known) {
+    std::set<std::string> out;
+    for (const auto& finding : audit(scope, known)) out.insert((finding.missing ? "missing " : "") + finding.kind);
+    return base::join({out.begin(), out.end()}, ", ");
+  };
+  ContainerSpec known = spec("a", "");
+  EXPECT_EQ(words({{known, true}}), "");
+  EXPECT_EQ(words({}), groups ? "cgroup, container, process" : "container, process");
+  ContainerSpec other = spec("b", "");
+  EXPECT_EQ(words({{known, true}, {other, true}}), "missing container");
+  runtime.reset();
+  open();
+  bool recovered = false;
+  runtime->recover({}, [&](auto running) {
+    EXPECT_TRUE(running.empty());
+    recovered = true;
+    loop.stop();
+  });
+  run_loop();
+  EXPECT_TRUE(recovered);
+  EXPECT_EQ(words({}), "");
 }
 
 TEST_P(Native, hands_nothing_of_the_agent_on) {

@@ -21,6 +21,8 @@ std::string group_of_id(const std::string& id) {
   return group;
 }
 
+std::string id_of_group(const std::string& group) { return base::replace_all(group, "/mesos/", "."); }
+
 namespace {
 
 /// The networks of the outermost container.

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -102,6 +103,16 @@ int AgentProcess::stop(int signal) {
 std::string AgentProcess::get(const std::string& target) const { return exchange("GET", port_, target, ""); }
 std::string AgentProcess::post(const std::string& target, const std::string& body) const {
   return exchange("POST", port_, target, body);
+}
+
+std::string AgentProcess::audit() const {
+  std::string text;
+  FILE* pipe = popen((binary_directory() + "/dcos-agent audit --patience=500ms --work_dir=" + work_dir_ + " 2>&1").c_str(), "re");
+  if (pipe == nullptr) return "cannot run it";
+  char piece[4096];
+  for (size_t length = 0; (length = fread(piece, 1, sizeof piece, pipe)) > 0;) text.append(piece, length);
+  const int status = pclose(pipe);
+  return std::to_string(WIFEXITED(status) ? WEXITSTATUS(status) : -1) + " " + text;
 }
 
 std::vector<std::string> AgentProcess::leftovers() const {

@@ -30,6 +30,9 @@ class AgentProcess {
   std::string get(const std::string& target) const;
   std::string post(const std::string& target, const std::string& body) const;
 
+  /// "0 text" of `dcos-agent audit`: its exit code and what it prints.
+  std::string audit() const;
+
   /// Names of what containers of this agent left: cgroups, processes, mounts. Empty when nothing is left.
   std::vector<std::string> leftovers() const;
 

@@ -39,6 +39,7 @@ struct Wanted {
   std::set<std::string, std::less<>> isolators{};  // "cgroups/devices", ...
   bool strict = true;                              // one of them that this host lacks is an error; else it is left out
   bool all = false;                                // every one that this host has
+  bool observe = false;                            // nothing is made: a root that is not there has no groups
 };
 
 class Cgroups {
@@ -76,7 +77,7 @@ class Cgroups {
 
   virtual Usage usage(const std::string& name) const = 0;
 
-  /// Names of the containers that have a group which is not inside another's.
+  /// Names of the groups that containers have, "a/mesos/b" for one inside a's.
   virtual std::vector<std::string> list() const = 0;
 
   /// Removes the agent's own (empty) root groups.
@@ -98,6 +99,12 @@ class RootLock {
   /// another agent's containers still run in it (`in_use`).
   static Result<RootLock> take(const std::string& directory, const std::string& root, const std::string& owner,
                                bool in_use);
+
+  /// Who had it last, or has it; empty: nobody.
+  static std::string owner(const std::string& directory, const std::string& root);
+
+  /// Where locks are on this machine.
+  static std::string directory();
 
  private:
   explicit RootLock(base::Fd file) : file_(std::move(file)) {}

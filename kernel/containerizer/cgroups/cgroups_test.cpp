@@ -77,6 +77,16 @@ TEST_F(FakeTree, v1_writes_shares_quota_and_memory) {
   EXPECT_EQ((*groups)->entry_files("c").size(), 3U);
 }
 
+TEST_F(FakeTree, an_observer_lists_groups_inside_groups_and_makes_none) {
+  const Wanted observe{.all = true, .observe = true};
+  v1_mounts();
+  EXPECT_EQ(open_v1(top, "mesos", observe).error().code, base::Code::NotFound);
+  EXPECT_FALSE(base::exists(top + "/cpu/mesos"));
+  v1_group("a");
+  v1_group("a/mesos/b");
+  EXPECT_EQ(open_v1(top, "mesos", observe).value()->list(), (std::vector<std::string>{"a", "a/mesos/b"}));
+}
+
 TEST_F(FakeTree, v1_raises_a_memory_ceiling_and_never_lowers_it) {
   v1_mounts();
   v1_group("c");

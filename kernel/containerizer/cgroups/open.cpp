@@ -19,9 +19,23 @@ Result<std::unique_ptr<Cgroups>> open_cgroups(const std::string& hierarchy, cons
   return open_v1(hierarchy, root, wanted);
 }
 
+namespace {
+
+std::string lock_file(const std::string& directory, const std::string& root) {
+  return directory + "/dcos-agent-cgroups-" + base::replace_all(root, "/", "_") + ".lock";
+}
+
+}  // namespace
+
+std::string RootLock::directory() { return access("/run", W_OK) == 0 ? "/run" : "/tmp"; }
+
+std::string RootLock::owner(const std::string& directory, const std::string& root) {
+  return base::read_file(lock_file(directory, root), 4096).value_or("");
+}
+
 Result<RootLock> RootLock::take(const std::string& directory, const std::string& root,
                                 const std::string& owner, bool in_use) {
-  const std::string path = directory + "/dcos-agent-cgroups-" + base::replace_all(root, "/", "_") + ".lock";
+  const std::string path = lock_file(directory, root);
   base::Fd file(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!file) return base::errno_error("cannot open " + path, errno);
   char text[4096];

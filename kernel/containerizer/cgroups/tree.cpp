@@ -77,6 +77,14 @@ std::vector<std::string> groups_above(const std::string& name) {
   return above;
 }
 
+void add_groups(const std::string& root, const std::string& above, std::set<std::string>& out) {
+  for (const auto& child : subdirectories(root + "/" + above)) {
+    const std::string name = above.empty() ? child : above + "/" + child;
+    out.insert(name);
+    add_groups(root, name + kInside, out);
+  }
+}
+
 Status remove_group(const std::string& path, base::Duration limit) {
   const base::Instant deadline = base::system_clock().now().instant + limit;
   for (;;) {

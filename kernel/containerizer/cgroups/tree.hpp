@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,9 @@ void pause_briefly();
 
 /// Where the groups of containers inside a container are.
 constexpr const char* kInside = "/mesos";
+
+/// Adds the names of the groups of containers below `root`: "a", and "a/mesos/b" for those inside.
+void add_groups(const std::string& root, const std::string& above, std::set<std::string>& out);
 
 /// "a", "a/mesos" of "a/mesos/b": the groups that a group lies in.
 std::vector<std::string> groups_above(const std::string& name);

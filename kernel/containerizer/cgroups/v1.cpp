@@ -125,8 +125,7 @@ class V1 final : public Cgroups {
 
   std::vector<std::string> list() const override {
     std::set<std::string> names;
-    for (const auto& tree : distinct_)
-      for (auto& name : subdirectories(tree)) names.insert(std::move(name));
+    for (const auto& tree : distinct_) add_groups(tree, "", names);
     return {names.begin(), names.end()};
   }
 
@@ -175,7 +174,8 @@ Result<std::unique_ptr<Cgroups>> open_v1(const std::string& hierarchy, const std
     if (!is_wanted(*controller, wanted)) continue;
     const std::string mount = hierarchy + "/" + controller->v1;
     std::string path = mount + "/" + root;
-    if (!base::exists(mount + "/cgroup.procs") || !base::make_directories(path)) {
+    const bool there = base::exists(mount + "/cgroup.procs") && (!wanted.observe || base::exists(path));
+    if (!there || !base::make_directories(path)) {
       if (is_demanded(*controller, wanted))
         return base::unsupported("the isolator " + std::string(controller->isolator) + " needs the controller " +
                                  controller->v1 + " mounted at " + mount);
@@ -189,6 +189,7 @@ Result<std::unique_ptr<Cgroups>> open_v1(const std::string& hierarchy, const std
     }
     trees.emplace(controller->v1, path);
   }
+  if (trees.empty() && wanted.observe) return base::not_found("there are no groups " + root + " below " + hierarchy);
   if (trees.empty()) return base::unsupported("no usable cgroup controller is mounted under " + hierarchy);
   return std::unique_ptr<Cgroups>(std::make_unique<V1>(std::move(trees), std::move(missing)));
 }

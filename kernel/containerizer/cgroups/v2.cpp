@@ -113,7 +113,11 @@ class V2 final : public Cgroups {
     return usage;
   }
 
-  std::vector<std::string> list() const override { return subdirectories(root_); }
+  std::vector<std::string> list() const override {
+    std::set<std::string> names;
+    add_groups(root_, "", names);
+    return {names.begin(), names.end()};
+  }
 
   void remove_root() override { rmdir(root_.c_str()); }
 
@@ -140,6 +144,11 @@ class V2 final : public Cgroups {
 Result<std::unique_ptr<Cgroups>> open_v2(const std::string& hierarchy, const std::string& root, const Wanted& wanted) {
   if (!base::exists(hierarchy + "/cgroup.controllers"))
     return base::unsupported("no unified cgroup tree is mounted at " + hierarchy);
+  if (wanted.observe) {
+    if (!base::exists(hierarchy + "/" + root)) return base::not_found("there is no group " + root + " below " + hierarchy);
+    const std::vector<const Controller*> none;
+    return std::unique_ptr<Cgroups>(std::make_unique<V2>(hierarchy + "/" + root, none, std::vector<std::string>()));
+  }
   RETURN_IF_ERROR(base::make_directories(hierarchy + "/" + root));
   // Controllers are handed down one level at a time; one that the host keeps for itself is left out.
   std::vector<const Controller*> used;

@@ -102,50 +102,62 @@ Status Store::discard(const std::string& path) {
 }
 
 Status Store::load(Content& content) {
-  ASSIGN_OR_RETURN(const auto staged, base::list_directory(directory_ + "/staging"));
-  for (const auto& name : staged) RETURN_IF_ERROR(discard(directory_ + "/staging/" + name));
-  RETURN_IF_ERROR(load_layers(content));
-  ASSIGN_OR_RETURN(const auto images, base::list_directory(directory_ + "/images"));
-  for (const auto& name : images) {
-    const std::string path = directory_ + "/images/" + name;
-    auto record = read_image(path);
-    if (!record) {
-      LOG_WARNING("The image record {} is given up: {}", path, record.error().message);
-      unlink(path.c_str());
-      continue;
-    }
-    const bool complete =
-        std::all_of(record->layers.begin(), record->layers.end(),
-                    [&](const auto& layer) { return content.layers.contains(layer); });
-    if (complete) {
-      content.images[record->id] = std::move(*record);
-    } else {
-      LOG_WARNING("The image {} is given up: not all of its layers are there", record->id);
-      unlink(path.c_str());
-    }
+  ASSIGN_OR_RETURN(Survey found, survey(directory_));
+  for (const auto& name : found.staging) RETURN_IF_ERROR(discard(directory_ + "/staging/" + name));
+  for (const auto& bad : found.bad) {
+    LOG_WARNING("{} {} is given up: {}", bad.image ? "The image record" : "The layer", bad.path, bad.why);
+    if (bad.image)
+      unlink(bad.path.c_str());
+    else
+      RETURN_IF_ERROR(discard(bad.path));
   }
+  content = std::move(found.content);
   return {};
 }
 
-Status Store::load_layers(Content& content) {
-  ASSIGN_OR_RETURN(const auto names, base::list_directory(directory_ + "/layers"));
+namespace {
+
+Status survey_layers(const std::string& directory, Store::Survey& out) {
+  ASSIGN_OR_RETURN(const std::string boot_id, launch::read_boot_id());
+  ASSIGN_OR_RETURN(const auto names, base::list_directory(directory + "/layers"));
   for (const auto& name : names) {
-    const std::string path = directory_ + "/layers/" + name;
+    const std::string path = directory + "/layers/" + name;
     auto found = read_layer(path);
     Status fine = found ? Status() : Status(found.error());
     if (found && file_name(found->record.diff_id) != name)
       fine = Error{base::Code::Corrupt, "its record names another layer"};
     // Complete, but perhaps only in a memory that is gone.
-    if (found && found->boot_id != boot_id_ && !base::exists(path + "/durable"))
+    if (found && found->boot_id != boot_id && !base::exists(path + "/durable"))
       fine = Error{base::Code::Corrupt, "the machine stopped before it was written out"};
-    if (!fine) {
-      LOG_WARNING("The layer {} is given up: {}", path, fine.error().message);
-      RETURN_IF_ERROR(discard(path));
-      continue;
-    }
-    content.layers[found->record.diff_id] = found->record;
+    if (fine)
+      out.content.layers[found->record.diff_id] = found->record;
+    else
+      out.bad.push_back({path, fine.error().message, false});
   }
   return {};
+}
+
+}  // namespace
+
+Result<Store::Survey> Store::survey(const std::string& directory) {
+  Survey out;
+  ASSIGN_OR_RETURN(out.staging, base::list_directory(directory + "/staging"));
+  ASSIGN_OR_RETURN(out.trash, base::list_directory(directory + "/trash"));
+  RETURN_IF_ERROR(survey_layers(directory, out));
+  ASSIGN_OR_RETURN(const auto images, base::list_directory(directory + "/images"));
+  for (const auto& name : images) {
+    const std::string path = directory + "/images/" + name;
+    auto record = read_image(path);
+    Status fine = record ? Status() : Status(record.error());
+    if (record && !std::all_of(record->layers.begin(), record->layers.end(),
+                               [&out](const auto& layer) { return out.content.layers.contains(layer); }))
+      fine = Error{base::Code::Corrupt, "not all of its layers are there"};
+    if (fine)
+      out.content.images[record->id] = std::move(*record);
+    else
+      out.bad.push_back({path, fine.error().message, true});
+  }
+  return out;
 }
 
 Result<std::string> Store::make_staging() {

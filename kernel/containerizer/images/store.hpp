@@ -44,6 +44,18 @@ class Store {
     std::map<std::string, LayerRecord> layers{};  // by diff id
   };
 
+  /// What lies there, good or not. Changes nothing.
+  struct Survey {
+    struct Bad {
+      std::string path, why;
+      bool image = false;  // its record; else a layer's directory
+    };
+    Content content{};
+    std::vector<Bad> bad{};             // layers and records that the next start gives up
+    std::vector<std::string> staging{}, trash{};  // names
+  };
+  static Result<Survey> survey(const std::string& directory);
+
   /// Takes the lock, sweeps, loads. The sweep renames; empty_trash() does the long work.
   static Result<std::unique_ptr<Store>> open(const std::string& directory, Content& content);
 
@@ -78,7 +90,6 @@ class Store {
   explicit Store(std::string directory) : directory_(std::move(directory)) {}
   Status discard(const std::string& path);
   Status load(Content& content);
-  Status load_layers(Content& content);
   std::string next_name();
 
   std::string directory_, boot_id_;

@@ -55,7 +55,7 @@ class DiskXfs final : public Isolator {
   DiskXfs(const IsolatorOptions& options, base::Fd work_directory)
       : options_(options),
         directory_(std::move(work_directory)),
-        projects_(range(options.first_project, options.last_project), "xfs_project") {}
+        projects_(range(options.first_project, options.last_project), kXfsProjectFile) {}
 
   std::string_view name() const override { return "disk/xfs"; }
 
@@ -133,6 +133,18 @@ class DiskXfs final : public Isolator {
 };
 
 }  // namespace
+
+std::optional<uint32_t> limited_xfs_project(const std::string& path) {
+  const base::Fd directory(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  struct statfs info;
+  fsxattr attributes{};
+  if (!directory || fstatfs(directory.get(), &info) != 0 || static_cast<unsigned long>(info.f_type) != kXfsMagic ||
+      ioctl(directory.get(), FS_IOC_FSGETXATTR, &attributes) != 0 || attributes.fsx_projid == 0)
+    return std::nullopt;
+  fs_disk_quota found{};
+  if (quota(directory.get(), Q_XGETQUOTA, attributes.fsx_projid, &found) != 0 || found.d_blk_hardlimit == 0) return std::nullopt;
+  return attributes.fsx_projid;
+}
 
 Result<IsolatorPtr> make_disk_xfs(const IsolatorOptions& options) {
   const std::string what = "the isolator disk/xfs: the work directory " + options.work_directory;

@@ -53,6 +53,12 @@ IsolatorPtr make_cgroups_net_cls(const IsolatorOptions& options);
 IsolatorPtr make_disk_du(const IsolatorOptions& options);
 IsolatorPtr make_gpu_nvidia(const IsolatorOptions& options);
 
+/// The file of a runtime directory that has the container's XFS project.
+constexpr const char* kXfsProjectFile = "xfs_project";
+
+/// The XFS project that the directory is in, when its space is limited; none on other file systems.
+std::optional<uint32_t> limited_xfs_project(const std::string& directory);
+
 /// An error when the work directory's file system does not count space by project.
 Result<IsolatorPtr> make_disk_xfs(const IsolatorOptions& options);
 

@@ -18,6 +18,7 @@
 #include "base/netlink.hpp"
 #include "base/netns.hpp"
 #include "base/strings.hpp"
+#include "kernel/containerizer/network/firewall_plan.hpp"
 
 namespace containerizer::network {
 namespace {
@@ -26,7 +27,6 @@ using base::Netlink;
 using base::NetlinkMessage;
 using base::json::Value;
 
-constexpr const char* kIpamDirectory = "/var/lib/cni/networks";
 constexpr size_t kMaxRoutes = 64, kMaxRanges = 16;
 
 // --- the configuration ---
@@ -73,7 +73,7 @@ Result<bool> parse_ipam(const Value& ipam, BridgeConfig& out) {
   if (!ipam.is_object() || base::json::get_string(ipam, "/type").value_or("") != "host-local") return false;
   if (!knows_all(ipam, {"type", "subnet", "rangeStart", "rangeEnd", "gateway", "ranges", "routes", "dataDir"}))
     return false;
-  ASSIGN_OR_RETURN(const std::string directory, text(ipam, "/dataDir", kIpamDirectory));
+  ASSIGN_OR_RETURN(const std::string directory, text(ipam, "/dataDir", kLeaseDirectory));
   if (!directory.starts_with('/')) return base::invalid("ipam.dataDir: must be an absolute path");
   out.ipam.directory = directory + "/" + out.name;
   if (base::json::find(ipam, "/subnet") != nullptr) {
@@ -237,6 +237,8 @@ Result<int> ensure_bridge(Netlink& netlink, const BridgeConfig& config) {
   return index;
 }
 
+std::string directory_above(const std::string& path) { return path.substr(0, path.rfind('/')); }
+
 Status make_pair(Netlink& netlink, const BridgeConfig& config, const Link& link, int bridge, const BridgePort& port) {
   const base::Fd space(open(link.network_file.c_str(), O_RDONLY | O_CLOEXEC));
   if (!space) return base::errno_error("cannot open the network namespace " + link.network_file, errno);
@@ -244,6 +246,8 @@ Status make_pair(Netlink& netlink, const BridgeConfig& config, const Link& link,
   message.attribute(IFLA_IFNAME, name_bytes(port.host_link));
   if (config.mtu > 0) message.attribute(IFLA_MTU, config.mtu);
   message.attribute(IFLA_MASTER, static_cast<uint32_t>(bridge));
+  // Whose it is can be seen without a record.
+  message.attribute(IFLA_GROUP, agent_number(directory_above(directory_above(link.network_file))));
   const size_t info = message.begin(IFLA_LINKINFO);
   message.attribute(IFLA_INFO_KIND, std::string_view("veth"));
   const size_t data = message.begin(IFLA_INFO_DATA);

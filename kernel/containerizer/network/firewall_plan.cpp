@@ -27,11 +27,13 @@ std::string set_name(size_t rule, bool from, bool v6) {
 
 }  // namespace
 
-std::string table_of(const std::string& directory) {
+uint32_t agent_number(const std::string& directory) {
   uint32_t hash = 2166136261u;  // FNV-1a
   for (const char c : directory) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619u;
-  return fmt::format("dcos_net_{:08x}", hash);
+  return hash == 0 ? 1 : hash;
 }
+
+std::string table_of(const std::string& directory) { return fmt::format("dcos_net_{:08x}", agent_number(directory)); }
 
 size_t FirewallPlan::ports() const {
   size_t count = 0;
@@ -71,7 +73,7 @@ FirewallPlan::Elements FirewallPlan::elements_of(const FirewallEntry& entry) con
   return out;
 }
 
-FirewallPlan::Elements FirewallPlan::all_elements() const {
+FirewallPlan::Elements FirewallPlan::elements() const {
   Elements out;
   for (const auto& [key, entry] : entries_)
     for (auto& [name, elements] : elements_of(entry)) out[name].insert(elements.begin(), elements.end());
@@ -193,17 +195,17 @@ std::string FirewallPlan::full() const {
   for (const char* family : {"inet", "bridge"})
     out += fmt::format("add table {0} {1}\ndelete table {0} {1}\n", family, table_);
   if (entries_.empty()) return out;
-  return out + structure() + commands("add", all_elements());
+  return out + structure() + commands("add", elements());
 }
 
 std::string FirewallPlan::set(const std::string& key, FirewallEntry entry) {
   std::string out;
   if (entries_.contains(key)) out = remove(key);
   const bool first = entries_.empty();
-  Elements elements = elements_of(entry);
-  subtract(elements, all_elements());
+  Elements added = elements_of(entry);
+  subtract(added, elements());
   entries_[key] = std::move(entry);
-  return first ? full() : out + commands("add", elements);
+  return first ? full() : out + commands("add", added);
 }
 
 std::string FirewallPlan::remove(const std::string& key) {
@@ -213,7 +215,7 @@ std::string FirewallPlan::remove(const std::string& key) {
   entries_.erase(found);
   if (entries_.empty()) return full();
   // What others have too stays: bridges, networks, and what two rules have in common.
-  subtract(gone, all_elements());
+  subtract(gone, elements());
   return commands("delete", gone);
 }
 

@@ -47,15 +47,18 @@ class FirewallPlan {
   /// Everything anew, in place of what there is, in one transaction. Without entries: no tables.
   std::string full() const;
 
+  using Elements = std::map<std::string, std::set<std::string>>;  // "inet dcos_net_x ports4" -> elements
+
+  /// What the sets and maps of the tables have in them.
+  Elements elements() const;
+
   void forget_all() { entries_.clear(); }
   bool empty() const { return entries_.empty(); }
   size_t ports() const;
   const std::map<std::string, FirewallEntry>& entries() const { return entries_; }
 
  private:
-  using Elements = std::map<std::string, std::set<std::string>>;  // "inet dcos_net_x ports4" -> elements
   Elements elements_of(const FirewallEntry& entry) const;
-  Elements all_elements() const;
   std::string structure() const;
   std::string policy_structure(const char* family) const;
 
@@ -64,7 +67,11 @@ class FirewallPlan {
   std::map<std::string, FirewallEntry> entries_;
 };
 
-/// The table of the agent whose records lie in that directory.
+/// The number of the agent whose records lie in that directory: its interfaces on the machine's side are in the group of that
+/// number. Never 0.
+uint32_t agent_number(const std::string& directory);
+
+/// Its table.
 std::string table_of(const std::string& directory);
 
 }  // namespace containerizer::network

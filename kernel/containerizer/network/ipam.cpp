@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -32,7 +33,10 @@ std::string owner_text(const std::string& container, const std::string& interfac
 /// False: somebody has it.
 Result<bool> try_lease(const std::string& directory, const IpAddress& address, const std::string& owner) {
   const std::string path = directory + "/" + address.text();
-  const base::Fd file(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  // One without content is of somebody who ended before it could be written: whoever holds the lock may have it.
+  struct stat info {};
+  const bool left_over = stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode) && info.st_size == 0;
+  const base::Fd file(open(path.c_str(), O_WRONLY | O_CREAT | (left_over ? 0 : O_EXCL) | O_CLOEXEC, 0600));
   if (!file)
     return errno == EEXIST ? Result<bool>(false) : Result<bool>(base::errno_error("cannot make " + path, errno));
   if (write(file.get(), owner.data(), owner.size()) != static_cast<ssize_t>(owner.size())) {
@@ -92,13 +96,8 @@ Result<Lease> lease_wanted(const std::string& directory, const std::vector<Range
 }
 
 void release_locked(const std::string& directory, const std::string& owner) {
-  const auto names = base::list_directory(directory);
-  if (!names) return;
-  for (const auto& name : *names) {
-    if (!IpAddress::parse(name)) continue;
-    const auto text = base::read_file(directory + "/" + name, 4096);
-    if (text && base::trim(*text) == owner) unlink((directory + "/" + name).c_str());
-  }
+  for (const auto& lease : list_leases(directory))
+    if (owner_text(lease.container, lease.interface) == owner) unlink(lease.path.c_str());
 }
 
 }  // namespace
@@ -174,6 +173,17 @@ Result<std::vector<Lease>> lease_addresses(const IpamConfig& config, const std::
   if (!open.empty()) {
     release_locked(config.directory, owner);
     return base::invalid("the address " + open.front().text() + " is in none of the network's ranges");
+  }
+  return out;
+}
+
+std::vector<HeldLease> list_leases(const std::string& directory) {
+  std::vector<HeldLease> out;
+  for (const auto& name : base::list_directory(directory).value_or({})) {
+    if (!IpAddress::parse(name)) continue;
+    const std::string text(base::trim(base::read_file(directory + "/" + name, 4096).value_or("")));
+    const size_t end = text.find("\r\n");
+    if (end != std::string::npos) out.push_back({directory + "/" + name, text.substr(0, end), text.substr(end + 2)});
   }
   return out;
 }

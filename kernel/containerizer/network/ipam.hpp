@@ -11,6 +11,9 @@
 
 namespace containerizer::network {
 
+/// Where networks keep their leases that name no directory.
+constexpr const char* kLeaseDirectory = "/var/lib/cni/networks";
+
 /// An address as bytes, IPv4 in the first four.
 struct IpAddress {
   bool v6 = false;
@@ -50,6 +53,14 @@ struct Lease {
 /// Which of `wanted` lie in a range are taken from it, the others are errors. Nothing is held after an error.
 Result<std::vector<Lease>> lease_addresses(const IpamConfig& config, const std::string& container,
                                            const std::string& interface, const std::vector<IpAddress>& wanted);
+
+/// A lease as its file has it.
+struct HeldLease {
+  std::string path, container, interface;
+};
+
+/// Those in a directory of leases; one that is missing has none.
+std::vector<HeldLease> list_leases(const std::string& directory);
 
 /// All leases of the interface; none is success.
 Status release_addresses(const std::string& directory, const std::string& container, const std::string& interface);

@@ -48,17 +48,17 @@ Networks::Networks(NetworkOptions options)
 }
 
 Networks::~Networks() {
-  if (list().empty()) unshare_directory(options_.directory);
+  if (!options_.observe && list().empty()) unshare_directory(options_.directory);
 }
 
 Result<std::unique_ptr<Networks>> Networks::open(NetworkOptions options) {
   // The mount table shows paths without links.
-  RETURN_IF_ERROR(base::make_directories(options.directory, 0700));
+  if (!options.observe) RETURN_IF_ERROR(base::make_directories(options.directory, 0700));
   char resolved[PATH_MAX];
   if (realpath(options.directory.c_str(), resolved) == nullptr) return base::errno_error(options.directory, errno);
   options.directory = resolved;
   std::unique_ptr<Networks> networks(new Networks(std::move(options)));
-  if (networks->options_.config_directory.empty()) return networks;
+  if (networks->options_.config_directory.empty() || networks->options_.observe) return networks;
   for (const auto& problem : load_networks(networks->options_.config_directory).problems)
     LOG_WARNING("networks in {}: {}", networks->options_.config_directory, problem);
   return networks;
@@ -270,15 +270,12 @@ Result<Attachment> Networks::find(const std::string& container) const {
   return attachment_of(record);
 }
 
-Status Networks::recover(const std::set<std::string>& alive) {
+std::map<std::string, FirewallEntry> Networks::entries_of(const std::set<std::string>& containers) const {
   std::map<std::string, FirewallEntry> entries;
-  const auto known = list();
-  if (known.empty()) return {};
-  for (const auto& container : known) {
-    if (!alive.contains(container)) continue;
+  for (const auto& container : containers) {
     const auto record = load(container);
     if (!record) {
-      LOG_ERROR("networks of container {}: {}", container, record.error().message);
+      if (base::exists(directory_of(container))) LOG_ERROR("networks of container {}: {}", container, record.error().message);
       continue;
     }
     for (const Link& link : record->links) {
@@ -287,7 +284,12 @@ Status Networks::recover(const std::set<std::string>& alive) {
         entries[firewall_key(link)] = std::move(*entry);
     }
   }
-  return firewall_.rebuild(std::move(entries));
+  return entries;
+}
+
+Status Networks::recover(const std::set<std::string>& alive) {
+  if (list().empty()) return {};
+  return firewall_.rebuild(entries_of(alive));
 }
 
 Status Networks::check(const std::string& container) {

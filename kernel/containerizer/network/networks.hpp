@@ -3,6 +3,7 @@
 // The networks of an agent's containers: made before a container starts, undone after its end, found again after a
 // restart. Everything but cancel() blocks, for as long as plugins take; thread-safe, one call per container at a time.
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "base/file.hpp"
+#include "kernel/containerizer/finding.hpp"
 #include "kernel/containerizer/network/chain.hpp"
 #include "kernel/containerizer/network/firewall.hpp"
 #include "kernel/containerizer/network/port_mapper.hpp"
@@ -27,6 +29,7 @@ struct NetworkOptions {
   std::string bridge = "mesos-bridge";        // what docker's BRIDGE stands for
   ContainerDns dns{};
   Policy policy{};
+  bool observe = false;                       // those of another process are looked at: nothing is made or taken away
 };
 
 /// What a container finds when it starts. Paths are the machine's.
@@ -69,6 +72,11 @@ class Networks {
   /// Asks the plugins whether all is as it was made.
   Status check(const std::string& container);
 
+  /// What there is on the machine of this agent's networks for none of the containers `known`, and what those of them that
+  /// run lack. A lease names its container alone: `ours` tells whether that is, or ever was, one of this agent's.
+  Findings audit(const std::set<std::string>& known, const std::set<std::string>& running,
+                 const std::function<bool(const std::string&)>& ours) const;
+
   /// Undoes what could not be undone before.
   void retry();
   bool pending() const;
@@ -83,6 +91,11 @@ class Networks {
   Result<Record> load(const std::string& container) const;
   Status save(const Record& record) const;
   Status share();
+  std::map<std::string, FirewallEntry> entries_of(const std::set<std::string>& containers) const;
+  void audit_records(const std::set<std::string>& known, const std::set<std::string>& running, Findings& out) const;
+  void audit_links(const std::set<std::string>& known, const std::set<std::string>& running, Findings& out) const;
+  void audit_rules(const std::set<std::string>& known, const std::set<std::string>& running, Findings& out) const;
+  void audit_leases(const std::set<std::string>& known, const std::function<bool(const std::string&)>& ours, Findings& out) const;
   Result<base::Fd> hold(const std::string& container) const;
   Result<std::vector<Link>> choose(const std::string& container, const Request& request) const;
   Result<Attachment> join(Record& record, const Request& request, const CallContext& context);

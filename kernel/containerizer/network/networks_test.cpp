@@ -4,6 +4,7 @@
 #include "kernel/containerizer/network/networks.hpp"
 
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -12,7 +13,10 @@
 #include <chrono>
 #include <thread>
 
+#include "base/nft.hpp"
+#include "base/strings.hpp"
 #include "base/testing/temporary_directory.hpp"
+#include "kernel/containerizer/network/ipam.hpp"
 #include "kernel/containerizer/network/program.hpp"
 #include "kernel/containerizer/network/space.hpp"
 
@@ -250,6 +254,62 @@ TEST_F(NetworksTest, a_damaged_record_stands_in_nobodys_way) {
   EXPECT_FALSE(networks->find("c"));
   ASSERT_TRUE(networks->detach("c"));
   EXPECT_TRUE(networks->list().empty());
+}
+
+TEST_F(NetworksTest, an_audit_tells_what_nobody_needs_and_what_is_gone) {
+  networks.reset();
+  ASSERT_TRUE(base::write_file(configs / "b.conf", R"({"cniVersion":"0.4.0","name":"b","type":"mesos-cni-port-mapper","chain":"X",
+    "delegate":{"type":"bridge","bridge":"auditbr","isGateway":true,"ipMasq":true,
+                "ipam":{"type":"host-local","subnet":"10.9.0.0/24","dataDir":")" + state.path() + R"(/leases"}}})"));
+  std::thread([this] {
+    ASSERT_EQ(unshare(CLONE_NEWNET), 0);
+    open();
+    Request wanted = request({"b"});
+    auto* port = wanted.networks[0].info.add_port_mappings();
+    port->set_host_port(31000);
+    port->set_container_port(80);
+    for (const char* id : {"c", "d"}) {
+      const auto attached = networks->attach(id, wanted);
+      ASSERT_TRUE(attached) << attached.error().message;
+      port->set_host_port(31001);
+    }
+    NetworkOptions look = networks->options();
+    look.observe = true;
+    const auto observer = std::move(*Networks::open(look));
+    const auto words = [&](const std::set<std::string>& known) {
+      std::multiset<std::string> out;
+      for (const auto& one : observer->audit(known, known, [](const std::string& id) { return id != "theirs"; }))
+        out.insert((one.missing ? "missing " : "") + one.kind);
+      return base::join({out.begin(), out.end()}, ", ");
+    };
+    ASSERT_TRUE(base::write_file(state / "leases/b/10.9.0.9", "theirs\r\neth0"));
+    EXPECT_EQ(words({"c", "d"}), "");
+    // Members, hidden addresses, ports.
+    EXPECT_EQ(words({"c"}), "interface, lease, network record, rule, rule, rule");
+    ASSERT_TRUE(networks->detach("d"));
+    EXPECT_EQ(words({"c"}), "");
+    EXPECT_EQ(words({}), "interface, lease, network record, rule, rule, rule, rule");  // and the table itself
+    base::Nft nft;
+    ASSERT_TRUE(nft.run("flush ruleset"));
+    EXPECT_EQ(words({"c"}), "missing rule, missing rule, missing rule");
+    ASSERT_TRUE(networks->detach("c"));
+    EXPECT_EQ(words({}), "");
+    networks.reset();
+  }).join();
+}
+
+TEST_F(NetworksTest, an_address_is_not_lost_with_the_lease_that_a_crash_left_empty) {
+  IpamConfig config{state / "leases", {}};
+  const Subnet subnet = Subnet::parse("10.9.0.0/30").value();
+  const IpAddress only = IpAddress::parse("10.9.0.2").value();
+  config.sets = {{Range{subnet, only, only, IpAddress::parse("10.9.0.1").value()}}};
+  ASSERT_TRUE(base::make_directories(config.directory));
+  ASSERT_TRUE(base::write_file(config.directory + "/10.9.0.2", ""));
+  const auto leased = lease_addresses(config, "c", "eth0", {});
+  ASSERT_TRUE(leased) << leased.error().message;
+  EXPECT_FALSE(lease_addresses(config, "d", "eth0", {}));
+  ASSERT_TRUE(release_addresses(config.directory, "c", "eth0"));
+  EXPECT_TRUE(list_leases(config.directory).empty());
 }
 
 TEST(RunProgram, tells_how_it_ended) {
