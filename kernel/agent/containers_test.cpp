@@ -7,8 +7,8 @@
 namespace agent {
 namespace {
 
-/// A group of tasks for the default executor "pod".
-void run_group(World& world, const std::vector<std::string>& tasks) {
+/// A group of tasks for the default executor "pod", which the master counts as `fresh` or as one that runs.
+void run_group(World& world, const std::vector<std::string>& tasks, bool fresh = true) {
   MasterMessage message;
   auto* run = message.mutable_run_task_group();
   run->mutable_framework_info()->mutable_id()->set_value("f");
@@ -16,6 +16,7 @@ void run_group(World& world, const std::vector<std::string>& tasks) {
   run->mutable_framework_info()->set_name("n");
   run->mutable_executor()->set_type(mesos::v1::ExecutorInfo::DEFAULT);
   run->mutable_executor()->mutable_executor_id()->set_value("pod");
+  run->set_launch_executor(fresh);
   for (const auto& id : tasks) {
     auto* task = run->mutable_task_group()->add_tasks();
     task->set_name(id);
@@ -80,6 +81,49 @@ TEST(AgentGroups, killed_before_delivery_are_killed_whole) {
   world.sent();
   world.kill("b");
   EXPECT_EQ(world.sent(), "KILLED KILLED");
+}
+
+TEST(AgentGroups, that_find_no_executor_tell_the_master_so) {
+  World world;
+  world.join();
+  const auto told = [&world] {
+    size_t count = 0;
+    for (const auto& each : world.effects) {
+      const auto* send = std::get_if<SendToMaster>(&each);
+      if (send != nullptr && send->message.has_exited_executor() &&
+          send->message.exited_executor().executor_id().value() == "pod")
+        ++count;
+    }
+    return count;
+  };
+  world.effects.clear();
+  run_group(world, {"a"}, false);
+  EXPECT_EQ(told(), 1U) << "the master counts on an executor that is not there";
+  EXPECT_EQ(world.sent(), "LOST");
+
+  // One that has ended and whose last updates wait: the master has forgotten it and counts on a new one.
+  run_group(world, {"b"});
+  world.tell(ContainerStarted{world.container(), 7});
+  world.tell(ContainerExited{world.container(), {}});
+  world.effects.clear();
+  run_group(world, {"c"});
+  EXPECT_EQ(told(), 1U);
+  EXPECT_EQ(world.sent(), "LOST");
+}
+
+TEST(AgentGroups, lost_in_a_restart_end_their_executor) {
+  World world;
+  world.join();
+  run_group(world, {"a"});
+  const std::string container = world.container();
+  world.tell(ContainerStarted{container, 7});
+  world.tell(ExecutorSubscribed{5, world.call(mesos::v1::executor::Call::SUBSCRIBE, "pod")});
+  world.start({{container, {7}}});
+  world.join();
+  world.effects.clear();
+  // The group never arrived: nothing else would.
+  world.tell(ExecutorSubscribed{6, world.call(mesos::v1::executor::Call::SUBSCRIBE, "pod")});
+  EXPECT_EQ(to_executors(world), "SUBSCRIBED SHUTDOWN");
 }
 
 TEST(AgentContainers, are_written_down_before_they_are_launched_and_end_once) {

@@ -114,6 +114,8 @@ class Core {
   void shut_down(Executor& executor, std::optional<mesos::v1::TaskStatus::Reason> reason, std::string message);
   void executor_gone(Framework& framework, Executor& executor, const containerizer::Termination& end,
                      const std::string& launch_failure);
+  void tell_exited(const std::string& framework, const std::string& executor, int status);
+  void deny_executor(const std::string& framework, const std::string& executor);
   void executor_updated(Framework& framework, Executor& executor, mesos::v1::TaskStatus status);
   void remove_finished(const std::string& framework_id);
   void send(const Executor& executor, mesos::v1::executor::Event event);

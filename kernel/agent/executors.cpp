@@ -204,14 +204,7 @@ void Core::executor_gone(Framework& framework, Executor& executor, const contain
       status.set_message(message);
       update(framework_id, &executor, std::move(status));
     }
-    if (state_.link_up) {
-      SendToMaster exited;
-      auto* message = exited.message.mutable_exited_executor();
-      message->mutable_framework_id()->set_value(framework_id);
-      message->mutable_executor_id()->CopyFrom(executor.info.executor_id());
-      message->set_status(end.status.value_or(-1));
-      journal_.then(std::move(exited));
-    }
+    tell_exited(framework_id, executor.id(), end.status.value_or(-1));
   }
   state_.containers.erase(container);
   ApiContainer ended;
@@ -223,6 +216,23 @@ void Core::executor_gone(Framework& framework, Executor& executor, const contain
   journal_.then(ForgetContainer{container});
   remove_finished(framework_id);
   exit_when_empty();
+}
+
+void Core::tell_exited(const std::string& framework, const std::string& executor, int status) {
+  if (!state_.link_up) return;
+  SendToMaster exited;
+  auto* message = exited.message.mutable_exited_executor();
+  message->mutable_framework_id()->set_value(framework);
+  message->mutable_executor_id()->set_value(executor);
+  message->set_status(status);
+  journal_.then(std::move(exited));
+}
+
+/// Tasks were not started with an executor that the master counts on from now on. When none runs here it is told so: it
+/// would send every later task to an executor that is not there.
+void Core::deny_executor(const std::string& framework, const std::string& executor) {
+  const Found found = find_executor(framework, executor);
+  if (!found || found.executor->state == ExecutorState::Terminated) tell_exited(framework, executor, -1);
 }
 
 void Core::remove_finished(const std::string& framework_id) {
@@ -334,6 +344,11 @@ void Core::handle(ExecutorSubscribed event) {
     update(executor.framework_id, &executor, std::move(status));
   }
   deliver_queued(*found.framework, executor);
+  // The default executor waits for ever when nothing of what it was started for reached it.
+  const bool idle = std::all_of(executor.tasks.begin(), executor.tasks.end(),
+                                [](const auto& entry) { return is_terminal(entry.second.state); });
+  if (!missing.empty() && idle && executor.info.type() == mesos::v1::ExecutorInfo::DEFAULT)
+    shut_down(executor, std::nullopt, "");
 }
 
 void Core::deliver_queued(Framework&, Executor& executor) {

@@ -152,9 +152,13 @@ void Core::run_task(dcos::internal::v1::RunTask message) {
     out_->warning("Task " + task.task_id().value() + " was launched twice; the second time is ignored");
     return;
   }
+  const auto drop_it = [&](TaskStatus::Reason reason, const std::string& why) {
+    drop(probe, task, reason, why);
+    if (task.has_executor()) deny_executor(framework_id, task.executor().executor_id().value());
+  };
   if (const auto why = why_drop(message.framework_info(), message.resource_versions()))
-    return drop(probe, task, why->first, why->second);
-  if (const auto why = find_missing(task)) return drop(probe, task, TaskStatus::REASON_RESOURCES_UNKNOWN, *why);
+    return drop_it(why->first, why->second);
+  if (const auto why = find_missing(task)) return drop_it(TaskStatus::REASON_RESOURCES_UNKNOWN, *why);
   if (task.has_executor()) {
     if (!valid_id(task.executor().executor_id().value()))
       return refuse(probe, task, mesos::v1::TASK_ERROR, TaskStatus::REASON_TASK_INVALID,
@@ -204,6 +208,7 @@ void Core::run_group(dcos::internal::v1::RunTaskGroup message) {
   // All of them or none.
   const auto drop_all = [&](TaskStatus::Reason reason, const std::string& why) {
     for (const auto& task : group.tasks()) drop(probe, task, reason, why);
+    deny_executor(probe.id(), message.executor().executor_id().value());
   };
   if (const auto why = why_drop(message.framework_info(), message.resource_versions()))
     return drop_all(why->first, why->second);
@@ -248,6 +253,7 @@ void Core::launch_custom(Framework& framework, const mesos::v1::ExecutorInfo& in
   const std::string& executor_id = info.executor_id().value();
   const auto drop_all = [&](TaskStatus::Reason reason, const std::string& why) {
     for (const auto& task : tasks) drop(framework, task, reason, why);
+    deny_executor(framework.id(), executor_id);
     remove_finished(framework.id());
   };
   const auto existing = framework.executors.find(executor_id);

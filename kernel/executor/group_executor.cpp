@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "base/testing/planted.hpp"
+
 namespace executor {
 
 using AgentCall = mesos::v1::agent::Call;
@@ -316,7 +318,7 @@ void GroupExecutor::task_over(const std::string& task, Entry& entry, const TaskS
   for (const TimerKind kind : kTimers) out.push_back(CancelTimerNamed{timer_name(kind, task)});
   for (const auto& [kind, guest] : entry.guests) out.push_back(CancelTimerNamed{limit_name(kind, task)});
   entry.guests.clear();
-  if (status.state() != mesos::v1::TASK_FINISHED && !entry.group.empty()) {
+  if (status.state() != mesos::v1::TASK_FINISHED && !entry.group.empty() && !base::planted("executor/lets-siblings-live")) {
     std::vector<std::string> siblings;
     for (const auto& [id, other] : tasks_)
       if (other.group == entry.group && other.stage != Entry::Stage::Over && !other.machine.killing()) siblings.push_back(id);
@@ -352,8 +354,9 @@ void GroupExecutor::answered(uint64_t id, int status, const AgentResponse& respo
   const Question question = asked->second;
   questions_.erase(asked);
   const auto found = tasks_.find(question.task);
-  // Without an answer it is asked again with the next subscription.
-  if (found == tasks_.end() || (status == 0 && question.kind != Question::Kind::Guest)) return;
+  // Without an answer, or with that of an agent in recovery, it is asked again with the next subscription.
+  const bool unheard = status == 0 || (status == 503 && !connected_);
+  if (found == tasks_.end() || (unheard && question.kind != Question::Kind::Guest)) return;
   Entry& entry = found->second;
   switch (question.kind) {
     case Question::Kind::Launch: return launched(question.task, entry, status, text, now, out);

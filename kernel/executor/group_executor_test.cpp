@@ -217,6 +217,18 @@ TEST(GroupExecutor, asks_again_for_a_kill_that_nobody_answered) {
   EXPECT_EQ(talk.subscribe(), "wait:a kill15:a");
 }
 
+TEST(GroupExecutor, asks_again_for_a_kill_that_came_to_an_agent_in_recovery) {
+  Talk talk;
+  talk.launch({make_task("a")});
+  talk.answer("launch:a", 200);
+  talk.kill("a");
+  talk.answer("kill15:a", 200);
+  talk.core.lost();
+  EXPECT_EQ(talk.fire("kill/a"), "kill9:a");
+  talk.answer("kill9:a", 503, {}, "Agent has not finished recovery");
+  EXPECT_EQ(talk.subscribe(), "wait:a kill9:a");
+}
+
 TEST(GroupExecutor, probes_pause_while_the_agent_is_away) {
   Talk talk;
   auto task = make_task("a");
