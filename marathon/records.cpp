@@ -4,6 +4,7 @@
 
 #include "base/json/value.hpp"
 #include "base/json/writer.hpp"
+#include "base/testing/planted.hpp"
 #include "marathon/app_json.hpp"
 #include "marathon/json_fields.hpp"
 
@@ -83,6 +84,7 @@ void write_containers(Writer& w, const std::vector<ContainerTask>& containers) {
   w.key("containers");
   w.begin_array();
   for (const ContainerTask& task : containers) {
+    if (&task != &containers.front() && base::planted("marathon/stores-one-container")) break;
     w.begin_object();
     w.field("name", task.name);
     w.field("task", task.task_id);

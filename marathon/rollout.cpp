@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "base/testing/planted.hpp"
 #include "marathon/health.hpp"
 #include "marathon/instances.hpp"
 #include "marathon/kill_policy.hpp"
@@ -153,6 +154,7 @@ void get_unstuck(Turn& turn, AppRun& run, const Instance& next, Action& action) 
 
 /// So many of what runs well may be stopped now: what has died since the limits were taken is not made worse by us.
 int64_t healthy_to_spare(const AppRun& run) {
+  if (base::planted("marathon/stops-what-is-needed")) return std::numeric_limits<int64_t>::max();
   if (is_resident(*run.target)) return std::numeric_limits<int64_t>::max();  // replaced where it is, within its limits
   int64_t healthy = 0;
   for (const auto& [id, instance] : run.instances) {
@@ -223,6 +225,7 @@ bool replace(Turn& turn, AppRun& run, Action& action) {
       action.max_capacity <= old_alive + fresh) {
     get_unstuck(turn, run, *old.front(), action);
   }
+  if (base::planted("marathon/starts-beyond-capacity")) action.max_capacity = 4 * wanted;
   const int64_t room = action.max_capacity - old_alive - fresh;
   const int64_t more = std::max<int64_t>(0, std::min(wanted - fresh, room));
   schedule_instances(turn, run, more - resume_instances(turn, run, more));

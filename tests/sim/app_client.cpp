@@ -18,15 +18,6 @@ AppModels one(AppModel model) {
   return {model};
 }
 
-AppModel actual(const marathon::State& state, const std::string& app) {
-  const marathon::AppRun* run = marathon::find_app(state, app);
-  if (!run) return {};
-  const auto tag = run->target->env.find("TAG");
-  uint64_t number = 0;
-  if (tag != run->target->env.end()) number = base::parse_uint(tag->second).value_or(0);
-  return {true, static_cast<int64_t>(number), run->target->instances};
-}
-
 bool matches(const AppModel& may_be, const AppModel& is) {
   if (!may_be.exists || !is.exists) return may_be.exists == is.exists;
   return may_be.tag == is.tag && (!may_be.instances || may_be.instances == is.instances);
@@ -40,6 +31,15 @@ std::string describe(const AppModel& model) {
 
 }  // namespace
 
+AppModel actual(const marathon::State& state, const std::string& app) {
+  const marathon::AppRun* run = marathon::find_spec(state, app);
+  if (!run) return {};
+  const auto tag = run->target->env.find("TAG");
+  uint64_t number = 0;
+  if (tag != run->target->env.end()) number = base::parse_uint(tag->second).value_or(0);
+  return {true, static_cast<int64_t>(number), run->target->instances};
+}
+
 std::string describe(const AppModels& models) {
   std::string text;
   for (const AppModel& model : models) text += (text.empty() ? "" : " or ") + describe(model);
@@ -47,9 +47,13 @@ std::string describe(const AppModels& models) {
 }
 
 AppClient::AppClient(World& world, Context& context, std::function<SimMarathon*()> find, unsigned apps,
-                     double loss)
-    : world_(world), context_(context), find_(std::move(find)), loss_(loss), lanes_(apps) {
+                     unsigned pods, double loss)
+    : world_(world), context_(context), find_(std::move(find)), loss_(loss), lanes_(apps + pods) {
   for (unsigned i = 0; i < apps; ++i) lanes_[i].app = "/a" + std::to_string(i);
+  for (unsigned i = 0; i < pods; ++i) {
+    lanes_[apps + i].app = "/p" + std::to_string(i);
+    lanes_[apps + i].pod = true;
+  }
 }
 
 void AppClient::start() {
@@ -88,7 +92,7 @@ void AppClient::check_store(const char* when) const {
   const auto stored = marathon->stored();
   for (const Lane& lane : lanes_) {
     const auto found = stored.find(marathon::current_key(lane.app));
-    const marathon::AppRun* run = marathon::find_app(marathon->core().state(), lane.app);
+    const marathon::AppRun* run = marathon::find_spec(marathon->core().state(), lane.app);
     const std::string on_disk = found == stored.end() ? "none" : found->second;
     const std::string in_memory = run ? base::render_iso8601(run->target->version) : "none";
     if (on_disk != in_memory)
@@ -97,7 +101,7 @@ void AppClient::check_store(const char* when) const {
   }
 }
 
-size_t AppClient::most_containers(const std::string& app) const {
+size_t AppClient::most_instances(const std::string& app) const {
   for (const Lane& lane : lanes_) {
     if (lane.app != app) continue;
     return static_cast<size_t>(std::floor(static_cast<double>(lane.highest) * (1 + lane.over))) + 1;
@@ -195,6 +199,7 @@ AppClient::Change AppClient::roll_back(Lane& lane) {
 }
 
 AppClient::Change AppClient::draw(Lane& lane) {
+  if (lane.pod) return draw_pod(lane);
   auto& random = world_.random();
   const bool force = random.chance(0.6);
   const std::string target = fmt::format("/v2/apps{}?force={}", lane.app, force);
@@ -254,11 +259,14 @@ void AppClient::next(Lane& lane) {
   }
   lane.final_sent = true;
   if (random.chance(0.25)) {
-    Change change{"DELETE", "/v2/apps" + lane.app + "?force=true", "",
+    Change change{"DELETE", (lane.pod ? "/v2/pods" : "/v2/apps") + lane.app + "?force=true", "",
                   [](const AppModel& m) { return m.exists ? one(AppModel{}) : AppModels{}; }};
     return send(lane, std::move(change));
   }
-  send(lane, change_definition(lane, false, true, true));
+  if (!lane.pod) return send(lane, change_definition(lane, false, true, true));
+  const SimMarathon* marathon = find_();
+  const bool known = marathon && marathon::find_pod(marathon->core().state(), lane.app);
+  send(lane, change_pod(lane, !known, true, true));
 }
 
 void AppClient::send(Lane& lane, Change change) {
@@ -276,6 +284,7 @@ void AppClient::send(Lane& lane, Change change) {
   for (auto& [number, other] : lane.under_way) other.alone = false;
   const uint64_t number = next_change_++;
   lane.under_way.emplace(number, std::move(change));
+  note_before(lane);
   world_.after(kPatience, [this, &lane, number] { unanswered(lane, number); });
   const auto lost = [this] { return context_.faults_on && world_.random().chance(loss_); };
   if (lost()) return;
@@ -306,6 +315,14 @@ AppClient::Possibilities AppClient::now(const Lane& lane) {
     }
   }
   return all;
+}
+
+void AppClient::note_before(Lane& lane) {
+  for (const Possibility& possibility : now(lane)) {
+    for (auto& [number, change] : lane.under_way) {
+      if (possibility.happened.count(number) == 0) change.before.insert(possibility.model);
+    }
+  }
 }
 
 AppModels AppClient::models(const Possibilities& possibilities) {
@@ -358,7 +375,7 @@ void AppClient::answered(Lane& lane, uint64_t number, const base::http::Response
     ++acknowledged_;
     lane.done |= lane.final_sent;
     if (const auto id = response.headers.get("Marathon-Deployment-Id"))
-      lane.deployments.emplace_back(std::string(*id), without);
+      lane.deployments.emplace_back(std::string(*id), change.before);
   }
   check_store("after an answer");
   if (change.extra) return;

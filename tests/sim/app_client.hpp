@@ -3,7 +3,7 @@
 // A client of Marathon's API over a channel that loses requests and answers. It asks for random
 // changes, now and then several of one app at once, and keeps what each app may be now: an
 // acknowledged change happened at some moment between question and answer, one whose answer was
-// lost perhaps.
+// lost perhaps. Pods are asked for by their own API (app_client_pods.cpp); "app" is either of them.
 
 #include <functional>
 #include <map>
@@ -30,7 +30,7 @@ using AppModels = std::set<AppModel>;
 class AppClient {
  public:
   /// `find`: the scheduler that answers now; null: none.
-  AppClient(World& world, Context& context, std::function<SimMarathon*()> find, unsigned apps, double loss);
+  AppClient(World& world, Context& context, std::function<SimMarathon*()> find, unsigned apps, unsigned pods, double loss);
 
   void start();
 
@@ -42,10 +42,10 @@ class AppClient {
   /// Each app is in one of the states that it may be in, and the store says the same.
   void check(const char* when) const;
 
-  /// The most containers of this app that may be wanted at one moment: H * (1 + over-capacity) + 1
+  /// The most instances of this app that may be wanted at one moment: H * (1 + over-capacity) + 1
   /// with H the highest number of instances ever asked for. The one is what a replacement may do
   /// that has no room to move within its limits.
-  size_t most_containers(const std::string& app) const;
+  size_t most_instances(const std::string& app) const;
 
   uint64_t acknowledged() const { return acknowledged_; }
   uint64_t uncertain() const { return uncertain_; }
@@ -57,6 +57,7 @@ class AppClient {
     bool needs_app = true;  // 404 says that there is no such app
     bool alone = true;      // while it was under way
     bool extra = false;     // sent beside others; what comes next does not wait for it
+    AppModels before{};     // what the app may have been when it happened
   };
   /// What an app may be, and which of the changes under way have happened then.
   struct Possibility {
@@ -67,15 +68,22 @@ class AppClient {
   using Possibilities = std::set<Possibility>;
   struct Lane {
     std::string app;
+    bool pod = false;
     Possibilities may_be{Possibility{}};
     std::map<uint64_t, Change> under_way{};
     std::vector<std::pair<std::string, AppModels>> deployments{};  // and what was before each
+    std::map<int64_t, std::string> definitions{};  // of a pod, by tag; without the number of instances
     int64_t highest = 0;
     double over = 0;
     bool final_sent = false, done = false;
   };
 
   Change draw(Lane& lane);
+  Change draw_pod(Lane& lane);
+  int64_t define_pod(Lane& lane, bool for_ever);
+  Change put_pod(Lane& lane, int64_t tag, bool post, bool force);
+  Change change_pod(Lane& lane, bool post, bool force, bool for_ever);
+  Change kill_pod_instances(const Lane& lane);
   Change change_definition(Lane& lane, bool post, bool force, bool for_ever);
   Change kill_tasks(const Lane& lane);
   Change roll_back(Lane& lane);
@@ -86,6 +94,7 @@ class AppClient {
   void unanswered(Lane& lane, uint64_t number);
   Change take(Lane& lane, uint64_t number);
   void check_store(const char* when) const;
+  static void note_before(Lane& lane);
   static Possibilities now(const Lane& lane);
   static AppModels models(const Possibilities& possibilities);
 
@@ -99,6 +108,9 @@ class AppClient {
   uint64_t acknowledged_ = 0, uncertain_ = 0;
   bool finishing_ = false;
 };
+
+/// What the scheduler has of an app or a pod.
+AppModel actual(const marathon::State& state, const std::string& app);
 
 /// "exists tag 7 x 3", for people.
 std::string describe(const AppModels& models);

@@ -32,10 +32,10 @@ void PlacementChecker::container_started(const std::string& agent, const std::st
   if (on_start) on_start(task);
 }
 
-void PlacementChecker::container_ended(const std::string& agent, const std::string& task) {
+void PlacementChecker::container_ended(const std::string& agent, const std::string& task, bool well) {
   if (const auto it = running_.find(task); it != running_.end() && it->second == agent)
     running_.erase(it);
-  if (on_end) on_end(task);
+  if (on_end) on_end(task, well);
 }
 
 void PlacementChecker::given_up(const std::string& agent) {

@@ -20,7 +20,9 @@ class PlacementChecker {
  public:
   explicit PlacementChecker(World& world) : world_(world) {}
   void container_started(const std::string& agent, const std::string& task);
-  void container_ended(const std::string& agent, const std::string& task);
+
+  /// `well`: it had done its work.
+  void container_ended(const std::string& agent, const std::string& task, bool well);
 
   /// Agent, by task, of what runs now.
   const std::map<std::string, std::string>& running() const { return running_; }
@@ -37,7 +39,7 @@ class PlacementChecker {
   std::function<void(const std::string& task)> on_start;
 
   /// Called after each end.
-  std::function<void(const std::string& task)> on_end;
+  std::function<void(const std::string& task, bool well)> on_end;
 
  private:
   World& world_;

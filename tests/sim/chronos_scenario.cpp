@@ -57,7 +57,7 @@ class Run {
       faulty.push_back(agents_.back().get());
     }
     placement_.on_start = [this](const std::string& task) { started(task); };
-    placement_.on_end = [this](const std::string& task) { ended(task); };
+    placement_.on_end = [this](const std::string& task, bool) { ended(task); };
     FaultInjector faults(context_, plan_, faulty);
     master_.boot();
     chronos_.boot();

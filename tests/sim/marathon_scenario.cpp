@@ -1,5 +1,5 @@
-// Master, agents and Marathon, with a client that changes apps under every kind of fault; and the same with several
-// Marathons, of which one acts.
+// Master, agents and Marathon, with a client that changes apps and pods under every kind of fault; and the same with
+// several Marathons, of which one acts.
 
 #include <fmt/format.h>
 
@@ -10,10 +10,12 @@
 #include "base/log.hpp"
 #include "marathon/health.hpp"
 #include "marathon/instances.hpp"
+#include "marathon/pod.hpp"
 #include "marathon/rollout.hpp"
 #include "tests/sim/app_client.hpp"
 #include "tests/sim/cluster.hpp"
 #include "tests/sim/ha_marathon.hpp"
+#include "tests/sim/pod_checker.hpp"
 #include "tests/sim/scenarios.hpp"
 #include "tests/sim/sim_agent.hpp"
 
@@ -85,7 +87,9 @@ class Run {
         master_(context_, "master", master_policy(random_)),
         placement_(world_),
         floor_(world_),
-        client_(world_, context_, [this] { return acting(); }, static_cast<unsigned>(1 + random_.below(4)), loss_) {
+        together_(world_, placement_, [this](const std::string& agent) { return up_for(agent); }),
+        client_(world_, context_, [this] { return acting(); }, static_cast<unsigned>(1 + random_.below(4)),
+                static_cast<unsigned>(random_.below(3)), loss_) {
     if (schedulers == 0) {
       marathons_.push_back(std::make_unique<SimMarathon>(context_, "marathon", master_, marathon::Policy()));
     } else {
@@ -110,7 +114,10 @@ class Run {
       agents_.push_back(std::make_unique<SimAgent>(
           context_, fmt::format("agent{}", i), i, master_, placement_,
           fmt::format("cpus:{};mem:1024;disk:1024;ports:[31000-31015]", 4 + random_.below(4))));
-      faulty_.push_back(agents_.back().get());
+      SimAgent& agent = *agents_.back();
+      agent.probes_fail = probes_fail_;
+      agent.before_boot = [this, &agent] { booted_[agent.name] = world_.now().instant; };
+      faulty_.push_back(&agent);
     }
   }
 
@@ -135,6 +142,7 @@ class Run {
       };
     }
     placement_.on_start = [this](const std::string& task) { check_count(task); };
+    placement_.on_end = [this](const std::string& task, bool well) { together_.ended(task, well); };
     FaultInjector faults(context_, plan_, faulty_);
     for (Process* process : faulty_)
       world_.after(world_.random().jitter(base::milliseconds(500)), [process] { process->boot(); });
@@ -169,6 +177,11 @@ class Run {
       if (marathon->serves()) return marathon.get();
     }
     return nullptr;
+  }
+
+  base::Duration up_for(const std::string& agent) const {
+    const auto found = std::find_if(agents_.begin(), agents_.end(), [&](const auto& each) { return each->name == agent; });
+    return (*found)->alive ? world_.now().instant - booted_.at(agent) : base::Duration::zero();
   }
 
   /// What happens between schedulers and ZooKeeper, rather to the one that acts.
@@ -241,9 +254,10 @@ class Run {
     return name ? name->app : task;
   }
 
-  std::map<std::string, size_t> running_by_app() const {
-    std::map<std::string, size_t> count;
-    for (const auto& [task, agent] : placement_.running()) ++count[app_of(task)];
+  /// Launches of which a container runs, by app; of each its running containers.
+  std::map<std::string, std::map<std::string, size_t>> running_by_app() const {
+    std::map<std::string, std::map<std::string, size_t>> count;
+    for (const auto& [task, agent] : placement_.running()) ++count[app_of(task)][launch_of(task)];
     return count;
   }
 
@@ -252,25 +266,27 @@ class Run {
                        [&](const auto& marathon) { return marathon->told_lost().count(task) > 0; });
   }
 
-  /// Containers that somebody may still want: neither being killed nor reported as lost.
+  /// Instances that somebody may still want: neither being killed nor reported as lost.
   void check_count(const std::string& started) {
     const SimMarathon* marathon = acting();
     if (!marathon) return;
     const std::string app = app_of(started);
     const auto& state = marathon->core().state();
-    size_t count = 0;
+    std::set<std::string> wanted, given_up;
     for (const auto& [task, agent] : placement_.running()) {
-      if (app_of(task) != app || was_told_lost(task)) continue;
+      if (app_of(task) != app) continue;
+      const std::string launch = launch_of(task);
+      wanted.insert(launch);
+      if (was_told_lost(task)) given_up.insert(launch);
       const auto known = state.tasks.find(task);
-      if (known != state.tasks.end()) {
-        const auto& instance = state.apps.at(known->second.first).instances.at(known->second.second);
-        if (instance.goal == marathon::Goal::Decommissioned || instance.kill_requested) continue;
-      }
-      ++count;
+      if (known == state.tasks.end()) continue;
+      const auto& instance = state.apps.at(known->second.first).instances.at(known->second.second);
+      const bool falls = !instance.containers.empty() && instance.condition == marathon::Condition::Killing;
+      if (instance.goal == marathon::Goal::Decommissioned || instance.kill_requested || falls) given_up.insert(launch);
     }
-    if (count > client_.most_containers(app))
-      world_.fail(fmt::format("{} containers of {} run, at most {} may", count, app,
-                              client_.most_containers(app)));
+    for (const std::string& launch : given_up) wanted.erase(launch);
+    if (wanted.size() > client_.most_instances(app))
+      world_.fail(fmt::format("{} instances of {} run, at most {} may", wanted.size(), app, client_.most_instances(app)));
   }
 
   /// The first thing in which the world differs from the definitions; empty: none.
@@ -289,10 +305,13 @@ class Run {
     size_t wanted = 0;
     for (const auto& [id, run] : state.apps) {
       if (!run.target) return id + " is not gone";
-      wanted += static_cast<size_t>(run.target->instances);
-      if (running[id] != static_cast<size_t>(run.target->instances))
-        return fmt::format("{} containers of {} run, wanted: {}", running[id], id,
-                           run.target->instances);
+      const size_t containers = run.target->pod ? run.target->pod->containers.size() : 1;
+      wanted += static_cast<size_t>(run.target->instances) * containers;
+      if (running[id].size() != static_cast<size_t>(run.target->instances))
+        return fmt::format("{} instances of {} run, wanted: {}", running[id].size(), id, run.target->instances);
+      for (const auto& [launch, count] : running[id]) {
+        if (count != containers) return fmt::format("{} of the {} containers of {} run", count, containers, launch);
+      }
     }
     if (placement_.running().size() != wanted)
       return fmt::format("{} containers run, wanted: {}; first: {}", placement_.running().size(),
@@ -312,13 +331,33 @@ class Run {
     if (answer.status != 200 || !body) return fmt::format("/v2/tasks answers {}", answer.status);
     size_t listed = 0;
     for (const auto& task : body->at("tasks").as_array()) {
-      const std::string id(task.at("id").as_string());
-      if (placement_.running().count(id) == 0) return "/v2/tasks lists " + id + ", which is no more";
-      if (task.at("state").as_string() != "TASK_RUNNING")
-        return fmt::format("/v2/tasks says {} of {}", std::string(task.at("state").as_string()), id);
+      const std::string wrong = difference_of_task(task, "id", "state");
+      if (!wrong.empty()) return "/v2/tasks " + wrong;
       ++listed;
     }
-    if (listed != placement_.running().size()) return "/v2/tasks leaves out running tasks";
+    const auto pods = acting()->get("/v2/pods/::status");
+    const auto statuses = base::json::parse(pods.body);
+    if (pods.status != 200 || !statuses) return fmt::format("/v2/pods/::status answers {}", pods.status);
+    for (const auto& pod : statuses->as_array()) {
+      if (pod.at("status").as_string() != "STABLE")
+        return fmt::format("{} is {}", std::string(pod.at("id").as_string()), std::string(pod.at("status").as_string()));
+      for (const auto& instance : pod.at("instances").as_array()) {
+        for (const auto& container : instance.at("containers").as_array()) {
+          const std::string wrong = difference_of_task(container, "containerId", "status");
+          if (!wrong.empty()) return "/v2/pods/::status " + wrong;
+          ++listed;
+        }
+      }
+    }
+    if (listed != placement_.running().size()) return "the scheduler's lists leave out running tasks";
+    return {};
+  }
+
+  std::string difference_of_task(const boost::json::value& listed, const char* id_field, const char* state_field) const {
+    const std::string id(listed.at(id_field).as_string());
+    if (placement_.running().count(id) == 0) return "lists " + id + ", which is no more";
+    if (listed.at(state_field).as_string() != "TASK_RUNNING")
+      return fmt::format("says {} of {}", std::string(listed.at(state_field).as_string()), id);
     return {};
   }
 
@@ -347,6 +386,8 @@ class Run {
   std::optional<SimZooKeeper> zookeeper_;  // with several schedulers
   std::vector<std::unique_ptr<SimMarathon>> marathons_;
   HealthFloor floor_;
+  PodChecker together_;
+  std::map<std::string, base::Instant> booted_;  // by agent
   AppClient client_;
   double probes_fail_ = 0;
   std::vector<std::unique_ptr<SimAgent>> agents_;

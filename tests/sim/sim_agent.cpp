@@ -15,6 +15,8 @@ namespace sim {
 
 namespace {
 
+constexpr const char* kExecutor = "default-executor";
+
 int to_number(std::string_view text) {
   int value = 0;
   std::from_chars(text.data(), text.data() + text.size(), value);
@@ -49,6 +51,7 @@ SimAgent::SimAgent(Context& context, std::string process_name, unsigned index, F
   policy_.ip = "127.0.0.1";
   policy_.port = static_cast<uint16_t>(5051 + index);
   policy_.work_dir = "/sim/" + name;
+  policy_.default_executor = kExecutor;
 }
 
 void SimAgent::replace_machine() {
@@ -82,6 +85,10 @@ void SimAgent::on_boot() {
 
 void SimAgent::on_crash() {
   core_.reset();
+  connections_.clear();
+  for (auto& [id, container] : containers_) {
+    if (container.executor) container.executor->agent_died();
+  }
   timers_.clear();
   stream_ = 0;
 }
@@ -244,11 +251,11 @@ void SimAgent::perform_container(agent::Effect& effect) {
   } else if (auto* start = std::get_if<agent::LaunchContainer>(&effect)) {
     launch(start->spec);
   } else if (auto* terminate = std::get_if<agent::TerminateContainer>(&effect)) {
-    // One in eight ignores SIGTERM.
-    if (world.random().below(8) != 0)
-      end_container(terminate->container, world.random().jitter(base::milliseconds(500)), SIGTERM);
+    signal(terminate->container, SIGTERM);
+  } else if (auto* sent = std::get_if<agent::SignalContainer>(&effect)) {
+    signal(sent->container, sent->number);
   } else if (auto* destroy = std::get_if<agent::DestroyContainer>(&effect)) {
-    end_container(destroy->container, world.random().jitter(base::milliseconds(20)), SIGKILL);
+    signal(destroy->container, SIGKILL);
   } else if (auto* forget = std::get_if<agent::ForgetContainer>(&effect)) {
     const auto found = containers_.find(forget->container);
     if (found != containers_.end() && !found->second.running) containers_.erase(found);
@@ -261,20 +268,72 @@ void SimAgent::perform_container(agent::Effect& effect) {
                 [this, container = probe->container, kind = probe->kind, result] {
                   handle(agent::Probed{container, kind, result});
                 });
+  } else if (auto* said = std::get_if<agent::SendToExecutor>(&effect)) {
+    if (SimExecutor* executor = peer(said->connection, false)) executor->hear(said->connection, said->event);
+  } else if (auto* close = std::get_if<agent::CloseExecutor>(&effect)) {
+    if (SimExecutor* executor = peer(close->connection, true)) executor->closed(close->connection);
+  } else if (auto* answer = std::get_if<agent::AnswerExecutor>(&effect)) {
+    if (SimExecutor* executor = peer(answer->connection, true))
+      executor->answer(answer->connection, answer->status, answer->message, {});
+  } else if (auto* reply = std::get_if<agent::AnswerContainer>(&effect)) {
+    if (SimExecutor* executor = peer(reply->connection, true))
+      executor->answer(reply->connection, reply->status, reply->message, reply->response);
   }
 }
 
+SimExecutor* SimAgent::peer(agent::ConnectionId connection, bool forget) {
+  const auto found = connections_.find(connection);
+  if (found == connections_.end()) return nullptr;
+  const auto executor = found->second.lock();
+  if (forget) connections_.erase(found);
+  return executor.get();  // its container holds it
+}
+
+void SimAgent::start_executor(const containerizer::ContainerSpec& spec) {
+  SimExecutor::Host host;
+  host.listens = [this] { return alive && core_ && !dead_; };
+  host.recovers = [this] { return core_->state().phase == agent::Phase::Recovering; };
+  host.connect = [this](SimExecutor& executor) {
+    const agent::ConnectionId id = next_++;
+    connections_[id] = executor.weak_from_this();
+    return id;
+  };
+  host.tell = [this](agent::Event event) {
+    context_.world.after(*this, base::Duration::zero(), [this, event = std::move(event)] { handle(event); });
+  };
+  host.quit = [this, id = spec.id](int code) {
+    // Not within the executor's own call.
+    context_.world.after(base::Duration::zero(), [this, id, code] {
+      const auto found = containers_.find(id);
+      if (found != containers_.end() && found->second.running) ended(id, code << 8);
+    });
+  };
+  host.probes_fail = probes_fail;
+  auto& executor = containers_.at(spec.id).executor;
+  executor = std::make_shared<SimExecutor>(context_, spec, std::move(host));
+  executor->start();
+}
+
+void SimAgent::signal(const std::string& id, int number) {
+  auto& random = context_.world.random();
+  if (number == SIGKILL) return end_container(id, random.jitter(base::milliseconds(20)), SIGKILL);
+  // One in eight ignores SIGTERM.
+  if (number == SIGTERM && random.below(8) != 0) end_container(id, random.jitter(base::milliseconds(500)), SIGTERM);
+}
+
 void SimAgent::launch(const containerizer::ContainerSpec& spec) {
+  const bool executor = spec.command.value() == kExecutor;
   const auto words = base::tokenize(spec.command.value(), ' ');
-  CHECK(words.size() >= 3);
-  const int run_for = to_number(words[1]), exit_code = to_number(words[2]);
+  CHECK(executor || words.size() >= 3);
+  const int run_for = executor ? 0 : to_number(words[1]), exit_code = executor ? 0 : to_number(words[2]);
   World& world = context_.world;
   const base::Duration delay =
       base::milliseconds(1) + world.random().jitter(base::milliseconds(30));
   // Not bound to the agent's life: a launch that was under way at its death may have come to run.
   const uint64_t asked_in = epoch;
-  containers_[spec.id].task = task_of(spec, words);
-  world.after(delay, [this, id = spec.id, asked_in, run_for, exit_code] {
+  containers_[spec.id].task = executor ? "" : task_of(spec, words);
+  containers_[spec.id].parent = spec.parent;
+  world.after(delay, [this, spec, executor, id = spec.id, asked_in, run_for, exit_code] {
     const auto found = containers_.find(id);
     if (found == containers_.end() || found->second.running || found->second.end.status) return;
     if (epoch != asked_in && context_.world.random().chance(0.5)) {
@@ -282,9 +341,21 @@ void SimAgent::launch(const containerizer::ContainerSpec& spec) {
       return;
     }
     Container& container = found->second;
+    if (!spec.parent.empty()) {
+      const auto around = containers_.find(spec.parent);
+      if (around == containers_.end() || !around->second.running) {
+        containers_.erase(found);
+        if (epoch == asked_in) handle(agent::ContainerLaunchFailed{id, "the parent container does not run"});
+        return;
+      }
+    }
     container.running = true;
     container.pid = next_pid_++;
-    placement_.container_started(name, container.task);
+    if (executor) {
+      start_executor(spec);
+    } else {
+      placement_.container_started(name, container.task);
+    }
     if (run_for > 0) {
       const uint64_t generation = ++container.generation;
       context_.world.after(base::seconds(run_for), [this, id, generation, exit_code] {
@@ -312,10 +383,17 @@ void SimAgent::end_container(const std::string& id, base::Duration delay, int wa
 }
 
 void SimAgent::ended(const std::string& id, int wait_status) {
+  // What is inside it is over first.
+  std::vector<std::string> inside;
+  for (const auto& [other, child] : containers_) {
+    if (child.parent == id && child.running) inside.push_back(other);
+  }
+  for (const std::string& child : inside) ended(child, SIGKILL);
   Container& container = containers_.at(id);
   container.running = false;
   container.end.status = wait_status;
-  placement_.container_ended(name, container.task);
+  if (container.executor) container.executor->end();
+  if (!container.task.empty()) placement_.container_ended(name, container.task, wait_status == 0);
   const containerizer::Termination end = container.end;
   if (alive) handle(agent::ContainerExited{id, end});
 }
@@ -324,6 +402,17 @@ void SimAgent::recover(const std::vector<containerizer::ContainerSpec>& known) {
   std::map<std::string, containerizer::Started> running;
   std::vector<std::pair<std::string, containerizer::Termination>> over;
   std::set<std::string> names;
+  // Those whose executor ended while nobody looked go with it.
+  for (const auto& container : known) {
+    const auto found = containers_.find(container.id);
+    if (container.parent.empty() || found == containers_.end() || !found->second.running) continue;
+    const auto around = containers_.find(container.parent);
+    if (around == containers_.end() || !around->second.running) {
+      found->second.running = false;
+      found->second.end.status = SIGKILL;
+      placement_.container_ended(name, found->second.task, false);
+    }
+  }
   for (const auto& container : known) {
     names.insert(container.id);
     const auto found = containers_.find(container.id);
@@ -343,7 +432,9 @@ void SimAgent::recover(const std::vector<containerizer::ContainerSpec>& known) {
     if (names.count(id) == 0) orphans.push_back(id);
   }
   for (const std::string& id : orphans) {
-    if (containers_.at(id).running) placement_.container_ended(name, containers_.at(id).task);
+    Container& orphan = containers_.at(id);
+    if (orphan.executor) orphan.executor->end();
+    if (orphan.running && !orphan.task.empty()) placement_.container_ended(name, orphan.task, false);
     containers_.erase(id);
   }
   handle(agent::ContainersRecovered{running});

@@ -2,7 +2,8 @@
 
 // The agent's real core on simulated containers, which outlive it as real ones do. A container's
 // command tells what it does: "run SECONDS EXITCODE TASK", SECONDS 0 for ever; TASK is its task's
-// id, for the checkers. Left out, the variable MESOS_TASK_ID says it.
+// id, for the checkers. Left out, the variable MESOS_TASK_ID says it. The default executor runs in
+// its container with its real core, and those of its tasks run inside.
 
 #include <map>
 #include <memory>
@@ -11,6 +12,7 @@
 
 #include "kernel/agent/core.hpp"
 #include "tests/sim/checkers.hpp"
+#include "tests/sim/sim_executor.hpp"
 #include "tests/sim/sim_master.hpp"
 
 namespace sim {
@@ -37,6 +39,8 @@ class SimAgent : public Process {
   void check_volumes() const;
   size_t volumes_told() const { return told_; }
 
+  double probes_fail = 0;  // of the health probes inside pods, while faults are on
+
   /// Containers whose end was told to the core and not yet forgotten count as well.
   size_t known_containers() const { return containers_.size(); }
 
@@ -46,7 +50,9 @@ class SimAgent : public Process {
 
  private:
   struct Container {
-    std::string task;
+    std::string task;    // empty: the default executor's
+    std::string parent;  // inside which it is; empty: none
+    std::shared_ptr<SimExecutor> executor;
     int64_t pid = 0;
     bool running = false;
     uint64_t generation = 0;  // of the scheduled end
@@ -60,6 +66,9 @@ class SimAgent : public Process {
   void dial();
   void recover(const std::vector<containerizer::ContainerSpec>& known);
   void launch(const containerizer::ContainerSpec& spec);
+  void start_executor(const containerizer::ContainerSpec& spec);
+  SimExecutor* peer(agent::ConnectionId connection, bool forget);
+  void signal(const std::string& id, int number);
   void end_container(const std::string& id, base::Duration delay, int wait_status);
   void ended(const std::string& id, int wait_status);
 
@@ -70,6 +79,7 @@ class SimAgent : public Process {
   agent::Policy policy_;
   std::unique_ptr<agent::Core> core_;
   std::map<std::string, Container> containers_;
+  std::map<agent::ConnectionId, std::weak_ptr<SimExecutor>> connections_;  // of executors to this agent
   void note_told(const dcos::internal::v1::AgentMessage& message);
   void note_asked(const dcos::internal::v1::MasterMessage& message);
 
