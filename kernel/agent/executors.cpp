@@ -331,7 +331,7 @@ void Core::handle(ExecutorSubscribed event) {
   for (const auto& [id, task] : executor.tasks) {
     if (!task.sent || task.state != mesos::v1::TASK_STAGING) continue;
     const auto& known = call.subscribe().unacknowledged_tasks();
-    if (std::none_of(known.begin(), known.end(), [&id](const auto& each) { return each.task_id().value() == id; }))
+    if (std::none_of(known.begin(), known.end(), [&id = id](const auto& each) { return each.task_id().value() == id; }))
       missing.push_back(id);
   }
   const bool aware = found.framework->has(mesos::v1::FrameworkInfo::Capability::PARTITION_AWARE);

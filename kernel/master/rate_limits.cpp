@@ -80,7 +80,7 @@ base::Result<RateLimits> RateLimits::parse(std::string_view text) {
         RETURN_IF_ERROR(read_limit(element, at + "/" + std::to_string(index++), out));
       }
     } else if (member.key() == "aggregate_default_qps") {
-      if (!out.others) out.others.emplace();
+      if (!out.others) out.others = RateLimits::Limit{};
       ASSIGN_OR_RETURN(out.others->qps, positive(member.value(), at));
     } else if (member.key() == "aggregate_default_capacity") {
       ASSIGN_OR_RETURN(capacity, capacity_of(member.value(), at));
