@@ -340,10 +340,14 @@ Result<std::unique_ptr<Daemon>> Daemon::start(base::Loop& loop, const Flags& fla
   LOG_INFO("Listening on {}://{}:{}", impl->tls->scheme(), address, impl->port);
   if (!impl->core.policy().socket.empty()) {
     const std::string& path = impl->core.policy().socket;
-    RETURN_IF_ERROR(base::make_directories(path.substr(0, path.rfind('/'))));
+    const std::string directory = path.substr(0, path.rfind('/'));
+    RETURN_IF_ERROR(base::make_directories(directory));
     RETURN_IF_ERROR(impl->server->listen_unix(path));
-    // Executors run as any user; what they may do is no more than by the port.
-    if (chmod(path.c_str(), 0666) != 0) return base::errno_error("cannot open " + path + " to executors", errno);
+    // Executors run as any user; what they may do is no more than by the port. What else is in the directory is closed itself.
+    struct stat info {};
+    const bool leads = stat(directory.c_str(), &info) == 0 &&
+                       ((info.st_mode & 0011) == 0011 || chmod(directory.c_str(), (info.st_mode & 07777) | 0011) == 0);
+    if (!leads || chmod(path.c_str(), 0666) != 0) return base::errno_error("cannot open " + path + " to executors", errno);
   }
   RETURN_IF_ERROR(impl->shell->start(*impl->link, flags.disk_watch_interval));
   impl->link->start();

@@ -13,6 +13,7 @@ class Scheduler:
         self.masters, self.wanted, self.command, self.name = list(masters), tasks, command, name
         self.answer_offers = answer_offers  # False: they are kept
         self.capabilities = ["MULTI_ROLE", "PARTITION_AWARE"]
+        self.user = "root"
         self.framework_id = None
         self.launched, self.states, self.history = set(), {}, []
         self.subscriptions = 0
@@ -47,7 +48,7 @@ class Scheduler:
             self.stop.wait(0.1)
 
     def _subscribe(self, master, hops=0):
-        info = {"user": "root", "name": self.name, "failover_timeout": 3600.0, "checkpoint": True, "roles": ["*"],
+        info = {"user": self.user, "name": self.name, "failover_timeout": 3600.0, "checkpoint": True, "roles": ["*"],
                 "capabilities": [{"type": name} for name in self.capabilities]}
         call = {"type": "SUBSCRIBE", "subscribe": {"framework_info": info}}
         if self.framework_id:

@@ -111,5 +111,17 @@ def survive_kills():
             scheduler.close()
 
 
+def of_another_user():
+    """Executor and tasks that run as nobody reach their agent as root's do."""
+    with Cluster(agents=1) as cluster:
+        scheduler = PodScheduler([f"127.0.0.1:{cluster.port('master')}"], {"pod": {"a": "test $(id -un) = nobody"}})
+        scheduler.user = "nobody"
+        scheduler.start()
+        try:
+            eventually("it ends well", lambda: scheduler.history_of("a") == ["STARTING", "RUNNING", "FINISHED"])
+        finally:
+            scheduler.close()
+
+
 if __name__ == "__main__":
-    results.run("system/pods", [live_and_end_together, survive_kills])
+    results.run("system/pods", [live_and_end_together, survive_kills, of_another_user])
