@@ -159,6 +159,9 @@ Flags::Flags()
         R"({"allowed_devices":[{"device":{"path":"/dev/fuse"},"access":{"read":true}}]}: besides the common ones.)",
         Options{.from_file = true});
   t.add(&cgroups_pids_limit, "cgroups_pids_limit", "How many processes and threads a container may have; unset: no limit.");
+  t.add(&userns_first_id, "userns_first_id",
+        "The machine's user and group ids from this one on are for containers alone (namespaces/user), 65536 for each.");
+  t.add(&userns_containers, "userns_containers", "How many containers at most have such ids at the same time.");
   t.add(&default_container_shm_size, "default_container_shm_size", "Size of a container's /dev/shm; default: 64MB.");
   t.add(&disallow_sharing_agent_ipc_namespace, "disallow_sharing_agent_ipc_namespace", "Refuse containers that ask for it.");
   t.add(&disallow_sharing_agent_pid_namespace, "disallow_sharing_agent_pid_namespace", "Refuse containers that ask for it.");
@@ -328,6 +331,11 @@ base::Status Flags::check_containers() const {
   if (container_disk_watch_interval < base::milliseconds(100))
     return base::invalid("--container_disk_watch_interval must be at least 100ms");
   if (cgroups_pids_limit && *cgroups_pids_limit == 0) return base::invalid("--cgroups_pids_limit must be at least 1");
+  // The blocks of an agent that is restarted with other flags must be the same or apart.
+  if (userns_first_id == 0 || userns_first_id % 65536 != 0)
+    return base::invalid("--userns_first_id must be a multiple of 65536, at least 65536");
+  if (userns_containers == 0 || userns_first_id + uint64_t{userns_containers} * 65536 > uint64_t{1} << 31)
+    return base::invalid("--userns_containers must be at least 1, and --userns_first_id + 65536 for each at most 2147483648");
   return {};
 }
 

@@ -50,6 +50,7 @@ struct Flags {
   std::optional<std::string> effective_capabilities, bounding_capabilities, seccomp_config_dir, seccomp_profile_name,
       allowed_devices, default_container_shm_size, host_path_volume_force_creation, secret_dir;
   std::optional<uint32_t> cgroups_pids_limit;
+  uint32_t userns_first_id = 1879048192, userns_containers = 4000;
   std::optional<std::string> nvidia_gpu_devices, cgroups_net_cls_primary_handle, cgroups_net_cls_secondary_handles;
   std::string xfs_project_range = "[5000-10000]", xfs_quota_headroom = "10MB";
   bool enforce_container_disk_quota = false, xfs_kill_containers = false;

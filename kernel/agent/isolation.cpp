@@ -108,6 +108,8 @@ Result<IsolatorOptions> make_isolator_options(const Flags& flags) {
   }
   out.enforce_disk = flags.enforce_container_disk_quota;
   out.work_directory = flags.work_dir;
+  out.userns_first_id = flags.userns_first_id;
+  out.userns_containers = flags.userns_containers;
   RETURN_IF_ERROR(add_xfs(flags, out));
   RETURN_IF_ERROR(add_classes(flags, out));
   ASSIGN_OR_RETURN(out.gpus, find_gpus(flags));

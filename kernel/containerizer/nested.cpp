@@ -90,6 +90,7 @@ Result<launch::LaunchOrder> plan_inside(const NativeOptions& options, const Cont
   order.effective_capabilities = own.effective_capabilities;
   order.no_new_privileges = own.no_new_privileges;
   order.seccomp = own.seccomp;
+  order.first_id = own.first_id;
   RETURN_IF_ERROR(options.isolators->add_environment(container.spec.command, order.environment));
   RETURN_IF_ERROR(options.isolators->add_environment(command, order.environment));
   if (own.root)

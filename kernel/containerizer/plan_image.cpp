@@ -89,7 +89,7 @@ Status check_targets(const launch::LaunchOrder& order) {
 void add_network_files(launch::LaunchOrder& order) {
   for (const char* file : {"/etc/hosts", "/etc/hostname", "/etc/resolv.conf"}) {
     launch::BindMount mount{file, file, true};
-    mount.optional = true;
+    mount.optional = mount.as_is = true;
     order.mounts.push_back(std::move(mount));
   }
 }

@@ -17,6 +17,7 @@ from harness import results  # noqa: E402
 from harness.cluster import BIN, call, eventually  # noqa: E402
 from harness.ports import free_port  # noqa: E402
 from harness.scheduler import Scheduler  # noqa: E402
+from system.pods import PodScheduler  # noqa: E402
 
 GROUPS = "/sys/fs/cgroup"
 BASE = "filesystem/linux,namespaces/pid,namespaces/ipc,cgroups/cpu,cgroups/mem"
@@ -431,6 +432,49 @@ def namespaces():
         assert "--disallow_sharing_agent_pid_namespace" in status["message"], status
 
 
+def user_ids():
+    """namespaces/user: root in a task is nobody on the machine, its files are its own, also in pods and after the agent was killed."""
+    first = 1879048192
+    with Machine(BASE + ",namespaces/user", userns_containers=2) as machine:
+        roots = Path(machine.root, "roots")
+        roots.write_text("untouched\n")
+        show = (f"id -u; cat /proc/self/uid_map; echo again >> /dev/stdout; (echo x > {roots}) || echo refused; "
+                "mount -t tmpfs none /mnt || echo refused; touch mine; ls -n mine | cut -d' ' -f3; ")
+        name = machine.task(show + "exec sleep 1000")
+        machine.runs(name)
+        stdout = machine.sandbox(name) / "stdout"
+        eventually("all was tried", lambda: stdout.read_text().split() == ["0", "0", str(first), "65536", "again", "refused", "refused", "0"])
+        assert roots.read_text() == "untouched\n"
+        assert (machine.sandbox(name) / "mine").stat().st_uid == stdout.stat().st_uid == 0
+        machine.agent.kill()
+        machine.agent.wait()
+        machine.processes.remove(machine.agent)
+        machine.agent = machine.start_agent()
+        second = machine.task("cat /proc/self/uid_map; exec sleep 1000", user="nobody")
+        machine.runs(second)
+        eventually("it has other ids", lambda: (machine.sandbox(second) / "stdout").read_text().split() == ["0", str(first + 65536), "65536"])
+        status = machine.end(machine.task("true"))
+        assert status["state"] == "TASK_FAILED" and "--userns_containers" in status["message"], status
+        machine.kill(name)
+        assert str(first) in machine.run("cat /proc/self/uid_map")
+        machine.kill(second)
+    with Machine(BASE + ",namespaces/user") as machine:
+        tasks = {"a": "cat /proc/self/uid_map; exec sleep 1000", "b": "cat /proc/self/uid_map; exit 0"}
+        pods = PodScheduler([f"127.0.0.1:{machine.master}"], {"pod": tasks}).start()
+        try:
+            eventually("its task ends well", lambda: pods.history_of("b") == ["STARTING", "RUNNING", "FINISHED"])
+            eventually("the other runs", lambda: "a" in pods.running())
+            seen = {path.read_text().split()[1] for path in Path(machine.work_dir).glob("slaves/*/frameworks/*/executors/pod/runs/latest/containers/*/stdout")}
+            assert seen == {str(first + 65536), str(first + 2 * 65536)}, seen  # the executor has the first
+        finally:
+            pods.close()
+            call(machine.master, "POST", "/teardown", f"frameworkId={pods.framework_id}")
+    with tempfile.TemporaryDirectory(prefix="dcos-isolation-") as root:
+        done = subprocess.run([str(BIN / "dcos-agent"), "--ip=127.0.0.1", f"--port={free_port()}", "--master=127.0.0.1:1", f"--work_dir={root}/a",
+                               f"--cgroups_root={Path(root).name}", "--isolation=filesystem/posix,namespaces/user"], capture_output=True, text=True, timeout=60)
+        assert done.returncode != 0 and "namespaces/user needs an agent that runs as root" in done.stderr, done.stderr
+
+
 def host_paths():
     """volume/host_path: files of the machine, read-only where wished, never through a link of the task's."""
     with Machine(BASE) as machine:
@@ -529,5 +573,6 @@ def unknown_names():
 if __name__ == "__main__":
     wanted = set(sys.argv[1:])
     tests = [unknown_names, processors, memory, processes, devices, block_devices, processor_sets, packet_classes, groups_to_be_counted,
-             all_groups, disk_use, disk_projects, capabilities, system_calls, limits_of_processes, namespaces, host_paths, secrets, graphics]
+             all_groups, disk_use, disk_projects, capabilities, system_calls, limits_of_processes, namespaces, user_ids, host_paths,
+             secrets, graphics]
     results.run("system/isolation", [test for test in tests if not wanted or test.__name__ in wanted])

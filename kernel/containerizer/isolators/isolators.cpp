@@ -66,6 +66,10 @@ Result<std::shared_ptr<Isolators>> Isolators::make(const Isolation& isolation, c
     out->all_.push_back(std::move(xfs));
   }
   add(linux_launcher, make_gpu_nvidia(options));
+  if (isolation.has("namespaces/user")) {
+    ASSIGN_OR_RETURN(auto user, make_namespaces_user(options, mounts));
+    out->all_.push_back(std::move(user));
+  }
   // Last: they count what the others have added.
   add(linux_launcher, make_cgroups_pids(options));
   const auto add_group = [&](IsolatorPtr isolator) {

@@ -23,12 +23,13 @@ struct IsolatorOptions {
   std::shared_ptr<const secrets::Resolver> secrets{};    // null: secrets by value only
 
   bool enforce_disk = false;               // disk/du ends containers, disk/xfs refuses their writes
-  std::string work_directory{};            // for disk/xfs: what is below is counted
+  std::string work_directory = "/";        // for disk/xfs: what is below is counted; for namespaces/user: is shown with other ids
   uint32_t first_project = 5000, last_project = 10000;
   bool xfs_kill = false;                   // end containers instead of refusing writes
   uint64_t xfs_headroom = 10 << 20;        // how far beyond they get until then
   std::vector<unsigned> gpus{};            // numbers of /dev/nvidiaN
   std::string device_directory = "/dev";
+  uint32_t userns_first_id = 1879048192, userns_containers = 4000;  // multiples of 65536; how many blocks of as many
   uint16_t net_cls_primary = 0;            // 0: containers have no class
   uint16_t net_cls_first = 1, net_cls_last = 0xffff;
 };
@@ -61,5 +62,8 @@ std::optional<uint32_t> limited_xfs_project(const std::string& directory);
 
 /// An error when the work directory's file system does not count space by project.
 Result<IsolatorPtr> make_disk_xfs(const IsolatorOptions& options);
+
+/// An error when this machine cannot give containers ids of their own. `possible`: there are namespaces to be had.
+Result<IsolatorPtr> make_namespaces_user(const IsolatorOptions& options, bool possible);
 
 }  // namespace containerizer

@@ -13,8 +13,8 @@ constexpr std::string_view kNames[] = {
     "cgroups/hugetlb",  "cgroups/mem",       "cgroups/net_cls",     "cgroups/net_prio",   "cgroups/perf_event",
     "cgroups/pids",     "disk/du",           "disk/xfs",            "docker/runtime",     "environment_secret",
     "filesystem/linux", "filesystem/posix",  "gpu/nvidia",          "linux/capabilities", "linux/devices",
-    "linux/nnp",        "linux/seccomp",     "namespaces/ipc",      "namespaces/pid",     "network/cni",
-    "network/ports",    "posix/cpu",
+    "linux/nnp",        "linux/seccomp",     "namespaces/ipc",      "namespaces/pid",     "namespaces/user",
+    "network/cni",      "network/ports",     "posix/cpu",
     "posix/mem",        "posix/rlimits",     "volume/host_path",    "volume/image",       "volume/sandbox_path",
     "volume/secret"};
 

@@ -39,7 +39,7 @@ Failure make_terminal(const Order& order, Board& board) {
   if (master < 0 || ioctl(master, TIOCSPTLCK, &lock) != 0) return {"cannot make a terminal", "/dev/ptmx", errno};
   const int slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
   if (slave < 0) return {"cannot open the terminal", "", errno};
-  if (order.switch_user && fchown(slave, order.uid, static_cast<gid_t>(-1)) != 0)
+  if (order.switch_user && fchown(slave, machine_uid(order), static_cast<gid_t>(-1)) != 0)
     return {"cannot give the terminal to the user", "", errno};
   unsigned rows = 0, columns = 0;
   if (sscanf(order.terminal, "%u %u", &rows, &columns) == 2) {
@@ -66,7 +66,7 @@ Failure make_pipes(const Order& order, Board& board) {
   const int task_ends[] = {board.task_input, board.task_output, board.task_error};
   if (order.switch_user)
     for (const int end : task_ends)
-      if (fchown(end, order.uid, order.gid) != 0) return {"cannot give a pipe to the user", "", errno};
+      if (fchown(end, machine_uid(order), machine_gid(order)) != 0) return {"cannot give a pipe to the user", "", errno};
   return {};
 }
 

@@ -10,6 +10,9 @@ namespace containerizer::launch {
 constexpr int kSpecFd = 3;
 constexpr int kSyncFd = 4;  // failure text of a step, or end of file when the task's exec succeeded
 
+/// Where it keeps the user namespace of its container, if that has one: those who join look there.
+constexpr int kUserSpaceFd = 5;
+
 enum class Key : char {
   Program = 'x',         // looked up in the container's PATH; absent: the first argument
   Argument = 'a',        // repeated: argv, argv[0] included
@@ -26,8 +29,8 @@ enum class Key : char {
   PidFile = 'p',         // gets "<pid> <start time> <boot id>" of the helper
   Cgroup = 'c',          // repeated: a cgroup.procs file to enter
   Limit = 'r',           // repeated: "<resource number> <soft> <hard>", "-" for unlimited
-  Mount = 'm',           // repeated: "<ro|rw>[,nofollow] <type> <target>"; type "bind", a file system, or
-                         // "none": the directory is only made
+  Mount = 'm',           // repeated: "<ro|rw>[,nofollow][,asis] <type> <target>"; type "bind", a file system, or
+                         // "none": the directory is only made; asis: with the machine's ids, in any case
   MountSource = 'M',     // path of the mount source for the Mount entry that follows, or the file system's options
   Join = 'j',            // "<pid> <kinds>": namespaces of that process, CLONE_NEW* in hexadecimal, that are entered
   Borrow = 'b',          // repeated: "/proc" or "/dev/shm": shown as the joined process sees it
@@ -43,6 +46,8 @@ enum class Key : char {
   RootReadOnly = 'W',    // "1": the root itself cannot be written to
   Privileged = 'v',      // "1": all devices, nothing of /proc and /sys masked or read-only
   ShmSize = 'S',         // bytes of /dev/shm
+  FirstId = 'I',         // decimal: the container's ids 0 to 65535 are the machine's from this one on; with Join of the mount
+                         // namespace: as the joined container has it
   UserName = 'N',        // "user[:group]" in names or numbers of the container's files; User and Group are for names that
                          // are not found there
   GroupName = 'A',       // repeated: one more group, in the container's names or numbers

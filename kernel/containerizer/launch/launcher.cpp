@@ -25,8 +25,6 @@ const int kAllSpaces = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWNET 
 
 namespace {
 
-
-
 class Sheet {
  public:
   void put(Key key, std::string_view text) {
@@ -193,9 +191,11 @@ Result<std::string> encode_order(const LaunchOrder& order) {
                               limit_text(limit.hard));
   for (const auto& mount : order.mounts) {
     sheet.put(Key::MountSource, mount.source);
-    const std::string access = std::string(mount.read_only ? "ro" : "rw") + (mount.no_links ? ",nofollow " : " ");
+    const std::string access = std::string(mount.read_only ? "ro" : "rw") + (mount.no_links ? ",nofollow" : "") +
+                               (mount.as_is ? ",asis " : " ");
     sheet.put(Key::Mount, access + mount.type + " " + mount.target);
   }
+  if (order.first_id > 0) sheet.put(Key::FirstId, std::to_string(order.first_id));
   if (order.join > 0) {
     char text[64];
     snprintf(text, sizeof text, "%d %x", static_cast<int>(order.join), static_cast<unsigned>(order.join_kinds));

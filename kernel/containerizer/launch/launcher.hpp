@@ -38,6 +38,7 @@ struct BindMount {
   bool optional = false;      // left out when there is no source
   bool make_source = false;   // a directory is made when there is no source
   bool device = false;        // the container may use the device that the source is
+  bool as_is = false;         // with the machine's ids, also for a container that has its own
 };
 
 /// A file on memory of the container's own, mode 0600, of its user's.
@@ -77,6 +78,7 @@ struct LaunchOrder {
   std::vector<std::string> cgroups;  // cgroup.procs files
   std::vector<Limit> limits;
   std::vector<BindMount> mounts;
+  uint32_t first_id = 0;             // of the machine's, where the container's 65536 ids begin; 0: it has the machine's
   pid_t join = 0;                    // enter namespaces of this process
   int join_kinds = kAllSpaces;       // which: CLONE_NEW*
   bool borrow_proc = false, borrow_shm = false;  // show the joined process's /proc and /dev/shm

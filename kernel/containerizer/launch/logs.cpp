@@ -122,7 +122,7 @@ void own_logs(const Order& order, Logs& logs) {
   logs.gid = order.gid;
   if (!logs.give) return;
   for (const LogStream& stream : logs.streams)
-    if (stream.writer >= 0) ignore(fchown(stream.writer, order.uid, order.gid));
+    if (stream.writer >= 0) ignore(fchown(stream.writer, machine_uid(order), machine_gid(order)));
 }
 
 Failure enter_logs(const Logs& logs) {

@@ -52,9 +52,13 @@ void require(const Failure& failure) {
   protect_from_oom_killer(false);
   require(board == nullptr ? enter_logs(logs) : take_ends(*board));
   require(set_limits(order));
+  require(enter_ids(order));
   require(take_identity(order));
-  if (order.directory != nullptr && chdir(order.directory) != 0)
-    fail("cannot enter the working directory", order.directory, errno);
+  if (order.directory != nullptr && chdir(order.directory) != 0) {
+    const bool closed = order.first_id != 0 && errno == EACCES;
+    fail(closed ? "namespaces/user: a container's user is one of the others here, and the way to its directory is closed to them:"
+                : "cannot enter the working directory", order.directory, errno);
+  }
   require(execute(order));
   _exit(kExitSetupFailed);
 }
@@ -96,6 +100,7 @@ int run() {
   umask(022);
   protect_from_oom_killer(true);
 
+  require(have_ids(order));
   require(open_output(order));
   Logs logs;
   require(begin_logs(order, logs));
@@ -111,12 +116,17 @@ int run() {
   require(borrow_mounts(order));
   require(join_namespaces(order));
   require(enter_network(order));
+  require(open_network_to_all(order));
   const int owned = order.owned == nullptr ? -1 : open(order.owned, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  require(make_as_container_root(order, true));
   require(order.root == nullptr ? set_up_mounts(order) : set_up_root(order));
+  require(make_as_container_root(order, false));
   // This process keeps a directory of the machine's open: /proc/1/fd is not for those whom it starts.
   if (order.root != nullptr) prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   require(resolve_user(order));
+  require(check_ids(order));
   require(give_to_user(order, owned));
+  require(reopen_output(order));
   require(give_secrets(order));
   if (owned >= 0) close(owned);
 

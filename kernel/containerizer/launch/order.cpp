@@ -50,7 +50,7 @@ const char* take(Key key, char* text, Order& order, Lists& lists) {
       return nullptr;
     case Key::Mount:
       if (order.mount_count == kMaxMounts) return "too many mounts";
-      order.mounts[order.mount_count++] = {lists.pending_source, text};
+      order.mounts[order.mount_count++] = {lists.pending_source, text, -1};
       lists.pending_source = nullptr;
       return nullptr;
     case Key::User:
@@ -85,6 +85,10 @@ const char* take(Key key, char* text, Order& order, Lists& lists) {
     case Key::RootReadOnly: order.read_only_root = true; return nullptr;
     case Key::Privileged: order.privileged = true; return nullptr;
     case Key::ShmSize: order.shm_size = text; return nullptr;
+    case Key::FirstId:
+      if (!parse_number(text, number) || number == 0) return "bad first id";
+      order.first_id = static_cast<unsigned>(number);
+      return nullptr;
     case Key::UserName: order.user_name = text; return nullptr;
     case Key::Owned: order.owned = text; return nullptr;
     case Key::Capabilities: order.capabilities = text; return nullptr;
@@ -143,6 +147,8 @@ const char* read_order(int fd, Order& order) {
   }
   if (order.program == nullptr) order.program = order.arguments[0];
   if (order.status_file == nullptr) return "no status file";
+  // Whoever is not told who to be is the container's root.
+  order.switch_user = order.switch_user || order.first_id != 0;
   return nullptr;
 }
 

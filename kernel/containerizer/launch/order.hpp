@@ -20,6 +20,7 @@ constexpr int kMaxSecrets = 64;
 struct MountOrder {
   const char* source = nullptr;
   const char* text = nullptr;  // as in format.hpp
+  int opened = -1;             // the source of a bind mount, once open_sources() has it
 };
 
 struct SecretOrder {
@@ -50,6 +51,8 @@ struct Order {
   gid_t gid = 0;
   gid_t groups[kMaxGroups] = {};
   size_t group_count = 0;
+  unsigned first_id = 0;  // of the machine's, where the container's ids begin; 0: it has the machine's
+  int user_space = -1;    // with first_id, once have_ids() has it
   pid_t join = 0;
   const char* network = nullptr;
   const char* host_name = nullptr;
@@ -88,5 +91,9 @@ void release_order(Order& order);
 
 template <class T>
 void ignore(const T&) {}
+
+/// The task's user and group as the machine numbers them, for what is no file on a disk.
+inline uid_t machine_uid(const Order& order) { return order.first_id + order.uid; }
+inline gid_t machine_gid(const Order& order) { return order.first_id + order.gid; }
 
 }  // namespace containerizer::launch

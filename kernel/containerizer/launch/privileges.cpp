@@ -66,7 +66,7 @@ Failure set_filter(char* hexadecimal) {
 
 Failure switch_user(const Order& order) {
   if (!order.switch_user) return {};
-  if (geteuid() == order.uid && getegid() == order.gid && order.uid != 0) return {};
+  if (order.first_id == 0 && geteuid() == order.uid && getegid() == order.gid && order.uid != 0) return {};
   if (setgroups(order.group_count, order.groups) != 0) return {"cannot set the groups", "", errno};
   if (setresgid(order.gid, order.gid, order.gid) != 0) return {"cannot switch the group", "", errno};
   if (setresuid(order.uid, order.uid, order.uid) != 0) return {"cannot switch the user", "", errno};

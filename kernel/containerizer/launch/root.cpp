@@ -105,6 +105,34 @@ Failure refuse_links(int root) {
   return {};
 }
 
+/// With the container's ids the layer is laid over itself, in this mount namespace alone: overlayfs takes mounts that are
+/// attached somewhere. What the container writes is no layer: it is thrown away, and has the machine's numbers.
+int open_layer(const Order& order, const char* path, Failure& failure) {
+  int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (fd >= 0 && order.first_id != 0) {
+    failure = show_mapped(order, fd, fd, path, 0);
+    close(fd);
+    if (failure.step != nullptr) return -1;
+    fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  }
+  if (fd < 0) failure = {"cannot open the layer", path, errno};
+  return fd;
+}
+
+/// An image that was copied, or one without files.
+Failure bind_root(const Order& order) {
+  if (order.first_id == 0) {
+    const bool done = mount(order.root, order.root, nullptr, MS_BIND, nullptr) == 0 &&
+                      mount(nullptr, order.root, nullptr, MS_REMOUNT | MS_BIND | MS_NODEV, nullptr) == 0;
+    return done ? Failure{} : Failure{"cannot bind the image", order.root, errno};
+  }
+  const int fd = open(order.root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return {"cannot open the image", order.root, errno};
+  const Failure failure = show_mapped(order, fd, fd, order.root, 0x4 /* MOUNT_ATTR_NODEV */);
+  close(fd);
+  return failure;
+}
+
 /// Overlay options name every directory by descriptor: short, and free of characters that separate
 /// options.
 Failure mount_layers(const Order& order) {
@@ -113,8 +141,9 @@ Failure mount_layers(const Order& order) {
   int count = 0;
   size_t length = strlen(options);
   for (; count < order.layer_count; ++count) {
-    fds[count] = open(order.layers[count], O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (fds[count] < 0) return {"cannot open the layer", order.layers[count], errno};
+    Failure failure;
+    fds[count] = open_layer(order, order.layers[count], failure);
+    if (failure.step != nullptr) return failure;
     length += static_cast<size_t>(snprintf(options + length, sizeof options - length,
                                            "%s/proc/self/fd/%d", count > 0 ? ":" : "", fds[count]));
   }
@@ -173,7 +202,7 @@ Failure make_device(int dev, const Node& node) {
 /// A mount of the container around this one.
 Failure show_inside(int root, const char* path, int borrowed) {
   const int at = make_inside(root, path, true, 0);
-  const bool done = at >= 0 && show_borrowed(borrowed, at);
+  const bool done = at >= 0 && attach(borrowed, at);
   const int error = errno;
   if (at >= 0) close(at);
   return done ? Failure{} : Failure{"cannot share", path, error};
@@ -196,8 +225,9 @@ Failure set_up_dev(const Order& order, int root) {
     }
     for (const auto& link : kLinks) symlinkat(link.target, dev, link.name);
     close(dev);
-    failure = mount_inside(root, "/dev/pts", "devpts", "devpts", MS_NOSUID | MS_NOEXEC,
-                           "newinstance,ptmxmode=0666,mode=0620,gid=5");
+    char terminals[80];
+    snprintf(terminals, sizeof terminals, "newinstance,ptmxmode=0666,mode=0620,gid=%u", order.first_id + 5);
+    failure = mount_inside(root, "/dev/pts", "devpts", "devpts", MS_NOSUID | MS_NOEXEC, terminals);
     if (failure.step != nullptr) return failure;
   }
   if (order.borrowed_shm >= 0) return show_inside(root, "/dev/shm", order.borrowed_shm);
@@ -278,14 +308,12 @@ const char* target_of(const MountOrder& mount_order) {
 Failure mount_volumes(const Order& order, int root) {
   for (int i = 0; i < order.mount_count; ++i) {
     struct stat info;
-    const bool file = strstr(order.mounts[i].text, " bind ") != nullptr &&
-                      order.mounts[i].source != nullptr &&
-                      stat(order.mounts[i].source, &info) == 0 && !S_ISDIR(info.st_mode);
+    const bool file = is_bind(order.mounts[i]) && fstat(order.mounts[i].opened, &info) == 0 && !S_ISDIR(info.st_mode);
     const int at = make_inside(root, target_of(order.mounts[i]), !file, 0);
     if (at < 0) return {"cannot make the mount point", target_of(order.mounts[i]), errno};
     close(at);
     if (strstr(order.mounts[i].text, " none ") != nullptr) continue;
-    const Failure failure = mount_one(order.mounts[i], root);
+    const Failure failure = mount_one(order, order.mounts[i], root);
     if (failure.step != nullptr) return failure;
   }
   return {};
@@ -309,12 +337,8 @@ Failure set_up_root(Order& order) {
   if (!order.private_mounts) return {"an image needs a mount namespace", "", 0};
   if (mount(nullptr, "/", nullptr, MS_SLAVE | MS_REC, nullptr) != 0)
     return {"cannot detach the mount namespace", "", errno};
-  Failure failure;
-  if (order.layer_count > 0)
-    failure = mount_layers(order);
-  else if (mount(order.root, order.root, nullptr, MS_BIND, nullptr) != 0 ||
-           mount(nullptr, order.root, nullptr, MS_REMOUNT | MS_BIND | MS_NODEV, nullptr) != 0)
-    failure = {"cannot bind the image", order.root, errno};
+  Failure failure = open_sources(order);
+  if (failure.step == nullptr) failure = order.layer_count > 0 ? mount_layers(order) : bind_root(order);
   if (failure.step != nullptr) return failure;
   const int root = open(order.root, O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (root < 0) return {"cannot open the root", order.root, errno};

@@ -79,7 +79,7 @@ Failure put_secrets(Order& order, int root) {
 Failure give_secrets(Order& order) {
   for (int i = 0; i < order.secret_count; ++i) {
     const int file = order.secrets[i].file;
-    if (order.switch_user && fchown(file, order.uid, order.gid) != 0)
+    if (order.switch_user && fchown(file, machine_uid(order), machine_gid(order)) != 0)
       return {"cannot give away the secret", order.secrets[i].target, errno};
     close(file);
   }

@@ -185,11 +185,11 @@ Failure borrow_mounts(Order& order) {
   return {};  // a container without /dev/shm has none to share
 }
 
-bool show_borrowed(int borrowed, int target) {
+bool attach(int tree, int target) {
   constexpr unsigned kEmptyPaths = 0x4 | 0x40;  // MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH
-  const bool done = syscall(SYS_move_mount, borrowed, "", target, "", kEmptyPaths) == 0;
+  const bool done = syscall(SYS_move_mount, tree, "", target, "", kEmptyPaths) == 0;
   const int error = errno;
-  close(borrowed);
+  close(tree);
   errno = error;
   return done;
 }
@@ -249,7 +249,26 @@ int open_inside(int root, const char* path, int flags, int mode) {
   return open_at(path, flags, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS, root, mode);
 }
 
-Failure mount_one(const MountOrder& mount_order, int root) {
+bool is_bind(const MountOrder& mount_order) {
+  const char* type = strchr(mount_order.text, ' ');
+  return type != nullptr && strncmp(type, " bind ", 6) == 0;
+}
+
+Failure open_sources(Order& order) {
+  for (int i = 0; i < order.mount_count; ++i) {
+    MountOrder& mount_order = order.mounts[i];
+    if (!is_bind(mount_order)) continue;
+    if (mount_order.source == nullptr) return {"a bind mount without source", mount_order.text, 0};
+    const size_t access = strcspn(mount_order.text, " ");
+    mount_order.opened = memmem(mount_order.text, access, "nofollow", 8) != nullptr
+                             ? open_on_machine(mount_order.source)
+                             : open(mount_order.source, O_PATH | O_CLOEXEC);
+    if (mount_order.opened < 0) return {"cannot open the volume's source", mount_order.source, errno};
+  }
+  return {};
+}
+
+Failure mount_one(const Order& order, const MountOrder& mount_order, int root) {
   char text[8192];
   if (snprintf(text, sizeof text, "%s", mount_order.text) >= static_cast<int>(sizeof text))
     return {"the mount's text is too long", "", 0};
@@ -260,16 +279,9 @@ Failure mount_one(const MountOrder& mount_order, int root) {
   const char* target = rest;
   // Both ends are opened first and mounted by descriptor, so that neither can be exchanged for a link meanwhile.
   char source_path[64], target_path[64];
-  const bool bind = strcmp(type, "bind") == 0;
-  int source = -1;
-  if (bind) {
-    if (mount_order.source == nullptr) return {"a bind mount without source", mount_order.text, 0};
-    source = strstr(access, "nofollow") != nullptr
-                 ? open_at(mount_order.source, O_PATH, RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS, AT_FDCWD, 0)
-                 : open(mount_order.source, O_PATH | O_CLOEXEC);
-    if (source < 0) return {"cannot open the volume's source", mount_order.source, errno};
-    snprintf(source_path, sizeof source_path, "/proc/self/fd/%d", source);
-  }
+  const bool bind = is_bind(mount_order);
+  const int source = mount_order.opened;
+  snprintf(source_path, sizeof source_path, "/proc/self/fd/%d", source);
   const int at = open_target(target, root);
   if (at < 0) {
     const int error = errno;
@@ -279,7 +291,14 @@ Failure mount_one(const MountOrder& mount_order, int root) {
   snprintf(target_path, sizeof target_path, "/proc/self/fd/%d", at);
   if (!bind && mount(type, target_path, type, MS_NOSUID | MS_NODEV, mount_order.source) != 0)
     return {"cannot mount on", mount_order.text, errno};
-  if (bind && mount(source_path, target_path, nullptr, MS_BIND | MS_REC, nullptr) != 0)
+  struct stat info;
+  // Of a device the rights count that it has on the machine.
+  const bool mapped = bind && order.first_id != 0 && strstr(access, "asis") == nullptr && fstat(source, &info) == 0 &&
+                      !S_ISCHR(info.st_mode) && !S_ISBLK(info.st_mode);
+  if (mapped) {
+    const Failure failure = show_mapped(order, source, at, mount_order.source, 0);
+    if (failure.step != nullptr) return failure;
+  } else if (bind && mount(source_path, target_path, nullptr, MS_BIND | MS_REC, nullptr) != 0)
     return {"cannot bind the volume", mount_order.text, errno};
   if (strncmp(access, "ro", 2) == 0 && !make_read_only(target, root))
     return {"cannot make the volume read-only", mount_order.text, errno};
@@ -293,21 +312,23 @@ Failure set_up_mounts(Order& order) {
   // Mounts of the host still arrive in the container, mounts of the container never reach the host.
   if (mount(nullptr, "/", nullptr, MS_SLAVE | MS_REC, nullptr) != 0)
     return {"cannot detach the mount namespace", "", errno};
+  Failure failure = open_sources(order);
+  if (failure.step != nullptr) return failure;
   for (int i = 0; i < order.mount_count; ++i) {
-    const Failure failure = mount_one(order.mounts[i], -1);
+    failure = mount_one(order, order.mounts[i], -1);
     if (failure.step != nullptr) return failure;
   }
   const Failure secrets = put_secrets(order, -1);
   if (secrets.step != nullptr) return secrets;
   if (order.borrowed_shm >= 0) {
     const int at = open("/dev/shm", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (at < 0 || !show_borrowed(order.borrowed_shm, at)) return {"cannot share", "/dev/shm", errno};
+    if (at < 0 || !attach(order.borrowed_shm, at)) return {"cannot share", "/dev/shm", errno};
     close(at);
   }
   // Last, because bind mounts go by /proc/self/fd.
   if (order.borrowed_proc >= 0) {
     const int at = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (at < 0 || !show_borrowed(order.borrowed_proc, at)) return {"cannot share", "/proc", errno};
+    if (at < 0 || !attach(order.borrowed_proc, at)) return {"cannot share", "/proc", errno};
     close(at);
   }
   if (order.private_pids && mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) != 0)

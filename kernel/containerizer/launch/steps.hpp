@@ -23,6 +23,26 @@ void protect_from_oom_killer(bool protect);
 
 Failure write_pid_file(const Order& order);
 Failure enter_cgroups(const Order& order);
+
+/// The user namespace of a container with ids of its own, made or, in one that is joined, found. Before anything else is
+/// opened and before namespaces hide the host's /proc.
+Failure have_ids(Order& order);
+
+/// From here on, what this process makes is the container's root's (or again the machine's); its powers stay.
+Failure make_as_container_root(const Order& order, bool on);
+
+/// Low ports and ping for everybody in a network of the container's own. After enter_network().
+Failure open_network_to_all(const Order& order);
+
+/// Refuses users and groups that the container has no number for. After resolve_user().
+Failure check_ids(const Order& order);
+
+/// In the task's process: the machine's powers are gone after this.
+Failure enter_ids(const Order& order);
+
+/// The output files once more, by the sandbox as the container sees it: programs open /dev/stdout anew, which asks for
+/// the right to.
+Failure reopen_output(const Order& order);
 Failure join_namespaces(const Order& order);
 
 /// The network that the order names, and a host name. Before mounts: what is mounted of /sys shows this network.
@@ -30,8 +50,8 @@ Failure enter_network(const Order& order);
 /// Takes copies of the joined process's mounts, to be shown in this container's own mount namespace.
 Failure borrow_mounts(Order& order);
 
-/// Shows a borrowed mount at `target`, a descriptor of a directory. Closes `mount`.
-bool show_borrowed(int mount, int target);
+/// Shows a mount that is attached nowhere at `target`, a descriptor. Closes `mount`.
+bool attach(int mount, int target);
 
 /// Opened before mounts change: the status file is written relative to it.
 Failure open_status_directory(const Order& order, int* fd);
@@ -44,8 +64,17 @@ Failure set_up_root(Order& order);
 /// Opens `path` as if `root` were the root directory, whatever links it has; -1 with errno. Flags as for open().
 int open_inside(int root, const char* path, int flags, int mode = 0);
 
-/// Mounts one entry of the order below `root` (-1: paths are the machine's own).
-Failure mount_one(const MountOrder& mount_order, int root);
+/// Whether the entry shows something of the machine's.
+bool is_bind(const MountOrder& mount_order);
+
+/// Opens what bind mounts show, all before the first is made: what a mount hides is still there for the others.
+Failure open_sources(Order& order);
+
+/// A mount of what the descriptor leads to, with the container's ids, at `target`, another descriptor. `path` is for people.
+Failure show_mapped(const Order& order, int source, int target, const char* path, unsigned long long flags);
+
+/// Mounts one entry of the order below `root` (-1: paths are the machine's own), after open_sources().
+Failure mount_one(const Order& order, const MountOrder& mount_order, int root);
 
 /// Names of users and groups into numbers, by /etc/passwd and /etc/group as they are after set_up_root().
 Failure resolve_user(Order& order);
