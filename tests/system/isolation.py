@@ -470,9 +470,13 @@ def user_ids():
             pods.close()
             call(machine.master, "POST", "/teardown", f"frameworkId={pods.framework_id}")
     with tempfile.TemporaryDirectory(prefix="dcos-isolation-") as root:
-        done = subprocess.run([str(BIN / "dcos-agent"), "--ip=127.0.0.1", f"--port={free_port()}", "--master=127.0.0.1:1", f"--work_dir={root}/a",
-                               f"--cgroups_root={Path(root).name}", "--isolation=filesystem/posix,namespaces/user"], capture_output=True, text=True, timeout=60)
-        assert done.returncode != 0 and "namespaces/user needs an agent that runs as root" in done.stderr, done.stderr
+        for flag, words in {"isolation=filesystem/posix,namespaces/user": "namespaces/user needs an agent that runs as root",
+                            "userns_first_id=100000": "--userns_first_id must be a multiple of 65536",
+                            "userns_containers=5000": "--userns_first_id + 65536 for each at most 2147483648"}.items():
+            done = subprocess.run([str(BIN / "dcos-agent"), "--ip=127.0.0.1", f"--port={free_port()}", "--master=127.0.0.1:1",
+                                   f"--work_dir={root}/a", f"--cgroups_root={Path(root).name}", f"--{flag}"],
+                                  capture_output=True, text=True, timeout=60)
+            assert done.returncode != 0 and words in done.stderr, done.stderr
 
 
 def host_paths():
