@@ -496,6 +496,25 @@ class AgentWithImages : public Agent {
 
 };
 
+TEST_F(AgentWithImages, removes_images_when_told_to) {
+  master.send(run(image_task("t1")));
+  ASSERT_TRUE(master.wait_for("t1", mesos::v1::TASK_RUNNING)) << log();
+  const auto images = [this] { return base::list_directory(agent.work_dir() + "/store/docker/images").value_or({}).size(); };
+  const auto prune = [this](const std::string& excluded) {
+    return agent.post("/api/v1", R"({"type":"PRUNE_IMAGES","prune_images":{"excluded_images":[)" + excluded + "]}}");
+  };
+  EXPECT_EQ(prune(""), "200 ");
+  EXPECT_EQ(images(), 1U) << "it is in use";
+  master.send(kill_of("t1"));
+  ASSERT_TRUE(master.wait_for("t1", mesos::v1::TASK_KILLED)) << log();
+  EXPECT_EQ(prune(R"({"type":"APPC","appc":{"name":"x"}})"),
+            "400 prune_images.excluded_images must be of type DOCKER and have docker.name");
+  EXPECT_EQ(prune(R"({"type":"DOCKER","docker":{"name":"app:1"}})"), "200 ");
+  EXPECT_EQ(images(), 1U);
+  EXPECT_EQ(prune(""), "200 ");
+  EXPECT_EQ(images(), 0U);
+}
+
 TEST_F(AgentWithImages, runs_a_docker_container_through_a_restart) {
   auto task = image_task("t1");
   auto* check = task.mutable_health_check();

@@ -328,6 +328,7 @@ Result<std::unique_ptr<Daemon>> Daemon::start(base::Loop& loop, const Flags& fla
                                         }});
   impl->streams = std::make_unique<ContainerStreams>(loop, *impl->containers, impl->metrics, kStreamHeartbeat);
   impl->api->streams = impl->streams.get();
+  impl->api->images = impl->images.get();
   impl->shell->use_streams(*impl->streams);
   add_gauges(impl->metrics, impl->core, *impl->containers);
   impl->task_streams = std::make_unique<TaskStreams>(*impl->api);

@@ -9,6 +9,7 @@
 #include "kernel/api/mesos/v1/agent/agent.pb.h"
 #include "kernel/api/names.hpp"
 #include "kernel/api/secrets.hpp"
+#include "kernel/containerizer/images/images.hpp"
 
 namespace agent {
 namespace {
@@ -244,6 +245,19 @@ bool answer_from_state(Api& api, const Sight& sight, const Call& call, Answer& a
   }
 }
 
+/// Removes what images no container uses, but those that the call names.
+void prune_images(const Api& api, const Call& call, const Responder& responder) {
+  std::vector<std::string> kept;
+  for (const auto& image : call.prune_images().excluded_images()) {
+    if (image.type() != mesos::v1::Image::DOCKER || image.docker().name().empty())
+      return responder.reply(Response::text(400, "prune_images.excluded_images must be of type DOCKER and have docker.name"));
+    kept.push_back(image.docker().name());
+  }
+  if (api.images == nullptr) return responder.reply(Response::text(200, ""));
+  const base::Status begun = api.images->prune(kept, [responder] { responder.reply(Response::text(200, "")); });
+  if (!begun) responder.reply(Response::text(400, "prune_images.excluded_images: " + begun.error().message));
+}
+
 /// The member that a call about containers lacks: it has the name of the call's type.
 std::optional<std::string> missing_member(const Call& call) {
   const std::string name = base::to_lower(Call::Type_Name(call.type()));
@@ -297,6 +311,9 @@ void handle_operator_api(Api& api, Request request, const Responder& responder) 
       const auto done = api.log_level.set(wanted.level(), base::Duration(wanted.duration().nanoseconds()));
       return responder.reply(done ? Response::text(200, "") : Response::text(400, done.error().message));
     }
+    case Call::PRUNE_IMAGES:
+      if (!api.access.allows(auth::Action::PruneImages, request.principal)) return forbid(responder);
+      return prune_images(api, call, responder);
     case Call::LIST_FILES:
       if (!call.has_list_files())
         return responder.reply(Response::text(400, "Failed to validate agent::Call: Expecting 'list_files' to be present"));

@@ -14,6 +14,10 @@
 #include "kernel/agent/files.hpp"
 #include "kernel/agent/shell.hpp"
 
+namespace containerizer::images {
+class Images;
+}
+
 namespace agent {
 
 class TaskStreams;
@@ -31,6 +35,7 @@ struct Api {
   base::LogLevel& log_level;
   std::function<std::string()> master_hostname;
   ContainerStreams* streams = nullptr;
+  containerizer::images::Images* images = nullptr;  // null: containers have none
 
   const State& state() const { return shell.core().state(); }
   const std::string& agent_id() const { return state().info.id().value(); }

@@ -35,6 +35,40 @@ Result<FileName> parse_file_name(const std::string& name) {
   return out;
 }
 
+/// Where an image comes from, and the name that it is kept under.
+struct Place {
+  std::string name{};
+  Reference reference{};                     // of a registry's
+  std::string root{}, path{}, image{};       // of an archive: a directory, a file below it, which of those in it
+};
+
+Result<Place> locate(const std::string& wanted, const ImageOptions& options) {
+  Place place;
+  if (wanted.starts_with("file://")) {
+    ASSIGN_OR_RETURN(const auto parsed, parse_file_name(wanted));
+    for (const auto& directory : options.archive_directories)
+      if (parsed.path.starts_with(directory + "/")) place.root = directory;
+    if (place.root.empty())
+      return base::forbidden("image '" + base::valid_utf8(wanted) +
+                             "': archives may be in the directories of --docker_archive_directories only" +
+                             (options.archive_directories.empty() ? ", and none is given" : ""));
+    place.path = parsed.path.substr(place.root.size() + 1);
+    place.image = parsed.image;
+    place.name = "file://" + parsed.path + (place.image.empty() ? "" : "#" + place.image);
+    return place;
+  }
+  ASSIGN_OR_RETURN(place.reference, parse_reference(wanted));
+  place.name = canonical_name(place.reference, options.registries);
+  if (options.archives.empty()) return place;
+  if (!place.reference.digest.empty())
+    return base::invalid("image '" + wanted + "': archives are found by tag, not by digest");
+  place.root = options.archives;
+  place.image = place.reference.render();
+  place.path = place.image + ".tar";
+  place.name = "file://" + place.root + "/" + place.path;
+  return place;
+}
+
 }  // namespace
 
 Images::Impl::Impl(base::Loop& l, base::Pool& p, ImageOptions o)
@@ -207,9 +241,9 @@ void Images::Impl::finish(const std::shared_ptr<Pull>& pull, Result<std::string>
 
 // --- collection ---
 
-void Images::Impl::collect(bool all, std::function<void()> done) {
+void Images::Impl::collect(bool all, const std::set<std::string>& kept, std::function<void()> done) {
   if (collecting) {
-    after_collection.push_back([this, all, done] { collect(all, done); });
+    after_collection.push_back([this, all, kept, done] { collect(all, kept, done); });
     return;
   }
   collecting = true;
@@ -218,15 +252,16 @@ void Images::Impl::collect(bool all, std::function<void()> done) {
     uint64_t total = 0;
   };
   const bool taken = pool.run_for(
-      [kept = store] {
+      [on_disk = store] {
         struct statvfs info {};
-        statvfs(kept->directory().c_str(), &info);
-        return Disk{kept->used_fraction(), static_cast<uint64_t>(info.f_blocks) * info.f_frsize};
+        statvfs(on_disk->directory().c_str(), &info);
+        return Disk{on_disk->used_fraction(), static_cast<uint64_t>(info.f_blocks) * info.f_frsize};
       },
-      [self = shared_from_this(), all, done](Disk disk) {
+      [self = shared_from_this(), all, kept, done](Disk disk) {
         if (self->stopped) return;
         CollectionPolicy policy = self->options.collection;
         if (all) policy.max_age = base::Duration(-1);
+        policy.excluded.insert(kept.begin(), kept.end());
         const double over = disk.used - (1 - policy.disk_headroom);
         std::set<std::string> in_use, pinned;
         for (const auto& [holder, id] : self->holders) in_use.insert(id);
@@ -244,22 +279,22 @@ void Images::Impl::collect(bool all, std::function<void()> done) {
         }
         for (const auto& layer : plan.layers) self->content.layers.erase(layer);
         (void)self->pool.run(
-            [kept = self->store, plan] {
+            [on_disk = self->store, plan] {
               // Records first: a layer without image is rubbish, an image without layer would be a
               // lie.
               for (const auto& id : plan.images)
-                if (Status gone = kept->remove_image(id); !gone)
+                if (Status gone = on_disk->remove_image(id); !gone)
                   LOG_WARNING("{}", gone.error().message);
               for (const auto& layer : plan.layers)
-                if (Status gone = kept->discard_layer(layer); !gone)
+                if (Status gone = on_disk->discard_layer(layer); !gone)
                   LOG_WARNING("{}", gone.error().message);
             },
             [self, done] {
               if (self->stopped) return;
               self->collecting = false;
               (void)self->pool.run(
-                  [kept = self->store] {
-                    if (Status gone = kept->empty_trash(); !gone)
+                  [on_disk = self->store] {
+                    if (Status gone = on_disk->empty_trash(); !gone)
                       LOG_WARNING("{}", gone.error().message);
                   },
                   [] {});
@@ -276,7 +311,7 @@ void Images::Impl::collect(bool all, std::function<void()> done) {
 void Images::Impl::schedule_collection() {
   if (!options.collection.enabled || collection_timer != 0) return;
   collection_timer = loop.every(options.collection.interval, [weak = weak_from_this()] {
-    if (const auto self = weak.lock()) self->collect(false, nullptr);
+    if (const auto self = weak.lock()) self->collect(false, {}, nullptr);
   });
 }
 
@@ -301,8 +336,8 @@ Result<std::unique_ptr<Images>> Images::open(base::Loop& loop, base::Pool& pool,
                                              ImageOptions options) {
   std::set<std::string> excluded;
   for (const auto& name : options.collection.excluded) {
-    ASSIGN_OR_RETURN(const Reference reference, parse_reference(name));
-    excluded.insert(canonical_name(reference, options.registries));
+    ASSIGN_OR_RETURN(const Place place, locate(name, options));
+    excluded.insert(place.name);
   }
   options.collection.excluded = std::move(excluded);
   auto impl = std::make_shared<Impl>(loop, pool, std::move(options));
@@ -324,37 +359,9 @@ void Images::pull(PullRequest request, std::function<void(Result<ImagePtr>)> don
   const auto refuse = [&self, &done](Error error) {
     self.loop.post([done, error = std::move(error)] { done(error); });
   };
-  const bool file = request.name.starts_with("file://");
-  std::string name, path, root, image;
-  Reference reference;
-  if (file) {
-    const auto parsed = parse_file_name(request.name);
-    if (!parsed) return refuse(parsed.error());
-    for (const auto& directory : self.options.archive_directories)
-      if (parsed->path.starts_with(directory + "/")) root = directory;
-    if (root.empty())
-      return refuse(base::forbidden(
-          "image '" + base::valid_utf8(request.name) +
-          "': archives may be in the directories of --docker_archive_directories only" +
-          (self.options.archive_directories.empty() ? ", and none is given" : "")));
-    path = parsed->path.substr(root.size() + 1);
-    image = parsed->image;
-    name = "file://" + parsed->path + (image.empty() ? "" : "#" + image);
-  } else {
-    auto parsed = parse_reference(request.name);
-    if (!parsed) return refuse(parsed.error());
-    reference = std::move(*parsed);
-    name = canonical_name(reference, self.options.registries);
-    if (!self.options.archives.empty()) {
-      if (!reference.digest.empty())
-        return refuse(base::invalid("image '" + request.name +
-                                    "': archives are found by tag, not by digest"));
-      root = self.options.archives;
-      image = reference.render();
-      path = image + ".tar";
-      name = "file://" + root + "/" + path;
-    }
-  }
+  auto place = locate(request.name, self.options);
+  if (!place) return refuse(place.error());
+  const std::string& name = place->name;
   if (!request.force)
     if (const auto* known = self.find(name)) {
       ++self.counted.cached;
@@ -374,10 +381,10 @@ void Images::pull(PullRequest request, std::function<void(Result<ImagePtr>)> don
   pull->waiters.push_back({request.holder, std::move(done)});
   if (!fresh) return;
   const auto begun = pull;
-  if (root.empty())
-    begun->from_registry(std::move(reference), credentials);
+  if (place->root.empty())
+    begun->from_registry(std::move(place->reference), credentials);
   else
-    begun->from_archive(path, root, image);
+    begun->from_archive(place->path, place->root, place->image);
 }
 
 void Images::cancel(const std::string& holder) {
@@ -416,7 +423,18 @@ void Images::start_collection() {
 }
 
 void Images::collect(bool all, std::function<void()> done) {
-  impl_->collect(all, std::move(done));
+  impl_->collect(all, {}, std::move(done));
+}
+
+Status Images::prune(const std::vector<std::string>& kept, std::function<void()> done) {
+  std::set<std::string> names;
+  for (const auto& name : kept) {
+    const auto place = locate(name, impl_->options);
+    if (!place) return place.error().with_context("'" + base::valid_utf8(name) + "'");
+    names.insert(place->name);
+  }
+  impl_->collect(true, names, std::move(done));
+  return {};
 }
 
 ImageCounts Images::counts() const {

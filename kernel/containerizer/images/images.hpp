@@ -75,6 +75,10 @@ class Images {
   /// age.
   void collect(bool all, std::function<void()> done);
 
+  /// Removes now every image that no container uses, whatever its age, but those of these names, written as frameworks
+  /// write them, and those that the policy excludes. An error, and nothing is done, when one is no image's name.
+  Status prune(const std::vector<std::string>& kept, std::function<void()> done);
+
   ImageCounts counts() const;
 
   struct Impl;

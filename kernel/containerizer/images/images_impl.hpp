@@ -51,7 +51,7 @@ struct Images::Impl : std::enable_shared_from_this<Images::Impl> {
            std::function<void(Result<std::string>)> done);
   void finish(const std::shared_ptr<Pull>& pull, Result<std::string> id);
 
-  void collect(bool all, std::function<void()> done);
+  void collect(bool all, const std::set<std::string>& kept, std::function<void()> done);
   void schedule_collection();
 
   base::http::Client& client_for(const Endpoint& endpoint) {

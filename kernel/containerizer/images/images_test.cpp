@@ -380,6 +380,33 @@ TEST_F(Pulling, removes_unused_images_and_keeps_used_ones) {
   EXPECT_EQ(images->counts().images, 2u);
 }
 
+TEST_F(Pulling, removes_unused_images_at_once_but_those_that_are_named) {
+  registry.add("app", "a", two_layers());
+  auto other = two_layers();
+  other.layers[1] = TarWriter().file("other", "x").finish();
+  registry.add("app", "b", other);
+  ASSERT_TRUE(pull(registry.host() + "/app:a", "1"));
+  ASSERT_TRUE(pull(registry.host() + "/app:b", "2"));
+  const auto prune = [&](const std::vector<std::string>& kept) {
+    bool done = false;
+    const Status begun = images->prune(kept, [&] { done = true; });
+    if (begun) run([&] { return done; });
+    return begun ? "begun" : begun.error().message;
+  };
+  EXPECT_EQ(prune({}), "begun");
+  EXPECT_EQ(images->counts().images, 2u) << "both are in use";
+  images->release("1");
+  images->release("2");
+  EXPECT_NE(prune({registry.host() + "/app:b", "No Name"}).find("'No Name'"), std::string::npos);
+  EXPECT_EQ(images->counts().images, 2u);
+  EXPECT_EQ(prune({registry.host() + "/app:b"}), "begun");
+  EXPECT_EQ(images->counts().images, 1u);
+  EXPECT_EQ(images->counts().layers, 2u);
+  EXPECT_EQ(prune({}), "begun");
+  EXPECT_EQ(images->counts().images, 0u);
+  EXPECT_EQ(images->counts().layers, 0u);
+}
+
 TEST_F(Pulling, reads_archives) {
   ASSERT_TRUE(base::make_directories(top / "archives/sub"));
   ASSERT_TRUE(
