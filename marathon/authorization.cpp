@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/crypto.hpp"
 #include "base/json/value.hpp"
 #include "base/strings.hpp"
 #include "marathon/errors.hpp"
@@ -27,6 +28,14 @@ std::optional<std::string> canonical(std::string_view path) {
   return result.empty() ? "/" : result;
 }
 
+/// What is answered with as much as the caller may see. Groups hold what is below them; what they were is no list.
+bool is_list(const std::string& path) {
+  constexpr std::string_view kLists[] = {"/v2/apps", "/v2/apps/*", "/v2/apps/*/tasks", "/v2/pods", "/v2/pods/::status", "/v2/tasks",
+                                         "/v2/queue", "/v2/deployments", "/v2/events"};
+  if (std::find(std::begin(kLists), std::end(kLists), path) != std::end(kLists)) return true;
+  return is_within(path, "/v2/groups") && leaf_of(path) != "versions" && leaf_of(parent_of(path)) != "versions";
+}
+
 /// A group's body may carry an id that leads elsewhere than its path says.
 bool body_leads_elsewhere(const base::http::Request& request, const std::string& path) {
   constexpr std::string_view kGroups = "/v2/groups";
@@ -41,15 +50,7 @@ bool body_leads_elsewhere(const base::http::Request& request, const std::string&
 
 }  // namespace
 
-bool same_secret(std::string_view a, std::string_view b) {
-  unsigned char difference = a.size() == b.size() ? 0 : 1;
-  for (size_t i = 0; i < a.size() && i < b.size(); ++i) {
-    difference = static_cast<unsigned char>(difference | (a[i] ^ b[i]));
-  }
-  return difference == 0;
-}
-
-base::Result<Authorization> Authorization::parse(std::string_view text) {
+base::Result<Authorization> Authorization::parse(std::string_view text, bool tokens) {
   ASSIGN_OR_RETURN(const base::json::Value value, base::json::parse(text));
   if (!value.is_object() || !value.get_object().contains("users") || !value.get_object().at("users").is_object()) {
     return base::invalid("wants an object with the member 'users', an object by name");
@@ -65,9 +66,9 @@ base::Result<Authorization> Authorization::parse(std::string_view text) {
     }
     const Fields fields(member.value().get_object(), where, errors);
     User user;
-    std::string password;
-    if (!fields.get("password", password) || password.empty()) fields.fail("password", "is missing");
-    user.header = "Basic " + base::base64_encode(name + ":" + password);
+    fields.get("password", user.password);
+    if (user.password.empty() && !tokens) fields.fail("password", "is missing");
+    Viewer viewer;
     fields.get_objects("rules", [&](const Fields& item) {
       Rule rule;
       std::string path;
@@ -81,8 +82,10 @@ base::Result<Authorization> Authorization::parse(std::string_view text) {
         else if (action == "delete") rule.remove = true;
         else item.fail("actions", "must be among read, write, delete");
       }
+      if (rule.read) viewer.may_read(rule.path);
       user.rules.push_back(std::move(rule));
     });
+    if (!viewer.sees_everything()) user.viewer = std::make_shared<const Viewer>(std::move(viewer));
     table.users_[name] = std::move(user);
   }
   if (errors.empty()) return table;
@@ -90,22 +93,31 @@ base::Result<Authorization> Authorization::parse(std::string_view text) {
   return base::invalid(path + " " + messages.front());
 }
 
-Authorization::Answer Authorization::check(const base::http::Request& request) const {
-  const std::string_view given = request.headers.get_or("Authorization", "");
-  const User* user = nullptr;
-  for (const auto& [name, candidate] : users_) {
-    if (same_secret(given, candidate.header)) user = &candidate;
-  }
-  if (!user) return Answer::Unknown;
+std::optional<std::string> Authorization::user_of(const std::string& name, std::string_view password) const {
+  const auto user = users_.find(name);
+  const bool right = user != users_.end() && !user->second.password.empty() &&
+                     base::equal_in_constant_time(password, user->second.password);
+  return right ? std::optional(name) : std::nullopt;
+}
+
+bool Authorization::allows(const std::string& name, const base::http::Request& request) const {
+  const auto user = users_.find(name);
   const auto path = canonical(request.path);
-  if (!path) return Answer::Refused;
+  if (user == users_.end() || !path) return false;
   const bool read = request.method == "GET" || request.method == "HEAD";
   const bool remove = request.method == "DELETE";
-  const bool granted = std::any_of(user->rules.begin(), user->rules.end(), [&](const Rule& rule) {
+  const auto& [password, rules, viewer] = user->second;
+  const bool granted = std::any_of(rules.begin(), rules.end(), [&](const Rule& rule) {
     return is_within(*path, rule.path) && (read ? rule.read : remove ? rule.remove : rule.write);
   });
-  if (!granted || (!read && body_leads_elsewhere(request, *path))) return Answer::Refused;
-  return Answer::Allowed;
+  if (granted) return read || !body_leads_elsewhere(request, *path);
+  return read && viewer && !viewer->sees_nothing() && is_list(*path);
+}
+
+std::shared_ptr<const Viewer> Authorization::viewer(const std::string& name) const {
+  static const auto kNothing = std::make_shared<const Viewer>();
+  const auto user = users_.find(name);
+  return user == users_.end() ? kNothing : user->second.viewer;
 }
 
 }  // namespace marathon

@@ -12,6 +12,7 @@
 
 #include "base/http/message.hpp"
 #include "base/time.hpp"
+#include "marathon/viewer.hpp"
 
 namespace mesos::v1::scheduler {
 class Call;
@@ -56,6 +57,7 @@ struct CancelTimer {
 struct Publish {
   std::string type, data;
   bool on_request = false;  // no event of the original: only for those who ask for the type
+  std::vector<Subject> about{};  // who may see one of these gets it; empty: everybody
 };
 
 enum class ProbeKind { Http, Https, Tcp };
@@ -95,9 +97,7 @@ class Effects {
   void send(std::shared_ptr<const mesos::v1::scheduler::Call> call) { list.push_back(SendCall{std::move(call)}); }
   void set_timer(TimerName timer, base::Instant at) { list.push_back(SetTimer{std::move(timer), at}); }
   void cancel_timer(TimerName timer) { list.push_back(CancelTimer{std::move(timer)}); }
-  void publish(std::string type, std::string data, bool on_request = false) {
-    list.push_back(Publish{std::move(type), std::move(data), on_request});
-  }
+  void publish(Publish event) { list.push_back(std::move(event)); }
   void probe(Probe probe) { list.push_back(std::move(probe)); }
   void exit(int code, std::string reason) { list.push_back(Exit{code, std::move(reason)}); }
   void trace(TraceLevel level, std::string text) { list.push_back(Trace{level, std::move(text)}); }

@@ -1,6 +1,6 @@
 #include "marathon/event_streams.hpp"
 
-#include <vector>
+#include <algorithm>
 
 #include "base/json/writer.hpp"
 #include "base/numbers.hpp"
@@ -27,7 +27,7 @@ EventStreams::~EventStreams() {
 }
 
 void EventStreams::handle(const base::http::Request& request, const base::http::Responder& responder,
-                          const base::http::Headers& common) {
+                          const base::http::Headers& common, std::shared_ptr<const Viewer> viewer) {
   const std::string_view accept = request.headers.get_or("Accept", "");
   if (request.method != "GET" || accept.find("text/event-stream") == std::string_view::npos) {
     auto response = render(refuse(405, "event streams are read by GET with 'Accept: text/event-stream'"));
@@ -40,6 +40,7 @@ void EventStreams::handle(const base::http::Request& request, const base::http::
   Subscriber subscriber;
   subscriber.stream = responder.stream(std::move(head));
   subscriber.remote = request.remote_address;
+  subscriber.viewer = std::move(viewer);
   for (const std::string& type : request.query().all("event_type")) subscriber.types.insert(type);
   const uint64_t id = next_++;
   subscriber.stream.on_disconnect([this, id] { remove(id); });
@@ -52,8 +53,11 @@ void EventStreams::handle(const base::http::Request& request, const base::http::
   callbacks_.on_open(remote);
 }
 
-bool EventStreams::wants(const Subscriber& subscriber, const std::string& type, bool on_request) {
-  return subscriber.types.contains(type) || (subscriber.types.empty() && !on_request);
+bool EventStreams::is_for(const Subscriber& subscriber, const Past& event) {
+  if (!subscriber.types.contains(event.type) && !(subscriber.types.empty() && !event.on_request)) return false;
+  const Viewer* viewer = subscriber.viewer.get();
+  return !viewer || event.about.empty() ||
+         std::any_of(event.about.begin(), event.about.end(), [&](const Subject& subject) { return viewer->sees(subject); });
 }
 
 void EventStreams::replay(Subscriber& subscriber, std::string_view last_id) {
@@ -77,7 +81,7 @@ void EventStreams::replay(Subscriber& subscriber, std::string_view last_id) {
   // Of another run: everything that this one has is news.
   const uint64_t after = number && *number < next_event_ ? *number : 0;
   for (const Past& past : past_) {
-    if (past.number > after && wants(subscriber, past.type, past.on_request)) subscriber.stream.write(past.frame);
+    if (past.number > after && is_for(subscriber, past)) subscriber.stream.write(past.frame);
   }
 }
 
@@ -90,20 +94,21 @@ void EventStreams::remember(Past past) {
   }
 }
 
-void EventStreams::publish(const std::string& type, const std::string& data, bool on_request) {
+void EventStreams::publish(const Publish& event) {
   const uint64_t number = next_event_++;
-  const std::string frame =
-      "event: " + type + "\r\nid: " + run_ + "-" + std::to_string(number) + "\r\ndata: " + data + "\r\n\r\n";
-  remember({number, type, frame, on_request});
+  Past past{number, event.type,
+            "event: " + event.type + "\r\nid: " + run_ + "-" + std::to_string(number) + "\r\ndata: " + event.data + "\r\n\r\n",
+            event.on_request, event.about};
   std::vector<uint64_t> slow;
   for (auto& [id, subscriber] : streams_) {
-    if (!wants(subscriber, type, on_request)) continue;
+    if (!is_for(subscriber, past)) continue;
     if (++subscriber.outstanding > max_outstanding_) {
       slow.push_back(id);
     } else {
-      subscriber.stream.write(frame);
+      subscriber.stream.write(past.frame);
     }
   }
+  remember(std::move(past));
   for (uint64_t id : slow) {
     const auto it = streams_.find(id);
     if (it == streams_.end()) continue;

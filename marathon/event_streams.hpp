@@ -7,11 +7,14 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "base/http/server.hpp"
 #include "base/loop.hpp"
+#include "marathon/effects.hpp"
 
 namespace marathon {
 
@@ -27,10 +30,9 @@ class EventStreams {
 
   /// Answers a request for the stream: 405 unless it accepts text/event-stream.
   void handle(const base::http::Request& request, const base::http::Responder& responder,
-              const base::http::Headers& common);
+              const base::http::Headers& common, std::shared_ptr<const Viewer> viewer = nullptr);
 
-  /// `on_request`: goes to those who named the type only.
-  void publish(const std::string& type, const std::string& data, bool on_request = false);
+  void publish(const Publish& event);
 
   size_t size() const { return streams_.size(); }
 
@@ -39,6 +41,7 @@ class EventStreams {
     base::http::Stream stream;
     std::string remote;
     std::set<std::string> types;  // empty: all
+    std::shared_ptr<const Viewer> viewer;  // null: sees everything
     size_t outstanding = 0;       // events since the queue was last empty
   };
 
@@ -46,9 +49,11 @@ class EventStreams {
     uint64_t number = 0;
     std::string type, frame;
     bool on_request = false;
+    std::vector<Subject> about;
   };
 
-  static bool wants(const Subscriber& subscriber, const std::string& type, bool on_request);
+  /// Whether it is for that subscriber, who must want it and may see it.
+  static bool is_for(const Subscriber& subscriber, const Past& event);
   void replay(Subscriber& subscriber, std::string_view last_id);
   void remember(Past past);
   void remove(uint64_t id);

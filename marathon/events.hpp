@@ -11,6 +11,7 @@
 #include "base/http/message.hpp"
 #include "base/result.hpp"
 #include "marathon/effects.hpp"
+#include "marathon/viewer.hpp"
 
 namespace mesos::v1::scheduler {
 class Event;
@@ -22,6 +23,7 @@ namespace marathon {
 struct HttpRequested {
   CallId call = 0;
   base::http::Request request;
+  std::shared_ptr<const Viewer> viewer{};  // whose lists show a part; null: everything
 };
 
 /// An event of the master, SUBSCRIBED included.

@@ -46,7 +46,25 @@ void write_current_step(Writer& w, const Deployment& deployment, size_t step) {
 
 namespace {
 
-void publish_as(Turn& turn, std::string type, bool on_request, const std::function<void(Writer&)>& fill) {
+using Subjects = std::vector<Subject>;
+
+Subject subject_of(const Turn& turn, const PathId& id) {
+  const AppRun* run = find_run(turn.state, id);
+  const App* app = run ? run->target.get() : nullptr;
+  if (run && !app && !run->versions.empty()) app = run->versions.rbegin()->second.get();
+  return {app && app->pod ? Subject::Kind::Pod : Subject::Kind::App, id};
+}
+
+Subjects subjects_of(const Deployment& deployment) {
+  Subjects out;
+  for (const AppChange& change : deployment.changes) out.push_back({change.is_pod() ? Subject::Kind::Pod : Subject::Kind::App, change.id});
+  for (const GroupChange& change : deployment.groups) out.push_back({Subject::Kind::Group, change.id});
+  return out;
+}
+
+/// `about` is only asked when there is somebody to hear of it.
+void publish_as(Turn& turn, std::string type, bool on_request, const std::function<Subjects()>& about,
+                const std::function<void(Writer&)>& fill) {
   if (!turn.state.any_stream) return;  // nobody has ever listened: nobody can ask for what was missed
   std::string text;
   Writer w(text);
@@ -55,17 +73,29 @@ void publish_as(Turn& turn, std::string type, bool on_request, const std::functi
   w.field("eventType", type);
   w.field("timestamp", iso(turn.now.time));
   w.end_object();
-  turn.out.publish(std::move(type), std::move(text), on_request);
+  turn.out.publish({std::move(type), std::move(text), on_request, about ? about() : Subjects()});
+}
+
+void publish_about(Turn& turn, std::string type, const PathId& id, const std::function<void(Writer&)>& fill) {
+  publish_as(turn, std::move(type), false, [&] { return Subjects{subject_of(turn, id)}; }, fill);
+}
+
+void publish_about(Turn& turn, std::string type, const Deployment& deployment, const std::function<void(Writer&)>& fill) {
+  publish_as(turn, std::move(type), false, [&] { return subjects_of(deployment); }, fill);
 }
 
 }  // namespace
 
 void publish(Turn& turn, std::string type, const std::function<void(Writer&)>& fill) {
-  publish_as(turn, std::move(type), false, fill);
+  publish_as(turn, std::move(type), false, {}, fill);
+}
+
+void publish_to_all_seeing(Turn& turn, std::string type, const std::function<void(Writer&)>& fill) {
+  publish_as(turn, std::move(type), false, [] { return Subjects{{Subject::Kind::Group, "/"}}; }, fill);
 }
 
 void publish_app_waiting(Turn& turn, const AppRun& run, const std::string& reason) {
-  publish_as(turn, "app_waiting_event", true, [&](Writer& w) {
+  publish_as(turn, "app_waiting_event", true, [&] { return Subjects{subject_of(turn, run.target->id)}; }, [&](Writer& w) {
     w.field("appId", run.target->id);
     w.field("count", run.scheduled);
     w.field("since", iso(run.queued_since));
@@ -74,14 +104,14 @@ void publish_app_waiting(Turn& turn, const AppRun& run, const std::string& reaso
 }
 
 void publish_mass_health_failure(Turn& turn, size_t failing, size_t checked) {
-  publish_as(turn, "mass_health_failure_event", true, [&](Writer& w) {
+  publish_as(turn, "mass_health_failure_event", true, {}, [&](Writer& w) {
     w.field("failing", failing);
     w.field("checked", checked);
   });
 }
 
 void publish_deployment_waiting(Turn& turn, const Deployment& deployment, const std::string& reason) {
-  publish_as(turn, "deployment_waiting_event", true, [&](Writer& w) {
+  publish_as(turn, "deployment_waiting_event", true, [&] { return subjects_of(deployment); }, [&](Writer& w) {
     w.field("id", deployment.id);
     write_plan(w, deployment);
     write_current_step(w, deployment, deployment.current);
@@ -91,7 +121,7 @@ void publish_deployment_waiting(Turn& turn, const Deployment& deployment, const 
 }
 
 void publish_api_post(Turn& turn, const std::string& client, const std::string& uri, const App& app) {
-  publish(turn, "api_post_event", [&](Writer& w) {
+  publish_about(turn, "api_post_event", app.id, [&](Writer& w) {
     w.field("clientIp", client);
     w.field("uri", uri);
     w.key("appDefinition");
@@ -103,7 +133,7 @@ namespace {
 
 void publish_task_update(Turn& turn, const Instance& instance, const TaskId& task, const std::string& state,
                          const std::string& message) {
-  publish(turn, "status_update_event", [&](Writer& w) {
+  publish_about(turn, "status_update_event", instance.app, [&](Writer& w) {
     w.field("slaveId", instance.agent_id);
     w.field("taskId", task);
     w.field("taskStatus", state);
@@ -128,15 +158,15 @@ void publish_container_update(Turn& turn, const Instance& instance, const Contai
   publish_task_update(turn, instance, task.task_id, task.state, message);
 }
 
-void publish_pod(Turn& turn, const char* type, const std::string& client, const std::string& uri) {
-  publish(turn, type, [&](Writer& w) {
+void publish_pod(Turn& turn, const char* type, const PathId& pod, const std::string& client, const std::string& uri) {
+  publish_as(turn, type, false, [&] { return Subjects{{Subject::Kind::Pod, pod}}; }, [&](Writer& w) {
     w.field("clientIp", client);
     w.field("uri", uri);
   });
 }
 
 void publish_instance_changed(Turn& turn, const Instance& instance) {
-  publish(turn, "instance_changed_event", [&](Writer& w) {
+  publish_about(turn, "instance_changed_event", instance.app, [&](Writer& w) {
     w.field("instanceId", instance.id);
     w.field("condition", condition_name(instance.condition));
     w.field("runSpecId", instance.app);
@@ -147,7 +177,7 @@ void publish_instance_changed(Turn& turn, const Instance& instance) {
 }
 
 void publish_instance_health_changed(Turn& turn, const Instance& instance) {
-  publish(turn, "instance_health_changed_event", [&](Writer& w) {
+  publish_about(turn, "instance_health_changed_event", instance.app, [&](Writer& w) {
     w.field("instanceId", instance.id);
     w.field("runSpecId", instance.app);
     w.key("healthy");
@@ -162,7 +192,7 @@ void publish_instance_health_changed(Turn& turn, const Instance& instance) {
 
 void publish_unknown_terminated(Turn& turn, const InstanceId& instance, const PathId& app,
                                 Condition condition) {
-  publish(turn, "unknown_instance_terminated_event", [&](Writer& w) {
+  publish_about(turn, "unknown_instance_terminated_event", app, [&](Writer& w) {
     w.field("instanceId", instance);
     w.field("runSpecId", app);
     w.field("condition", condition_name(condition));
@@ -170,7 +200,7 @@ void publish_unknown_terminated(Turn& turn, const InstanceId& instance, const Pa
 }
 
 void publish_failed_health_check(Turn& turn, const Instance& instance, const HealthCheck& check) {
-  publish(turn, "failed_health_check_event", [&](Writer& w) {
+  publish_about(turn, "failed_health_check_event", instance.app, [&](Writer& w) {
     w.field("appId", instance.app);
     w.field("taskId", instance.id);
     w.key("healthCheck");
@@ -179,7 +209,7 @@ void publish_failed_health_check(Turn& turn, const Instance& instance, const Hea
 }
 
 void publish_health_status_changed(Turn& turn, const Instance& instance, bool alive) {
-  publish(turn, "health_status_changed_event", [&](Writer& w) {
+  publish_about(turn, "health_status_changed_event", instance.app, [&](Writer& w) {
     w.field("appId", instance.app);
     w.field("instanceId", instance.id);
     w.field("version", iso(instance.version));
@@ -188,7 +218,7 @@ void publish_health_status_changed(Turn& turn, const Instance& instance, bool al
 }
 
 void publish_unhealthy_kill(Turn& turn, const Instance& instance, const std::string& reason) {
-  publish(turn, "unhealthy_instance_kill_event", [&](Writer& w) {
+  publish_about(turn, "unhealthy_instance_kill_event", instance.app, [&](Writer& w) {
     w.field("appId", instance.app);
     w.field("taskId", instance.task_id);
     w.field("instanceId", instance.id);
@@ -200,21 +230,21 @@ void publish_unhealthy_kill(Turn& turn, const Instance& instance, const std::str
 }
 
 void publish_group_change(Turn& turn, const PathId& group, Version version) {
-  publish(turn, "group_change_success", [&](Writer& w) {
+  publish_as(turn, "group_change_success", false, [&] { return Subjects{{Subject::Kind::Group, group}}; }, [&](Writer& w) {
     w.field("groupId", group);
     w.field("version", iso(version));
   });
 }
 
 void publish_deployment_info(Turn& turn, const Deployment& deployment) {
-  publish(turn, "deployment_info", [&](Writer& w) {
+  publish_about(turn, "deployment_info", deployment, [&](Writer& w) {
     write_plan(w, deployment);
     write_current_step(w, deployment, deployment.current);
   });
 }
 
 void publish_step(Turn& turn, const Deployment& deployment, size_t step) {
-  publish(turn, "deployment_step_success", [&](Writer& w) {
+  publish_about(turn, "deployment_step_success", deployment, [&](Writer& w) {
     write_plan(w, deployment);
     write_current_step(w, deployment, step);
   });
@@ -222,7 +252,7 @@ void publish_step(Turn& turn, const Deployment& deployment, size_t step) {
 
 void publish_deployment_end(Turn& turn, const Deployment& deployment, bool success,
                             const std::string& reason) {
-  publish(turn, success ? "deployment_success" : "deployment_failed", [&](Writer& w) {
+  publish_about(turn, success ? "deployment_success" : "deployment_failed", deployment, [&](Writer& w) {
     w.field("id", deployment.id);
     write_plan(w, deployment);
     if (!success) w.field("reason", reason);
@@ -230,7 +260,7 @@ void publish_deployment_end(Turn& turn, const Deployment& deployment, bool succe
 }
 
 void publish_app_terminated(Turn& turn, const PathId& app) {
-  publish(turn, "app_terminated_event", [&](Writer& w) { w.field("appId", app); });
+  publish_about(turn, "app_terminated_event", app, [&](Writer& w) { w.field("appId", app); });
 }
 
 void publish_health_checks_changed(Turn& turn, const AppChange& change) {
@@ -239,10 +269,10 @@ void publish_health_checks_changed(Turn& turn, const AppChange& change) {
   };
   if (change.from && checks(change.from) == checks(change.to)) return;
   if (!checks(change.from).empty()) {
-    publish(turn, "remove_health_check_event", [&](Writer& w) { w.field("appId", change.id); });
+    publish_about(turn, "remove_health_check_event", change.id, [&](Writer& w) { w.field("appId", change.id); });
   }
   for (const HealthCheck& check : checks(change.to)) {
-    publish(turn, "add_health_check_event", [&](Writer& w) {
+    publish_about(turn, "add_health_check_event", change.id, [&](Writer& w) {
       w.field("appId", change.id);
       w.key("healthCheck");
       write_health_check(w, check);

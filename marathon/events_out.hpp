@@ -17,6 +17,9 @@ namespace marathon {
 void publish(Turn& turn, std::string type,
              const std::function<void(base::json::Writer&)>& fill = [](base::json::Writer&) {});
 
+/// For those who see everything: it is not known whom else it concerns.
+void publish_to_all_seeing(Turn& turn, std::string type, const std::function<void(base::json::Writer&)>& fill);
+
 /// Events of ours, for those who name their type: clients of the original refuse types that they do not know.
 void publish_app_waiting(Turn& turn, const AppRun& run, const std::string& reason);
 void publish_mass_health_failure(Turn& turn, size_t failing, size_t checked);
@@ -28,7 +31,7 @@ void publish_container_update(Turn& turn, const Instance& instance, const Contai
                               const std::string& message);
 
 /// "pod_created_event", "pod_updated_event" and "pod_deleted_event".
-void publish_pod(Turn& turn, const char* type, const std::string& client, const std::string& uri);
+void publish_pod(Turn& turn, const char* type, const PathId& pod, const std::string& client, const std::string& uri);
 void publish_instance_changed(Turn& turn, const Instance& instance);
 void publish_instance_health_changed(Turn& turn, const Instance& instance);
 void publish_unknown_terminated(Turn& turn, const InstanceId& instance, const PathId& app,

@@ -95,6 +95,10 @@ void add_http(base::FlagTable& t, Flags& f) {
   t.add(&f.http_credentials, "http_credentials", "user:password that every request must carry.", {.secret = true});
   t.add(&f.http_authorization, "http_authorization",
         "A JSON file of users with passwords, path prefixes and actions; what it does not grant is refused.");
+  t.add(&f.http_token_keys, "http_token_keys",
+        "A file with the public key (PEM) or keys (JWKS) of who signs tokens by RS256, such as the gateway's; their 'uid' is the user.");
+  t.add(&f.http_token_secret_file, "http_token_secret_file",
+        "A file with a secret of at least 32 bytes, by which tokens are signed (HS256); others may not read it.");
   t.add(&f.http_realm, "http_realm", "The realm named when credentials are missing.");
   t.add(&f.http_compression, "http_compression", "Compress answers for clients that take it.");
   t.add(&f.http_max_concurrent_requests, "http_max_concurrent_requests", "More at once are answered 503.");

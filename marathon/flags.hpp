@@ -56,6 +56,8 @@ struct Flags {
   uint16_t http_port = 8080;
   std::optional<std::string> http_credentials;
   std::optional<std::string> http_authorization;
+  std::optional<std::string> http_token_keys;
+  std::optional<std::string> http_token_secret_file;
   std::string http_realm = "Mesosphere";
   bool http_compression = true;
   std::optional<uint32_t> http_max_concurrent_requests;

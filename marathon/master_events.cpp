@@ -63,7 +63,7 @@ void on_error(Turn& turn, const std::string& message) {
 }
 
 void on_message(Turn& turn, const pb::scheduler::Event_Message& message) {
-  publish(turn, "framework_message_event", [&](base::json::Writer& w) {
+  publish_to_all_seeing(turn, "framework_message_event", [&](base::json::Writer& w) {
     w.field("slaveId", message.agent_id().value());
     w.field("executorId", message.executor_id().value());
     w.key("message");

@@ -3,14 +3,13 @@
 #include <deque>
 #include <unordered_map>
 
-#include "base/file.hpp"
 #include "base/ha/member.hpp"
 #include "base/http/server.hpp"
 #include "base/log.hpp"
 #include "base/strings.hpp"
 #include "base/zk/url.hpp"
 #include "kernel/client/scheduler.hpp"
-#include "marathon/authorization.hpp"
+#include "marathon/access.hpp"
 #include "marathon/backup.hpp"
 #include "marathon/core.hpp"
 #include "marathon/event_streams.hpp"
@@ -95,7 +94,7 @@ struct Shell::Impl {
                    },
                    [&](SetTimer& e) { set_timer(e); },
                    [&](CancelTimer& e) { cancel_timer(e.timer); },
-                   [&](Publish& e) { streams.publish(e.type, e.data, e.on_request); },
+                   [&](Publish& e) { streams.publish(e); },
                    [&](Probe& e) { prober.probe(e); },
                    [&](Exit& e) {
                      LOG_ERROR("leaving: {}", e.reason);
@@ -154,24 +153,16 @@ struct Shell::Impl {
     calls.erase(it);
   }
 
-  /// The status of the refusal; 0: allowed. Whoever has --http_credentials may do everything.
-  int refusal(const base::http::Request& request) const {
-    if (!flags.http_credentials && !authorization) return 0;
-    const std::string_view given = request.headers.get_or("Authorization", "");
-    if (flags.http_credentials && same_secret(given, "Basic " + base::base64_encode(*flags.http_credentials))) return 0;
-    if (!authorization) return 401;
-    const auto answer = authorization->check(request);
-    return answer == Authorization::Answer::Allowed ? 0 : answer == Authorization::Answer::Unknown ? 401 : 403;
+  void refuse_access(int status, const base::http::Responder& responder) const {
+    if (status == 403) return responder.reply(render(refuse(403, "no rule of --http_authorization grants this user the request")));
+    auto response = render(refuse(401, "credentials are missing or wrong"));
+    access.ask(response.headers);
+    responder.reply(std::move(response));
   }
 
   void handle(base::http::Request request, base::http::Responder responder) {
-    if (const int status = refusal(request); status == 403) {
-      return responder.reply(render(refuse(403, "no rule of --http_authorization grants this user the request")));
-    } else if (status != 0) {
-      auto response = render(refuse(401, "credentials are missing or wrong"));
-      response.headers.set("WWW-Authenticate", "Basic realm=\"" + flags.http_realm + "\"");
-      return responder.reply(std::move(response));
-    }
+    const Access::Answer answer = access.decide(request, loop.now().time);
+    if (answer.status != 0) return refuse_access(answer.status, responder);
     if (request.method == "OPTIONS" && flags.access_control_allow_origin) {
       base::http::Response response;
       response.headers = common_headers();
@@ -179,7 +170,7 @@ struct Shell::Impl {
                            std::string(request.headers.get_or("Access-Control-Request-Headers", "")));
       return responder.reply(std::move(response));
     }
-    if (!member) return serve(std::move(request), std::move(responder));
+    if (!member) return serve(std::move(request), std::move(responder), answer.viewer);
     if (request.path == "/ping" && request.method == "GET") return responder.reply(answer_ping(request));
     if (is_events(request) && !flags.leader_proxy_events && !member->leading()) {
       return member->redirect(request, responder);
@@ -191,8 +182,8 @@ struct Shell::Impl {
     return request.path == "/v2/events" || request.path == "/v2/events/";
   }
 
-  void serve(base::http::Request request, base::http::Responder responder) {
-    if (is_events(request)) return streams.handle(request, responder, common_headers());
+  void serve(base::http::Request request, base::http::Responder responder, std::shared_ptr<const Viewer> viewer) {
+    if (is_events(request)) return streams.handle(request, responder, common_headers(), std::move(viewer));
     if (request.path == "/v2/backup" && request.method == "GET") return back_up(responder);
     if (flags.http_max_concurrent_requests && calls.size() >= *flags.http_max_concurrent_requests) {
       return responder.reply(render(refuse(503, "too many requests at once")));
@@ -200,7 +191,7 @@ struct Shell::Impl {
     const CallId call = next_call++;
     calls.emplace(call, responder);
     responder.on_disconnect([this, call] { calls.erase(call); });
-    dispatch(HttpRequested{call, std::move(request)});
+    dispatch(HttpRequested{call, std::move(request), std::move(viewer)});
   }
 
   void back_up(const base::http::Responder& responder) {
@@ -214,12 +205,7 @@ struct Shell::Impl {
   }
 
   base::Result<uint16_t> start() {
-    if (flags.http_authorization) {
-      ASSIGN_OR_RETURN(const std::string text, base::read_file(*flags.http_authorization, 1 << 20));
-      auto table = Authorization::parse(text);
-      if (!table) return table.error().with_context("--http_authorization=" + *flags.http_authorization);
-      authorization = std::move(*table);
-    }
+    ASSIGN_OR_RETURN(access, Access::from(flags));
     ASSIGN_OR_RETURN(port, server.listen(flags.http_address, flags.http_port));
     core.set_identity(flags.identity(port));
     leader = flags.identity(port).leader;
@@ -269,7 +255,10 @@ struct Shell::Impl {
     callbacks.on_leading = [this](std::unique_ptr<base::Store> opened) { lead(std::move(opened)); };
     callbacks.on_lost = [this](const std::string& why) { stop_acting(why); };
     callbacks.serve = [this](base::http::Request request, base::http::Responder responder) {
-      serve(std::move(request), std::move(responder));
+      // Again: it may have waited for a leader, and others pass requests on.
+      const Access::Answer answer = access.decide(request, loop.now().time);
+      if (answer.status != 0) return refuse_access(answer.status, responder);
+      serve(std::move(request), std::move(responder), answer.viewer);
     };
     callbacks.refuse = [](int status, const std::string& message) { return render(refuse(status, message)); };
     member = std::make_unique<base::ha::Member>(loop, std::move(options), std::move(callbacks));
@@ -347,7 +336,7 @@ struct Shell::Impl {
   std::unordered_map<CallId, base::http::Responder> calls;
   CallId next_call = 1;
   std::string leader;
-  std::optional<Authorization> authorization;
+  Access access;
 
   // Last, so that they go first: their callbacks use what is above.
   EventStreams streams;

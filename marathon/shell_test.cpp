@@ -430,6 +430,63 @@ TEST_F(ShellTest, credentials_are_asked_for_everywhere_and_shown_nowhere) {
   }
 }
 
+TEST_F(ShellTest, event_streams_and_lists_show_what_a_user_may_see) {
+  const base::testing::TemporaryDirectory directory;
+  flags.http_authorization = directory / "table";
+  ASSERT_TRUE(base::write_file(*flags.http_authorization, R"({"users":{
+    "root":{"password":"r","rules":[{"path":"/","actions":["read","write","delete"]}]},
+    "team":{"password":"t","rules":[{"path":"/v2/apps/team","actions":["read"]}]}}})"));
+  shell.reset();
+  shell = std::make_unique<Shell>(loop, *store, flags);
+  port = shell->start().value();
+  const auto ask = [&](const std::string& method, const std::string& target, const std::string& user, const std::string& body = "") {
+    base::http::ClientRequest r;
+    r.method = method;
+    r.url.host = "127.0.0.1";
+    r.url.port = port;
+    r.url.target = target;
+    r.body = body;
+    r.headers = {{"Authorization", "Basic " + base::base64_encode(user)}};
+    base::http::Response answer;
+    client.request(std::move(r), [&](base::Result<base::http::Response> response) {
+      if (response) answer = *response;
+      loop.stop();
+    });
+    loop.run();
+    return answer;
+  };
+  const auto listen = [&](const std::string& user, const std::string& last, std::string& received) {
+    base::http::ClientRequest r;
+    r.url.host = "127.0.0.1";
+    r.url.port = port;
+    r.url.target = "/v2/events?event_type=api_post_event&event_type=event_stream_attached";
+    r.headers = {{"Accept", "text/event-stream"}, {"Authorization", "Basic " + base::base64_encode(user)}};
+    if (!last.empty()) r.headers.set("Last-Event-ID", last);
+    return client.stream(std::move(r), {.on_head = [](const base::http::Response&) {},
+                                        .on_data = [&received](std::string_view data) { received += data; },
+                                        .on_end = [](base::Status) {}});
+  };
+  std::string all, part, later;
+  auto root = listen("root:r", "", all), team = listen("team:t", "", part);
+  run_until([&] { return all.find("attached") != std::string::npos && part.find("attached") != std::string::npos; });
+  const std::string first = part.substr(part.find("id: ") + 4, part.find("\r\n", part.find("id: ")) - part.find("id: ") - 4);
+  for (const char* app : {"/other/x", "/team/x"}) {
+    const std::string body = std::string(R"({"id":")") + app + R"(","cmd":"sleep 1","instances":0})";
+    EXPECT_EQ(ask("POST", "/v2/apps", "root:r", body).status, 201);
+    EXPECT_EQ(ask("POST", "/v2/apps", "team:t", body).status, 403);
+  }
+  run_until([&] { return all.find("/team/x") != std::string::npos && part.find("/team/x") != std::string::npos; });
+  EXPECT_NE(all.find("/other/x"), std::string::npos);
+  EXPECT_EQ(part.find("/other"), std::string::npos) << part;
+  auto again = listen("team:t", first, later);
+  run_until([&] { return later.find("/team/x") != std::string::npos; });
+  EXPECT_EQ(later.find("/other"), std::string::npos) << "nor from the past: " << later;
+  const std::string apps = ask("GET", "/v2/apps", "team:t").body;
+  EXPECT_NE(apps.find("/team/x"), std::string::npos);
+  EXPECT_EQ(apps.find("/other"), std::string::npos);
+  EXPECT_EQ(ask("GET", "/v2/apps/other/x", "team:t").status, 403);
+}
+
 TEST(MarathonFlags, refuse_what_they_cannot_do) {
   const auto parse = [](std::vector<const char*> argv) {
     argv.insert(argv.begin(), "dcos-marathon");

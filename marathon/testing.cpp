@@ -136,7 +136,7 @@ base::http::Response World::request(const std::string& method, const std::string
   http.body = body;
   http.remote_address = "127.0.0.1:12345";
   const CallId call = next_call_++;
-  on(HttpRequested{call, std::move(http)});
+  on(HttpRequested{call, std::move(http), viewer});
   const auto it = replies_.find(call);
   if (it == replies_.end()) return base::http::Response{0, {}, {}};
   base::http::Response response = std::move(it->second);

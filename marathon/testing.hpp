@@ -90,6 +90,7 @@ class World {
   size_t commits_under_way() const { return commits_.size(); }
   int probe_status = 200;      // what health endpoints answer; 0: connection refused
   std::map<int, int> probe_status_by_port;
+  std::shared_ptr<const Viewer> viewer;  // of the requests; null: they see everything
   bool auto_probe = true;      // false: probes are kept until answer_probe()
   void answer_probe(const Probe& probe, int status, const std::string& error = "");
 

@@ -22,7 +22,8 @@ const base::PrivateKey& stranger() {
 
 std::string jwk(const base::PrivateKey& key, const std::string& more = "") {
   const auto parts = key.public_key().parts();
-  return R"({"kty":"RSA","alg":"RS256","use":"sig","kid":")" + parts.id + R"(","n":")" + parts.n + R"(","e":")" + parts.e + "\"" + more + "}";
+  return R"({"kty":"RSA","alg":"RS256","use":"sig","kid":")" + parts.id + R"(","n":")" + parts.n + R"(","e":")" + parts.e + "\"" +
+         more + "}";
 }
 
 std::string by_rsa(const base::PrivateKey& key, const Claims& claims, const std::string& kid = "") {

@@ -33,6 +33,7 @@ struct Request {
   const Identity& identity;
   CallId call;
   const base::http::Request& http;
+  const Viewer* viewer;                    // null: sees everything
   base::http::Query query;
   std::string path;                        // decoded, without trailing slash
   std::vector<std::string> rest;           // elements behind the resource's name
@@ -47,6 +48,10 @@ struct Request {
   void refuse(const ApiError& error) const;
   void refuse(int status, std::string message) const;
 };
+
+/// Lists show what the caller may see.
+inline bool sees(const Request& request, const AppRun& run) { return !request.viewer || request.viewer->sees(*run.target); }
+bool sees(const Request& request, const Deployment& deployment);
 
 /// The path elements as one absolute id.
 PathId path_of(const std::vector<std::string>& elements, size_t count);

@@ -33,6 +33,7 @@ void list_apps(const Request& request, const PathId& group, std::string_view key
   w.key(key);
   w.begin_array();
   each_app(request.state(), group, [&](const AppRun& run) {
+    if (!sees(request, run)) return;
     const App& app = *run.target;
     if (cmd && (!app.cmd || base::to_lower(*app.cmd).find(wanted_cmd) == std::string::npos)) return;
     if (id && app.id.find(wanted_id) == std::string::npos) return;

@@ -24,7 +24,8 @@ void list(const Request& request) {
   Writer w(body);
   w.begin_array();
   for (const auto& [sequence, id] : request.state().deployment_order) {
-    write_deployment(w, request.turn, request.state().deployments.at(id), explain);
+    const Deployment& deployment = request.state().deployments.at(id);
+    if (sees(request, deployment)) write_deployment(w, request.turn, deployment, explain);
   }
   w.end_array();
   request.reply_json(200, std::move(body));
@@ -34,13 +35,18 @@ void list(const Request& request) {
 void show(const Request& request, const std::string& id) {
   std::string body;
   Writer w(body);
-  if (const auto it = request.state().deployments.find(id); it != request.state().deployments.end()) {
-    write_deployment(w, request.turn, it->second, true);
+  const auto running = request.state().deployments.find(id);
+  if (running != request.state().deployments.end() && sees(request, running->second)) {
+    write_deployment(w, request.turn, running->second, true);
     return request.reply_json(200, std::move(body));
   }
   const auto& ended = request.state().ended_deployments;
   const auto it = std::find_if(ended.rbegin(), ended.rend(), [&](const EndedDeployment& d) { return d.id == id; });
-  if (it == ended.rend()) return request.refuse(404, fmt::format("DeploymentPlan {} does not exist", id));
+  const auto seen = [&](const PathId& app) {
+    return !request.viewer || request.viewer->sees({Subject::Kind::App, app}) || request.viewer->sees({Subject::Kind::Pod, app});
+  };
+  const bool found = it != ended.rend() && (it->apps.empty() || std::any_of(it->apps.begin(), it->apps.end(), seen));
+  if (!found) return request.refuse(404, fmt::format("DeploymentPlan {} does not exist", id));
   w.begin_object();
   w.field("id", it->id);
   w.field("version", base::render_iso8601(it->version));
@@ -93,6 +99,13 @@ void roll_back(const Request& request, const std::string& id) {
 }
 
 }  // namespace
+
+bool sees(const Request& request, const Deployment& deployment) {
+  const auto& changes = deployment.changes;
+  return !request.viewer || std::any_of(changes.begin(), changes.end(), [&](const AppChange& change) {
+    return request.viewer->sees({change.is_pod() ? Subject::Kind::Pod : Subject::Kind::App, change.id});
+  });
+}
 
 void handle_deployments(const Request& request) {
   const std::string& method = request.http.method;

@@ -37,7 +37,21 @@ std::vector<PathId> child_groups(const State& state, const PathId& id) {
   return children;
 }
 
-void write_group(Writer& w, const Turn& turn, const PathId& id, const Embed& embed) {
+/// The caller may see the group, or something in it.
+bool sees_group(const Request& request, const PathId& id) {
+  if (!request.viewer || request.viewer->sees_group(id)) return true;
+  bool any = false;
+  each_spec(request.state(), id, [&](const AppRun& run) { any |= request.viewer->sees(*run.target); });
+  const auto& groups = request.state().groups;
+  const std::string prefix = id == "/" ? "/" : id + "/";
+  for (auto it = groups.lower_bound(prefix); !any && it != groups.end() && it->first.starts_with(prefix); ++it) {
+    any = request.viewer->sees_group(it->first);
+  }
+  return any;
+}
+
+void write_group(Writer& w, const Request& request, const PathId& id, const Embed& embed) {
+  const Turn& turn = request.turn;
   const State& state = turn.state;
   w.begin_object();
   w.field("id", id);
@@ -52,7 +66,7 @@ void write_group(Writer& w, const Turn& turn, const PathId& id, const Embed& emb
     w.key("apps");
     w.begin_array();
     each_app(state, id, [&](const AppRun& run) {
-      if (parent_of(run.target->id) == id) write_app(w, turn, run, embed);
+      if (parent_of(run.target->id) == id && sees(request, run)) write_app(w, turn, run, embed);
     });
     w.end_array();
   }
@@ -60,14 +74,17 @@ void write_group(Writer& w, const Turn& turn, const PathId& id, const Embed& emb
     w.key("groups");
     w.begin_array();
     // Depth is bounded: a path has at most kMaxPath characters, two for each element.
-    for (const PathId& child : child_groups(state, id)) write_group(w, turn, child, embed);
+    for (const PathId& child : child_groups(state, id)) {
+      if (sees_group(request, child)) write_group(w, request, child, embed);
+    }
     w.end_array();
   }
   if (embed.pods) {
     w.key("pods");
     w.begin_array();
     each_spec(state, id, [&](const AppRun& run) {
-      if (run.target->pod && parent_of(run.target->id) == id) write_pod_status(w, turn, run);
+      const bool own = run.target->pod && parent_of(run.target->id) == id;
+      if (own && sees(request, run)) write_pod_status(w, turn, run);
     });
     w.end_array();
   }
@@ -140,11 +157,12 @@ ApiError group_missing(const PathId& id) {
 
 void get_group(const Request& request, const PathId& id) {
   if (!group_exists(request.state(), id)) return request.refuse(group_missing(id));
+  if (id != "/" && !sees_group(request, id)) return request.refuse(403, "this user may see nothing of that group");
   Embed embed = parse_embed(request.query);
   if (!request.query.has("embed")) embed.apps = embed.groups = embed.pods = true;
   std::string body;
   Writer w(body);
-  write_group(w, request.turn, id, embed);
+  write_group(w, request, id, embed);
   request.reply_json(200, std::move(body));
 }
 
@@ -154,7 +172,9 @@ void get_apps(const Request& request, const PathId& id) {
   std::string body;
   Writer w(body);
   w.begin_array();
-  each_app(request.state(), id, [&](const AppRun& run) { write_app(w, request.turn, run, embed); });
+  each_app(request.state(), id, [&](const AppRun& run) {
+    if (sees(request, run)) write_app(w, request.turn, run, embed);
+  });
   w.end_array();
   request.reply_json(200, std::move(body));
 }

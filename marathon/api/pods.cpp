@@ -45,9 +45,9 @@ PodPath parse_path(const Request& request) {
 
 ApiError pod_missing(const PathId& id) { return marathon::refuse(404, fmt::format("Pod '{}' does not exist", id)); }
 
-std::function<void(Turn&)> announcing(const Request& request, const char* type) {
-  return [type, client = client_of(request), uri = request.http.path](Turn& turn) {
-    publish_pod(turn, type, client, uri);
+std::function<void(Turn&)> announcing(const Request& request, const PathId& pod, const char* type) {
+  return [type, pod, client = client_of(request), uri = request.http.path](Turn& turn) {
+    publish_pod(turn, type, pod, client, uri);
   };
 }
 
@@ -68,7 +68,7 @@ void list(const Request& request) {
   Writer w(body);
   w.begin_array();
   each_spec(request.state(), "/", [&](const AppRun& run) {
-    if (run.target->pod) w.raw(render_pod(*run.target));
+    if (run.target->pod && sees(request, run)) w.raw(render_pod(*run.target));
   });
   w.end_array();
   request.reply_json(200, std::move(body));
@@ -79,7 +79,7 @@ void list_statuses(const Request& request) {
   Writer w(body);
   w.begin_array();
   each_spec(request.state(), "/", [&](const AppRun& run) {
-    if (run.target->pod) write_pod_status(w, request.turn, run);
+    if (run.target->pod && sees(request, run)) write_pod_status(w, request.turn, run);
   });
   w.end_array();
   request.reply_json(200, std::move(body));
@@ -94,7 +94,7 @@ void create(const Request& request) {
   const AppPtr pod = change.apps().begin()->second.to;
   submit_change(request, change, request.flag("force", false), parent_of(pod->id),
                 [pod](const Deployment& deployment) { return shown_pod(*pod, 201, deployment.id); },
-                announcing(request, "pod_created_event"));
+                announcing(request, pod->id, "pod_created_event"));
 }
 
 void update(const Request& request, const PathId& id) {
@@ -106,7 +106,7 @@ void update(const Request& request, const PathId& id) {
   const AppPtr pod = change.apps().begin()->second.to;
   submit_change(request, change, request.flag("force", false), parent_of(id),
                 [pod](const Deployment& deployment) { return shown_pod(*pod, 200, deployment.id); },
-                announcing(request, "pod_updated_event"));
+                announcing(request, id, "pod_updated_event"));
 }
 
 void remove(const Request& request, const PathId& id) {
@@ -121,7 +121,7 @@ void remove(const Request& request, const PathId& id) {
                   response.headers.set("Location", deployment.id);
                   return response;
                 },
-                announcing(request, "pod_deleted_event"));
+                announcing(request, id, "pod_deleted_event"));
 }
 
 /// POST /v2/pods/<id>/restart, which interfaces of the original call though it never had it.
@@ -130,7 +130,7 @@ void restart(const Request& request, const PathId& id) {
   if (const auto error = change.restart_pod(id)) return request.refuse(*error);
   submit_change(request, change, request.flag("force", false), parent_of(id),
                 [](const Deployment& deployment) { return deployment_result(deployment); },
-                announcing(request, "pod_updated_event"));
+                announcing(request, id, "pod_updated_event"));
 }
 
 void get_versions(const Request& request, const AppRun& run) {

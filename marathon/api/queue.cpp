@@ -134,7 +134,7 @@ void list(const Request& request) {
   w.begin_array();
   for (const PathId& id : request.state().launchable) {
     const AppRun* run = find_spec(request.state(), id);
-    if (!run) continue;
+    if (!run || !sees(request, *run)) continue;
     w.begin_object();
     w.key(run->target->pod ? "pod" : "app");
     w.raw(run->target->pod ? render_pod(*run->target) : render_app(*run->target));

@@ -98,7 +98,7 @@ void method_not_allowed(const Request& request, std::string_view allow) {
 }  // namespace api
 
 void on_request(Turn& turn, const Identity& identity, const HttpRequested& event) {
-  api::Request request{turn, identity, event.call, event.request, event.request.query(), {}, {}};
+  api::Request request{turn, identity, event.call, event.request, event.viewer.get(), event.request.query(), {}, {}};
   if (event.request.path.size() > api::kMaxPath) return request.refuse(414, "the path is too long");
   request.path = base::percent_decode(event.request.path);
   if (base::valid_utf8(request.path) != request.path || request.path.find('\0') != std::string::npos) {

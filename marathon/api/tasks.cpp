@@ -52,9 +52,10 @@ std::set<std::string> status_filter(const Request& request) {
 }
 
 /// One line per app and service port: name, port, then where its tasks listen.
-std::string render_text(const State& state) {
+std::string render_text(const Request& request) {
   std::string text;
-  each_app(state, "/", [&](const AppRun& run) {
+  each_app(request.state(), "/", [&](const AppRun& run) {
+    if (!sees(request, run)) return;
     std::string name = safe_id(run.target->id);
     const std::vector<int> ports = service_ports(*run.target);
     const auto tasks = listed_tasks(run);
@@ -81,7 +82,7 @@ void list_tasks(const Request& request) {
   const std::string_view accept = request.http.headers.get_or("Accept", "");
   if (accept.find("text/plain") != std::string_view::npos &&
       accept.find("application/json") == std::string_view::npos) {
-    return request.reply(base::http::Response::text(200, render_text(request.state())));
+    return request.reply(base::http::Response::text(200, render_text(request)));
   }
   const std::set<std::string> wanted = status_filter(request);
   std::string body;
@@ -90,6 +91,7 @@ void list_tasks(const Request& request) {
   w.key("tasks");
   w.begin_array();
   each_app(request.state(), "/", [&](const AppRun& run) {
+    if (!sees(request, run)) return;
     for (const Instance* instance : listed_tasks(run)) {
       const std::string state = instance->state.empty() ? "TASK_STAGING" : instance->state;
       if (wanted.empty() || wanted.contains(state)) write_task(w, run, *instance, true);
@@ -241,6 +243,7 @@ void handle_group_tasks(const Request& request, const PathId& group) {
   }
   std::vector<TaskKey> keys;
   each_app(request.state(), group, [&](const AppRun& run) {
+    if (!sees(request, run)) return;
     for (TaskKey& key : tasks_of(run)) keys.push_back(std::move(key));
   });
   request.reply_json(200, render_tasks(request.state(), keys, true));
