@@ -3,9 +3,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,6 +15,7 @@
 
 #include "base/log.hpp"
 #include "base/loop.hpp"
+#include "base/numbers.hpp"
 #include "kernel/containerizer/network/files.hpp"
 #include "kernel/containerizer/network/space.hpp"
 
@@ -83,16 +86,43 @@ Status Networks::save(const Record& record) const {
   return {};
 }
 
-/// Plugins hold the lock too, for as long as they run: one that an agent left behind when it was killed is waited for.
+namespace {
+
+/// Kills whoever else has this file open: a plugin that hangs and whose agent, which would have ended it, is gone.
+void end_holders(const base::Fd& lock) {
+  struct stat wanted {};
+  if (fstat(lock.get(), &wanted) != 0) return;
+  for (const auto& name : base::list_directory("/proc").value_or({})) {
+    const auto pid = base::parse_int(name);
+    if (!pid || *pid == getpid()) continue;
+    for (const auto& number : base::list_directory("/proc/" + name + "/fd").value_or({})) {
+      struct stat open {};
+      if (stat(("/proc/" + name + "/fd/" + number).c_str(), &open) != 0 || open.st_ino != wanted.st_ino || open.st_dev != wanted.st_dev)
+        continue;
+      LOG_WARNING("process {} of an earlier agent's plugin is ended: it took too long", *pid);
+      kill(static_cast<pid_t>(*pid), SIGKILL);
+      break;
+    }
+  }
+}
+
+}  // namespace
+
+/// Plugins hold the lock too, for as long as they run: one that an agent left behind when it was killed is waited for, as long
+/// as a plugin may take.
 Result<base::Fd> Networks::hold(const std::string& container) const {
   const std::string path = directory_of(container) + "/lock";
   base::Fd lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!lock) return base::errno_error("cannot open " + path, errno);
-  const base::Instant deadline = base::system_clock().now().instant + options_.timeout;
-  while (flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+  base::Instant deadline = base::system_clock().now().instant + options_.timeout;
+  for (bool ended = false; flock(lock.get(), LOCK_EX | LOCK_NB) != 0;) {
     if (errno != EWOULDBLOCK && errno != EINTR) return base::errno_error("cannot lock " + path, errno);
-    if (base::system_clock().now().instant > deadline)
-      return Error{base::Code::Timeout, "a plugin of an earlier agent still works on the networks of " + container};
+    if (base::system_clock().now().instant > deadline) {
+      if (ended) return Error{base::Code::Timeout, "a plugin of an earlier agent still works on the networks of " + container};
+      end_holders(lock);
+      ended = true;
+      deadline = base::system_clock().now().instant + options_.timeout;
+    }
     std::this_thread::sleep_for(kLockPause);
   }
   return lock;

@@ -234,6 +234,23 @@ TEST_F(NetworksTest, a_plugin_that_outlives_its_agent_is_waited_for) {
   EXPECT_TRUE(networks->list().empty());
 }
 
+TEST_F(NetworksTest, a_plugin_that_its_agent_left_hanging_is_ended) {
+  script("first.ADD", "touch \"$dir/runs\"; sleep 1000; echo late >> \"$dir/log\"");
+  const pid_t agent = fork();
+  if (agent == 0) {
+    (void)networks->attach("c", request({"m"}));
+    _exit(0);
+  }
+  while (!base::exists(plugins / "runs")) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  kill(agent, SIGKILL);
+  waitpid(agent, nullptr, 0);
+  open(base::milliseconds(300));
+  const Status undone = networks->detach("c");
+  EXPECT_TRUE(undone) << undone.error().message;
+  EXPECT_EQ(log(), "ADD first eth0 in\nDEL first eth0 in\n");
+  EXPECT_TRUE(networks->list().empty());
+}
+
 TEST_F(NetworksTest, what_is_there_is_found_again) {
   ASSERT_EQ(failure(request({"n"})), "attached");
   open();
