@@ -13,6 +13,7 @@ namespace beast = boost::beast;
 namespace {
 
 constexpr size_t kMaxFields = 200;
+constexpr size_t kShortestEnd = 5;  // "0\r\n\r\n", of a chunked body
 
 std::string_view view(beast::string_view text) { return {text.data(), text.size()}; }
 
@@ -38,6 +39,12 @@ class MessageParser : public beast::http::basic_parser<is_request> {
   bool head_reported = false;
   bool done_reported = false;
   int hosts = 0;
+  uint64_t chunk_left = 0;
+
+  /// Beast ends the process when it is asked about the end of a chunked body before that can be whole.
+  bool wants_more(size_t size) const {
+    return head_reported && info.chunked && chunk_left == 0 && size < kShortestEnd;
+  }
 
   Error fail(int status, std::string text) {
     failure = {status, std::move(text)};
@@ -172,10 +179,11 @@ class MessageParser : public beast::http::basic_parser<is_request> {
     return body.size();
   }
 
-  void on_chunk_header_impl(uint64_t, beast::string_view, Error&) override {}
+  void on_chunk_header_impl(uint64_t size, beast::string_view, Error&) override { chunk_left = size; }
 
   size_t on_chunk_body_impl(uint64_t, beast::string_view body, Error&) override {
     piece = view(body);
+    chunk_left -= body.size();
     return body.size();
   }
 
@@ -197,7 +205,7 @@ ParseEvent step(Parser& parser, std::string_view& data, size_t max_header_bytes)
       parser.done_reported = true;
       return ParseEvent::Done;
     }
-    if (data.empty()) return ParseEvent::NeedMore;
+    if (data.empty() || parser.wants_more(data.size())) return ParseEvent::NeedMore;
     parser.piece = {};
     parser.window = data;
     beast::error_code error;

@@ -40,9 +40,11 @@ TEST(Server, takes_requests_byte_by_byte) {
   TestServer server(echo);
   Peer peer(server.port());
   std::string text = "\r\nPOST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
-      "3;ext=\"1\"\r\nabc\r\n2\r\nde\r\n0\r\nTrailer: x\r\n\r\n" + get("/next");
+      "3;ext=\"1\"\r\nabc\r\n2\r\nde\r\n0\r\nTrailer: x\r\n\r\n"
+      "POST /empty HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + get("/next");
   for (char c : text) ASSERT_TRUE(peer.say(std::string_view(&c, 1)));
   EXPECT_EQ(peer.answer().second, "POST /x abcde");
+  EXPECT_EQ(peer.answer().second, "POST /empty ");
   EXPECT_EQ(peer.answer().second, "GET /next ");
 }
 
