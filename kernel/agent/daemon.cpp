@@ -5,12 +5,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <boost/json.hpp>
-
 #include "base/crypto.hpp"
 #include "base/file.hpp"
 #include "base/http/server.hpp"
-#include "base/json/value.hpp"
 #include "base/log.hpp"
 #include "base/pool.hpp"
 #include "base/store/store.hpp"
@@ -123,15 +120,11 @@ Status open_groups(const Flags& flags, const containerizer::Isolation& isolation
   return {};
 }
 
-Result<std::map<std::string, bool>> parse_firewall(const std::optional<std::string>& text) {
-  std::map<std::string, bool> closed;
-  if (!text) return closed;
-  ASSIGN_OR_RETURN(const base::json::Value value, base::json::parse(*text));
-  const auto* paths = base::json::find(value, "/disabled_endpoints/paths");
-  if (paths == nullptr || !paths->is_array()) return base::invalid("--firewall_rules needs disabled_endpoints.paths");
-  for (const auto& path : paths->as_array())
-    if (path.is_string()) closed[std::string(path.as_string())] = true;
-  return closed;
+Result<auth::Firewall> read_firewall(const std::optional<std::string>& rules) {
+  if (!rules) return auth::Firewall();
+  auto parsed = auth::Firewall::parse(*rules);
+  if (!parsed) return std::move(parsed).error().with_context("--firewall_rules");
+  return parsed;
 }
 
 std::vector<std::string> words(const std::optional<std::string>& text) {
@@ -294,7 +287,7 @@ Result<std::unique_ptr<Daemon>> Daemon::start(base::Loop& loop, const Flags& fla
   ASSIGN_OR_RETURN(base::Fd lock, lock_work_dir(flags.work_dir));
   RETURN_IF_ERROR(keep_places(flags));
   ASSIGN_OR_RETURN(Policy policy, make_policy(flags));
-  ASSIGN_OR_RETURN(auto closed, parse_firewall(flags.firewall_rules));
+  ASSIGN_OR_RETURN(auth::Firewall firewall, read_firewall(flags.firewall_rules));
   ASSIGN_OR_RETURN(const std::string address, listen_address(flags));
   policy.default_executor = flags.launcher_dir.value_or(own_directory()) + "/dcos-default-executor";
   policy.socket = api_socket(flags);
@@ -319,7 +312,7 @@ Result<std::unique_ptr<Daemon>> Daemon::start(base::Loop& loop, const Flags& fla
                                         .metrics = impl->metrics,
                                         .files = Files(flags.work_dir),
                                         .flags = flags.effective(),
-                                        .closed_paths = std::move(closed),
+                                        .firewall = std::move(firewall),
                                         .access = std::move(access),
                                         .log_level = impl->log_level,
                                         .master_hostname = [raw] {

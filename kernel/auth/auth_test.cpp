@@ -3,6 +3,8 @@
 #include "base/strings.hpp"
 #include "kernel/auth/acls.hpp"
 #include "kernel/auth/credentials.hpp"
+#include "kernel/auth/firewall.hpp"
+#include "kernel/auth/http.hpp"
 
 int fuzz_auth(const uint8_t* data, size_t size);
 
@@ -118,6 +120,49 @@ TEST(Basic, is_read_from_the_header) {
   EXPECT_EQ(read->secret, "a:b");
   for (const char* text : {"", "Basic", "Bearer abc", "Basic !!!"}) EXPECT_FALSE(parse_basic(text)) << text;
   EXPECT_FALSE(parse_basic("Basic " + base::base64_encode("nocolon")));
+}
+
+TEST(EndpointName, is_the_same_however_the_path_is_written) {
+  for (const char* path : {"/state", "/state.json", "/master/state", "/slave(1)/state.json", "//state/", "/master//%73tate",
+                           "/%6daster/state%2Ejson"}) {
+    EXPECT_EQ(endpoint_name(path), "/state") << path;
+  }
+  EXPECT_EQ(endpoint_name("/"), "/");
+  EXPECT_EQ(endpoint_name("/master"), "/master");
+  EXPECT_EQ(endpoint_name("/files//browse"), "/files/browse");
+}
+
+TEST(Firewall, closes_endpoints_under_all_their_names) {
+  const auto firewall = Firewall::parse(R"({"disabled_endpoints":{"paths":["/tasks","/master/flags","/files/browse.json"]}})");
+  ASSERT_TRUE(firewall) << firewall.error().message;
+  const auto status = [&](const char* path) {
+    base::http::Request request;
+    request.path = path;
+    const auto answer = firewall->check(request);
+    return answer ? answer->status : 0;
+  };
+  for (const char* path : {"/tasks", "/master/tasks", "/tasks.json", "/%74asks", "//tasks/", "/flags", "/master/flags",
+                           "/files/browse", "/slave(1)/files/browse"}) {
+    EXPECT_EQ(status(path), 403) << path;
+  }
+  for (const char* path : {"/", "/state", "/tasks/x", "/files/read", "/taskss"}) EXPECT_EQ(status(path), 0) << path;
+}
+
+TEST(Firewall, refuses_rules_that_it_does_not_understand) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"[]", "must be an object"},
+      {"{}", "has no 'disabled_endpoints'"},
+      {R"({"disabled_endpoint":{"paths":[]}})", "has 'disabled_endpoint', which is not known"},
+      {R"({"disabled_endpoints":{"path":[]}})", "/disabled_endpoints has 'path', which is not known"},
+      {R"({"disabled_endpoints":{"paths":"/tasks"}})", "/disabled_endpoints/paths must be a list of paths"},
+      {R"({"disabled_endpoints":{"paths":["tasks"]}})", "a path begins with '/'"},
+      {R"({"disabled_endpoints":{"paths":[1]}})", "a path begins with '/'"},
+  };
+  for (const auto& [text, words] : cases) {
+    const auto firewall = Firewall::parse(text);
+    ASSERT_FALSE(firewall) << text;
+    EXPECT_NE(firewall.error().message.find(words), std::string::npos) << firewall.error().message;
+  }
 }
 
 }  // namespace

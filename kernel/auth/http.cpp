@@ -1,5 +1,9 @@
 #include "kernel/auth/http.hpp"
 
+#include <vector>
+
+#include "base/strings.hpp"
+
 namespace auth {
 
 std::optional<base::http::Response> check_basic(const Credentials& credentials, std::string_view realm, base::http::Request& request) {
@@ -15,11 +19,17 @@ std::optional<base::http::Response> check_basic(const Credentials& credentials, 
   return response;
 }
 
+std::string endpoint_name(std::string_view path) {
+  std::vector<std::string> components;
+  for (const std::string_view component : base::tokenize(path, '/')) components.push_back(base::percent_decode(component));
+  if (components.size() > 1 && (components[0] == "master" || components[0] == "slave(1)")) components.erase(components.begin());
+  if (!components.empty() && components.back().ends_with(".json")) components.back().resize(components.back().size() - 5);
+  return "/" + base::join(components, "/");
+}
+
 bool may_get(const Acls* acls, const std::string& principal, std::string_view path) {
   if (acls == nullptr) return true;
-  if (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);
-  std::string plain(path);
-  if (plain.ends_with(".json")) plain.resize(plain.size() - 5);
+  std::string plain = endpoint_name(path);
   if (plain == "/metrics") plain = "/metrics/snapshot";  // the same numbers in another form
   const auto who = principal.empty() ? std::nullopt : std::optional(principal);
   for (const std::string& name : {plain, plain + ".json"}) {

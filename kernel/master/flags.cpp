@@ -166,6 +166,10 @@ void Flags::add_access_flags() {
             R"({"limits":[{"principal":..,"qps":..,"capacity":..}],..})",
             lists);
   table.add(&acls_, "acls", "access control lists, as JSON or as the path of a file: who may do what", lists);
+  table.add(&firewall_rules_, "firewall_rules",
+            "endpoints that answer 403, as JSON or as the path of a file: "
+            R"({"disabled_endpoints":{"paths":["/files/browse"]}})",
+            lists);
 }
 
 base::Status Flags::read_access() {
@@ -182,6 +186,11 @@ base::Status Flags::read_access() {
   policy.credentials = credentials;
   if (policy.authenticate_agents && !credentials) {
     return base::invalid("--authenticate_agents needs --credentials=FILE: without it no agent could ever be let in");
+  }
+  if (firewall_rules_) {
+    auto read = auth::Firewall::parse(*firewall_rules_);
+    if (!read) return read.error().with_context("--firewall_rules");
+    firewall = std::move(*read);
   }
   if (rate_limits_) {
     auto read = RateLimits::parse(*rate_limits_);
@@ -247,7 +256,6 @@ void Flags::add_absent_flags() {
   absent("authenticators", "crammd5", "there is no message protocol of the original");
   absent("http_authenticators", "basic", "Basic is the only scheme");
   absent("http_framework_authenticators", std::nullopt, "Basic is the only scheme");
-  absent("firewall_rules", std::nullopt, "endpoints cannot be closed");
   absent("recovery_agent_removal_limit", "100%", "a master that misses many agents waits for them instead of ending",
          {"recovery_slave_removal_limit"});
   absent("allocator", "hierarchical", "there is one allocator");

@@ -9,6 +9,7 @@
 #include "base/tls_settings.hpp"
 #include "base/zk/url.hpp"
 #include "kernel/allocator/allocator.hpp"
+#include "kernel/auth/firewall.hpp"
 #include "kernel/master/api/authentication.hpp"
 #include "kernel/master/policy.hpp"
 
@@ -50,6 +51,7 @@ struct Flags {
   allocator::Options allocator_options;
 
   Authentication authentication;
+  auth::Firewall firewall;
 
   base::TlsSettings tls;
 
@@ -73,7 +75,7 @@ struct Flags {
 
   // Texts that are parsed further.
   std::optional<std::string> roles_, weights_, agent_removal_rate_limit_, excluded_names_, whitelist_, zk_;
-  std::optional<std::string> credentials_, acls_, rate_limits_, domain_;
+  std::optional<std::string> credentials_, acls_, rate_limits_, firewall_rules_, domain_;
   base::TlsFlags tls_flags_;
   bool authenticate_readonly_ = false, authenticate_readwrite_ = false, authenticate_schedulers_ = false;
   std::string role_sorter_ = "drf", framework_sorter_ = "drf", min_allocatable_ = "cpus:0.01|mem:32";

@@ -11,6 +11,7 @@
 #include "base/json/proto.hpp"
 #include "base/log.hpp"
 #include "base/recordio.hpp"
+#include "base/strings.hpp"
 #include "kernel/api/content.hpp"
 #include "kernel/api/internal/agent_link_service.grpc.pb.h"
 #include "kernel/master/shell.hpp"
@@ -177,10 +178,10 @@ class FakeAgent {
     return message;
   }
 
-  std::string register_new() {
+  std::string register_new(const std::string& resources = "cpus:4;mem:1024;ports:[31000-32000]") {
     link::AgentMessage message;
     auto& body = *message.mutable_register_agent();
-    *body.mutable_agent_info() = master::testing::agent_info("h1", 5051, "cpus:4;mem:1024;ports:[31000-32000]");
+    *body.mutable_agent_info() = master::testing::agent_info("h1", 5051, resources);
     body.set_version("1.12.0");
     master::testing::add_all_capabilities(body.mutable_capabilities());
     send(message);
@@ -363,6 +364,46 @@ TEST(Endpoints, plan_and_end_maintenance) {
   }
 }
 
+TEST(Endpoints, tell_counters_as_text_of_prometheus) {
+  const Master master;
+  const Response metrics = master.get("/metrics");
+  EXPECT_EQ(metrics.status, 200);
+  EXPECT_TRUE(metrics.headers.get_or("Content-Type", "").starts_with("text/plain")) << metrics.headers.get_or("Content-Type", "");
+  EXPECT_NE(metrics.body.find("# TYPE master_elected gauge\nmaster_elected 1.0\n"), std::string::npos);
+  EXPECT_NE(metrics.body.find("\nmaster_slave_registrations 0.0\n"), std::string::npos);
+}
+
+TEST(Endpoints, reserve_resources_and_make_volumes) {
+  const Master master;
+  FakeAgent agent(master);
+  const std::string id = agent.register_new("cpus:4;mem:1024;disk:100");
+  const std::string reserved = R"({"name":"cpus","type":"SCALAR","scalar":{"value":1},"role":"web","reservation":{}})";
+  const auto post = [&](const std::string& what, const std::string& field, const std::string& list) {
+    return master.request("POST", what, {{"Content-Type", "application/x-www-form-urlencoded"}},
+                          "slaveId=" + id + "&" + field + "=" + base::percent_encode("[" + list + "]"));
+  };
+  EXPECT_EQ(post("/reserve", "resources", reserved).status, 202);
+  EXPECT_EQ(agent.next().apply_operation().operation().type(), mesos::v1::Offer::Operation::RESERVE);
+  EXPECT_NE(master.get("/slaves").body.find(R"("reserved_resources":{"web":{)"), std::string::npos);
+  EXPECT_EQ(post("/master/unreserve", "resources", reserved).status, 202);
+  EXPECT_EQ(agent.next().apply_operation().operation().type(), mesos::v1::Offer::Operation::UNRESERVE);
+
+  const std::string disk = R"({"name":"disk","type":"SCALAR","scalar":{"value":8},"role":"web","reservation":{})";
+  const std::string volume = disk + R"(,"disk":{"persistence":{"id":"v"},"volume":{"container_path":"d","mode":"RW"}}})";
+  EXPECT_EQ(post("/create-volumes", "volumes", volume).status, 409);  // nothing is reserved
+  EXPECT_EQ(post("/reserve", "resources", disk + "}").status, 202);
+  EXPECT_EQ(agent.next().apply_operation().operation().type(), mesos::v1::Offer::Operation::RESERVE);
+  EXPECT_EQ(post("/create-volumes", "volumes", volume).status, 202);
+  EXPECT_EQ(agent.next().apply_operation().operation().type(), mesos::v1::Offer::Operation::CREATE);
+  EXPECT_EQ(post("/destroy-volumes", "volumes", volume).status, 202);
+  EXPECT_EQ(agent.next().apply_operation().operation().type(), mesos::v1::Offer::Operation::DESTROY);
+
+  for (const char* body : {"", "slaveId=x", "slaveId=x&resources=", "slaveId=x&resources={}", "slaveId=x&resources=[]"}) {
+    EXPECT_EQ(master.request("POST", "/reserve", {{"Content-Type", "application/x-www-form-urlencoded"}}, body).status, 400) << body;
+  }
+  EXPECT_EQ(master.get("/reserve").status, 405);
+}
+
 std::string accept_call(const std::string& framework, const mesos::v1::Offer& offer, const std::string& task) {
   Call call;
   call.set_type(Call::ACCEPT);
@@ -506,6 +547,56 @@ TEST(Access, is_asked_for_by_realm) {
   EXPECT_EQ(state.find("\"flags\""), std::string::npos);
   EXPECT_EQ(master.request("GET", "/flags", right, {}).status, 403);
   EXPECT_EQ(state.find("s3"), std::string::npos);
+  EXPECT_TRUE(base::remove_tree(path).has_value());
+}
+
+TEST(Access, is_asked_for_however_the_path_is_written) {
+  const Master master({}, {R"(--credentials={"credentials":[{"principal":"ops","secret":"s3"}]})", "--authenticate_http_readonly",
+                           R"(--acls={"get_endpoints":[{"principals":{"type":"ANY"},"paths":{"type":"NONE"}}]})"});
+  for (const char* path : {"/%73tate", "//state", "/master//state.json", "/metrics/%73napshot"}) {
+    EXPECT_EQ(master.get(path).status, 401) << path;
+  }
+  const base::http::Headers right{{"Authorization", "Basic b3BzOnMz"}};
+  for (const char* path : {"/metrics/snapshot", "/metrics//snapshot", "/%6Detrics/snapshot/"}) {
+    EXPECT_EQ(master.request("GET", path, right, {}).status, 403) << path;
+  }
+}
+
+TEST(Firewall, closes_what_it_names) {
+  const Master master({}, {R"(--firewall_rules={"disabled_endpoints":{"paths":["/tasks","/files/browse"]}})"});
+  for (const char* path : {"/tasks", "/master/tasks", "/master/tasks.json", "/%74asks", "/files/browse"}) {
+    const Response closed = master.get(path);
+    EXPECT_EQ(closed.status, 403) << path;
+    EXPECT_EQ(closed.body, std::string("Endpoint '") + path + "' is disabled");
+  }
+  EXPECT_EQ(master.get("/state").status, 200);
+  EXPECT_EQ(master.post("/files/browse", "{}").status, 403);
+}
+
+TEST(Flags, that_would_do_nothing_are_refused_with_a_sentence) {
+  const auto refusal = [](const std::string& flag) {
+    master::Flags flags;
+    const char* arguments[] = {"dcos-master", "--registry=in_memory", flag.c_str()};
+    const base::Status parsed = flags.parse(3, arguments, {});
+    return parsed ? std::string() : parsed.error().message;
+  };
+  EXPECT_NE(refusal("--authenticate_frameworks").find("there is no authentication of frameworks"), std::string::npos);
+  EXPECT_NE(refusal("--modules=m").find("modules cannot be loaded"), std::string::npos);
+  EXPECT_NE(refusal("--firewall_rules={}").find("--firewall_rules"), std::string::npos);
+  EXPECT_EQ(refusal("--no-authenticate_frameworks"), "");
+}
+
+TEST(Flags, take_the_address_of_zookeeper_from_a_file) {
+  char directory[] = "/tmp/dcos-master-XXXXXX";
+  const std::string path = mkdtemp(directory);
+  ASSERT_TRUE(base::write_file(path + "/zk", "zk://10.0.0.1:2181,10.0.0.2:2181/mesos\n").has_value());
+  master::Flags flags;
+  const std::string zk = "--zk=file://" + path + "/zk", work_dir = "--work_dir=" + path;
+  const char* arguments[] = {"dcos-master", zk.c_str(), work_dir.c_str(), "--quorum=1"};
+  const base::Status parsed = flags.parse(4, arguments, {});
+  ASSERT_TRUE(parsed.has_value()) << parsed.error().message;
+  ASSERT_TRUE(flags.zk.has_value());
+  EXPECT_EQ(flags.zk->path, "/mesos");
   EXPECT_TRUE(base::remove_tree(path).has_value());
 }
 

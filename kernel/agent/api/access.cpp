@@ -19,20 +19,12 @@ constexpr std::string_view kReadOnly[] = {"/state",        "/flags",       "/con
 
 bool holds(const auto& list, std::string_view path) { return std::find(std::begin(list), std::end(list), path) != std::end(list); }
 
-/// Without /slave(1), .json and a slash at the end.
-std::string_view plain(std::string_view path) {
-  if (path.starts_with("/slave(1)/")) path.remove_prefix(9);
-  if (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);
-  if (path.ends_with(".json")) path.remove_suffix(5);
-  return path;
-}
-
 std::optional<std::string> given(const std::string& text) { return text.empty() ? std::nullopt : std::optional(text); }
 
 }  // namespace
 
-Realm realm_of(std::string_view path) {
-  path = plain(path);
+Realm realm_of(std::string_view written) {
+  const std::string path = auth::endpoint_name(written);
   if (holds(kOpen, path) || path.starts_with("/help/")) return Realm::Open;
   if (holds(kReadOnly, path)) return Realm::ReadOnly;
   return Realm::ReadWrite;
@@ -62,7 +54,7 @@ std::optional<Response> Access::check(Request& request) const {
     const char* name = realm == Realm::ReadOnly ? "mesos-agent-readonly" : "mesos-agent-readwrite";
     if (auto refusal = auth::check_basic(*credentials_, name, request)) return refusal;
   }
-  if (!auth::may_get(acls_.get(), request.principal, plain(request.path))) return Response::text(403, "");
+  if (!auth::may_get(acls_.get(), request.principal, request.path)) return Response::text(403, "");
   return std::nullopt;
 }
 

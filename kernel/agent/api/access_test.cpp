@@ -80,6 +80,14 @@ TEST(AgentAccess, sessions_need_the_right_to_the_account_and_to_that_around) {
   EXPECT_EQ(user_around(state, "c.guest"), "shop");
 }
 
+TEST(AgentAccess, asks_however_the_path_is_written) {
+  const Access reading = access(true, false);
+  for (const char* path : {"/%73tate", "//state", "/slave(1)//state.json/", "/files/%62rowse"}) {
+    EXPECT_EQ(realm_of(path), Realm::ReadOnly) << path;
+    EXPECT_EQ(status(reading, path), 401) << path;
+  }
+}
+
 TEST(AgentAccess, keeps_others_from_guarded_endpoints) {
   const Access guarded = access(true, true, R"({"get_endpoints":[{"principals":{"values":["ops"]},"paths":{"type":"ANY"}},
                                                                  {"principals":{"type":"ANY"},"paths":{"type":"NONE"}}]})");

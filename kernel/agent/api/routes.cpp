@@ -146,13 +146,7 @@ void add_routes(base::http::Router& router, Api& api, TaskStreams& streams) {
 
 base::http::Handler make_handler(const base::http::Router& router, Api& api) {
   return [&router, &api](Request request, Responder responder) {
-    if (!api.closed_paths.empty()) {
-      std::string path = base::percent_decode(request.path);
-      if (path.ends_with(".json")) path.resize(path.size() - 5);
-      std::string inner = path.starts_with("/slave(1)") ? path.substr(9) : path;
-      if (api.closed_paths.contains(path) || api.closed_paths.contains(inner))
-        return responder.reply(Response::text(403, "Endpoint '" + path + "' is disabled\n"));
-    }
+    if (auto refusal = api.firewall.check(request)) return responder.reply(std::move(*refusal));
     if (auto refusal = api.access.check(request)) return responder.reply(std::move(*refusal));
     router.handle(std::move(request), std::move(responder));
   };

@@ -13,6 +13,7 @@
 #include "kernel/agent/container_streams.hpp"
 #include "kernel/agent/files.hpp"
 #include "kernel/agent/shell.hpp"
+#include "kernel/auth/firewall.hpp"
 
 namespace containerizer::images {
 class Images;
@@ -30,7 +31,7 @@ struct Api {
   base::Metrics& metrics;
   Files files;
   std::map<std::string, std::string> flags;
-  std::map<std::string, bool> closed_paths;   // by --firewall_rules
+  auth::Firewall firewall;
   Access access;
   base::LogLevel& log_level;
   std::function<std::string()> master_hostname;

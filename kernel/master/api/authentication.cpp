@@ -30,10 +30,8 @@ bool holds(const auto& list, std::string_view path) { return std::find(std::begi
 
 }  // namespace
 
-Realm realm_of(std::string_view path, std::string_view method) {
-  if (path.starts_with("/master/")) path.remove_prefix(7);
-  if (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);
-  if (path.ends_with(".json")) path.remove_suffix(5);
+Realm realm_of(std::string_view written, std::string_view method) {
+  const std::string path = auth::endpoint_name(written);
   if (path == "/api/v1/scheduler" || path.starts_with("/api/v1/scheduler/")) return Realm::Scheduler;
   if (holds(kOpen, path) || path.starts_with("/help/")) return Realm::Open;
   if (holds(kReadOnly, path)) return Realm::ReadOnly;

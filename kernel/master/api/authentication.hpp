@@ -14,7 +14,7 @@ namespace master {
 
 enum class Realm { Open, ReadOnly, ReadWrite, Scheduler };
 
-/// The realm of a path of the master, with or without /master and .json.
+/// The realm of a path of the master, however it is written.
 Realm realm_of(std::string_view path, std::string_view method);
 
 class Authentication {

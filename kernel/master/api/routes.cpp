@@ -417,9 +417,9 @@ Handler make_handler(Shell& shell) {
   table.add_local();
   table.add_calls();
   return [router = table.finish(), &shell](Request request, Responder responder) {
+    if (auto refusal = shell.flags().firewall.check(request)) return responder.reply(std::move(*refusal));
     if (auto refusal = shell.flags().authentication.check(request)) return responder.reply(std::move(*refusal));
-    const std::string_view path = request.path;
-    if (!auth::may_get(shell.flags().policy.acls.get(), request.principal, path.starts_with("/master/") ? path.substr(7) : path)) {
+    if (!auth::may_get(shell.flags().policy.acls.get(), request.principal, request.path)) {
       return responder.reply(Response::text(403, ""));
     }
     router->handle(std::move(request), std::move(responder));
