@@ -105,9 +105,13 @@ void Core::register_agent(LinkId link, const std::string& ip, link::Register& me
     const AgentId id = old.id;
     auto again = std::make_shared<link::Register>(std::move(message));
     registering_.insert(link);
+    old.leaving = true;
     persist({Write{"agents/" + id, std::nullopt}}, [this, id, link, ip, again](const base::Status& done) {
       registering_.erase(link);
-      if (!done) return refuse(link, "the registry cannot be written: " + done.error().message, false);
+      if (!done) {
+        if (Agent* kept = find_agent(id)) kept->leaving = false;
+        return refuse(link, "the registry cannot be written: " + done.error().message, false);
+      }
       if (Agent* replaced = find_agent(id)) {
         count(Metric::SlaveRemovalsRegistered);
         publish_agent_removed(id);
@@ -126,7 +130,9 @@ void Core::register_agent(LinkId link, const std::string& ip, link::Register& me
           [this, link, ip, id, kept](const base::Status& done) {
             registering_.erase(link);
             if (!done) return refuse(link, "the registry cannot be written: " + done.error().message, false);
-            if (!link_is_open(link)) {  // it never learned its id and will ask for another
+            const bool down = machine_is_down(kept->agent_info().hostname(), ip);
+            if (down) refuse(link, "Machine is `DOWN`", true);
+            if (down || !link_is_open(link)) {  // it never learned its id and will ask for another
               persist({Write{"agents/" + id, std::nullopt}}, [](const base::Status&) {});
               return;
             }
@@ -239,7 +245,9 @@ void Core::reregister_agent(LinkId link, const std::string& ip, std::shared_ptr<
     if (!done) return refuse(link, "the registry cannot be written: " + done.error().message, false);
     if (state_.gone_agents.count(id) && !base::planted("master/lets-gone-agents-back"))
       return refuse(link, "Agent has been marked gone", true);
-    if (!link_is_open(link)) {  // back in the registry, away again: it counts as recovered until it returns
+    const bool down = machine_is_down(message->agent_info().hostname(), ip);  // since it asked
+    if (down) refuse(link, "Machine is `DOWN`", true);
+    if (down || !link_is_open(link)) {  // back in the registry, away again: it counts as recovered until it returns
       RecoveredAgent& away = state_.recovered_agents[id];
       away.info = std::make_shared<const AgentInfo>(message->agent_info());
       away.deactivated = deactivated;
@@ -463,11 +471,16 @@ void Core::pong(Agent& agent) {
 
 void Core::unregister_agent(Agent& agent) {
   count(Metric::MessagesUnregisterSlave);
-  if (agent.marking_gone || agent.marking_unreachable) return;
+  if (agent.marking_gone || agent.marking_unreachable || agent.leaving) return;
   const AgentId id = agent.id;
+  agent.leaving = true;
   persist({Write{"agents/" + id, std::nullopt}}, [this, id](const base::Status& done) {
     Agent* leaving = find_agent(id);
-    if (!done || leaving == nullptr) return;
+    if (leaving == nullptr) return;
+    if (!done) {  // it becomes unreachable instead
+      leaving->leaving = false;
+      return check_drained(*leaving);
+    }
     count(Metric::SlaveRemovalsUnregistered);
     publish_agent_removed(id);
     remove_agent(*leaving, Departure::Removed, "the agent unregistered");

@@ -11,6 +11,12 @@ Core::Core(mesos::v1::MasterInfo master, Policy policy, std::unique_ptr<allocato
 
 Core::~Core() = default;
 
+Waiting Core::waiting() const {
+  Waiting out{.calls = 0, .writes = tickets_.size(), .timers = timers_.size(), .links = open_links_.size()};
+  for (const auto& [key, limiter] : limiters_) out.calls += limiter.waiting.size();
+  return out;
+}
+
 void Core::on(Event event, base::Now now, Effects& out) {
   now_ = now;
   out_ = &out;

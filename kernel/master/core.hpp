@@ -23,6 +23,14 @@
 
 namespace master {
 
+/// How much is under way in a core.
+struct Waiting {
+  size_t calls = 0;   // of schedulers, for their turn
+  size_t writes = 0;  // for the store
+  size_t timers = 0;
+  size_t links = 0;   // that are open
+};
+
 class Core {
  public:
   /// `master` names this process to others; its id must be new for each process.
@@ -35,6 +43,8 @@ class Core {
   const State& state() const { return state_; }
   const Policy& policy() const { return policy_; }
   const allocator::Allocator& allocator() const { return *allocator_; }
+
+  Waiting waiting() const;
 
   /// A consistent picture for readers on other threads: copies pointers.
   std::shared_ptr<const Snapshot> snapshot(base::Now now) const;
@@ -113,6 +123,7 @@ class Core {
   void executor_message(Agent& agent, link::ExecutorMessage& message);
   void remove_executor(Agent& agent, const FrameworkId& framework, const ExecutorId& executor);
   void check_drained(Agent& agent);
+  void retry_drained(Agent& agent, const std::string& why);
   Agent* find_agent(const AgentId& id);
   bool link_is_open(LinkId link) const { return open_links_.count(link) > 0; }
 
@@ -175,6 +186,8 @@ class Core {
   void operation_update(Agent& agent, link::OperationStatusUpdate& message);
   void acknowledge_operation(Framework& framework, const mesos::v1::scheduler::Call::AcknowledgeOperationStatus& call);
   void reconcile_operations(Framework& framework, const mesos::v1::scheduler::Call::ReconcileOperations& call);
+  void adopt_operations(Framework& framework);
+  bool framework_may_come_back(const Operation& operation) const;
   void remove_operation(Operation& operation);
   void send_operation_status(Framework& framework, mesos::v1::OperationStatus status);
   void end_operations_on_departure(Agent& agent, Departure departure);
@@ -215,6 +228,8 @@ class Core {
 
   // maintenance_calls.cpp
   void store_maintenance(CallId call, mesos::v1::maintenance::Schedule schedule, Machines machines, std::vector<AgentId> leaving);
+  void take_away(Agent& agent);
+  void take_away_late();
   void update_schedule(CallId call, const mesos::v1::maintenance::Schedule& schedule);
   void start_maintenance(CallId call, const mesos::v1::master::Call::StartMaintenance& request);
   void stop_maintenance(CallId call, const mesos::v1::master::Call::StopMaintenance& request);

@@ -23,7 +23,13 @@ void Core::schedule_unreachable(const AgentId& id, std::string why) {
     count(Metric::SlaveUnreachableScheduled);
     count(Metric::SlaveShutdownsScheduled);
   }
-  if (agent != nullptr && agent->changing_record) {  // soon
+  if (agent == nullptr && reregistering_.count(id)) {  // what is being written decides
+    start_timer(policy_.registry_retry, [this, id, why] {
+      if (state_.recovered_agents.count(id)) schedule_unreachable(id, why);
+    });
+    return;
+  }
+  if (agent != nullptr && (agent->changing_record || agent->leaving)) {  // soon
     agent->removal_timer = start_timer(base::milliseconds(100), [this, id, why] {
       if (Agent* waiting = find_agent(id)) waiting->removal_timer = 0;
       if (find_agent(id) != nullptr) schedule_unreachable(id, why);
@@ -69,12 +75,20 @@ void Core::mark_unreachable(const AgentId& id, const std::string& why) {
           [this, id, why, away](const base::Status& done) {
             Agent* leaving = find_agent(id);
             const auto lost = state_.recovered_agents.find(id);
-            if (!done) {  // asked for again by the next missed ping or timer
+            if (!done) {  // asked for again by the next missed ping
               if (leaving) {
                 leaving->marking_unreachable = false;
                 check_drained(*leaving);
               }
-              if (lost != state_.recovered_agents.end()) lost->second.marking_unreachable = false;
+              if (lost != state_.recovered_agents.end()) {
+                lost->second.marking_unreachable = false;
+                warning(fmt::format("agent {} of the registry is unreachable, but the registry cannot be written ({}): tried "
+                                    "again in {}",
+                                    id, done.error().message, base::render_duration(policy_.registry_retry)));
+                start_timer(policy_.registry_retry, [this, id, why] {
+                  if (state_.recovered_agents.count(id)) schedule_unreachable(id, why);
+                });
+              }
               return;
             }
             state_.unreachable_agents[id] = away;
@@ -124,6 +138,8 @@ void Core::remove_agent(Agent& agent, Departure departure, const std::string& wh
   stop_timer(agent.ping_timer);
   stop_timer(agent.reregister_timer);
   stop_timer(agent.removal_timer);
+  stop_timer(agent.drain_timer);
+  agent.leaving = true;
   allocator_->deactivate_agent(agent.id);
   rescind_all(agent);
   for (const auto& [id, framework] : state_.frameworks) rescind_inverse(*framework, agent);

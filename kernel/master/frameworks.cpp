@@ -106,6 +106,7 @@ Framework& Core::add_framework(FrameworkId id, FrameworkInfo info) {
   Framework& added = *framework;
   state_.frameworks[id] = std::move(framework);
   allocator_->add_framework(id, framework_config(added), false);
+  adopt_operations(added);
   return added;
 }
 

@@ -28,26 +28,66 @@ void Core::store_maintenance(CallId call, Schedule schedule, Machines machines, 
     *machine.mutable_info() = info;
     writes.push_back({"machines/" + key, machine.SerializeAsString()});
   }
-  for (const AgentId& id : leaving) writes.push_back({"agents/" + id, std::nullopt});
+  for (const AgentId& id : leaving) {
+    writes.push_back({"agents/" + id, std::nullopt});
+    find_agent(id)->leaving = true;
+  }
   state_.changing_maintenance = true;
   persist(std::move(writes), [=, this](const base::Status& done) {
     state_.changing_maintenance = false;
-    if (!done) return out_->reply(call, 500, "The registry could not be written: " + done.error().message);
+    if (!done) {
+      for (const AgentId& id : leaving) {
+        Agent* agent = find_agent(id);
+        if (agent == nullptr) continue;
+        agent->leaving = false;
+        check_drained(*agent);
+      }
+      return out_->reply(call, 500, "The registry could not be written: " + done.error().message);
+    }
     state_.schedule = schedule;
     state_.machines = machines;
     out_->reply(call, 200);
     for (const AgentId& id : leaving) {
+      if (Agent* agent = find_agent(id)) take_away(*agent);
+    }
+    take_away_late();
+    for (const auto& [id, agent] : state_.agents) apply_maintenance(*agent);
+  });
+}
+
+void Core::take_away(Agent& agent) {
+  if (agent.connected) {
+    link::MasterMessage order;
+    order.mutable_shutdown()->set_message("Machine is `DOWN`");
+    out_->send(agent.link, std::move(order));
+  }
+  publish_agent_removed(agent.id);
+  remove_agent(agent, Departure::Gone, "an operator took its machine down");
+}
+
+/// Agents that came in while their machine was being taken down.
+void Core::take_away_late() {
+  std::vector<AgentId> late;
+  std::vector<Write> writes;
+  for (const auto& [id, agent] : state_.agents) {
+    if (agent->leaving || !machine_is_down(agent->info->hostname(), agent->ip)) continue;
+    agent->leaving = true;
+    late.push_back(id);
+    writes.push_back({"agents/" + id, std::nullopt});
+  }
+  if (late.empty()) return;
+  persist(std::move(writes), [this, late](const base::Status& done) {
+    for (const AgentId& id : late) {
       Agent* agent = find_agent(id);
       if (agent == nullptr) continue;
-      if (agent->connected) {
-        link::MasterMessage order;
-        order.mutable_shutdown()->set_message("Machine is `DOWN`");
-        out_->send(agent->link, std::move(order));
-      }
-      publish_agent_removed(id);
-      remove_agent(*agent, Departure::Gone, "an operator took its machine down");
+      agent->leaving = false;
+      if (done) take_away(*agent);
     }
-    for (const auto& [id, agent] : state_.agents) apply_maintenance(*agent);
+    if (done) return;
+    warning(fmt::format("agents of machines that are down are still registered, because the registry cannot be written ({}): "
+                        "tried again in {}",
+                        done.error().message, base::render_duration(policy_.registry_retry)));
+    start_timer(policy_.registry_retry, [this] { take_away_late(); });
   });
 }
 
@@ -65,7 +105,11 @@ void Core::start_maintenance(CallId call, const Call::StartMaintenance& request)
   std::vector<AgentId> leaving;
   for (const auto& [id, agent] : state_.agents) {
     const MachineInfo* machine = find_machine(machines, agent->info->hostname(), agent->ip);
-    if (machine != nullptr && machine->mode() == MachineInfo::DOWN) leaving.push_back(id);
+    if (machine == nullptr || machine->mode() != MachineInfo::DOWN) continue;
+    if (in_transition(*agent)) {
+      return out_->reply(call, 503, "Agent " + id + " on one of the machines is currently in transition; try again");
+    }
+    leaving.push_back(id);
   }
   store_maintenance(call, state_.schedule, std::move(machines), std::move(leaving));
 }

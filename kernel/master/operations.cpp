@@ -5,6 +5,7 @@
 
 #include <fmt/core.h>
 
+#include "base/testing/planted.hpp"
 #include "kernel/master/accept.hpp"
 #include "kernel/master/core.hpp"
 #include "kernel/master/validation.hpp"
@@ -146,8 +147,10 @@ void Core::operation_update(Agent& agent, link::OperationStatusUpdate& message) 
   Operation& operation = *found->second;
   mesos::v1::Operation& proto = operation.proto.edit();
   *proto.mutable_latest_status() = message.has_latest_status() ? message.latest_status() : message.status();
-  *proto.add_statuses() = message.status();
-  if (proto.statuses_size() > 10) proto.mutable_statuses()->DeleteSubrange(0, 1);
+  const bool again = !proto.statuses().empty() && message.status().has_uuid() &&
+                     proto.statuses(proto.statuses_size() - 1).uuid().value() == message.status().uuid().value();
+  if (!again) *proto.add_statuses() = message.status();
+  if (proto.statuses_size() > kMostStatuses) proto.mutable_statuses()->DeleteSubrange(0, 1);
 
   const bool ended = is_terminal(message.status().state());
   if (ended && message.status().state() != mesos::v1::OPERATION_FINISHED) {
@@ -161,6 +164,8 @@ void Core::operation_update(Agent& agent, link::OperationStatusUpdate& message) 
     send_operation_status(*operation.framework, std::move(status));
     return;  // the framework acknowledges
   }
+  // Kept for its framework: the agent says it again until somebody acknowledges.
+  if (framework_may_come_back(operation)) return;
   if (message.status().has_uuid()) {
     link::MasterMessage order;
     order.mutable_acknowledge_operation_status()->mutable_operation_uuid()->set_value(operation.uuid);
@@ -168,6 +173,27 @@ void Core::operation_update(Agent& agent, link::OperationStatusUpdate& message) 
     out_->send(agent.link, std::move(order));
   }
   if (ended) remove_operation(operation);
+}
+
+/// Of an operation without a framework here that asked for feedback: after a restart agents may be back before frameworks.
+bool Core::framework_may_come_back(const Operation& operation) const {
+  if (base::planted("master/gives-orphans-up")) return false;
+  const mesos::v1::Operation& proto = *operation.proto;
+  return operation.framework == nullptr && proto.info().has_id() && proto.has_framework_id() &&
+         !state_.completed_frameworks.count(proto.framework_id().value()) && operation.agent->reregistered &&
+         now_.time - *operation.agent->reregistered < policy_.orphan_operation_patience;
+}
+
+/// A framework is back: operations that agents brought before it are its again.
+void Core::adopt_operations(Framework& framework) {
+  for (const auto& [id, agent] : state_.agents) {
+    for (const auto& [uuid, operation] : agent->operations) {
+      const mesos::v1::Operation& proto = *operation->proto;
+      if (operation->framework != nullptr || proto.framework_id().value() != framework.id) continue;
+      if (proto.info().has_id() && !framework.operations.emplace(proto.info().id().value(), operation.get()).second) continue;
+      operation->framework = &framework;
+    }
+  }
 }
 
 void Core::acknowledge_operation(Framework& framework, const Call::AcknowledgeOperationStatus& call) {

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include "base/testing/planted.hpp"
 #include "kernel/api/internal/registry.pb.h"
 #include "kernel/master/core.hpp"
 #include "kernel/master/quota.hpp"
@@ -81,7 +82,7 @@ void Core::mark_gone(CallId call, const AgentId& id) {
   Agent* agent = find_agent(id);
   const bool known = agent != nullptr || state_.recovered_agents.count(id) || state_.unreachable_agents.count(id);
   if (!known) return out_->reply(call, 404, "Agent not found");
-  if (reregistering_.count(id) || (agent != nullptr && (agent->marking_unreachable || agent->marking_gone))) {
+  if (reregistering_.count(id) || (agent != nullptr && (agent->marking_unreachable || agent->marking_gone || agent->leaving))) {
     return out_->reply(call, 503, "Agent is currently in transition; try again");
   }
   if (agent != nullptr) agent->marking_gone = true;
@@ -95,7 +96,7 @@ void Core::mark_gone(CallId call, const AgentId& id) {
             if (!done) {
               if (leaving) {
                 leaving->marking_gone = false;
-                if (!leaving->drain || !leaving->drain->config().mark_gone()) check_drained(*leaving);
+                call == 0 ? retry_drained(*leaving, done.error().message) : check_drained(*leaving);
               }
               return out_->reply(call, 500, "The registry could not be written: " + done.error().message);
             }
@@ -252,7 +253,7 @@ void Core::remove_quota(CallId call, const std::string& role) {
 /// One change of an agent's record at a time: each is worked out from what is in memory, where a change that is still being
 /// written is not to be seen, and would undo it.
 bool Core::in_transition(const Agent& agent) const {
-  return agent.changing_record || agent.marking_gone || agent.marking_unreachable || reregistering_.count(agent.id) > 0;
+  return agent.changing_record || agent.leaving || agent.marking_gone || agent.marking_unreachable || reregistering_.count(agent.id) > 0;
 }
 
 void Core::set_deactivated(CallId call, const AgentId& id, bool deactivated) {
@@ -335,9 +336,32 @@ void Core::check_drained(Agent& agent) {
   if (!agent.drain || agent.drain->state() != mesos::v1::DRAINING) return;
   if (!agent.tasks.empty() || !agent.operations.empty()) return;
   if (in_transition(agent)) return;  // asked again when that is over: its write may not be overtaken
+  if (agent.drain_timer != 0) return;
   if (agent.drain->config().mark_gone()) return mark_gone(0, agent.id);
-  agent.drain->set_state(mesos::v1::DRAINED);
-  persist({write_agent(agent)}, [](const base::Status&) {});
+  mesos::v1::DrainInfo drained = *agent.drain;
+  drained.set_state(mesos::v1::DRAINED);
+  agent.changing_record = true;
+  persist({write_agent(*agent.info, agent.deactivated, drained, agent.drain_started)},
+          [this, drained, id = agent.id](const base::Status& done) {
+            Agent* found = find_agent(id);
+            if (found == nullptr) return;
+            found->changing_record = false;
+            if (!done) return retry_drained(*found, done.error().message);
+            found->drain = drained;
+            info(fmt::format("agent {} has drained", id));
+          });
+}
+
+void Core::retry_drained(Agent& agent, const std::string& why) {
+  if (base::planted("master/gives-up-draining")) return;
+  warning(fmt::format("agent {} has drained, but the registry cannot be written ({}): tried again in {}", agent.id, why,
+                      base::render_duration(policy_.registry_retry)));
+  agent.drain_timer = start_timer(policy_.registry_retry, [this, id = agent.id] {
+    Agent* found = find_agent(id);
+    if (found == nullptr) return;
+    found->drain_timer = 0;
+    check_drained(*found);
+  });
 }
 
 }  // namespace master

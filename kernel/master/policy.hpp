@@ -24,6 +24,12 @@ struct Policy {
   base::Duration agent_reconnect_pace = base::microseconds(400);
   base::Duration most_reconnect_spread = base::seconds(30);
 
+  /// After an agent came back with operations of a framework that did not: how long what became of them is kept for it.
+  base::Duration orphan_operation_patience = base::minutes(10);
+
+  /// Between tries of a write that nobody else asks for again.
+  base::Duration registry_retry = base::seconds(10);
+
   /// At most `agent_removals` agents per `agent_removal_period` become unreachable; absent: no limit.
   std::optional<uint32_t> agent_removals{};
   base::Duration agent_removal_period = base::seconds(1);

@@ -172,9 +172,7 @@ void Core::prove_registry(std::vector<Write> writes) {
 
 void Core::on_recovery_timeout() {
   std::vector<AgentId> missing;
-  for (const auto& [id, agent] : state_.recovered_agents) {
-    if (!reregistering_.count(id)) missing.push_back(id);
-  }
+  for (const auto& [id, agent] : state_.recovered_agents) missing.push_back(id);
   for (const AgentId& id : missing) {
     schedule_unreachable(id, "the agent did not reregister after the master started");
   }

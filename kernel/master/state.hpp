@@ -42,6 +42,9 @@ using resources::Resources;
 struct Agent;
 struct Framework;
 
+/// Of a task or an operation so many statuses are kept, the latest ones.
+constexpr int kMostStatuses = 100;
+
 /// A task that is not completed.
 struct Task {
   Cow<mesos::v1::Task> proto;
@@ -85,7 +88,7 @@ struct Offer {
 /// An operation on an agent's resources that was sent and is not yet acknowledged to the end.
 struct Operation {
   Cow<mesos::v1::Operation> proto;
-  Framework* framework = nullptr;  // null: the operator's, or its framework is unknown
+  Framework* framework = nullptr;  // null: the operator's, or its framework was removed or is not back yet
   Agent* agent = nullptr;
   std::string uuid;  // raw bytes
 };
@@ -118,7 +121,8 @@ struct Agent {
   bool deactivated = false;  // by the operator
   bool marking_unreachable = false;
   bool marking_gone = false;
-  bool changing_record = false;  // an operator's change of its record is being written
+  bool changing_record = false;  // a change of its record is being written
+  bool leaving = false;          // its removal is being written or under way: nothing may be written after that
   std::optional<mesos::v1::DrainInfo> drain{};
   base::Time drain_started{};
 
@@ -140,6 +144,7 @@ struct Agent {
   bool ping_answered = true;
   TimerId reregister_timer = 0;
   TimerId removal_timer = 0;  // waits for the removal rate limit
+  TimerId drain_timer = 0;    // the store refused the end of its draining: tried again
 
   std::optional<mesos::v1::Unavailability> unavailability{};  // the window of its machine
   std::map<FrameworkId, OfferId> inverse_offers;              // outstanding

@@ -113,6 +113,13 @@ void Core::status_update(Agent& agent, link::StatusUpdate& message) {
   count(Metric::MessagesStatusUpdate);
   const TaskStatus& status = message.status();
   Framework* framework = find_framework(message.framework_id().value());
+  if (base::planted("master/acknowledges-for-others") && framework != nullptr && !framework->connected) {
+    link::MasterMessage order;
+    *order.mutable_acknowledge_status_update()->mutable_framework_id() = message.framework_id();
+    *order.mutable_acknowledge_status_update()->mutable_task_id() = status.task_id();
+    order.mutable_acknowledge_status_update()->set_uuid(status.uuid());
+    out_->send(agent.link, std::move(order));
+  }
   if (framework == nullptr || status.task_id().value().empty()) {
     count(Metric::InvalidStatusUpdates);
     // The agent repeats it until acknowledged; nobody is left who could.
@@ -162,6 +169,7 @@ void Core::update_task(Task& task, const TaskStatus& status, std::optional<TaskS
   if (proto.statuses_size() > 0 && proto.statuses(proto.statuses_size() - 1).state() == status.state()) {
     proto.mutable_statuses()->RemoveLast();
   }
+  if (proto.statuses_size() >= kMostStatuses) proto.mutable_statuses()->DeleteSubrange(0, 1);
   TaskStatus& kept = *proto.add_statuses();
   kept = status;
   kept.clear_data();

@@ -93,6 +93,12 @@ TaskState task_state(const std::string& name) {
   return state;
 }
 
+mesos::v1::OperationState operation_state(const std::string& name) {
+  mesos::v1::OperationState state = mesos::v1::OPERATION_UNKNOWN;
+  mesos::v1::OperationState_Parse("OPERATION_" + name, &state);
+  return state;
+}
+
 std::string status_text(const TaskStatus& status) {
   std::string text = status.task_id().value() + " " + mesos::v1::TaskState_Name(status.state());
   if (status.has_reason()) text += " " + TaskStatus::Reason_Name(status.reason());
@@ -132,6 +138,7 @@ std::string event_text(const SchedulerEvent& event) {
     case SchedulerEvent::UPDATE_OPERATION_STATUS: {
       const auto& status = event.update_operation_status().status();
       text += " " + status.operation_id().value() + " " + mesos::v1::OperationState_Name(status.state());
+      if (status.has_uuid()) text += " uuid=" + uuid_text(status.uuid().value());
       if (!status.message().empty()) text += " \"" + status.message() + "\"";
       break;
     }
@@ -180,7 +187,9 @@ std::string order_text(const link::MasterMessage& message) {
     case link::MasterMessage::kFrameworkMessage: return "framework_message " + message.framework_message().data();
     case link::MasterMessage::kApplyOperation:
       return "apply " + Operation_::Type_Name(message.apply_operation().operation().type());
-    case link::MasterMessage::kAcknowledgeOperationStatus: return "acknowledge_operation";
+    case link::MasterMessage::kAcknowledgeOperationStatus:
+      return "acknowledge_operation " + uuid_text(message.acknowledge_operation_status().operation_uuid().value()) +
+             " uuid=" + uuid_text(message.acknowledge_operation_status().status_uuid().value());
     case link::MasterMessage::kShutdown: return "shutdown \"" + message.shutdown().message() + "\"";
     case link::MasterMessage::kDrain: return "drain";
     default: return "?";
@@ -364,6 +373,11 @@ void Conversation::agent_command(const Words& words) {
     if (!id.empty()) body.mutable_status()->set_uuid(uuid(id));
     const std::string latest = argument(words, "latest");
     if (!latest.empty()) body.set_latest_state(task_state(latest));
+  } else if (verb == "operation") {  // agent L1 operation <number of the operation> <STATE> uuid=
+    auto& body = *message.mutable_operation_status_update();
+    body.mutable_operation_uuid()->set_value(uuid(words[3]));
+    body.mutable_status()->set_state(operation_state(words[4]));
+    body.mutable_status()->mutable_uuid()->set_value(uuid(argument(words, "uuid")));
   } else if (verb == "pong") {
     message.mutable_pong();
   } else if (verb == "unregister") {
@@ -409,6 +423,18 @@ void Conversation::reregister(LinkId link, const Words& words) {
     info.mutable_id()->set_value(std::string(parts[0]));
     info.set_failover_timeout(base::parse_double(argument(words, "failover_timeout", "60")).value_or(0));
     info.add_capabilities()->set_type(FrameworkInfo::Capability::PARTITION_AWARE);
+  }
+  for (const std::string& word : words) {  // operation=<framework>/<operation id>/<number>
+    if (word.substr(0, 10) != "operation=") continue;
+    const auto parts = base::split(std::string_view(word).substr(10), '/');
+    auto& operation = *body.add_operations();
+    operation.mutable_framework_id()->set_value(std::string(parts[0]));
+    operation.mutable_agent_id()->set_value(agent);
+    operation.mutable_info()->set_type(Operation_::RESERVE);
+    operation.mutable_info()->mutable_reserve();
+    operation.mutable_info()->mutable_id()->set_value(std::string(parts[1]));
+    operation.mutable_latest_status()->set_state(mesos::v1::OPERATION_PENDING);
+    operation.mutable_uuid()->set_value(uuid(std::string(parts[2])));
   }
   feed(AgentMessageReceived{link, argument(words, "ip", "10.0.0.1"), std::move(message)});
 }
@@ -478,6 +504,10 @@ void Conversation::accept(SchedulerCall& call, const Words& words) {
         fill(std::string(word), task);
         task.mutable_command()->set_value("true");
       }
+    } else if (words[i] == "create_disk" || words[i] == "destroy_disk") {  // ... <operation id>
+      Operation_& operation = *body.add_operations();
+      operation.set_type(words[i] == "create_disk" ? Operation_::CREATE_DISK : Operation_::DESTROY_DISK);
+      operation.mutable_id()->set_value(words[i + 1]);
     } else if (words[i] == "reserve" || words[i] == "unreserve") {
       Operation_& operation = *body.add_operations();
       operation.set_type(words[i] == "reserve" ? Operation_::RESERVE : Operation_::UNRESERVE);
@@ -489,6 +519,7 @@ void Conversation::accept(SchedulerCall& call, const Words& words) {
         auto* reservation = resource.add_reservations();
         reservation->set_type(mesos::v1::Resource::ReservationInfo::DYNAMIC);
         reservation->set_role(role);
+        if (const auto principal = argument(words, "principal"); !principal.empty()) reservation->set_principal(principal);
       }
       if (const auto id = argument(words, "operation_id"); !id.empty()) operation.mutable_id()->set_value(id);
     }
@@ -524,6 +555,18 @@ void Conversation::call(const Words& words) {
     call.mutable_acknowledge()->mutable_agent_id()->set_value(argument(words, "agent", "M-S0"));
     call.mutable_acknowledge()->mutable_task_id()->set_value(words[2]);
     call.mutable_acknowledge()->set_uuid(uuid(argument(words, "uuid", "1")));
+  } else if (verb == "acknowledge_operation_status") {  // C1 acknowledge_operation_status op1 uuid=1
+    auto& body = *call.mutable_acknowledge_operation_status();
+    body.mutable_agent_id()->set_value(argument(words, "agent", "M-S0"));
+    body.mutable_operation_id()->set_value(words[2]);
+    body.set_uuid(uuid(argument(words, "uuid", "1")));
+  } else if (verb == "reconcile_operations") {  // C1 reconcile_operations op1@agent
+    for (size_t i = 2; i < words.size(); ++i) {
+      const auto parts = base::split(words[i], '@');
+      auto& asked = *call.mutable_reconcile_operations()->add_operations();
+      asked.mutable_operation_id()->set_value(std::string(parts[0]));
+      asked.mutable_agent_id()->set_value(std::string(parts.at(1)));
+    }
   } else if (verb == "kill") {
     call.mutable_kill()->mutable_task_id()->set_value(words[2]);
     if (const auto agent = argument(words, "agent"); !agent.empty()) {

@@ -49,11 +49,20 @@ bool UpdateChecker::ended(const std::string& task) const {
   return gone_.count(task) > 0 || (found != tasks_.end() && found->second.terminal.has_value());
 }
 
+void UpdateChecker::operation_update(const mesos::v1::OperationStatus& status) {
+  if (status.has_uuid()) told_.insert(status.uuid().value());
+}
+
+void UpdateChecker::acknowledged(const std::string& uuid) {
+  if (!told_.count(uuid)) world_.fail("an update was acknowledged of which no scheduler had been told");
+}
+
 void UpdateChecker::update(const mesos::v1::TaskStatus& status) {
   if (!status.has_uuid()) {  // the master's own: best effort, out of order by nature
     if (status.state() == mesos::v1::TASK_GONE_BY_OPERATOR) gone_.insert(status.task_id().value());
     return;
   }
+  told_.insert(status.uuid());
   Seen& seen = tasks_[status.task_id().value()];
   if (!seen.uuids.insert(status.uuid()).second) return;  // delivered again, as promised
   const std::string& task = status.task_id().value();

@@ -47,11 +47,16 @@ class PlacementChecker {
   std::set<std::string> given_up_;
 };
 
-/// Updates of a task reach its scheduler in order, and at most one terminal one by an agent.
+/// Updates of a task reach its scheduler in order, and at most one terminal one by an agent. No update is acknowledged to an
+/// agent of which the scheduler has not been told.
 class UpdateChecker {
  public:
   explicit UpdateChecker(World& world) : world_(world) {}
   void update(const mesos::v1::TaskStatus& status);
+  void operation_update(const mesos::v1::OperationStatus& status);
+
+  /// An agent is told that it need not repeat the update.
+  void acknowledged(const std::string& uuid);
 
   /// Its agent's terminal update has arrived.
   bool ended(const std::string& task) const;
@@ -64,6 +69,7 @@ class UpdateChecker {
   };
   World& world_;
   std::map<std::string, Seen> tasks_;
+  std::set<std::string> told_;  // uuids of all updates
   std::set<std::string> gone_;  // told so by the master, for an operator: the agent may never say more
 };
 

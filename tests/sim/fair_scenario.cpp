@@ -81,6 +81,7 @@ Outcome run_fair(uint64_t seed, bool print) {
   for (unsigned i = 0; i < agents_count; ++i) {
     agents.push_back(std::make_unique<SimAgent>(context, fmt::format("agent{}", i), i, master, placement,
                                                 fmt::format("cpus:{};mem:{}", kCpus, kMem)));
+    agents.back()->on_acknowledged = [&updates](const std::string& uuid) { updates.acknowledged(uuid); };
     faulty.push_back(agents.back().get());
   }
   std::vector<std::unique_ptr<GreedyScheduler>> schedulers;

@@ -171,6 +171,7 @@ Outcome run_ha(uint64_t seed, bool print) {
     agents.push_back(std::make_unique<SimAgent>(
         context, fmt::format("agent{}", i), i, FindMaster([holder] { return (*holder)->find(); }), placement,
         fmt::format("cpus:{};mem:{};ports:[31000-31009]", 2 + random.below(6), 512)));
+    agents.back()->on_acknowledged = [&updates](const std::string& uuid) { updates.acknowledged(uuid); };
     *holder = detector_of(*agents.back(), [agent = agents.back().get()] { agent->leader_changed(); });
     faulty.push_back(agents.back().get());
     others.push_back(agents.back().get());

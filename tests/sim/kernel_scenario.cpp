@@ -80,6 +80,7 @@ Outcome run(uint64_t seed, bool print, const Sizes& sizes, const FaultPlan& plan
     agents.push_back(std::make_unique<SimAgent>(
         context, fmt::format("agent{}", i), i, master, placement,
         fmt::format("cpus:{};mem:{};disk:40;ports:[31000-31009]", 2 + random.below(6), 512)));
+    agents.back()->on_acknowledged = [&updates](const std::string& uuid) { updates.acknowledged(uuid); };
     faulty.push_back(agents.back().get());
   }
   for (unsigned i = 0; i < sizes.schedulers; ++i) {

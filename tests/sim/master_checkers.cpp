@@ -112,7 +112,24 @@ void check_bounds(World& world, const master::Core& core) {
   for (const auto& [id, framework] : core.state().frameworks) {
     bound("completed tasks", framework->completed_tasks.size(), policy.max_completed_tasks_per_framework);
     bound("unreachable tasks", framework->unreachable_tasks.size(), policy.max_unreachable_tasks_per_framework);
+    bound("names of unreachable tasks", framework->unreachable_order.size(), 2 * policy.max_unreachable_tasks_per_framework + 16);
+    for (const auto& [task_id, task] : framework->tasks)
+      bound("statuses of a task", static_cast<size_t>(task->proto->statuses_size()), master::kMostStatuses);
   }
+  for (const auto& [id, agent] : core.state().agents) {
+    for (const auto& [uuid, operation] : agent->operations)
+      bound("statuses of an operation", static_cast<size_t>(operation->proto->statuses_size()), master::kMostStatuses);
+  }
+
+  // What waits: calls up to what their principals may have waiting, and for the rest a few things of each that is there.
+  const master::Waiting waiting = core.waiting();
+  const auto& state = core.state();
+  const size_t agents = state.agents.size() + state.recovered_agents.size() + waiting.links;
+  size_t calls = 0;
+  for (const auto& [principal, limit] : policy.rate_limits.principals) calls += limit.capacity.value_or(0);
+  bound("calls that wait for their turn", waiting.calls, calls);
+  bound("writes under way", waiting.writes, 3 * agents + 20);
+  bound("timers", waiting.timers, 6 * agents + 3 * state.frameworks.size() + state.offers.size() + 20);
 }
 
 void PromiseChecker::asked(const std::string& key, const std::string& value) {

@@ -112,6 +112,14 @@ void SimAgent::note_told(const dcos::internal::v1::AgentMessage& message) {
 void SimAgent::note_asked(const dcos::internal::v1::MasterMessage& message) {
   for (const auto& volume : message.apply_operation().operation().destroy().volumes())
     promised_.erase(volume.disk().persistence().id());
+  if (!on_acknowledged || !core_) return;
+  if (message.has_acknowledge_status_update()) on_acknowledged(message.acknowledge_status_update().uuid());
+  if (message.has_acknowledge_operation_status()) {
+    const auto& operations = core_->state().operations;
+    const auto found = operations.find(message.acknowledge_operation_status().operation_uuid().value());
+    if (found != operations.end() && found->second.proto.info().has_id())
+      on_acknowledged(message.acknowledge_operation_status().status_uuid().value());
+  }
 }
 
 void SimAgent::check_volumes() const {

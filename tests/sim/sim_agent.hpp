@@ -33,6 +33,9 @@ class SimAgent : public Process {
   void add_attribute(const std::string& attribute);
 
   const agent::Core* core() const { return core_.get(); }
+
+  /// Called with the uuid of each acknowledged update, of a task or of an operation that asked for feedback.
+  std::function<void(const std::string& uuid)> on_acknowledged;
   size_t running_containers() const;
 
   /// Every volume that the agent told as created, and was not asked to destroy since, is in its total and has its data.

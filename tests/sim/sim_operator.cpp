@@ -151,7 +151,8 @@ void SimOperator::change_resources() {
 void SimOperator::change_activation(const std::string& agent, bool drain) {
   const std::string key = "deactivated/" + agent;
   if (!free(key)) return;
-  const bool deactivated = master_.core().state().agents.at(agent)->deactivated;
+  const auto& state = master_.core().state();
+  const bool deactivated = state.agents.at(agent)->deactivated;
   Call call;
   if (deactivated) {
     call.set_type(Call::REACTIVATE_AGENT);
@@ -160,6 +161,12 @@ void SimOperator::change_activation(const std::string& agent, bool drain) {
     call.set_type(Call::DRAIN_AGENT);
     call.mutable_drain_agent()->mutable_agent_id()->set_value(agent);
     call.mutable_drain_agent()->mutable_max_grace_period()->set_seconds(1);
+    const std::string gone = "gone/" + agent;
+    if (habits_.gone && calls_ % 2 == 0 && free(gone) && state.agents.size() > habits_.agents_kept) {
+      call.mutable_drain_agent()->set_mark_gone(true);
+      drained_for_good_.insert(agent);
+      promises_.forget(gone);
+    }
   } else {
     call.set_type(Call::DEACTIVATE_AGENT);
     call.mutable_deactivate_agent()->mutable_agent_id()->set_value(agent);
@@ -171,6 +178,7 @@ void SimOperator::mark_gone(const std::string& agent) {
   const std::string key = "gone/" + agent;
   const auto& state = master_.core().state();
   if (!free(key) || state.agents.size() + state.recovered_agents.size() <= habits_.agents_kept) return;
+  if (drained_for_good_.count(agent)) return;
   Call call;
   call.set_type(Call::MARK_AGENT_GONE);
   call.mutable_mark_agent_gone()->mutable_agent_id()->set_value(agent);

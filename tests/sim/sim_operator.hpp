@@ -55,6 +55,7 @@ class SimOperator {
   OperatorHabits habits_;
   std::map<std::string, uint64_t> busy_;  // keys whose call waits for its answer, to the master's crashes then
   std::string chosen_;
+  std::set<std::string> drained_for_good_;
   uint64_t next_volume_ = 0, calls_ = 0;
 };
 

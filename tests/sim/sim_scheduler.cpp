@@ -97,6 +97,7 @@ void SimScheduler::connect() {
   info->set_checkpoint(true);
   info->set_failover_timeout(workload_.failover_timeout);
   describe(*info);
+  suppress(*call.mutable_subscribe());
   if (!framework_id_.empty()) {
     call.mutable_framework_id()->set_value(framework_id_);
     info->mutable_id()->set_value(framework_id_);
@@ -139,8 +140,7 @@ void SimScheduler::send(Call call) {
   context_.world.note(name, Call::Type_Name(call.type()));
   call.mutable_framework_id()->set_value(framework_id_);
   master_->call(calls_, stream_id_, call, [this, connection = connection_](int status, const std::string&) {
-    // 400 and 403: the master does not know this stream any more.
-    if (connection == connection_ && status >= 300) disconnect();
+    if (connection == connection_ && status >= 300) on_refused(status);
   });
 }
 

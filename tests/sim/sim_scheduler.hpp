@@ -42,11 +42,14 @@ class SimScheduler : public Process {
 
   // What kinds of schedulers differ in.
   virtual void describe(mesos::v1::FrameworkInfo& info) const;
+  virtual void suppress(mesos::v1::scheduler::Call::Subscribe&) const {}
   virtual void answer(const mesos::v1::Offer& offer);
   virtual void on_other(const mesos::v1::scheduler::Event&) {}
   virtual void on_subscribed() {}  // and with each heartbeat
+  virtual void on_refused(int) { disconnect(); }  // 400 and 403: the master does not know this stream any more
 
   void send(mesos::v1::scheduler::Call call);
+  void disconnect();
   bool wants_more() const { return live_ + ended_ < workload_.tasks; }
 
   /// A new task on `agent` without resources yet; it counts as launched.
@@ -62,7 +65,6 @@ class SimScheduler : public Process {
   };
 
   void connect();
-  void disconnect();
   void on_event(const mesos::v1::scheduler::Event& event);
   void on_offers(const mesos::v1::scheduler::Event::Offers& offers);
   void on_update(const mesos::v1::TaskStatus& status);
@@ -72,9 +74,9 @@ class SimScheduler : public Process {
 
   FindMaster find_;
   SimMaster* master_ = nullptr;  // of the present subscription
-  UpdateChecker& updates_;
 
  protected:
+  UpdateChecker& updates_;
   Workload workload_;
 
  private:

@@ -66,10 +66,10 @@ void WideScheduler::on_subscribed() {
   if (operations_.empty()) return;
   Call call;
   call.set_type(Call::RECONCILE_OPERATIONS);
-  for (const auto& [id, agent] : operations_) {
+  for (const auto& [id, pending] : operations_) {
     auto& asked = *call.mutable_reconcile_operations()->add_operations();
     asked.mutable_operation_id()->set_value(id);
-    asked.mutable_agent_id()->set_value(agent);
+    asked.mutable_agent_id()->set_value(pending.agent);
   }
   send_maybe_twice(std::move(call));
 }
@@ -99,7 +99,7 @@ Operation& WideScheduler::add_operation(Call& call, Operation::Type type, const 
   operation.set_type(type);
   const std::string id = fmt::format("{}-o{}", name, next_operation_++);
   operation.mutable_id()->set_value(id);
-  operations_[id] = offer.agent_id().value();
+  operations_[id] = {offer.agent_id().value()};
   return operation;
 }
 
@@ -191,6 +191,7 @@ void WideScheduler::on_other(const Event& event) {
   if (event.type() != Event::UPDATE_OPERATION_STATUS) return;
   const auto& status = event.update_operation_status().status();
   const std::string& id = status.operation_id().value();
+  updates_.operation_update(status);
   if (status.has_uuid()) {
     Call call;
     call.set_type(Call::ACKNOWLEDGE_OPERATION_STATUS);
@@ -199,8 +200,12 @@ void WideScheduler::on_other(const Event& event) {
     call.mutable_acknowledge_operation_status()->set_uuid(status.uuid().value());
     send_maybe_twice(std::move(call));
   }
+  const auto pending = operations_.find(id);
+  if (pending == operations_.end()) return;
+  pending->second.unreachable = status.state() == mesos::v1::OPERATION_UNREACHABLE;
   if (!over(status.state())) return;
-  if (operations_.erase(id) > 0) ++told_;
+  operations_.erase(pending);
+  ++told_;
 }
 
 }  // namespace sim

@@ -31,7 +31,12 @@ class WideScheduler : public SimScheduler {
   void settle();
 
   size_t operations_told() const { return told_; }
-  const std::map<std::string, std::string>& operations() const { return operations_; }
+
+  struct PendingOperation {
+    std::string agent;
+    bool unreachable = false;  // the last that was told of it
+  };
+  const std::map<std::string, PendingOperation>& operations() const { return operations_; }
 
  protected:
   void describe(mesos::v1::FrameworkInfo& info) const override;
@@ -50,7 +55,7 @@ class WideScheduler : public SimScheduler {
 
   WideHabits habits_;
   std::set<std::string> roles_;
-  std::map<std::string, std::string> operations_;  // not ended, to the agent
+  std::map<std::string, PendingOperation> operations_;  // not ended
   bool quiet = false;
   uint64_t next_operation_ = 0, next_volume_ = 0;
   size_t told_ = 0;
