@@ -2,9 +2,9 @@
 
 #include <fmt/core.h>
 
+#include "base/strings.hpp"
 #include "kernel/master/validation.hpp"
 #include "kernel/resources/proto.hpp"
-#include "kernel/resources/roles.hpp"
 
 namespace master {
 
@@ -15,15 +15,16 @@ using Operation_ = mesos::v1::Offer::Operation;
 struct Subject {
   const Agent& agent;
   const Framework* framework;  // null: an operator's
+  const std::string& principal;
 };
 
-Refusal read(const resources::ProtoResources& proto, Resources& out) {
-  auto parsed = resources::from_proto(proto);
-  if (!parsed) return "Invalid resources: " + parsed.error().message;
-  out = std::move(*parsed);
-  if (out.empty()) return "Invalid resources: nothing is named";
+Refusal read(const resources::ProtoResources& proto, Resources& out, const char* what = "resources") {
+  const auto bad = [what](const std::string& why) { return fmt::format("Invalid {}: {}", what, why); };
+  if (auto why = validate_resources(proto)) return bad(*why);
+  out = *resources::from_proto(proto);
+  if (out.empty()) return bad("nothing is named");
   for (const resources::Resource& r : out) {
-    if (r.kind.data().provider_id) return "Invalid resources: resource providers are not supported";
+    if (r.kind.data().provider_id) return bad("resource providers are not supported");
   }
   return std::nullopt;
 }
@@ -56,27 +57,47 @@ Refusal check_reserver(const resources::Resource& r, const Subject& subject) {
     return "A reserve operation was attempted with an allocated resource, but the operator API only allows reservations to "
            "be made to unallocated resources";
   }
-  const Framework& framework = *subject.framework;
   const std::string& role = r.kind.reservation_role();
   if (r.allocation.empty()) {
     return "A reserve operation was attempted on unallocated resource " + resources::text(r) +
            ", but frameworks can only perform reservations on allocated resources";
   }
-  if (role != r.allocation.str() && !resources::is_strict_subrole(role, r.allocation.str())) {
+  if (role != r.allocation.str()) {
     return fmt::format("A reserve operation was attempted for a resource with role '{}', but the resource was allocated to "
                        "role '{}'",
                        role, r.allocation.str());
   }
-  if (!framework.roles.count(role)) {
-    return fmt::format("A reserve operation was attempted for a resource with role '{}', but the framework can only reserve "
-                       "resources with its own roles",
-                       role);
+  if (!subject.framework->roles.count(role)) {
+    return fmt::format("A reserve operation was attempted for a resource allocated to role '{}', but the framework only has "
+                       "roles '{}'",
+                       role, base::join({subject.framework->roles.begin(), subject.framework->roles.end()}, "', '"));
   }
+  return std::nullopt;
+}
+
+/// Whoever asks reserves in its own name.
+Refusal check_reservation_principal(const resources::Resource& r, const Subject& subject) {
+  if (subject.principal.empty()) return std::nullopt;
   const auto& principal = r.kind.data().reservations.back().principal;
-  if (framework.info->has_principal() && principal && *principal != framework.info->principal()) {
-    return fmt::format("A reserve operation was attempted by authenticated principal '{}', which does not match a reserved "
-                       "resource in the request with principal '{}'",
-                       framework.info->principal(), *principal);
+  if (!principal) {
+    return "A reserve operation was attempted by principal '" + subject.principal +
+           "', but there is a reserved resource in the request with no principal set";
+  }
+  if (*principal == subject.principal) return std::nullopt;
+  return fmt::format("A reserve operation was attempted by authenticated principal '{}', which does not match a reserved "
+                     "resource in the request with principal '{}'",
+                     subject.principal, *principal);
+}
+
+/// Source and target of a change of reservations: one stack of reservations each.
+Refusal check_one_stack(const resources::ProtoResources& proto, const char* what) {
+  const auto stack = [](const mesos::v1::Resource& resource) {
+    std::string text;
+    for (const auto& reservation : resource.reservations()) text += reservation.SerializeAsString() + "|";
+    return text;
+  };
+  for (const auto& resource : proto) {
+    if (stack(resource) != stack(proto[0])) return fmt::format("Invalid {}: Mixed reservations are not supported", what);
   }
   return std::nullopt;
 }
@@ -86,7 +107,9 @@ Refusal check_reserve(const Operation_& operation, const Subject& subject) {
   if (auto why = read(operation.reserve().resources(), wanted)) return why;
   if (!operation.reserve().source().empty()) {
     if (subject.framework != nullptr) return "'source' of a reservation can only be given by an operator";
-    if (auto why = read(operation.reserve().source(), source)) return "Invalid source: " + *why;
+    if (auto why = read(operation.reserve().source(), source, "source")) return why;
+    if (auto why = check_one_stack(operation.reserve().source(), "source")) return why;
+    if (auto why = check_one_stack(operation.reserve().resources(), "resources")) return why;
     if (!(source.flattened() == wanted.flattened())) {
       return "Source and target resources should refer to identical resource quantities: " + source.text() + " vs. " +
              wanted.text();
@@ -94,11 +117,12 @@ Refusal check_reserve(const Operation_& operation, const Subject& subject) {
   }
   for (const resources::Resource& r : wanted) {
     if (!r.kind.dynamically_reserved()) return "Resource " + resources::text(r) + " is not dynamically reserved";
-    if (r.kind.revocable()) {
-      return "Dynamically reserved resource " + resources::text(r) + " cannot be created from revocable resources";
-    }
     if (auto why = check_agent_can(r, subject.agent, "reserved")) return why;
+    if (auto why = check_reservation_principal(r, subject)) return why;
     if (auto why = check_reserver(r, subject)) return why;
+  }
+  if (subject.framework != nullptr) {
+    if (auto why = check_single_role(wanted)) return "Invalid reservation resources: " + *why;
   }
   return std::nullopt;
 }
@@ -121,11 +145,20 @@ Refusal check_volume_shape(const mesos::v1::Resource& volume) {
   if (!volume.disk().has_persistence()) return "'persistence' is not set in DiskInfo";
   if (!volume.disk().has_volume()) return "Expecting 'volume' to be set for persistent volume";
   if (volume.disk().volume().mode() == mesos::v1::Volume::RO) return "Read-only persistent volume not supported";
-  if (volume.disk().volume().has_host_path()) return "Expecting 'host_path' to be unset for persistent volume";
-  if (auto why = validate_id(volume.disk().persistence().id())) {
-    return "Invalid persistence ID for persistent volume: " + *why;
-  }
   return std::nullopt;
+}
+
+Refusal check_volume_principal(const resources::Resource& r, const Subject& subject) {
+  if (subject.principal.empty()) return std::nullopt;
+  const auto& principal = r.kind.data().disk->persistence_principal;
+  if (!principal) {
+    return "Create volume operation attempted by principal '" + subject.principal +
+           "', but there is a volume in the operation with no principal set in 'disk.persistence'";
+  }
+  if (*principal == subject.principal) return std::nullopt;
+  return fmt::format("Create volume operation attempted by authenticated principal '{}', which does not match a volume in the "
+                     "operation with principal '{}' set in 'disk.persistence'",
+                     subject.principal, *principal);
 }
 
 Refusal check_create(const Operation_& operation, const Subject& subject) {
@@ -133,13 +166,6 @@ Refusal check_create(const Operation_& operation, const Subject& subject) {
   if (auto why = read(operation.create().volumes(), volumes)) return why;
   for (const auto& volume : operation.create().volumes()) {
     if (auto why = check_volume_shape(volume)) return "Not a persistent volume: " + *why;
-    const auto& principal = volume.disk().persistence().principal();
-    if (subject.framework != nullptr && subject.framework->info->has_principal() &&
-        volume.disk().persistence().has_principal() && principal != subject.framework->info->principal()) {
-      return fmt::format("Create volume operation attempted by authenticated principal '{}', which does not match a volume in "
-                         "the operation with principal '{}' set in 'disk.persistence'",
-                         subject.framework->info->principal(), principal);
-    }
   }
   std::set<std::pair<std::string, std::string>> ids;
   for (const Resources* bag : {&subject.agent.total, static_cast<const Resources*>(&volumes)}) {
@@ -150,14 +176,16 @@ Refusal check_create(const Operation_& operation, const Subject& subject) {
     }
   }
   for (const resources::Resource& r : volumes) {
-    if (r.kind.revocable()) return "Persistent volumes cannot be created from revocable resources";
-    if (!r.kind.reserved()) return "Persistent volumes cannot be created from unreserved resources";
     if (r.kind.shared() && subject.framework != nullptr && !subject.framework->capabilities.shared_resources) {
       return fmt::format("Create volume operation for '{}' has been attempted by framework '{}' with no SHARED_RESOURCES "
                          "capability",
                          resources::text(r), subject.framework->id);
     }
     if (auto why = check_agent_can(r, subject.agent, "created")) return why;
+    if (auto why = check_volume_principal(r, subject)) return why;
+  }
+  if (subject.framework != nullptr) {
+    if (auto why = check_single_role(volumes)) return "Invalid volume resources: " + *why;
   }
   return std::nullopt;
 }
@@ -247,11 +275,12 @@ const OperationRule kOperationRules[] = {
 
 }  // namespace
 
-Refusal validate_operation(const Operation_& operation, const Agent& agent, const Framework* framework) {
+Refusal validate_operation(const Operation_& operation, const Agent& agent, const Framework* framework,
+                           const std::string& principal) {
   for (const OperationRule& rule : kOperationRules) {
     if (rule.type != operation.type()) continue;
     if (!rule.present(operation)) return fmt::format("Expecting '{}' to be present", rule.field);
-    return rule.check(operation, Subject{agent, framework});
+    return rule.check(operation, Subject{agent, framework, principal});
   }
   return "Unknown offer operation";
 }

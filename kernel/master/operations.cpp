@@ -89,8 +89,9 @@ void Core::convert(Acceptance& acceptance, Operation_& operation) {
   Agent& agent = acceptance.agent;
   if (auto why = validate_feedback(acceptance, operation)) return refuse_operation(framework, operation, *why);
   normalize(operation, acceptance.role.str());
-  if (auto why = validate_operation(operation, agent, &framework)) return refuse_operation(framework, operation, *why);
-  if (auto why = forbid_operation(operation, framework.info->principal())) return refuse_operation(framework, operation, *why);
+  const std::string& principal = framework.info->principal();
+  if (auto why = validate_operation(operation, agent, &framework, principal)) return refuse_operation(framework, operation, *why);
+  if (auto why = forbid_operation(operation, principal)) return refuse_operation(framework, operation, *why);
   auto conversions = resources::conversions(operation);
   if (!conversions) return refuse_operation(framework, operation, conversions.error().message);
   auto remaining = resources::apply(acceptance.remaining, *conversions);
@@ -285,7 +286,7 @@ void Core::convert_as_operator(const OperatorCallReceived& event, const AgentId&
   if (agent == nullptr) return out_->reply(call, 400, "No agent found with specified ID");
   if (!agent->connected) return out_->reply(call, 409, "Agent " + id + " is not connected");
   normalize(operation, {});
-  if (auto why = validate_operation(operation, *agent, nullptr)) {
+  if (auto why = validate_operation(operation, *agent, nullptr, event.principal)) {
     return out_->reply(call, 400, "Invalid " + Operation_::Type_Name(operation.type()) + " operation: " + *why);
   }
   if (auto why = forbid_operation(operation, event.principal)) return out_->reply(call, 403, *why);

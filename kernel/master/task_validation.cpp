@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "base/strings.hpp"
 #include "kernel/master/validation.hpp"
 #include "kernel/resources/proto.hpp"
 
@@ -12,25 +13,21 @@ namespace master {
 namespace {
 
 /// Reads resources and allocates them to the offers' role.
-Refusal read_resources(const resources::ProtoResources& proto, const resources::Name& role, Resources& out) {
-  auto parsed = resources::from_proto(proto);
-  if (!parsed) return parsed.error().message;
-  out = std::move(*parsed);
+Refusal read_resources(const resources::ProtoResources& proto, const resources::Name& role, const std::string& subject,
+                       Resources& out) {
+  if (auto why = validate_resources(proto)) return subject + " uses invalid resources: " + *why;
+  out = *resources::from_proto(proto);
   bool any = false, all = true;
   for (const resources::Resource& r : out) {
     any = any || !r.allocation.empty();
     all = all && !r.allocation.empty();
     if (!r.allocation.empty() && r.allocation != role) {
-      return fmt::format("The resources have multiple allocation roles ('{}' and '{}') but only one allocation role is allowed",
-                         r.allocation.str(), role.str());
+      return fmt::format("Invalid {} resources: The resources have multiple allocation roles ('{}' and '{}') but only one "
+                         "allocation role is allowed",
+                         base::to_lower(subject), r.allocation.str(), role.str());
     }
   }
   if (!any || !all) out.allocate(role);
-  return std::nullopt;
-}
-
-Refusal check_gpus(const Resources& value) {
-  if (value.scalar("gpus").thousandths() % 1000 != 0) return "The 'gpus' resource must be an unsigned integer";
   return std::nullopt;
 }
 
@@ -57,10 +54,14 @@ Refusal check_revocable_mix(const Resources& value) {
   return std::nullopt;
 }
 
+/// Ranges or sets of which both have a piece.
 bool overlap(const Resources& a, const Resources& b) {
   for (const resources::Resource& r : a) {
-    if (r.kind.type() != resources::Type::Ranges) continue;
-    if (b.ranges(r.kind.name()).intersects(r.ranges)) return true;
+    if (r.kind.type() == resources::Type::Scalar) continue;
+    for (const resources::Resource& other : b) {
+      if (other.kind.name() != r.kind.name() || other.kind.type() != r.kind.type()) continue;
+      if (r.kind.type() == resources::Type::Ranges ? r.ranges.intersects(other.ranges) : r.set.intersects(other.set)) return true;
+    }
   }
   return false;
 }
@@ -86,8 +87,8 @@ const Executor* find_executor(const TaskContext& context, const std::string& id)
   return found == executors->second.end() ? nullptr : &found->second;
 }
 
-Refusal validate_executor(const ExecutorInfo& executor, const TaskContext& context) {
-  if (auto why = validate_id(executor.executor_id().value())) return "Executor ID is invalid: " + *why;
+/// What an executor says of itself, wherever it is to run.
+Refusal validate_executor_shape(const ExecutorInfo& executor) {
   switch (executor.type()) {
     case ExecutorInfo::DEFAULT:
       if (executor.has_command()) return "'ExecutorInfo.command' must not be set for 'DEFAULT' executor";
@@ -105,20 +106,7 @@ Refusal validate_executor(const ExecutorInfo& executor, const TaskContext& conte
       break;
     default: break;
   }
-  if (const Executor* known = find_executor(context, executor.executor_id().value())) {
-    if (!same_executor(executor, *known->info)) {
-      return "ExecutorInfo is not compatible with existing ExecutorInfo with same ExecutorID.\n"
-             "------------------------------------------------------------\nExisting ExecutorInfo:\n" +
-             known->info->ShortDebugString() +
-             "\n------------------------------------------------------------\nOffending ExecutorInfo:\n" +
-             executor.ShortDebugString();
-    }
-  }
-  if (executor.has_framework_id() && !executor.framework_id().value().empty() &&
-      executor.framework_id().value() != context.framework.id) {
-    return fmt::format("ExecutorInfo has an invalid FrameworkID (Actual: {} vs Expected: {})",
-                       executor.framework_id().value(), context.framework.id);
-  }
+  if (auto why = validate_id(executor.executor_id().value())) return "Executor ID is invalid: " + *why;
   if (executor.shutdown_grace_period().nanoseconds() < 0) {
     return "ExecutorInfo's 'shutdown_grace_period' must be non-negative";
   }
@@ -127,6 +115,33 @@ Refusal validate_executor(const ExecutorInfo& executor, const TaskContext& conte
   }
   if (executor.has_container()) {
     if (auto why = validate_container(executor.container())) return "Executor's `ContainerInfo` is invalid: " + *why;
+  }
+  return std::nullopt;
+}
+
+Refusal read_executor_resources(const ExecutorInfo& executor, const TaskContext& context, Resources& out) {
+  if (auto why = read_resources(executor.resources(), context.role, "Executor", out)) return why;
+  if (auto why = check_unique_persistence(out)) return "Executor uses duplicate persistence ID: " + *why;
+  if (auto why = check_revocable_mix(out)) return "Executor mixes revocable and non-revocable resources: " + *why;
+  return std::nullopt;
+}
+
+Refusal validate_executor(const ExecutorInfo& executor, const TaskContext& context, Resources& out) {
+  if (auto why = validate_executor_shape(executor)) return why;
+  if (executor.has_framework_id() && !executor.framework_id().value().empty() &&
+      executor.framework_id().value() != context.framework.id) {
+    return fmt::format("ExecutorInfo has an invalid FrameworkID (Actual: {} vs Expected: {})",
+                       executor.framework_id().value(), context.framework.id);
+  }
+  if (auto why = read_executor_resources(executor, context, out)) return why;
+  if (const Executor* known = find_executor(context, executor.executor_id().value())) {
+    if (!same_executor(executor, *known->info)) {
+      return "ExecutorInfo is not compatible with existing ExecutorInfo with same ExecutorID.\n"
+             "------------------------------------------------------------\nExisting ExecutorInfo:\n" +
+             known->info->ShortDebugString() +
+             "\n------------------------------------------------------------\nOffending ExecutorInfo:\n" +
+             executor.ShortDebugString();
+    }
   }
   return std::nullopt;
 }
@@ -182,19 +197,10 @@ const TaskRule kTaskRules[] = {
 };
 
 Refusal read_task_resources(const TaskInfo& task, const TaskContext& context, Resources& out) {
-  if (auto why = read_resources(task.resources(), context.role, out)) return "Task uses invalid resources: " + *why;
+  if (auto why = read_resources(task.resources(), context.role, "Task", out)) return why;
   if (out.empty()) return "Task uses no resources";
-  if (auto why = check_gpus(out)) return "Task uses invalid resources: Invalid 'gpus' resource: " + *why;
   if (auto why = check_unique_persistence(out)) return "Task uses duplicate persistence ID: " + *why;
   if (auto why = check_revocable_mix(out)) return "Task mixes revocable and non-revocable resources: " + *why;
-  return std::nullopt;
-}
-
-Refusal read_executor_resources(const ExecutorInfo& executor, const TaskContext& context, Resources& out) {
-  if (auto why = read_resources(executor.resources(), context.role, out)) return "Executor uses invalid resources: " + *why;
-  if (auto why = check_gpus(out)) return "Executor uses invalid resources: Invalid 'gpus' resource: " + *why;
-  if (auto why = check_unique_persistence(out)) return "Executor uses duplicate persistence ID: " + *why;
-  if (auto why = check_revocable_mix(out)) return "Executor mixes revocable and non-revocable resources: " + *why;
   return std::nullopt;
 }
 
@@ -225,22 +231,18 @@ Refusal validate_task(const TaskInfo& task, const TaskContext& context, TaskNeed
   }
   if (auto why = read_task_resources(task, context, needs.task)) return why;
   if (auto why = check_limits(task, needs.task, context.agent)) return why;
-  if (task.container().linux_info().has_share_cgroups() && !task.container().linux_info().share_cgroups()) {
-    return "Only tasks in a task group may have 'share_cgroups' set to 'false'";
-  }
   if (task.has_executor() == task.has_command()) {
     return "Task should have at least one (but not both) of CommandInfo or ExecutorInfo present";
   }
   Resources total = needs.task;
   if (task.has_executor()) {
     const ExecutorInfo& executor = task.executor();
-    if (auto why = validate_executor(executor, context)) return why;
+    if (auto why = validate_executor(executor, context, needs.executor)) return why;
     if (executor.has_type() && executor.type() != ExecutorInfo::CUSTOM) return "'ExecutorInfo.type' must be 'CUSTOM'";
     if (!executor.has_command()) return "'ExecutorInfo.command' must be set";
     if (executor.container().linux_info().has_share_cgroups() && executor.container().linux_info().share_cgroups()) {
       return "The 'share_cgroups' field cannot be set to 'true' on executor containers";
     }
-    if (auto why = read_executor_resources(executor, context, needs.executor)) return why;
     if (!needs.executor.shared().empty()) {
       return "Executor resources " + needs.executor.text() + " should not contain any shared resources";
     }
@@ -261,10 +263,32 @@ Refusal validate_task(const TaskInfo& task, const TaskContext& context, TaskNeed
     return "Total resources " + total.text() + " required by task and its executor is more than available " +
            context.available.text();
   }
+  if (task.container().linux_info().has_share_cgroups() && !task.container().linux_info().share_cgroups()) {
+    return "Only tasks in a task group may have 'share_cgroups' set to 'false'";
+  }
   return std::nullopt;
 }
 
 namespace {
+
+constexpr const char* kMixedCgroups =
+    "If set, the value of 'share_cgroups' must be the same for all tasks in each task group and under a single executor";
+
+bool shares_cgroups(const mesos::v1::ContainerInfo& container) {
+  return !container.has_linux_info() || container.linux_info().share_cgroups();
+}
+
+/// Tasks that the executor has on this agent, also those that went away with it.
+std::vector<const master::Task*> tasks_under(const TaskContext& context, const std::string& executor) {
+  std::vector<const master::Task*> out;
+  for (const auto* tasks : {&context.framework.tasks, &context.framework.unreachable_tasks}) {
+    for (const auto& [id, task] : *tasks) {
+      if (task->proto->agent_id().value() == context.agent.id && task->proto->executor_id().value() == executor)
+        out.push_back(task.get());
+    }
+  }
+  return out;
+}
 
 Refusal validate_group_task(const TaskInfo& task, const TaskContext& context, Resources& out) {
   for (const TaskRule rule : kTaskRules) {
@@ -284,8 +308,7 @@ Refusal validate_group_task(const TaskInfo& task, const TaskContext& context, Re
       return "Docker ContainerInfo is not supported on the task";
     }
   }
-  const bool shares = !task.container().has_linux_info() || task.container().linux_info().share_cgroups();
-  if (!task.limits().empty() && shares) {
+  if (!task.limits().empty() && shares_cgroups(task.container())) {
     return "Resource limits may only be set for tasks within a task group when the 'share_cgroups' field is set to 'false'.";
   }
   return std::nullopt;
@@ -296,7 +319,7 @@ Refusal validate_group_task(const TaskInfo& task, const TaskContext& context, Re
 Refusal validate_group(const ExecutorInfo& executor, const mesos::v1::TaskGroupInfo& group, const TaskContext& context,
                        GroupNeeds& needs) {
   if (group.tasks().empty()) return "Task group has no tasks";
-  if (auto why = validate_executor(executor, context)) return why;
+  if (auto why = validate_executor(executor, context, needs.executor)) return why;
   Resources total;
   bool shares = true, first = true;
   std::set<std::string> ids;
@@ -309,13 +332,13 @@ Refusal validate_group(const ExecutorInfo& executor, const mesos::v1::TaskGroupI
       return "The `ExecutorInfo` of task '" + task.task_id().value() + "' is different from executor '" +
              executor.executor_id().value() + "'";
     }
-    const bool own = !task.container().has_linux_info() || task.container().linux_info().share_cgroups();
-    if (!first && own != shares) {
-      return "If set, the value of 'share_cgroups' must be the same for all tasks in each task group and under a single "
-             "executor";
-    }
+    const bool own = shares_cgroups(task.container());
+    if (!first && own != shares) return kMixedCgroups;
     shares = own;
     first = false;
+    for (const master::Task* sibling : tasks_under(context, executor.executor_id().value())) {
+      if (shares_cgroups(sibling->proto->container()) != own) return kMixedCgroups;
+    }
     if (overlap(total, taken)) return "There are overlapping resources in the task group's task resources " + taken.text();
     total += taken;
     needs.tasks.push_back(std::move(taken));
@@ -328,11 +351,16 @@ Refusal validate_group(const ExecutorInfo& executor, const mesos::v1::TaskGroupI
   if (executor.container().linux_info().has_share_cgroups() && executor.container().linux_info().share_cgroups()) {
     return "The 'share_cgroups' field cannot be set to 'true' on executor containers";
   }
-  if (auto why = read_executor_resources(executor, context, needs.executor)) return why;
   const auto& name = executor.executor_id().value();
-  const double cpus = needs.executor.cpus().value_or(0), mem = needs.executor.mem_mb().value_or(0);
-  if (cpus < 0.01) return fmt::format("Executor '{}' uses less CPUs ({}) than the minimum required (0.01)", name, cpus);
-  if (mem < 32) return fmt::format("Executor '{}' uses less memory ({}MB) than the minimum required (32MB)", name, mem);
+  const auto cpus = needs.executor.cpus(), mem = needs.executor.mem_mb();
+  if (cpus.value_or(0) < 0.01) {
+    return fmt::format("Executor '{}' uses less CPUs ({}) than the minimum required (0.01)", name,
+                       cpus ? fmt::format("{}", *cpus) : "None");
+  }
+  if (mem.value_or(0) < 32) {
+    return fmt::format("Executor '{}' uses less memory ({}) than the minimum required (32MB)", name,
+                       mem ? fmt::format("{}MB", *mem) : "None");
+  }
   if (!needs.executor.disk_mb()) return "Executor '" + name + "' uses no disk";
   if (overlap(total, needs.executor)) {
     return "There are overlapping resources in the task group's task resources " + total.text() +

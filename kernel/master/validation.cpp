@@ -152,6 +152,16 @@ Refusal validate_call(const OperatorCall& call) {
 
 namespace {
 
+/// An amount that somebody asks for.
+Refusal check_amount(double value) {
+  if (std::isnan(value)) return "NaN not supported";
+  if (std::isinf(value)) return "Infinite values not supported";
+  if (std::fpclassify(value) == FP_SUBNORMAL) return "Subnormal values not supported";
+  if (value < 0) return "Negative values not supported";
+  if (!resources::Scalar::representable(value)) return "More than 1e15 is not supported";
+  return std::nullopt;
+}
+
 using FrameworkRule = Refusal (*)(const FrameworkInfo&);
 
 const FrameworkRule kFrameworkRules[] = {
@@ -205,10 +215,9 @@ const FrameworkRule kFrameworkRules[] = {
           return "Invalid role '" + role + "' in 'FrameworkInfo.offer_filters': " + valid.error().message;
         }
         for (const auto& quantities : filters.min_allocatable_resources().quantities()) {
+          if (quantities.quantities().empty()) return "Resource quantities must contain at least one quantity";
           for (const auto& [name, amount] : quantities.quantities()) {
-            if (!resources::Scalar::representable(amount.value()) || amount.value() < 0) {
-              return "Invalid 'min_allocatable_resources' in 'FrameworkInfo.offer_filters': '" + name + "' is not an amount";
-            }
+            if (auto why = check_amount(amount.value())) return "Invalid resource quantity for '" + name + "': " + *why;
           }
         }
       }

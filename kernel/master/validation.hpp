@@ -1,7 +1,8 @@
 #pragma once
 
 // What the master accepts. Every rule is a row of a table in validation.cpp, task_validation.cpp or
-// operation_validation.cpp; the first rule that finds something says what. Texts are the original's where clients may
+// operation_validation.cpp; the first rule that finds something says what. All rules of operations with an example of
+// each are in testdata/validation.table. Texts are the original's where clients may
 // have learned them. Pure.
 
 #include <optional>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "kernel/master/state.hpp"
+#include "kernel/resources/proto.hpp"
 
 namespace master {
 
@@ -71,7 +73,14 @@ Refusal validate_container(const mesos::v1::ContainerInfo& container);
 Refusal validate_health_check(const mesos::v1::HealthCheck& check);
 Refusal validate_check(const mesos::v1::CheckInfo& check);
 
-/// RESERVE and its kin. `framework` is null for an operator's.
-Refusal validate_operation(const mesos::v1::Offer::Operation& operation, const Agent& agent, const Framework* framework);
+/// Resources as somebody names them: amounts, formats, whole gpus, disks, reservations.
+Refusal validate_resources(const resources::ProtoResources& proto);
+
+/// All of them are allocated to one role.
+Refusal check_single_role(const Resources& value);
+
+/// RESERVE and its kin. `framework` is null for an operator's; `principal` is who asks, empty when nobody knows.
+Refusal validate_operation(const mesos::v1::Offer::Operation& operation, const Agent& agent, const Framework* framework,
+                           const std::string& principal);
 
 }  // namespace master

@@ -20,7 +20,7 @@ std::shared_ptr<const master::Snapshot> picture() {
            "recovered",
            "agent L1 register host=h1 resources=cpus:4;mem:1024;disk:100;ports:[31000-31010]",
            "subscribe C1 name=web role=web failover_timeout=60 principal=p",
-           "C1 accept M-O0 reserve mem:64 launch t1=cpus:1;mem:32;ports:[31000-31001] launch t2=cpus:1;mem:32",
+           "C1 accept M-O0 reserve mem:64 launch t1=cpus:1;mem:32;ports:[31000-31001] launch t2=cpus:1;mem:32 principal=p",
            "agent L1 update M-0000 t1 RUNNING uuid=1",
            "agent L1 update M-0000 t2 FINISHED uuid=2",
            "C1 acknowledge t2 uuid=2",
