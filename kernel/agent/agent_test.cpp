@@ -97,6 +97,18 @@ class Agent : public ::testing::Test {
   AgentProcess agent{master.address(), {"--docker_registry=" + archives.path()}};
 };
 
+TEST(AgentFirewall, closes_what_it_names) {
+  FakeMaster master;
+  AgentProcess agent{master.address(), {R"(--firewall_rules={"disabled_endpoints":{"paths":["/containers"]}})"}};
+  agent.start();
+  ASSERT_TRUE(master.wait_for_agent());
+  for (const std::string path : {"/containers", "/slave(1)/containers.json", "/%63ontainers"}) {
+    EXPECT_EQ(agent.get(path), "403 Endpoint '" + path + "' is disabled");
+  }
+  EXPECT_TRUE(agent.get("/state").starts_with("200 "));
+  EXPECT_TRUE(WIFEXITED(agent.stop(SIGUSR1)));
+}
+
 TEST_F(Agent, runs_a_command_and_tells_its_life) {
   master.send(run(make_task("t1", "echo out; echo err >&2; echo $MESOS_SANDBOX")));
   ASSERT_TRUE(master.wait_for("t1", mesos::v1::TASK_FINISHED)) << log();

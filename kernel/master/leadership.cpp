@@ -79,6 +79,7 @@ void Leadership::open_registry() {
   registry_->open([this](const base::Status& opened) {
     if (fetch_timer_ != 0) host_.cancel(fetch_timer_);
     fetch_timer_ = 0;
+    if (lost_) return;  // too late
     if (!opened) return lose("the registry cannot be opened: " + opened.error().message);
     callbacks_.on_leading(std::move(registry_));
   });
