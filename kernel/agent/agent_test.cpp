@@ -508,6 +508,29 @@ class AgentWithImages : public Agent {
 
 };
 
+TEST_F(AgentWithImages, shows_an_image_as_a_volume_through_a_restart) {
+  auto task = make_task("t1", "vol/bin/busybox echo here; exec sleep 1000");
+  task.mutable_container()->set_type(mesos::v1::ContainerInfo::MESOS);
+  auto* volume = task.mutable_container()->add_volumes();
+  volume->set_container_path("vol");
+  volume->set_mode(mesos::v1::Volume::RO);
+  volume->mutable_image()->set_type(mesos::v1::Image::DOCKER);
+  volume->mutable_image()->mutable_docker()->set_name("app:1");
+  master.send(run(task));
+  ASSERT_TRUE(master.wait_for("t1", mesos::v1::TASK_RUNNING)) << log();
+  EXPECT_TRUE(master.wait([&] { return base::read_file(sandbox("t1") + "/stdout").value_or("") == "here\n"; })) << log();
+  agent.kill_hard();
+  agent.start();
+  ASSERT_TRUE(master.wait_for_agent(2)) << log();
+  const auto images = [this] { return base::list_directory(agent.work_dir() + "/store/docker/images").value_or({}).size(); };
+  EXPECT_EQ(agent.post("/api/v1", R"({"type":"PRUNE_IMAGES"})"), "200 ");
+  EXPECT_EQ(images(), 1U) << "it is in use";
+  master.send(kill_of("t1"));
+  ASSERT_TRUE(master.wait_for("t1", mesos::v1::TASK_KILLED)) << log();
+  EXPECT_EQ(agent.post("/api/v1", R"({"type":"PRUNE_IMAGES"})"), "200 ");
+  EXPECT_EQ(images(), 0U);
+}
+
 TEST_F(AgentWithImages, removes_images_when_told_to) {
   master.send(run(image_task("t1")));
   ASSERT_TRUE(master.wait_for("t1", mesos::v1::TASK_RUNNING)) << log();

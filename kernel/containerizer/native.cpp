@@ -29,22 +29,6 @@ constexpr base::Duration kHelperKillDelay = base::seconds(5);
 constexpr unsigned kNetworkThreads = 8;
 constexpr base::Duration kNetworkRetry = base::seconds(30);
 
-/// What a private registry's users put among an app's URIs for `docker pull` to find.
-std::string fetched_credentials(const ContainerSpec& spec) {
-  for (const char* name : {"/.docker/config.json", "/.dockercfg"}) {
-    struct open_how how{};
-    how.flags = O_RDONLY | O_NONBLOCK | O_CLOEXEC;
-    how.resolve = RESOLVE_NO_SYMLINKS;
-    const base::Fd file(static_cast<int>(syscall(SYS_openat2, AT_FDCWD, (spec.sandbox + name).c_str(), &how, sizeof how)));
-    struct stat info;
-    if (!file || fstat(file.get(), &info) != 0 || !S_ISREG(info.st_mode) || info.st_size > 1 << 20) continue;
-    std::string text(static_cast<size_t>(info.st_size), '\0');
-    const ssize_t length = read(file.get(), text.data(), text.size());
-    if (length > 0) return text.substr(0, static_cast<size_t>(length));
-  }
-  return "";
-}
-
 }  // namespace
 
 NativeContainerizer::Impl::Impl(base::Loop& l, base::Pool& p, NativeOptions o, std::shared_ptr<cgroups::Cgroups> c)
@@ -85,6 +69,9 @@ void NativeContainerizer::Impl::prepare(const ContainerPtr& container) {
       if (!found && !image) return found.error();
       if (found) prepared.user = std::move(*found);
     }
+    ASSIGN_OR_RETURN(const auto volumes, wanted_volume_images(spec));
+    if (!volumes.empty() && !self->options.images)
+      return base::unsupported("a volume that is made from an image needs an agent with --image_providers=docker");
     if (!spec.debug) RETURN_IF_ERROR(plan_launch(spec, plan_context(self->options, nullptr)));
     // A container inside another is where its parent is.
     if (spec.parent.empty()) {
@@ -127,28 +114,6 @@ void NativeContainerizer::Impl::fetch(const ContainerPtr& container) {
   });
 }
 
-void NativeContainerizer::Impl::pull(const ContainerPtr& container) {
-  if (container->destroy_wanted)
-    return launch_failed(container, Error{base::Code::Cancelled, "destroyed during the launch"});
-  const auto wish = wanted_image(container->spec);
-  if (!wish) return launch_failed(container, wish.error());
-  if (!*wish || !options.images) return join(container);
-  container->stage = Stage::Pulling;
-  images::PullRequest request{(*wish)->name, container->spec.id, (*wish)->force, (*wish)->credentials};
-  if (request.credentials.empty() && container->spec.container->type() == mesos::v1::ContainerInfo::DOCKER)
-    request.credentials = fetched_credentials(container->spec);
-  options.images->pull(std::move(request), [self = shared_from_this(), container](Result<images::ImagePtr> image) {
-    if (self->stopped) return;
-    if (!image && image.error().code == base::Code::Cancelled)
-      return self->launch_failed(container, Error{base::Code::Cancelled, "destroyed during the launch"});
-    if (!image) return self->launch_failed(container, image.error().with_context("Failed to pull"));
-    container->image = std::move(*image);
-    if (container->destroy_wanted)
-      return self->launch_failed(container, Error{base::Code::Cancelled, "destroyed during the launch"});
-    self->join(container);
-  });
-}
-
 void NativeContainerizer::Impl::join(const ContainerPtr& container) {
   if (!container->networks) return start(container);
   container->stage = Stage::Joining;
@@ -181,7 +146,8 @@ void NativeContainerizer::Impl::start(const ContainerPtr& container) {
   const bool taken = pool.run_for(
       [self = shared_from_this(), container, around = std::move(*around)] {
         return launch_now(self->options, self->groups.get(), container->spec, container->user,
-                          self->runtime(container->spec.id), container->image, container->attached, around);
+                          self->runtime(container->spec.id), container->image, container->volume_images, container->attached,
+                          around);
       },
       [self = shared_from_this(), container](Result<Launched> launched) {
         if (self->stopped) return;
@@ -252,7 +218,7 @@ void NativeContainerizer::Impl::destroy(const ContainerPtr& container) {
   const std::string& id = container->spec.id;
   container->destroy_wanted = true;
   if (container->stage == Stage::Fetching) files.cancel(id);
-  if (container->stage == Stage::Pulling) options.images->cancel(id);
+  if (container->stage == Stage::Pulling) cancel_pulls(*container);
   if (container->stage == Stage::Joining) options.networks->cancel(id);
   destroy_children(id);
   kill_tree(container);
@@ -285,7 +251,7 @@ void NativeContainerizer::Impl::launch_failed(const ContainerPtr& container, Err
         if (self->stopped) return;
         self->leave(container, [self, container, id, error](const Status& left) {
           self->containers.erase(id);
-          if (self->options.images) self->options.images->release(id);
+          self->release_images(*container);
           Error told = error;
           if (!left) told.message += "; " + left.error().message;
           if (auto done = std::exchange(container->done, nullptr)) done(std::move(told));
@@ -366,8 +332,8 @@ void NativeContainerizer::Impl::watch_now() {
 void NativeContainerizer::Impl::tell_end(const ContainerPtr& container, Termination& end, bool ran) {
   const std::string& id = container->spec.id;
   containers.erase(id);
-  if (options.images) options.images->release(id);
-  if (container->image) empty_trash();
+  release_images(*container);
+  if (container->image || !container->volume_images.empty()) empty_trash();
   end.limitation = std::move(container->limitation);
   auto done = std::exchange(container->done, nullptr);
   if (ran && done) done(started_of(*container));

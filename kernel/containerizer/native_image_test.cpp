@@ -344,6 +344,72 @@ TEST_P(NativeImages, live_on_through_a_restart_and_keep_their_image) {
   EXPECT_EQ(store->counts().images, 0u);
 }
 
+namespace {
+
+void add_image_volume(ContainerSpec& wanted, const std::string& image, const std::string& path, mesos::v1::Volume::Mode mode) {
+  auto* volume = wanted.container->add_volumes();
+  volume->set_container_path(path);
+  volume->set_mode(mode);
+  volume->mutable_image()->set_type(mesos::v1::Image::DOCKER);
+  volume->mutable_image()->mutable_docker()->set_name(image);
+}
+
+}  // namespace
+
+TEST_P(NativeImages, shows_an_image_as_a_volume_that_is_the_containers_alone) {
+  FakeImage data;
+  data.layers = {TarWriter().directory("opt").file("opt/kept", "old\n").finish(),
+                 TarWriter().file("opt/kept", "1\n").file("opt/more", "").finish()};
+  registry.add("data", "t", data);
+  const std::string name = registry.host() + "/data:t";
+  const auto plain = [&](const std::string& id, const std::string& command) {
+    ContainerSpec out;
+    out.id = id;
+    out.sandbox = top / id;
+    out.user = "root";
+    out.command.set_value(command);
+    out.container.emplace().set_type(ContainerInfo::MESOS);
+    return out;
+  };
+  for (const std::string id : {"a", "b"}) {
+    ContainerSpec wanted = plain(id, "cat vol/opt/kept; echo changed > vol/opt/kept; cat vol/opt/kept; ls vol/opt; "
+                                     "echo x > ro/opt/kept; cat ro/opt/kept");
+    add_image_volume(wanted, name, "vol", mesos::v1::Volume::RW);
+    add_image_volume(wanted, name, "ro", mesos::v1::Volume::RO);
+    const std::string said = run(std::move(wanted));
+    EXPECT_EQ(said.substr(0, said.find("sh:")), "1\nchanged\nkept\nmore\n1\n") << "the next container sees nothing of the last";
+    EXPECT_NE(said.find("Read-only file system"), std::string::npos) << said;
+    EXPECT_FALSE(base::exists(top / ("run/" + id + "/root.0")) || base::exists(top / ("run/" + id + "/writable.1")));
+  }
+  ContainerSpec own = spec("own", "cat /vol/opt/kept vol/opt/kept; touch /vol/new && ls /vol", false);
+  add_image_volume(own, name, "/vol", mesos::v1::Volume::RW);
+  add_image_volume(own, name, "vol", mesos::v1::Volume::RW);
+  EXPECT_EQ(run(std::move(own)), "1\n1\nnew\nopt\n");
+
+  ContainerSpec docker = spec("docker", "true");
+  add_image_volume(docker, name, "/vol", mesos::v1::Volume::RW);
+  EXPECT_EQ(run(std::move(docker)), "failed: volume /vol: only containers of type MESOS have volumes that are made from images");
+  ContainerSpec missing = plain("missing", "true");
+  add_image_volume(missing, registry.host() + "/none", "vol", mesos::v1::Volume::RW);
+  EXPECT_NE(run(std::move(missing)).find("Failed to pull"), std::string::npos);
+
+  ContainerSpec lives = plain("lives", "sleep 1000");
+  add_image_volume(lives, name, "vol", mesos::v1::Volume::RW);
+  ASSERT_TRUE(launch(lives));
+  open();
+  runtime->recover({lives}, [&](const std::map<std::string, Started>&) { loop.stop(); });
+  run_loop();
+  const auto images_left = [&] {
+    store->collect(true, [this] { loop.stop(); });
+    run_loop();
+    return store->counts().images;
+  };
+  EXPECT_EQ(images_left(), 1u) << "the container holds it";
+  runtime->destroy("lives");
+  while (!ends.contains("lives")) run_loop();
+  EXPECT_EQ(images_left(), 0u);
+}
+
 TEST_P(NativeImages, a_container_destroyed_during_the_pull_leaves_nothing) {
   registry.hold_layers = true;
   Result<Started> result = Started{1};

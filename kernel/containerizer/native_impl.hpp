@@ -33,6 +33,7 @@ struct Container {
   int64_t pid = 0;
   std::optional<launch::UserIds> user;
   images::ImagePtr image;                    // held until the container's end
+  std::vector<images::ImagePtr> volume_images{};  // so are these
   std::string failure;                       // what the helper could not do
   std::optional<network::Request> networks{};      // that it is to join; absent: the host's
   std::optional<network::Attachment> attached{};   // once it has
@@ -51,7 +52,14 @@ struct NativeContainerizer::Impl : std::enable_shared_from_this<NativeContaineri
 
   void prepare(const ContainerPtr& container);
   void fetch(const ContainerPtr& container);
+
+  // native_images.cpp
   void pull(const ContainerPtr& container);
+  void pull_volumes(const ContainerPtr& container);
+  void pull_one(const ContainerPtr& container, images::PullRequest request, std::function<void(images::ImagePtr)> then);
+  void cancel_pulls(const Container& container);
+  void release_images(const Container& container);
+
   void join(const ContainerPtr& container);
   void start(const ContainerPtr& container);
   void started(const ContainerPtr& container, launch::Helper helper, base::Fd oom_events);
@@ -112,6 +120,9 @@ struct NativeContainerizer::Impl : std::enable_shared_from_this<NativeContaineri
   bool stopped = false;
 };
 
+/// Under what name a container holds the image of a volume.
+std::string holder_of_volume(const std::string& id, size_t number);
+
 // native_launch.cpp; what reads or writes files is for a thread of the pool.
 
 /// What is told of a container that runs.
@@ -142,8 +153,8 @@ struct Launched {
 /// Control groups, mount points, and the helper.
 Result<Launched> launch_now(const NativeOptions& options, cgroups::Cgroups* groups, const ContainerSpec& spec,
                             const std::optional<launch::UserIds>& user, const std::string& runtime,
-                            const images::ImagePtr& image, const std::optional<network::Attachment>& attached,
-                            const Around& around);
+                            const images::ImagePtr& image, const std::vector<images::ImagePtr>& volume_images,
+                            const std::optional<network::Attachment>& attached, const Around& around);
 
 /// What is known of an ended container; removes its groups.
 Termination collect_end(const NativeOptions& options, cgroups::Cgroups* groups, const ContainerSpec& spec);

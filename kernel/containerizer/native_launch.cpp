@@ -91,6 +91,24 @@ Status make_sources(const ContainerSpec& spec, const std::optional<launch::UserI
   return {};
 }
 
+/// The sources of volumes that are made from images, in the order of those.
+Status make_image_volumes(images::Backend backend, const std::vector<images::ImagePtr>& from, const std::string& runtime,
+                          launch::LaunchOrder& order) {
+  size_t number = 0;
+  for (auto& mount : order.mounts) {
+    if (!mount.from_image) continue;
+    if (number == from.size()) return base::internal("a volume's image is not here");
+    launch::RootFiles files;
+    RETURN_IF_ERROR(images::prepare_root(backend, *from[number], runtime, "." + std::to_string(number), files));
+    ++number;
+    mount.source = files.path;
+    if (files.layers.empty()) continue;
+    mount.as_is = true;  // the layers have the container's ids
+    order.volumes.push_back(std::move(files));
+  }
+  return {};
+}
+
 /// Without an image: a mount point that the sandbox lacks is made; one outside must exist.
 Status make_mount_points(const ContainerSpec& spec, const launch::LaunchOrder& order) {
   const std::string prefix = spec.sandbox + "/";
@@ -204,8 +222,8 @@ cgroups::Limits enforced(const NativeOptions& options, cgroups::Limits limits) {
 
 Result<Launched> launch_now(const NativeOptions& options, cgroups::Cgroups* groups, const ContainerSpec& spec,
                             const std::optional<launch::UserIds>& user, const std::string& runtime,
-                            const images::ImagePtr& image, const std::optional<network::Attachment>& attached,
-                            const Around& around) {
+                            const images::ImagePtr& image, const std::vector<images::ImagePtr>& volume_images,
+                            const std::optional<network::Attachment>& attached, const Around& around) {
   launch::LaunchOrder order;
   if (around.guest) {
     order = *around.guest;
@@ -223,11 +241,12 @@ Result<Launched> launch_now(const NativeOptions& options, cgroups::Cgroups* grou
   }
   const auto& files_of = attached ? attached : around.attached;
   if (files_of && !around.guest) add_network_files(*files_of, order);
+  RETURN_IF_ERROR(make_image_volumes(options.backend, volume_images, runtime, order));
   RETURN_IF_ERROR(make_sources(spec, user, order));
   if (around.guest) {
     // Its files are its parent's.
   } else if (order.root) {
-    RETURN_IF_ERROR(images::prepare_root(options.backend, *image, runtime, *order.root));
+    RETURN_IF_ERROR(images::prepare_root(options.backend, *image, runtime, "", *order.root));
   } else {
     RETURN_IF_ERROR(make_mount_points(spec, order));
   }

@@ -28,6 +28,7 @@ struct Found {
   base::Fd pidfd;       // of a running one
   base::Fd oom_events;
   std::string image;    // id; empty: none
+  std::vector<std::string> volume_images{};  // ids
   bool networked = false;  // networks of its own were at least begun
   std::optional<network::Attachment> attached{};
 };
@@ -71,6 +72,11 @@ std::vector<Found> find_all(const NativeOptions& options, cgroups::Cgroups* grou
       if (auto user = launch::find_user(container.user)) found.user = std::move(*user);
     const std::string runtime = options.runtime_directory + "/" + container.id;
     found.image = images::read_image_id(runtime).value_or("");
+    for (;;) {
+      const auto id = images::read_image_id(runtime, "." + std::to_string(found.volume_images.size()));
+      if (!id) break;
+      found.volume_images.push_back(*id);
+    }
     if (networked.contains(container.id)) {
       found.networked = true;
       if (auto attached = options.networks->find(container.id)) found.attached = std::move(*attached);
@@ -134,6 +140,13 @@ void NativeContainerizer::Impl::recovered(std::vector<ContainerSpec> known,
           if (self->options.images && !found.image.empty()) {
             if (auto image = self->options.images->hold(id, found.image)) container->image = std::move(*image);
             else LOG_WARNING("container {}: {}", id, image.error().message);
+          }
+          for (const auto& image : found.volume_images) {
+            if (!self->options.images) break;
+            const size_t number = container->volume_images.size();
+            auto held = self->options.images->hold(holder_of_volume(id, number), image);
+            if (!held) LOG_WARNING("container {}: {}", id, held.error().message);
+            container->volume_images.push_back(held.value_or(nullptr));
           }
           if (!found.pidfd) {
             over.push_back(container);

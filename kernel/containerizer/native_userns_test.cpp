@@ -501,6 +501,23 @@ TEST_P(UsersOfImages, options_with_owners_and_terminals_work) {
   EXPECT_EQ(run(wanted), "1234:5\r\n1234\r\n");
 }
 
+TEST_P(UsersOfImages, volumes_from_images_have_the_containers_ids) {
+  (void)spec_of("unused", "true");  // puts the image into the registry
+  ContainerSpec wanted = spec("a", "stat -c %u vol vol/opt/roots; echo w > vol/opt/roots; touch vol/opt/new; "
+                                   "cat vol/opt/roots; stat -c %u vol/opt/new");
+  auto* volume = wanted.container->add_volumes();
+  volume->set_container_path("vol");
+  volume->set_mode(Volume::RW);
+  volume->mutable_image()->set_type(mesos::v1::Image::DOCKER);
+  volume->mutable_image()->mutable_docker()->set_name(registry.host() + "/app:t");
+  EXPECT_EQ(run(wanted), "0\n0\nw\n0\n");
+  wanted.id = "b";
+  wanted.sandbox = top / "b";
+  wanted.user = "nobody";
+  wanted.command.set_value("cat vol/opt/roots; echo w > vol/opt/roots || echo refused");
+  EXPECT_EQ(run(wanted).substr(0, 9), "rrefused\n");
+}
+
 TEST_P(UsersOfImages, a_privileged_container_is_root_on_the_machine) {
   const auto started = launch(spec_of("a", "sleep 1000", "", true));
   ASSERT_TRUE(started) << started.error().message;

@@ -33,6 +33,12 @@ struct ImageWish {
 
 Result<std::optional<ImageWish>> wanted_image(const ContainerSpec& spec);
 
+/// What an image of the API means; refused by name what this build cannot pull.
+Result<ImageWish> wish_of(const mesos::v1::Image& image);
+
+/// The images of volumes that are made from one, in the order of the volumes.
+Result<std::vector<ImageWish>> wanted_volume_images(const ContainerSpec& spec);
+
 /// The signal that asks the container's program to end: the image's, or SIGTERM.
 int stop_signal(const ContainerSpec& spec, const images::ImageConfig* image);
 

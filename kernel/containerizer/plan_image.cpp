@@ -14,6 +14,8 @@
 namespace containerizer {
 namespace {
 
+constexpr size_t kMaxImageVolumes = 16;
+
 using mesos::v1::ContainerInfo;
 
 /// Whether the program runs, with which arguments, in a container of the MESOS type. An image's own
@@ -164,7 +166,23 @@ Result<std::optional<ImageWish>> wanted_image(const ContainerSpec& spec) {
     return std::optional(ImageWish{info.docker().image(), info.docker().force_pull_image()});
   }
   if (!info.mesos().has_image()) return std::optional<ImageWish>();
-  const auto& image = info.mesos().image();
+  ASSIGN_OR_RETURN(ImageWish out, wish_of(info.mesos().image()));
+  return std::optional(std::move(out));
+}
+
+Result<std::vector<ImageWish>> wanted_volume_images(const ContainerSpec& spec) {
+  std::vector<ImageWish> out;
+  if (!spec.container) return out;
+  for (const auto& volume : spec.container->volumes()) {
+    if (!volume.has_image()) continue;
+    if (out.size() == kMaxImageVolumes) return base::invalid("a container has at most 16 volumes that are made from images");
+    ASSIGN_OR_RETURN(ImageWish wish, wish_of(volume.image()));
+    out.push_back(std::move(wish));
+  }
+  return out;
+}
+
+Result<ImageWish> wish_of(const mesos::v1::Image& image) {
   if (image.type() != mesos::v1::Image::DOCKER)
     return base::unsupported(
         "images of type " + mesos::v1::Image::Type_Name(image.type()) +
@@ -178,7 +196,7 @@ Result<std::optional<ImageWish>> wanted_image(const ContainerSpec& spec) {
           "the image's docker.config refers to a secret store, and none is configured");
     out.credentials = image.docker().config().value().data();
   }
-  return std::optional(out);
+  return out;
 }
 
 int stop_signal(const ContainerSpec& spec, const images::ImageConfig* image) {

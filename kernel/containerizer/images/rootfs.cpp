@@ -183,9 +183,9 @@ Result<Backend> choose_backend(const std::string& wanted, const std::string& sto
 }
 
 Status prepare_root(Backend backend, const Image& image, const std::string& runtime,
-                    launch::RootFiles& root) {
-  RETURN_IF_ERROR(base::write_file(runtime + "/image", image.id, 0600));
-  root.path = runtime + "/root";
+                    const std::string& suffix, launch::RootFiles& root) {
+  RETURN_IF_ERROR(base::write_file(runtime + "/image" + suffix, image.id, 0600));
+  root.path = runtime + "/root" + suffix;
   RETURN_IF_ERROR(base::make_directories(root.path));
   if (chmod(root.path.c_str(), 0755) != 0) return base::errno_error(root.path, errno);
   if (backend == Backend::Copy || image.layers.empty()) {
@@ -196,15 +196,16 @@ Status prepare_root(Backend backend, const Image& image, const std::string& runt
   if (stat(image.layers.back().c_str(), &top) != 0)
     return base::errno_error("the image's layer " + image.layers.back(), errno);
   root.layers.assign(image.layers.rbegin(), image.layers.rend());
-  root.writable = runtime + "/writable";
+  root.writable = runtime + "/writable" + suffix;
   return make_writable(root.writable, top.st_mode & 07777);
 }
 
 Status discard_root(const std::string& runtime, const std::string& trash) {
   const std::string id = runtime.substr(runtime.rfind('/') + 1);
-  for (const char* part : {"root", "writable"}) {
+  for (const auto& part : base::list_directory(runtime).value_or({})) {
+    const std::string name = part.substr(0, part.find('.'));
+    if (name != "root" && name != "writable") continue;
     const std::string path = runtime + "/" + part;
-    if (!base::exists(path)) continue;
     RETURN_IF_ERROR(base::make_directories(trash, 0700));
     const std::string target = trash + "/" + id + "-" + part;
     // The name is only taken when an agent was killed between the two; then it is rubbish as well.
@@ -226,8 +227,8 @@ Status copy_layer(const std::string& layer, const std::string& target) {
   return copy_attributes(from.get(), to.get(), info, target);
 }
 
-Result<std::string> read_image_id(const std::string& runtime) {
-  ASSIGN_OR_RETURN(std::string id, base::read_file(runtime + "/image", 256));
+Result<std::string> read_image_id(const std::string& runtime, const std::string& suffix) {
+  ASSIGN_OR_RETURN(std::string id, base::read_file(runtime + "/image" + suffix, 256));
   return id;
 }
 

@@ -18,11 +18,12 @@ enum class Backend { Overlay, Copy };
 Result<Backend> choose_backend(const std::string& wanted, const std::string& store,
                                const std::string& runtime);
 
-/// Makes what is needed below the container's runtime directory and fills the order's paths.
+/// Makes what is needed below the container's runtime directory and fills the order's paths. `suffix` tells several
+/// apart: of what a container's own root is made it is empty.
 Status prepare_root(Backend backend, const Image& image, const std::string& runtime,
-                    launch::RootFiles& root);
+                    const std::string& suffix, launch::RootFiles& root);
 
-/// Puts away everything that prepare_root made and the container wrote; what else is in the runtime
+/// Puts away everything that prepare_root made, whatever the suffix, and the container wrote; what else is in the runtime
 /// directory stays. The space comes back with empty_root_trash(), which nobody has to wait for.
 Status discard_root(const std::string& runtime, const std::string& trash);
 Status empty_root_trash(const std::string& trash);
@@ -31,6 +32,6 @@ Status empty_root_trash(const std::string& trash);
 Status copy_layer(const std::string& layer, const std::string& target);
 
 /// Which image the container of a runtime directory was made from; NotFound when from none.
-Result<std::string> read_image_id(const std::string& runtime);
+Result<std::string> read_image_id(const std::string& runtime, const std::string& suffix = "");
 
 }  // namespace containerizer::images

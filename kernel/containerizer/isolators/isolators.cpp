@@ -57,6 +57,7 @@ Result<std::shared_ptr<Isolators>> Isolators::make(const Isolation& isolation, c
   add(mounts, make_linux_devices(options));
   add(mounts, make_volume_sandbox_path());
   add(mounts, make_volume_host_path(options));
+  add(mounts, make_volume_image());
   add(mounts, make_volume_secret(options));
   add(linux_launcher, make_linux_seccomp(options));
   add(true, make_environment_secret(options));

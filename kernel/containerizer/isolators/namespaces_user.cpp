@@ -62,7 +62,8 @@ class NamespacesUser final : public Isolator {
   Status prepare(const Preparing& container, Prepared& out) override {
     launch::LaunchOrder& order = out.order;
     if (order.root && order.root->privileged) return {};  // which is to be root on the machine
-    if (order.root && !order.root->layers.empty() && !overlay_takes_mapped_layers())
+    const bool layers = !order.volumes.empty() || (order.root && !order.root->layers.empty());
+    if (layers && !overlay_takes_mapped_layers())
       return base::unsupported("images need Linux 5.19 for it; --image_provisioner_backend=copy works with this kernel");
     auto taken = blocks_.take(container.spec.id, container.runtime, 1);
     if (!taken) return taken.error().with_context("blocks of 65536 ids (--userns_containers)");
@@ -79,9 +80,9 @@ class NamespacesUser final : public Isolator {
       mount.no_links = true;
       order.mounts.insert(order.mounts.begin(), std::move(mount));
     } else if (!order.root->writable.empty()) {
-      const std::string top = order.root->writable + "/upper";
-      if (chown(top.c_str(), order.first_id, order.first_id) != 0) return base::errno_error("chown " + top, errno);
+      RETURN_IF_ERROR(give(order.root->writable + "/upper", order.first_id));
     }
+    for (const auto& volume : order.volumes) RETURN_IF_ERROR(give(volume.writable + "/upper", order.first_id));
     return {};
   }
 
@@ -89,6 +90,10 @@ class NamespacesUser final : public Isolator {
   void cleanup(const std::string& id, const std::string&) override { blocks_.give_back(id); }
 
  private:
+  static Status give(const std::string& path, uint32_t id) {
+    return chown(path.c_str(), id, id) == 0 ? Status() : Status(base::errno_error("chown " + path, errno));
+  }
+
   static std::vector<uint32_t> firsts(uint32_t first_id, uint32_t count) {
     std::vector<uint32_t> out;
     for (uint32_t i = 0; i < count; ++i) out.push_back(first_id + i * launch::kIdsOfContainer);

@@ -43,6 +43,9 @@ enum class Key : char {
   Root = 'R',            // directory that becomes the container's root; targets and directory are seen from there
   RootLayer = 'L',       // repeated, top first: directories that overlayfs shows at Root; none: Root holds the files itself
   RootWritable = 'U',    // directory with upper/ and work/ for overlayfs
+  VolumeLayer = 'l',     // repeated, top first, before VolumeWritable and VolumeFiles
+  VolumeWritable = 'X',  // as RootWritable
+  VolumeFiles = 'V',     // repeated: directory where overlayfs shows the layers before it; a mount has it as its source
   RootReadOnly = 'W',    // "1": the root itself cannot be written to
   Privileged = 'v',      // "1": all devices, nothing of /proc and /sys masked or read-only
   ShmSize = 'S',         // bytes of /dev/shm

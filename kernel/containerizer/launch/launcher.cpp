@@ -210,6 +210,11 @@ Result<std::string> encode_order(const LaunchOrder& order) {
   sheet.put_flag(Key::PrivateIpc, order.private_ipc);
   sheet.put_flag(Key::TermFirstOnly, order.term_first_only);
   if (order.root) put_root(*order.root, sheet);
+  for (const auto& volume : order.volumes) {
+    for (const auto& layer : volume.layers) sheet.put(Key::VolumeLayer, layer);
+    sheet.put(Key::VolumeWritable, volume.writable);
+    sheet.put(Key::VolumeFiles, volume.path);
+  }
   sheet.put_path(Key::UserName, order.image_user);
   for (const auto& group : order.image_groups) sheet.put(Key::GroupName, group);
   sheet.put_path(Key::Owned, order.owned);

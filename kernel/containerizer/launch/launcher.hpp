@@ -38,6 +38,7 @@ struct BindMount {
   bool optional = false;      // left out when there is no source
   bool make_source = false;   // a directory is made when there is no source
   bool device = false;        // the container may use the device that the source is
+  bool from_image = false;    // the source is made from the image of a volume, once that is here
   bool as_is = false;         // with the machine's ids, also for a container that has its own
 };
 
@@ -87,6 +88,7 @@ struct LaunchOrder {
   bool private_mounts = false, private_pids = false, private_ipc = false;
   bool term_first_only = false;
   std::optional<RootFiles> root{};
+  std::vector<RootFiles> volumes{};      // layers that are put together before they are shown; of each its path, layers, writable
   std::string image_user{};              // "user[:group]" in the container's names; `user` stands in when it has none such
   std::vector<std::string> image_groups{};
   std::string owned{};                   // directory that is given to the image's user

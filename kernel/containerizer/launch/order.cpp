@@ -19,6 +19,8 @@ struct Lists {
   size_t arguments = 0, variables = 0;
   const char* pending_source = nullptr;
   char* pending_content = nullptr;
+  int volume_layers = 0;
+  LayersOrder pending_volume{};
 };
 
 /// Null, or what is wrong with this entry.
@@ -108,6 +110,19 @@ const char* take(Key key, char* text, Order& order, Lists& lists) {
     case Key::RootLayer:
       if (order.layer_count == kMaxLayers) return "too many layers";
       order.layers[order.layer_count++] = text;
+      return nullptr;
+    case Key::VolumeLayer:
+      if (order.volume_count == kMaxVolumes || lists.volume_layers == kMaxLayers)
+        return "more than 16 volumes, or more than 256 layers in all of them";
+      if (lists.pending_volume.count++ == 0) lists.pending_volume.layers = order.volume_layers + lists.volume_layers;
+      order.volume_layers[lists.volume_layers++] = text;
+      return nullptr;
+    case Key::VolumeWritable: lists.pending_volume.writable = text; return nullptr;
+    case Key::VolumeFiles:
+      if (lists.pending_volume.count == 0 || lists.pending_volume.writable == nullptr) return "a volume without layers";
+      lists.pending_volume.path = text;
+      order.volumes[order.volume_count++] = lists.pending_volume;
+      lists.pending_volume = {};
       return nullptr;
     case Key::GroupName:
       if (order.group_name_count == kMaxGroupNames) return "too many groups";

@@ -14,6 +14,7 @@ constexpr int kMaxGroups = 256;
 constexpr int kMaxMounts = 64;
 constexpr int kMaxLimits = 16;
 constexpr int kMaxLayers = 256;
+constexpr int kMaxVolumes = 16;  // that are made of layers
 constexpr int kMaxGroupNames = 32;
 constexpr int kMaxSecrets = 64;
 
@@ -21,6 +22,14 @@ struct MountOrder {
   const char* source = nullptr;
   const char* text = nullptr;  // as in format.hpp
   int opened = -1;             // the source of a bind mount, once open_sources() has it
+};
+
+/// What overlayfs puts together.
+struct LayersOrder {
+  const char* path = nullptr;      // where
+  const char* writable = nullptr;
+  const char** layers = nullptr;   // top first
+  int count = 0;
 };
 
 struct SecretOrder {
@@ -64,6 +73,9 @@ struct Order {
   const char* layers[kMaxLayers] = {};
   int layer_count = 0;
   const char* writable = nullptr;
+  const char* volume_layers[kMaxLayers] = {};  // of all of them together
+  LayersOrder volumes[kMaxVolumes] = {};
+  int volume_count = 0;
   const char* user_name = nullptr;
   const char* group_names[kMaxGroupNames] = {};
   int group_name_count = 0;

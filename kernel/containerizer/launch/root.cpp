@@ -135,34 +135,34 @@ Failure bind_root(const Order& order) {
 
 /// Overlay options name every directory by descriptor: short, and free of characters that separate
 /// options.
-Failure mount_layers(const Order& order) {
+Failure mount_layers(const Order& order, const LayersOrder& files) {
   char options[kMaxLayers * 24 + 256] = "lowerdir=";
   int fds[kMaxLayers + 1];
   int count = 0;
   size_t length = strlen(options);
-  for (; count < order.layer_count; ++count) {
+  for (; count < files.count; ++count) {
     Failure failure;
-    fds[count] = open_layer(order, order.layers[count], failure);
+    fds[count] = open_layer(order, files.layers[count], failure);
     if (failure.step != nullptr) return failure;
     length += static_cast<size_t>(snprintf(options + length, sizeof options - length,
                                            "%s/proc/self/fd/%d", count > 0 ? ":" : "", fds[count]));
   }
-  const int writable = open(order.writable, O_PATH | O_DIRECTORY | O_CLOEXEC);
-  if (writable < 0) return {"cannot open the writable layer", order.writable, errno};
+  const int writable = open(files.writable, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (writable < 0) return {"cannot open the writable layer", files.writable, errno};
   length += static_cast<size_t>(snprintf(
       options + length, sizeof options - length,
       ",upperdir=/proc/self/fd/%d/upper,workdir=/proc/self/fd/%d/work", writable, writable));
   // The mount lives as long as the container: nothing of it has to be synced at its end.
   snprintf(options + length, sizeof options - length, ",volatile");
-  int done = mount("overlay", order.root, "overlay", MS_NODEV, options);
+  int done = mount("overlay", files.path, "overlay", MS_NODEV, options);
   if (done != 0 && errno == EINVAL) {
     options[length] = '\0';  // before Linux 5.10
-    done = mount("overlay", order.root, "overlay", MS_NODEV, options);
+    done = mount("overlay", files.path, "overlay", MS_NODEV, options);
   }
   const int error = errno;
   for (int i = 0; i < count; ++i) close(fds[i]);
   close(writable);
-  if (done != 0) return {"cannot mount the image on", order.root, error};
+  if (done != 0) return {"cannot mount the image on", files.path, error};
   return {};
 }
 
@@ -333,12 +333,20 @@ Failure enter_root(int root) {
 
 int make_inside(int root, const char* path, bool directory) { return make_inside(root, path, directory, 0); }
 
+Failure mount_volume_layers(const Order& order) {
+  Failure failure;
+  for (int i = 0; failure.step == nullptr && i < order.volume_count; ++i) failure = mount_layers(order, order.volumes[i]);
+  return failure;
+}
+
 Failure set_up_root(Order& order) {
   if (!order.private_mounts) return {"an image needs a mount namespace", "", 0};
   if (mount(nullptr, "/", nullptr, MS_SLAVE | MS_REC, nullptr) != 0)
     return {"cannot detach the mount namespace", "", errno};
-  Failure failure = open_sources(order);
-  if (failure.step == nullptr) failure = order.layer_count > 0 ? mount_layers(order) : bind_root(order);
+  Failure failure = mount_volume_layers(order);
+  if (failure.step == nullptr) failure = open_sources(order);
+  const LayersOrder files{order.root, order.writable, order.layers, order.layer_count};
+  if (failure.step == nullptr) failure = order.layer_count > 0 ? mount_layers(order, files) : bind_root(order);
   if (failure.step != nullptr) return failure;
   const int root = open(order.root, O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (root < 0) return {"cannot open the root", order.root, errno};

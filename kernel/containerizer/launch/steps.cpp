@@ -312,7 +312,8 @@ Failure set_up_mounts(Order& order) {
   // Mounts of the host still arrive in the container, mounts of the container never reach the host.
   if (mount(nullptr, "/", nullptr, MS_SLAVE | MS_REC, nullptr) != 0)
     return {"cannot detach the mount namespace", "", errno};
-  Failure failure = open_sources(order);
+  Failure failure = mount_volume_layers(order);
+  if (failure.step == nullptr) failure = open_sources(order);
   if (failure.step != nullptr) return failure;
   for (int i = 0; i < order.mount_count; ++i) {
     failure = mount_one(order, order.mounts[i], -1);

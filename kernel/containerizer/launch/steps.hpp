@@ -67,6 +67,9 @@ int open_inside(int root, const char* path, int flags, int mode = 0);
 /// Whether the entry shows something of the machine's.
 bool is_bind(const MountOrder& mount_order);
 
+/// Puts the layers of volumes together where mounts have their sources.
+Failure mount_volume_layers(const Order& order);
+
 /// Opens what bind mounts show, all before the first is made: what a mount hides is still there for the others.
 Failure open_sources(Order& order);
 
