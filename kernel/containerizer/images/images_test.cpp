@@ -331,8 +331,14 @@ TEST_F(Pulling, images_survive_restarts_and_what_is_incomplete_does_not) {
   EXPECT_TRUE(registry.requests.empty());
   EXPECT_TRUE(images->hold("old", id));
   EXPECT_FALSE(images->hold("old", "sha256:x"));
+  const auto written_out = [&] {
+    const auto layers = base::list_directory(options.directory + "/layers").value_or({});
+    for (const auto& layer : layers)
+      if (!base::exists(options.directory + "/layers/" + layer + "/durable")) return false;
+    return true;
+  };
   run([&] {
-    return staged().empty() && base::list_directory(options.directory + "/trash")->empty();
+    return staged().empty() && base::list_directory(options.directory + "/trash")->empty() && written_out();
   });
   images.reset();
   // As if a power failure had come before a layer was written out.
