@@ -27,7 +27,7 @@ size_t port_count(const App& app) {
 
 bool needs_restart(const App& from, const App& to, bool in_place) {
   const auto seen = [](const App& a) {
-    return std::tie(a.cmd, a.args, a.user, a.env, a.cpus, a.mem, a.disk, a.gpus, a.executor, a.fetch,
+    return std::tie(a.cmd, a.args, a.user, a.env, a.env_secrets, a.secrets, a.cpus, a.mem, a.disk, a.gpus, a.executor, a.fetch,
                     a.port_definitions, a.require_ports, a.networks, a.container, a.health_checks,
                     a.readiness_checks, a.role, a.task_kill_grace_period_seconds, a.unreachable_strategy,
                     a.tty, a.resource_limits);

@@ -17,6 +17,9 @@ namespace marathon {
 
 using Labels = std::map<std::string, std::string>;
 
+/// By the name under which a definition uses it, or the variable that gets it.
+using Secrets = std::map<std::string, std::string>;
+
 /// A version is the time of the request that made it, in whole milliseconds.
 using Version = base::Time;
 
@@ -52,6 +55,7 @@ struct Volume {
   std::string container_path;
   std::string host_path;
   std::string mode = "RO";
+  std::string secret;                    // a file with that secret of the app's; has no host path
   std::optional<int64_t> persistent_mb;  // a persistent volume on the root disk, of that many MiB; has no host path
   bool operator==(const Volume&) const = default;
 };
@@ -168,6 +172,8 @@ struct App {
   std::vector<std::string> args;
   std::optional<std::string> user;
   std::map<std::string, std::string> env;
+  Secrets env_secrets;  // variable to the name of the secret that it gets
+  Secrets secrets;      // name to its source, which the agent looks up: values are never here
   int64_t instances = 1;
   double cpus = 1;
   double mem = 128;

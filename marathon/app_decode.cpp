@@ -68,8 +68,7 @@ void read_docker(const Fields& docker, Container& container, Violations& rules) 
   });
   if (docker.has("credential")) rules.add("/container/docker/credential", "must be empty");
   if (docker.has("pullConfig")) {
-    rules.add("/container/docker/pullConfig",
-              kNoSecrets);
+    rules.add("/container/docker/pullConfig", "is not supported: agents have logins of registries in --docker_config");
   }
 }
 
@@ -106,9 +105,8 @@ void read_container(const Fields& fields, App& app, Violations& rules) {
       if (!v.get("containerPath", volume.container_path)) {
         v.fail("containerPath", "error.path.missing");
       }
-      for (const char* kind : {"external", "secret"}) {
-        if (v.has(kind)) rules.add(v.path_of(kind), std::string(kind) + " volumes are not supported");
-      }
+      if (v.has("external")) rules.add(v.path_of("external"), "external volumes are not supported");
+      v.get("secret", volume.secret);
       v.get("hostPath", volume.host_path);
       v.get_object("persistent", [&](const Fields& p) { read_persistent(p, volume, rules); });
       size_t mode = volume.mode == "RO" ? 0 : 1;
@@ -234,19 +232,6 @@ void read_upgrade_strategy(const Fields& fields, App& app) {
   });
 }
 
-void refuse_unsupported(const Fields& fields, Violations& rules) {
-  const auto given = [&](std::string_view name) {
-    const json::value* value = fields.find(name);
-    if (!value) return false;
-    if (value->is_object()) return !value->get_object().empty();
-    return true;
-  };
-  if (given("secrets")) {
-    rules.add("/secrets", kNoSecrets);
-  }
-  if (given("check")) rules.add("/check", "check is not supported; use healthChecks");
-}
-
 }  // namespace
 
 void read_networks(const Fields& fields, std::vector<Network>& out) {
@@ -275,8 +260,7 @@ void read_fetch(const Fields& fields, std::string_view name, std::vector<FetchUr
   });
 }
 
-void read_environment(const Fields& fields, std::string_view name, std::map<std::string, std::string>& out,
-                      Violations& rules) {
+void read_environment(const Fields& fields, std::string_view name, std::map<std::string, std::string>& out, Secrets& secrets) {
   const json::value* value = fields.find(name);
   if (!value) return;
   if (!value->is_object()) return fields.fail(name, "error.expected.jsobject");
@@ -286,9 +270,33 @@ void read_environment(const Fields& fields, std::string_view name, std::map<std:
     if (member.value().is_string()) {
       out[std::string(member.key())] = std::string(member.value().get_string());
     } else if (member.value().is_object()) {
-      rules.add(fields.path_of(path), kNoSecrets);
+      const json::value* secret = member.value().get_object().if_contains("secret");
+      if (secret && secret->is_string()) {
+        secrets[std::string(member.key())] = std::string(secret->get_string());
+      } else {
+        fields.fail(path + "/secret", secret ? "error.expected.jsstring" : "error.path.missing");
+      }
     } else {
       fields.fail(path, "error.expected.jsstring");
+    }
+  }
+}
+
+void read_secrets(const Fields& fields, Secrets& out) {
+  const json::value* value = fields.find("secrets");
+  if (!value || value->is_null()) return;
+  if (!value->is_object()) return fields.fail("secrets", "error.expected.jsobject");
+  for (const auto& member : value->get_object()) {
+    const std::string path = "secrets/" + std::string(member.key());
+    if (!member.value().is_object()) {
+      fields.fail(path, "error.expected.jsobject");
+      continue;
+    }
+    const json::value* source = member.value().get_object().if_contains("source");
+    if (source && source->is_string()) {
+      out[std::string(member.key())] = std::string(source->get_string());
+    } else {
+      fields.fail(path + "/source", source ? "error.expected.jsstring" : "error.path.missing");
     }
   }
 }
@@ -368,7 +376,8 @@ App decode_app(const json::object& body, const AppDefaults& defaults, Violations
   fields.get("cmd", app.cmd);
   fields.get("args", app.args);
   fields.get("user", app.user);
-  read_environment(fields, "env", app.env, rules);
+  read_environment(fields, "env", app.env, app.env_secrets);
+  read_secrets(fields, app.secrets);
   fields.get_int("instances", app.instances);
   fields.get("cpus", app.cpus, 0, kMaxAmount);
   fields.get("mem", app.mem, 0, kMaxAmount);
@@ -414,7 +423,10 @@ App decode_app(const json::object& body, const AppDefaults& defaults, Violations
   read_resource_limits(fields, app.resource_limits);
   read_deployment_rules(fields, app.deployment);
   read_versions(fields, app);
-  refuse_unsupported(fields, rules);
+  const json::value* check = fields.find("check");
+  if (check && !(check->is_object() && check->get_object().empty())) {
+    rules.add("/check", "check is not supported; use healthChecks");
+  }
   return app;
 }
 

@@ -50,6 +50,11 @@ void write_container(Writer& w, const Container& container, bool host_network) {
   for (const Volume& volume : container.volumes) {
     w.begin_object();
     w.field("containerPath", volume.container_path);
+    if (!volume.secret.empty()) {
+      w.field("secret", volume.secret);
+      w.end_object();
+      continue;
+    }
     if (!volume.persistent_mb) w.field("hostPath", volume.host_path);
     w.field("mode", volume.mode);
     if (volume.persistent_mb) {
@@ -128,6 +133,31 @@ void write_labels(Writer& w, std::string_view key, const Labels& labels) {
   w.key(key);
   w.begin_object();
   for (const auto& [name, value] : labels) w.field(name, value);
+  w.end_object();
+}
+
+void write_environment(Writer& w, std::string_view key, const std::map<std::string, std::string>& env, const Secrets& secrets) {
+  w.key(key);
+  w.begin_object();
+  for (const auto& [name, value] : env) w.field(name, value);
+  for (const auto& [name, secret] : secrets) {
+    w.key(name);
+    w.begin_object();
+    w.field("secret", secret);
+    w.end_object();
+  }
+  w.end_object();
+}
+
+void write_secrets(Writer& w, const Secrets& secrets) {
+  w.key("secrets");
+  w.begin_object();
+  for (const auto& [name, source] : secrets) {
+    w.key(name);
+    w.begin_object();
+    w.field("source", source);
+    w.end_object();
+  }
   w.end_object();
 }
 
@@ -274,7 +304,7 @@ std::string render_app_open(const App& app) {
   if (!app.dependencies.empty()) write_strings(w, "dependencies", app.dependencies);
   if (app.deployment != DeploymentRules()) write_deployment_rules(w, app.deployment);
   write_number_field(w, "disk", app.disk);
-  if (!app.env.empty()) write_labels(w, "env", app.env);
+  if (!app.env.empty() || !app.env_secrets.empty()) write_environment(w, "env", app.env, app.env_secrets);
   w.field("executor", app.executor);
   if (!app.fetch.empty()) write_fetch(w, "fetch", app.fetch);
   w.field("gpus", app.gpus);
@@ -296,6 +326,7 @@ std::string render_app_open(const App& app) {
   w.field("requirePorts", app.require_ports);
   if (app.resource_limits) write_limits(w, *app.resource_limits);
   w.field("role", app.role);
+  if (!app.secrets.empty()) write_secrets(w, app.secrets);
   if (app.task_kill_grace_period_seconds) {
     w.field("taskKillGracePeriodSeconds", *app.task_kill_grace_period_seconds);
   }

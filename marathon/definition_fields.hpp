@@ -28,9 +28,11 @@ inline constexpr const char* kOperators =
 
 void read_networks(const Fields& fields, std::vector<Network>& out);
 
-/// Variables in the member `name`; references to secrets are refused.
-void read_environment(const Fields& fields, std::string_view name, std::map<std::string, std::string>& out,
-                      Violations& rules);
+/// Variables in the member `name`: texts, and {"secret": <name>}.
+void read_environment(const Fields& fields, std::string_view name, std::map<std::string, std::string>& out, Secrets& secrets);
+
+/// {"secrets": {<name>: {"source": <source>}}}
+void read_secrets(const Fields& fields, Secrets& out);
 void read_fetch(const Fields& fields, std::string_view name, std::vector<FetchUri>& out);
 void read_unreachable_strategy(const Fields& fields, UnreachableStrategy& out);
 void read_resource_limits(const Fields& fields, std::optional<ResourceLimits>& out);
@@ -38,6 +40,9 @@ void read_deployment_rules(const Fields& fields, DeploymentRules& out);
 void read_versions(const Fields& fields, App& app);
 
 void write_labels(base::json::Writer& w, std::string_view key, const Labels& labels);
+void write_environment(base::json::Writer& w, std::string_view key, const std::map<std::string, std::string>& env,
+                       const Secrets& secrets);
+void write_secrets(base::json::Writer& w, const Secrets& secrets);
 void write_strings(base::json::Writer& w, std::string_view key, const std::vector<std::string>& values);
 void write_number_field(base::json::Writer& w, std::string_view key, double number);
 void write_networks(base::json::Writer& w, const std::vector<Network>& networks);

@@ -140,7 +140,7 @@ void add_tasks(base::FlagTable& t, Flags& f) {
           if (text == "restricted" || text == "unrestricted") return {};
           return base::invalid("must be restricted or unrestricted");
         }});
-  t.add(&f.enable_features, "enable_features", "Comma-separated: gpu_resources.");
+  t.add(&f.enable_features, "enable_features", "Comma-separated: gpu_resources, secrets.");
   t.add(&f.default_network_name, "default_network_name", "The network of container networks without a name.");
   t.add(&f.mesos_bridge_name, "mesos_bridge_name", "The network behind container/bridge.");
 }
@@ -231,6 +231,7 @@ Policy Flags::policy() const {
   p.validation.role = mesos_role;
   for (std::string_view feature : base::tokenize(enable_features, ',')) {
     if (base::trim(feature) == "gpu_resources") p.validation.gpu_resources = true;
+    if (base::trim(feature) == "secrets") p.validation.secrets = true;
   }
   p.match.maintenance_mode = maintenance_mode;
   p.match.draining = base::seconds(static_cast<int64_t>(draining_seconds));

@@ -69,6 +69,7 @@ struct PodContainer {
   std::vector<PodEndpoint> endpoints;
   std::optional<PodImage> image;
   std::map<std::string, std::string> environment;
+  Secrets environment_secrets;  // as App::env_secrets
   std::optional<std::string> user;
   std::optional<PodHealthCheck> health_check;
   std::vector<VolumeMount> volume_mounts;
@@ -82,6 +83,7 @@ struct PodContainer {
 struct PodVolume {
   std::string name;
   std::optional<std::string> host_path;  // absent: made for each instance, gone with it
+  std::optional<std::string> secret;     // a file with that secret of the pod's
   bool operator==(const PodVolume&) const = default;
 };
 

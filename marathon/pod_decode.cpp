@@ -77,7 +77,9 @@ void read_image(const Fields& item, PodContainer& container, Violations& rules) 
   bool force = false;
   if (item.get("forcePull", force)) image.force_pull = force;
   item.get("labels", image.labels);
-  if (item.has("pullConfig")) rules.add(item.path_of("pullConfig"), kNoSecrets);
+  if (item.has("pullConfig")) {
+    rules.add(item.path_of("pullConfig"), "is not supported: agents have logins of registries in --docker_config");
+  }
   container.image = std::move(image);
 }
 
@@ -139,7 +141,7 @@ void read_container(const Fields& item, Pod& pod, Violations& rules) {
   read_resource_limits(item, container.limits);
   item.get_objects("endpoints", [&](const Fields& e) { read_endpoint(e, container); });
   item.get_object("image", [&](const Fields& i) { read_image(i, container, rules); });
-  read_environment(item, "environment", container.environment, rules);
+  read_environment(item, "environment", container.environment, container.environment_secrets);
   item.get("user", container.user);
   item.get_object("healthCheck", [&](const Fields& check) { read_health_check(check, container, rules); });
   item.get_objects("volumeMounts", [&](const Fields& of) {
@@ -168,7 +170,7 @@ void read_volume(const Fields& item, Pod& pod, Violations& rules) {
   PodVolume volume;
   read_name(item, "name", volume.name);
   if (item.get("host", volume.host_path) && volume.host_path->empty()) item.fail("host", "error.minLength");
-  if (item.has("secret")) rules.add(item.path_of("secret"), kNoSecrets);
+  item.get("secret", volume.secret);
   if (item.has("persistent")) {
     rules.add(item.path_of("persistent"), "persistent volumes are not supported in pods; apps may have them");
   }
@@ -262,7 +264,8 @@ App decode_pod(const json::object& body, const AppDefaults& defaults, Violations
   if (fields.get("id", app.id)) app.id = resolve_path(app.id);
   fields.get("labels", app.labels);
   fields.get("user", app.user);
-  read_environment(fields, "environment", app.env, rules);
+  read_environment(fields, "environment", app.env, app.env_secrets);
+  read_secrets(fields, app.secrets);
   if (!fields.has("containers")) fields.fail("containers", "error.path.missing");
   if (fields.get_objects("containers", [&](const Fields& item) { read_container(item, pod, rules); }) &&
       pod.containers.empty()) {
@@ -276,10 +279,6 @@ App decode_pod(const json::object& body, const AppDefaults& defaults, Violations
   fields.get("role", app.role);
   fields.get("legacySharedCgroups", pod.legacy_shared_cgroups);
   read_deployment_rules(fields, app.deployment);
-  if (const json::value* secrets = fields.find("secrets");
-      secrets && !(secrets->is_object() && secrets->get_object().empty())) {
-    rules.add("/secrets", kNoSecrets);
-  }
   if (fields.has("linuxInfo")) rules.add("/linuxInfo", "linuxInfo is not supported");
   fill_networks(defaults, app, pod, rules);
   app.pod = std::make_shared<const Pod>(std::move(pod));

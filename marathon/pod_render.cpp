@@ -110,7 +110,9 @@ void write_container(Writer& w, const PodContainer& container) {
   if (container.limits) write_limits(w, *container.limits);
   if (!container.endpoints.empty()) write_endpoints(w, container.endpoints);
   if (container.image) write_image(w, *container.image);
-  if (!container.environment.empty()) write_labels(w, "environment", container.environment);
+  if (!container.environment.empty() || !container.environment_secrets.empty()) {
+    write_environment(w, "environment", container.environment, container.environment_secrets);
+  }
   if (container.user) w.field("user", *container.user);
   if (container.health_check) write_check(w, *container.health_check);
   if (!container.volume_mounts.empty()) write_mounts(w, container.volume_mounts);
@@ -133,6 +135,7 @@ void write_volumes(Writer& w, const std::vector<PodVolume>& volumes) {
     w.begin_object();
     w.field("name", volume.name);
     if (volume.host_path) w.field("host", *volume.host_path);
+    if (volume.secret) w.field("secret", *volume.secret);
     w.end_object();
   }
   w.end_array();
@@ -179,7 +182,8 @@ std::string render(const App& app, bool stored) {
   if (stored) w.field("kind", "pod");
   if (!app.labels.empty()) write_labels(w, "labels", app.labels);
   if (app.user) w.field("user", *app.user);
-  if (!app.env.empty()) write_labels(w, "environment", app.env);
+  if (!app.env.empty() || !app.env_secrets.empty()) write_environment(w, "environment", app.env, app.env_secrets);
+  if (!app.secrets.empty()) write_secrets(w, app.secrets);
   w.key("containers");
   w.begin_array();
   for (const PodContainer& container : app.pod->containers) write_container(w, container);

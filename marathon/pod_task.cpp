@@ -96,6 +96,15 @@ void set_executor(const App& pod, const Instance& instance, const Placement& pla
   if (!pod.labels.empty()) add_labels(pod.labels, *out.mutable_labels());
 }
 
+/// Its variables that are secrets. What a container says of a variable goes before what its pod says.
+Secrets secrets_of(const App& pod, const PodContainer& container) {
+  Secrets out = container.environment_secrets;
+  for (const auto& [name, secret] : pod.env_secrets) {
+    if (!container.environment.contains(name)) out.emplace(name, secret);
+  }
+  return out;
+}
+
 void set_command(const App& pod, const PodContainer& container, const std::map<std::string, std::string>& env,
                  pb::CommandInfo& out) {
   // A command that is no shell line leaves the image's own in force.
@@ -116,9 +125,11 @@ void set_command(const App& pod, const PodContainer& container, const std::map<s
     variable->set_name(name);
     variable->set_value(value);
   }
+  add_secret_variables(pod, secrets_of(pod, container), out);
 }
 
-void set_container(const Pod& pod, const PodContainer& container, pb::ContainerInfo& out) {
+void set_container(const App& app, const PodContainer& container, pb::ContainerInfo& out) {
+  const Pod& pod = *app.pod;
   out.set_type(pb::ContainerInfo::MESOS);
   out.mutable_linux_info()->set_share_cgroups(pod.legacy_shared_cgroups);
   for (const VolumeMount& mount : container.volume_mounts) {
@@ -128,6 +139,10 @@ void set_container(const Pod& pod, const PodContainer& container, pb::ContainerI
     pb::Volume& info = *out.add_volumes();
     info.set_mode(mount.read_only.value_or(false) ? pb::Volume::RO : pb::Volume::RW);
     info.set_container_path(mount.mount_path);
+    if (volume->secret) {
+      set_secret_file(app, *volume->secret, info);
+      continue;
+    }
     if (volume->host_path) {
       info.set_host_path(*volume->host_path);
       continue;
@@ -260,6 +275,7 @@ std::map<std::string, std::string> container_environment(const App& pod, const P
   labels.insert(pod.labels.begin(), pod.labels.end());
   add_label_variables(labels, env);
   add_endpoints(pod, placement, prefix, env);
+  for (const auto& [name, secret] : secrets_of(pod, container)) env.erase(name);
   return env;
 }
 
@@ -283,7 +299,7 @@ void build_task_group(const App& pod, const Instance& instance, const Placement&
     set_command(pod, container,
                 container_environment(pod, container, instance, id, placement, policy.env_vars_prefix),
                 *task.mutable_command());
-    set_container(*pod.pod, container, *task.mutable_container());
+    set_container(pod, container, *task.mutable_container());
     if (container.health_check) set_health_check(pod, container, placement, *task.mutable_health_check());
     set_discovery(pod, container, placement, *task.mutable_discovery());
     if (container.kill_grace_period_seconds) {

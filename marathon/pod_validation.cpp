@@ -71,7 +71,8 @@ void validate_check(const PodContainer& container, const std::string& path, Viol
   }
 }
 
-void validate_container(const App& pod, const PodContainer& container, const std::string& path, Violations& out) {
+void validate_container(const App& pod, const PodContainer& container, const ValidationPolicy& policy, const std::string& path,
+                        Violations& out) {
   if (!container.command && !container.image) {
     out.add(path, "must have a command in 'exec', or an image that brings one");
   }
@@ -96,6 +97,7 @@ void validate_container(const App& pod, const PodContainer& container, const std
     out.add(path + "/resourceLimits", "resourceLimits cannot be defined if legacySharedCgroups is enabled");
   }
   validate_environment(container.environment, path + "/environment", out);
+  validate_secret_variables(container.environment_secrets, pod, policy, path + "/environment", out);
   validate_check(container, path + "/healthCheck", out);
 }
 
@@ -141,11 +143,17 @@ void validate_pod(const App& pod, const ValidationPolicy& policy, Violations& ou
     out.add("/containers", fmt::format("must not be more than {}", kMaxContainers));
   }
   for (size_t i = 0; i < pod.pod->containers.size(); ++i) {
-    validate_container(pod, pod.pod->containers[i], fmt::format("/containers({})", i), out);
+    validate_container(pod, pod.pod->containers[i], policy, fmt::format("/containers({})", i), out);
   }
   validate_unique(*pod.pod, out);
   validate_volumes(*pod.pod, out);
+  for (size_t i = 0; i < pod.pod->volumes.size(); ++i) {
+    const auto& secret = pod.pod->volumes[i].secret;
+    if (secret) validate_secret_file(*secret, pod, policy, fmt::format("/volumes({})/secret", i), out);
+  }
   validate_environment(pod.env, "/environment", out);
+  validate_secret_variables(pod.env_secrets, pod, policy, "/environment", out);
+  validate_secrets(pod, policy, out);
   for (size_t i = 0; i < pod.constraints.size(); ++i) {
     validate_constraint(pod.constraints[i], fmt::format("/scheduling/placement/constraints({})", i), out);
   }

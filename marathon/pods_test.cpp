@@ -558,7 +558,7 @@ TEST(Pods, what_cannot_be_is_refused_with_its_path) {
        "volume names must be unique"},
       {"[{\"name\": \"data\"}]", "[{\"name\": \"data\",\"persistent\":{\"size\":1}}]", "/volumes(0)/persistent", "not supported"},
       {"[{\"name\": \"data\"}]", "[{\"name\": \"data\",\"secret\":\"s\"}]", "/volumes(0)/secret", "Feature secrets is not enabled"},
-      {"{\"MODE\": \"live\"}", "{\"MODE\": {\"secret\":\"s\"}}", "/environment/MODE", "Feature secrets is not enabled"},
+      {"{\"MODE\": \"live\"}", "{\"MODE\": {\"secret\":\"s\"}}", "/environment", "requires the secrets feature"},
       {"{\"MODE\": \"live\"}", "{\"MODE\": 7}", "/environment/MODE", "error.expected.jsstring"},
       {"\"kind\": \"fixed\"", "\"kind\": \"free\"", "/scaling/kind", "error.unknown.enum.literal"},
       {"\"instances\": 2", "\"instances\": -1", "/scaling/instances", "error.min"},

@@ -91,6 +91,7 @@ void set_command(const App& app, const std::map<std::string, std::string>& env, 
     variable->set_name(name);
     variable->set_value(value);
   }
+  add_secret_variables(app, app.env_secrets, command);
 }
 
 void set_docker(const App& app, const Instance& instance, const Placement& placement,
@@ -176,6 +177,10 @@ void set_container(const App& app, const Instance& instance, const Placement& pl
     if (volume.persistent_mb) continue;  // it comes with its resource
     auto* item = info.add_volumes();
     item->set_container_path(volume.container_path);
+    if (!volume.secret.empty()) {
+      set_secret_file(app, volume.secret, *item);
+      continue;
+    }
     item->set_host_path(volume.host_path);
     item->set_mode(volume.mode == "RW" ? pb::Volume::RW : pb::Volume::RO);
   }
@@ -246,6 +251,7 @@ void set_health_check(const App& app, const std::map<std::string, std::string>& 
         variable->set_name(name);
         variable->set_value(value);
       }
+      add_secret_variables(app, app.env_secrets, *health.mutable_command());
     } else if (check.protocol == HealthProtocol::MesosTcp) {
       health.set_type(pb::HealthCheck::TCP);
       health.mutable_tcp()->set_protocol(protocol);
@@ -263,7 +269,29 @@ void set_health_check(const App& app, const std::map<std::string, std::string>& 
   }
 }
 
+/// A reference to what the app calls by that name.
+void refer(const App& app, const std::string& name, pb::Secret& out) {
+  const auto source = app.secrets.find(name);
+  out.set_type(pb::Secret::REFERENCE);
+  out.mutable_reference()->set_name(source == app.secrets.end() ? name : source->second);
+}
+
 }  // namespace
+
+void add_secret_variables(const App& app, const Secrets& variables, pb::CommandInfo& command) {
+  for (const auto& [name, secret] : variables) {
+    auto* variable = command.mutable_environment()->add_variables();
+    variable->set_name(name);
+    variable->set_type(pb::Environment::Variable::SECRET);
+    refer(app, secret, *variable->mutable_secret());
+  }
+}
+
+void set_secret_file(const App& app, const std::string& secret, pb::Volume& volume) {
+  volume.set_mode(pb::Volume::RO);
+  volume.mutable_source()->set_type(pb::Volume::Source::SECRET);
+  refer(app, secret, *volume.mutable_source()->mutable_secret());
+}
 
 std::string variable_name(std::string_view text) {
   std::string name;
@@ -347,6 +375,7 @@ std::map<std::string, std::string> task_environment(const App& app, const Instan
   add_label_variables(app.labels, env);
   add_ports(app, instance, placement, prefix, env);
   for (const auto& [name, value] : app.env) env[name] = value;
+  for (const auto& [name, secret] : app.env_secrets) env.erase(name);
   return env;
 }
 

@@ -13,6 +13,7 @@ namespace mesos::v1 {
 class CommandInfo;
 class ExecutorInfo;
 class TaskInfo;
+class Volume;
 }
 
 namespace marathon {
@@ -33,6 +34,12 @@ std::string variable_name(std::string_view text);
 
 /// MARATHON_APP_LABELS and one variable for each label.
 void add_label_variables(const Labels& labels, std::map<std::string, std::string>& env);
+
+/// The variables that get secrets, whose values the agent looks up.
+void add_secret_variables(const App& app, const Secrets& variables, mesos::v1::CommandInfo& command);
+
+/// Makes the volume a file with the app's secret of that name.
+void set_secret_file(const App& app, const std::string& secret, mesos::v1::Volume& volume);
 
 void add_uris(const std::vector<FetchUri>& list, mesos::v1::CommandInfo& command);
 

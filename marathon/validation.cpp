@@ -9,9 +9,13 @@
 #include "base/numbers.hpp"
 #include "base/strings.hpp"
 #include "marathon/constraints.hpp"
+#include "marathon/definition_fields.hpp"
 
 namespace marathon {
 namespace {
+
+/// Empty ones are told apart from bad ones.
+bool is_variable_name(const std::string& name) { return name.find_first_of(std::string("=\0", 2)) == std::string::npos; }
 
 constexpr std::array<std::string_view, 5> kReserved = {"restart", "tasks", "versions", ".", ".."};
 
@@ -102,7 +106,7 @@ void validate_residency(const App& app, Violations& out) {
     out.add("/upgradeStrategy/maximumOverCapacity", "must be 0 for an app with persistent volumes");
 }
 
-void validate_container(const App& app, Violations& out) {
+void validate_container(const App& app, const ValidationPolicy& policy, Violations& out) {
   if (!app.container) return;
   const Container& container = *app.container;
   if (container.type == ContainerType::Docker && container.image.empty()) {
@@ -113,6 +117,10 @@ void validate_container(const App& app, Violations& out) {
     if (volume.container_path.empty()) out.add(at("container/volumes", i) + "/containerPath", "must not be empty");
     if (volume.persistent_mb) {
       validate_persistent(volume, at("container/volumes", i), out);
+      continue;
+    }
+    if (!volume.secret.empty()) {
+      validate_secret_file(volume.secret, app, policy, at("container/volumes", i) + "/secret", out);
       continue;
     }
     if (volume.host_path.empty()) out.add(at("container/volumes", i) + "/hostPath", "must not be empty");
@@ -294,10 +302,37 @@ void validate_constraint(const Constraint& c, const std::string& path, Violation
 void validate_environment(const std::map<std::string, std::string>& env, const std::string& path, Violations& out) {
   for (const auto& [name, value] : env) {
     if (name.empty()) out.add(path, "must not contain an empty name");
-    if (name.find_first_of(std::string("=\0", 2)) != std::string::npos || value.find('\0') != std::string::npos) {
+    if (!is_variable_name(name) || value.find('\0') != std::string::npos) {
       out.add(path + "/" + name, "is not a valid environment variable");
     }
   }
+}
+
+void validate_secrets(const App& app, const ValidationPolicy& policy, Violations& out) {
+  if (app.secrets.empty()) return;
+  if (!policy.secrets) return out.add("/secrets", kNoSecrets);
+  for (const auto& [name, source] : app.secrets) {
+    if (name.empty()) out.add("/secrets", "must not contain an empty name");
+    if (source.empty()) out.add("/secrets/" + name + "/source", "must not be empty");
+  }
+}
+
+void validate_secret_variables(const Secrets& variables, const App& app, const ValidationPolicy& policy, const std::string& path,
+                               Violations& out) {
+  if (variables.empty()) return;
+  if (!policy.secrets) {
+    out.add(path, "use of secret-references in the environment requires the secrets feature to be enabled");
+  }
+  for (const auto& [name, secret] : variables) {
+    if (!is_variable_name(name)) out.add(path + "/" + name, "is not a valid environment variable");
+    if (!app.secrets.contains(secret)) out.add(path + "/" + name + "/secret", "references an undefined secret");
+  }
+}
+
+void validate_secret_file(const std::string& secret, const App& app, const ValidationPolicy& policy, const std::string& path,
+                          Violations& out) {
+  if (!policy.secrets) out.add(path, kNoSecrets);
+  if (!app.secrets.contains(secret)) out.add(path, "volume.secret must refer to an existing secret");
 }
 
 void validate_limits(const std::optional<ResourceLimits>& limits, double cpus, double mem, const std::string& path,
@@ -331,7 +366,7 @@ void validate_app(const App& app, const ValidationPolicy& policy, Violations& ou
   validate_command(app, out);
   validate_networks(app, out);
   validate_ports(app, out);
-  validate_container(app, out);
+  validate_container(app, policy, out);
   validate_residency(app, out);
   validate_health_checks(app, out);
   validate_readiness_checks(app, out);
@@ -342,6 +377,8 @@ void validate_app(const App& app, const ValidationPolicy& policy, Violations& ou
   validate_capacity(app.upgrade_strategy.maximum_over_capacity, "maximumOverCapacity", out);
   validate_unreachable_strategy(app.unreachable_strategy, "/unreachableStrategy", out);
   validate_environment(app.env, "/env", out);
+  validate_secret_variables(app.env_secrets, app, policy, "/env", out);
+  validate_secrets(app, policy, out);
   validate_labels(app, out);
   validate_resources(app, policy, out);
 }

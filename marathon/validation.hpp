@@ -8,6 +8,7 @@ namespace marathon {
 struct ValidationPolicy {
   std::string role = "*";           // --mesos_role
   bool gpu_resources = false;       // --enable_features gpu_resources
+  bool secrets = false;             // --enable_features secrets
 };
 
 /// Every rule of one app, each with the path and the message fragment that clients show. Rules across apps (ids that
@@ -22,6 +23,11 @@ void validate_id(const App& app, Violations& out);
 void validate_networks(const App& app, Violations& out);
 void validate_constraint(const Constraint& constraint, const std::string& path, Violations& out);
 void validate_environment(const std::map<std::string, std::string>& env, const std::string& path, Violations& out);
+void validate_secrets(const App& app, const ValidationPolicy& policy, Violations& out);
+void validate_secret_variables(const Secrets& variables, const App& app, const ValidationPolicy& policy, const std::string& path,
+                               Violations& out);
+void validate_secret_file(const std::string& secret, const App& app, const ValidationPolicy& policy, const std::string& path,
+                          Violations& out);
 void validate_limits(const std::optional<ResourceLimits>& limits, double cpus, double mem, const std::string& path,
                      Violations& out);
 void validate_roles(const App& app, const ValidationPolicy& policy, const std::string& path, Violations& out);

@@ -164,7 +164,7 @@ class Conversion {
     if (error) return base::invalid(fmt::format("{} ({})", error->message, describe(error->details)));
     ValidationPolicy policy;
     policy.role = app.role;
-    policy.gpu_resources = true;
+    policy.gpu_resources = policy.secrets = true;
     Violations violations;
     validate_app(app, policy, violations);
     if (!violations.empty()) return base::invalid(describe(violations));
@@ -205,6 +205,10 @@ class Conversion {
     if (app->role != role_) {
       import_.left_out.push_back(fmt::format("{} {}: its role is '{}'; resources are asked for in the role of --mesos_role "
                                              "alone, so its tasks go on, but no new one finds room", kind, id, app->role));
+    }
+    if (!app->secrets.empty()) {
+      import_.left_out.push_back(fmt::format("{} {}: it uses secrets: start with --enable_features=secrets, and agents with the "
+                                             "sources in their --secret_dir", kind, id));
     }
     ++(source.pod ? import_.pods : import_.apps);
     put(current_key(id), base::render_iso8601(present));
