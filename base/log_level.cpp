@@ -4,6 +4,13 @@
 
 namespace base {
 
+log::Level log_level_named(std::string_view name) {
+  if (name == "debug" || name == "trace") return log::Level::Debug;
+  if (name == "warn" || name == "warning") return log::Level::Warning;
+  if (name == "error" || name == "fatal") return log::Level::Error;
+  return log::Level::Info;
+}
+
 LogLevel::LogLevel(Loop& loop) : loop_(loop), usual_(log::level()) {}
 
 LogLevel::~LogLevel() {

@@ -5,12 +5,16 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/log.hpp"
 #include "base/loop.hpp"
 #include "base/result.hpp"
 
 namespace base {
+
+/// As flags and the original's users name it: "debug", "trace", "info", "warn", "warning", "error", "fatal"; anything else is info.
+log::Level log_level_named(std::string_view name);
 
 class LogLevel {
  public:

@@ -7,6 +7,7 @@
 
 #include "base/environment.hpp"
 #include "base/log.hpp"
+#include "base/log_level.hpp"
 #include "base/store/store.hpp"
 #include "chronos/flags.hpp"
 #include "chronos/shell.hpp"
@@ -16,13 +17,6 @@ namespace {
 constexpr int kBadFlag = 112;
 constexpr int kCannotBind = 111;
 constexpr int kCannotStore = 100;
-
-base::log::Level level_of(const std::string& name) {
-  if (name == "debug" || name == "trace") return base::log::Level::Debug;
-  if (name == "warn" || name == "warning") return base::log::Level::Warning;
-  if (name == "error" || name == "fatal") return base::log::Level::Error;
-  return base::log::Level::Info;
-}
 
 }  // namespace
 
@@ -35,7 +29,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "dcos-chronos: %s\nTry 'dcos-chronos --help'.\n", flags.error().message.c_str());
     return kBadFlag;
   }
-  base::log::set_level(level_of(flags->logging_level));
+  base::log::set_level(base::log_level_named(flags->logging_level));
 
   base::Loop loop;
   std::unique_ptr<base::Store> store;

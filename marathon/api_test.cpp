@@ -254,6 +254,10 @@ TEST_F(Api, small_endpoints) {
   EXPECT_EQ(at(world.get("/metrics"), "/counters/marathon.tasks.launched.counter/count"), "0");
   EXPECT_TRUE(contains(world.get("/metrics/prometheus").body, "marathon_apps_active_gauge 0\n"));
   EXPECT_EQ(world.get("/v2/plugins").body, R"({"plugins":[]})");
+  EXPECT_EQ(world.get("/config").status, 200);
+  EXPECT_EQ(world.request("DELETE", "/v2/leader?backup=s3://bucket/x").status, 422);
+  EXPECT_EQ(world.request("DELETE", "/v2/leader?restore=relative").status, 422);
+  EXPECT_TRUE(world.exits.empty());
   EXPECT_EQ(world.request("DELETE", "/v2/leader").body, R"({"message":"Leadership abdicated"})");
   EXPECT_EQ(world.exits.size(), 1U);
 }

@@ -65,14 +65,18 @@ base::Result<base::StoreBatch> parse_backup(std::string_view text) {
   return batch;
 }
 
+base::Result<base::StoreBatch> load_backup(const std::string& path) {
+  ASSIGN_OR_RETURN(const std::string text, base::read_file(path, kMaxBackup));
+  return parse_backup(text);
+}
+
 base::Result<base::StoreBatch> read_backup(base::Store& store, const std::string& path) {
   ASSIGN_OR_RETURN(const std::vector<base::StoreEntry> present, store.scan(""));
   if (!present.empty()) {
     return base::invalid("--restore wants an empty store, this one has " + std::to_string(present.size()) +
                          " records: leave the flag out, or name another --data_dir, --store or --zk");
   }
-  ASSIGN_OR_RETURN(const std::string text, base::read_file(path, kMaxBackup));
-  auto batch = parse_backup(text);
+  auto batch = load_backup(path);
   if (!batch) return batch.error().with_context("--restore=" + path);
   return batch;
 }

@@ -19,6 +19,9 @@ base::Result<std::string> take_backup(base::Store& store);
 /// The records of a backup; an error says what is wrong with the text. Cut off anywhere it is no backup.
 base::Result<base::StoreBatch> parse_backup(std::string_view text);
 
+/// The backup in the file.
+base::Result<base::StoreBatch> load_backup(const std::string& path);
+
 /// The backup in `path`, for the store, which must be empty.
 base::Result<base::StoreBatch> read_backup(base::Store& store, const std::string& path);
 

@@ -80,6 +80,7 @@ void add_cluster(base::FlagTable& t, Flags& f) {
   t.add(&f.hostname, "hostname", "The name under which others reach this machine (default: its own).");
   t.add(&f.webui_url, "webui_url", "The address shown for this scheduler (default: http(s)://hostname:port).");
   t.add(&f.mesos_leader_ui_url, "mesos_leader_ui_url", "Where people find the master's pages.");
+  t.add(&f.ui_url, "ui_url", "Where /ui/ leads people: the dashboard's page of services.");
   t.add(&f.mesos_authentication_principal, "mesos_authentication_principal", "The principal to register with.");
   t.add(&f.mesos_authentication_secret, "mesos_authentication_secret", "Its secret.", {.secret = true});
   t.add(&f.mesos_authentication_secret_file, "mesos_authentication_secret_file", "A file with its secret.");
@@ -311,6 +312,11 @@ Identity Flags::identity(uint16_t port) const {
   w.field("framework_name", framework_name);
   w.field("ha", ha);
   w.field("hostname", hostname);
+  // What is no choice here is told as the original's default.
+  w.field("launch_token", 100);
+  w.field("launch_token_refresh_interval", 30'000);
+  w.field("leader_proxy_connection_timeout_ms", leader_proxy_connection_timeout);
+  w.field("leader_proxy_read_timeout_ms", leader_proxy_read_timeout);
   w.field("local_port_max", local_port_max);
   w.field("local_port_min", local_port_min);
   w.field("maintenance_mode", maintenance_mode);
@@ -323,10 +329,20 @@ Identity Flags::identity(uint16_t port) const {
   if (mesos_leader_ui_url) w.field("mesos_leader_ui_url", *mesos_leader_ui_url);
   w.field("mesos_role", mesos_role);
   w.field("mesos_user", mesos_user);
+  w.field("min_revive_offers_interval", 5'000);
+  w.field("new_group_enforce_role", "off");
+  w.field("offer_matching_timeout", 3'000);
+  w.field("on_elected_prepare_timeout", 180'000);
+  w.field("reconciliation_initial_delay", 15'000);
   w.field("reconciliation_interval", reconciliation_interval);
+  w.field("scale_apps_initial_delay", 15'000);
   w.field("scale_apps_interval", scale_apps_interval);
+  w.field("store_cache", true);
   w.field("task_launch_confirm_timeout", task_launch_confirm_timeout);
   w.field("task_launch_timeout", task_launch_timeout);
+  w.field("task_lost_expunge_initial_delay", 300'000);
+  w.field("task_lost_expunge_interval", 30'000);
+  w.field("task_reservation_timeout", 20'000);
   w.field("webui_url", webui_url.value_or(fmt::format("{}://{}:{}", scheme(), hostname, port)));
   w.end_object();
   identity.marathon_config = std::move(config);

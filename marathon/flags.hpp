@@ -31,6 +31,7 @@ struct Flags {
   std::string hostname;
   std::optional<std::string> webui_url;
   std::optional<std::string> mesos_leader_ui_url;
+  std::optional<std::string> ui_url;
   std::string mesos_role = "*";
   std::string mesos_user;
   std::string framework_name = "marathon";

@@ -7,23 +7,18 @@
 
 #include "base/environment.hpp"
 #include "base/log.hpp"
+#include "base/log_level.hpp"
 #include "base/store/store.hpp"
 #include "marathon/backup.hpp"
 #include "marathon/flags.hpp"
 #include "marathon/shell.hpp"
+#include "marathon/start_orders.hpp"
 
 namespace {
 
 constexpr int kBadFlag = 112;
 constexpr int kCannotBind = 111;
 constexpr int kCannotStore = 100;
-
-base::log::Level level_of(const std::string& name) {
-  if (name == "debug" || name == "trace") return base::log::Level::Debug;
-  if (name == "warn" || name == "warning") return base::log::Level::Warning;
-  if (name == "error" || name == "fatal") return base::log::Level::Error;
-  return base::log::Level::Info;
-}
 
 }  // namespace
 
@@ -36,7 +31,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "dcos-marathon: %s\nTry 'dcos-marathon --help'.\n", flags.error().message.c_str());
     return kBadFlag;
   }
-  base::log::set_level(level_of(flags->logging_level));
+  base::log::set_level(base::log_level_named(flags->logging_level));
 
   base::Loop loop;
   std::unique_ptr<base::Store> store;
@@ -51,6 +46,12 @@ int main(int argc, char** argv) {
   if (store && flags->restore) {
     if (const auto restored = marathon::restore_backup(loop, *store, *flags->restore); !restored) {
       std::fprintf(stderr, "dcos-marathon: %s\n", restored.error().message.c_str());
+      return kCannotStore;
+    }
+  }
+  if (store) {
+    if (const auto done = marathon::carry_out_start_orders(loop, *store); !done) {
+      std::fprintf(stderr, "dcos-marathon: %s\n", done.error().message.c_str());
       return kCannotStore;
     }
   }

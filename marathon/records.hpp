@@ -8,6 +8,7 @@
 //   tree:<version>        what a change replaced, for versions of groups
 //   release:<reservation> resources and volumes to be given back
 //   framework-id          given by the master     schema           version of this layout
+//   start-order:<what>    for the next start alone
 
 #include <string>
 
@@ -30,6 +31,11 @@ inline constexpr std::string_view kReleasePrefix = "release:";
 std::string release_key(const std::string& reservation);
 inline constexpr const char* kFrameworkIdKey = "framework-id";
 inline constexpr const char* kSchemaKey = "schema";
+
+// What the next start is to do first: a file's URI each.
+inline constexpr std::string_view kOrderPrefix = "start-order:";
+inline constexpr const char* kBackupOrderKey = "start-order:backup";
+inline constexpr const char* kRestoreOrderKey = "start-order:restore";
 
 std::string encode_instance(const Instance& instance);
 base::Result<Instance> decode_instance(const std::string& text);

@@ -47,7 +47,10 @@ TEST(Residency, reserves_creates_and_launches_at_once) {
   const std::string task = world.tasks_of("/db")[0];
   EXPECT_TRUE(volume_of(world, task).starts_with("db#data#")) << volume_of(world, task);
   for (const auto& resource : world.tasks.at(task).info->resources()) {
-    if (resource.name() == "ports") continue;
+    if (resource.name() == "ports") {
+      EXPECT_EQ(resource.reservations_size(), 0) << "chosen anew at each launch";
+      continue;
+    }
     EXPECT_EQ(resource.reservations(0).role(), "web");
     EXPECT_EQ(resource.reservations(0).principal(), "marathon");
     EXPECT_EQ(resource.reservations(0).labels().labels(1).value(), task);

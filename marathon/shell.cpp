@@ -13,7 +13,9 @@
 #include "marathon/backup.hpp"
 #include "marathon/core.hpp"
 #include "marathon/event_streams.hpp"
+#include "marathon/logging_api.hpp"
 #include "marathon/prober.hpp"
+#include "marathon/start_orders.hpp"
 
 namespace marathon {
 namespace {
@@ -185,6 +187,8 @@ struct Shell::Impl {
   void serve(base::http::Request request, base::http::Responder responder, std::shared_ptr<const Viewer> viewer) {
     if (is_events(request)) return streams.handle(request, responder, common_headers(), std::move(viewer));
     if (request.path == "/v2/backup" && request.method == "GET") return back_up(responder);
+    if (request.path == "/logging") return reply_here(responder, logging.handle(request));
+    if (request.path == "/" || is_within(request.path, "/ui")) return reply_here(responder, lead_to_pages(request));
     if (flags.http_max_concurrent_requests && calls.size() >= *flags.http_max_concurrent_requests) {
       return responder.reply(render(refuse(503, "too many requests at once")));
     }
@@ -194,14 +198,31 @@ struct Shell::Impl {
     dispatch(HttpRequested{call, std::move(request), std::move(viewer)});
   }
 
+  /// The answer to what the core is not asked.
+  void reply_here(const base::http::Responder& responder, base::http::Response response) const {
+    const auto common = common_headers();
+    for (const auto& [name, value] : common.all()) response.headers.set(name, value);
+    responder.reply(std::move(response));
+  }
+
+  /// The original has its pages below /ui/, and a browser that comes to its door is sent there. Here they are the gateway's.
+  base::http::Response lead_to_pages(const base::http::Request& request) const {
+    if (request.path != "/" && !flags.ui_url) {
+      return render(refuse(404, "there are no pages here: the dashboard is the gateway's; --ui_url makes this lead there"));
+    }
+    base::http::Response response;
+    response.status = 302;
+    response.headers.set("Location", request.path == "/" ? "/ui/" : *flags.ui_url);
+    return response;
+  }
+
   void back_up(const base::http::Responder& responder) {
     auto text = take_backup(*store);
     if (!text) return responder.reply(render(refuse(503, text.error().message)));
     base::http::Response response;
-    response.headers = common_headers();
     response.headers.set("Content-Type", "application/x-ndjson");
     response.body = std::move(*text);
-    responder.reply(std::move(response));
+    reply_here(responder, std::move(response));
   }
 
   base::Result<uint16_t> start() {
@@ -270,8 +291,12 @@ struct Shell::Impl {
     store = own_store.get();
     const auto go_on = [this](const base::Status& restored) {
       if (!restored) return stop_acting(restored.error().message);
-      if (const auto begun = begin(); !begun) return stop_acting(begun.error().message);
-      member->serving();
+      carry_out_start_orders(*store, [this, weak = std::weak_ptr(alive)](base::Status status) {
+        if (weak.expired() || stopped) return;
+        if (status) status = begin();
+        if (!status) return stop_acting(status.error().message);
+        member->serving();
+      });
     };
     if (!flags.restore || !store->scan("").value_or({}).empty()) return go_on({});  // restored by an earlier leader
     auto batch = read_backup(*store, *flags.restore);
@@ -337,6 +362,7 @@ struct Shell::Impl {
   CallId next_call = 1;
   std::string leader;
   Access access;
+  LoggingApi logging{loop};
 
   // Last, so that they go first: their callbacks use what is above.
   EventStreams streams;

@@ -8,6 +8,7 @@
 #include "base/http/server.hpp"
 #include "base/http/test_certificates.hpp"
 #include "base/http/tls.hpp"
+#include "base/log.hpp"
 #include "base/strings.hpp"
 #include "base/testing/temporary_directory.hpp"
 #include "kernel/api/content.hpp"
@@ -485,6 +486,54 @@ TEST_F(ShellTest, event_streams_and_lists_show_what_a_user_may_see) {
   EXPECT_NE(apps.find("/team/x"), std::string::npos);
   EXPECT_EQ(apps.find("/other"), std::string::npos);
   EXPECT_EQ(ask("GET", "/v2/apps/other/x", "team:t").status, 403);
+}
+
+TEST_F(ShellTest, the_logs_level_is_told_and_changed_for_a_while) {
+  const auto before = base::log::level();
+  base::log::set_level(base::log::Level::Info);
+  EXPECT_EQ(request("GET", "/logging").body, R"({"ROOT":"INFO"})");
+  const auto changed = request("POST", "/logging", R"({"level":"error","logger":"mesosphere.marathon","durationSeconds":1})");
+  EXPECT_EQ(changed.status, 200);
+  EXPECT_EQ(changed.body, R"({"level":"error","logger":"mesosphere.marathon","durationSeconds":1})");
+  EXPECT_EQ(request("GET", "/logging").body, R"({"ROOT":"ERROR"})");
+  run_until([&] { return base::log::level() == base::log::Level::Info; });
+  EXPECT_EQ(request("POST", "/logging", R"({"level":"warn","logger":"ROOT"})").status, 200);
+  EXPECT_EQ(request("GET", "/logging").body, R"({"ROOT":"WARN"})");
+  for (const char* bad : {"", "[]", R"({"level":"loud","logger":"ROOT"})", R"({"level":"warn"})",
+                          R"({"level":"warn","logger":"ROOT","durationSeconds":-1})"}) {
+    EXPECT_GE(request("POST", "/logging", bad).status, 400) << bad;
+  }
+  EXPECT_EQ(request("DELETE", "/logging").status, 405);
+  EXPECT_EQ(base::log::level(), base::log::Level::Warning);
+  base::log::set_level(before);
+}
+
+TEST_F(ShellTest, people_are_led_to_the_pages) {
+  EXPECT_EQ(request("GET", "/").status, 302);
+  EXPECT_EQ(request("GET", "/").headers.get_or("Location", ""), "/ui/");
+  EXPECT_EQ(request("GET", "/ui/").status, 404);
+  flags.ui_url = "https://gateway/#/services";
+  EXPECT_EQ(request("GET", "/ui/").headers.get_or("Location", ""), "https://gateway/#/services");
+  EXPECT_TRUE(request("GET", "/ui/").headers.has("X-Marathon-Leader"));
+}
+
+TEST(MarathonFlags, tell_of_every_setting_that_clients_look_for) {
+  Flags flags;
+  flags.master = "zk://u:secret@h:2181/mesos";
+  flags.zk = "zk://u:secret@h:2181/marathon";
+  const Identity identity = flags.identity(8080);
+  for (const char* key : {"checkpoint", "decline_offer_duration", "executor", "failover_timeout", "features", "framework_name", "ha",
+                          "hostname", "launch_token", "launch_token_refresh_interval", "leader_proxy_connection_timeout_ms",
+                          "leader_proxy_read_timeout_ms", "local_port_max", "local_port_min", "maintenance_mode", "master",
+                          "max_instances_per_offer", "mesos_bridge_name", "mesos_heartbeat_failure_threshold",
+                          "mesos_heartbeat_interval", "mesos_role", "mesos_user", "min_revive_offers_interval",
+                          "new_group_enforce_role", "offer_matching_timeout", "on_elected_prepare_timeout",
+                          "reconciliation_initial_delay", "reconciliation_interval", "scale_apps_initial_delay",
+                          "scale_apps_interval", "store_cache", "task_launch_confirm_timeout", "task_launch_timeout",
+                          "task_lost_expunge_initial_delay", "task_lost_expunge_interval", "task_reservation_timeout", "webui_url"}) {
+    EXPECT_NE(identity.marathon_config.find("\"" + std::string(key) + "\":"), std::string::npos) << key;
+  }
+  EXPECT_EQ((identity.marathon_config + identity.zookeeper_config).find("secret"), std::string::npos);
 }
 
 TEST(MarathonFlags, refuse_what_they_cannot_do) {

@@ -6,6 +6,7 @@
 
 #include "base/environment.hpp"
 #include "base/log.hpp"
+#include "base/log_level.hpp"
 #include "universe/flags.hpp"
 #include "universe/shell.hpp"
 
@@ -14,13 +15,6 @@ namespace {
 constexpr int kBadFlag = 112;
 constexpr int kCannotBind = 111;
 constexpr int kCannotStore = 100;
-
-base::log::Level level_of(const std::string& name) {
-  if (name == "debug" || name == "trace") return base::log::Level::Debug;
-  if (name == "warn" || name == "warning") return base::log::Level::Warning;
-  if (name == "error" || name == "fatal") return base::log::Level::Error;
-  return base::log::Level::Info;
-}
 
 /// <build>/universe for <build>/bin/dcos-universe.
 std::string default_catalog() {
@@ -41,7 +35,7 @@ int main(int argc, char** argv) {
     return kBadFlag;
   }
   if (flags->bundled.empty()) flags->bundled = default_catalog();
-  base::log::set_level(level_of(flags->logging_level));
+  base::log::set_level(base::log_level_named(flags->logging_level));
 
   base::Loop loop;
   auto store = base::open_store(loop, flags->store_location());

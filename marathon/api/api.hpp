@@ -121,6 +121,7 @@ void handle_groups(const Request& request);
 void handle_pods(const Request& request);
 void handle_info(const Request& request);
 void handle_leader(const Request& request);
+void handle_config(const Request& request);
 void handle_plugins(const Request& request);
 void handle_ping(const Request& request);
 void handle_metrics(const Request& request);

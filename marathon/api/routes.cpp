@@ -24,6 +24,7 @@ constexpr std::array kRoutes = {
     Route{"/v2/info", handle_info},
     Route{"/v2/leader", handle_leader},   Route{"/v2/plugins", handle_plugins},
     Route{"/ping", handle_ping},          Route{"/metrics", handle_metrics},
+    Route{"/config", handle_config},
 };
 
 constexpr size_t kMaxPath = 4096;

@@ -2,6 +2,7 @@
 #include "base/strings.hpp"
 #include "marathon/api/api.hpp"
 #include "marathon/app_json.hpp"
+#include "marathon/records.hpp"
 
 namespace marathon::api {
 namespace {
@@ -161,14 +162,36 @@ void handle_leader(const Request& request) {
     return request.reply_json(200, std::move(body));
   }
   if (request.http.method != "DELETE") return method_not_allowed(request, "GET, DELETE");
-  for (const char* option : {"backup", "restore"}) {
-    if (request.query.has(option)) {
-      return request.refuse(501, std::string(option) +
-                                     " is not supported; use GET /v2/backup while it runs, and --restore=FILE at the start");
+  std::vector<Write> orders;
+  for (const auto& [option, key] : {std::pair("backup", kBackupOrderKey), std::pair("restore", kRestoreOrderKey)}) {
+    const auto uri = request.query.get(option);
+    if (!uri) continue;
+    if (!uri->starts_with("file:///")) {
+      return request.refuse(422, std::string(option) + " wants the URI of a file, such as file:///var/backups/marathon; others "
+                                                       "are not supported");
     }
+    orders.push_back({key, *uri});
   }
-  request.reply_json(200, R"({"message":"Leadership abdicated"})");
-  request.turn.out.exit(103, "leadership was given up on request");
+  commit(request.turn, std::move(orders), [call = request.call](Turn& turn, const base::Status& status) {
+    if (!status) return turn.out.reply(call, render(marathon::refuse(503, status.error().message)));
+    turn.out.reply(call, base::http::Response::json(200, R"({"message":"Leadership abdicated"})"));
+    turn.out.exit(103, "leadership was given up on request");
+  });
+}
+
+void handle_config(const Request& request) {
+  if (!is_get(request)) return method_not_allowed(request, "GET");
+  std::string body;
+  Writer w(body);
+  w.begin_object();
+  w.key("marathon");
+  w.raw(request.identity.marathon_config);
+  w.key("zookeeper");
+  w.raw(request.identity.zookeeper_config);
+  w.key("http");
+  w.raw(request.identity.http_config);
+  w.end_object();
+  request.reply_json(200, std::move(body));
 }
 
 void handle_plugins(const Request& request) {
