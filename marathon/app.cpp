@@ -7,10 +7,26 @@
 
 namespace marathon {
 
+std::vector<PersistentVolume> persistent_volumes(const App& app) {
+  std::vector<PersistentVolume> list;
+  if (app.pod) {
+    for (const PodVolume& volume : app.pod->volumes) {
+      if (volume.persistent_mb) list.push_back({volume.name, *volume.persistent_mb});
+    }
+  } else if (app.container) {
+    for (const Volume& volume : app.container->volumes) {
+      if (volume.persistent_mb) list.push_back({volume.container_path, *volume.persistent_mb});
+    }
+  }
+  return list;
+}
+
 bool is_resident(const App& app) {
-  if (!app.container) return false;
-  const auto& volumes = app.container->volumes;
-  return std::any_of(volumes.begin(), volumes.end(), [](const Volume& v) { return v.persistent_mb.has_value(); });
+  const auto any = [](const auto& volumes) {
+    return std::any_of(volumes.begin(), volumes.end(), [](const auto& v) { return v.persistent_mb.has_value(); });
+  };
+  if (app.pod) return any(app.pod->volumes);
+  return app.container && any(app.container->volumes);
 }
 
 bool has_health_checks(const App& app) {

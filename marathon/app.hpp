@@ -214,6 +214,14 @@ inline bool uses_host_network(const App& app) {
   return app.networks.empty() || app.networks.front().mode == NetworkMode::Host;
 }
 
+/// A persistent volume of an app, or of a pod, at its path in the sandbox of the task or of the pod's executor.
+struct PersistentVolume {
+  std::string path;
+  int64_t size_mb = 0;
+  bool operator==(const PersistentVolume&) const = default;
+};
+std::vector<PersistentVolume> persistent_volumes(const App& app);
+
 /// It has persistent volumes: its instances stay where these are.
 bool is_resident(const App& app);
 

@@ -72,22 +72,6 @@ void read_docker(const Fields& docker, Container& container, Violations& rules) 
   }
 }
 
-void read_persistent(const Fields& fields, Volume& volume, Violations& rules) {
-  int64_t size = 0;
-  if (!fields.has("size")) fields.fail("size", "error.path.missing");
-  fields.get_int("size", size, 0, int64_t{1} << 40);
-  size_t type = 0;
-  if (fields.get_choice("type", {"root", "path", "mount"}, type) && type != 0)
-    rules.add(fields.path_of("type"), "only persistent volumes of type root are supported");
-  for (const char* name : {"maxSize", "profileName"})
-    if (fields.has(name)) rules.add(fields.path_of(name), "is not supported for persistent volumes of type root");
-  if (const json::value* constraints = fields.find("constraints");
-      constraints && constraints->is_array() && !constraints->get_array().empty())
-    rules.add(fields.path_of("constraints"), "Constraints on root volumes are not supported");
-  volume.persistent_mb = size;
-  volume.mode = "RW";
-}
-
 void read_container(const Fields& fields, App& app, Violations& rules) {
   fields.get_object("container", [&](const Fields& item) {
     Container container;
@@ -108,7 +92,10 @@ void read_container(const Fields& fields, App& app, Violations& rules) {
       if (v.has("external")) rules.add(v.path_of("external"), "external volumes are not supported");
       v.get("secret", volume.secret);
       v.get("hostPath", volume.host_path);
-      v.get_object("persistent", [&](const Fields& p) { read_persistent(p, volume, rules); });
+      v.get_object("persistent", [&](const Fields& p) {
+        volume.persistent_mb = read_persistent(p, rules);
+        volume.mode = "RW";
+      });
       size_t mode = volume.mode == "RO" ? 0 : 1;
       if (v.get_choice("mode", {"RO", "RW"}, mode)) volume.mode = mode == 0 ? "RO" : "RW";
       container.volumes.push_back(std::move(volume));
@@ -301,6 +288,19 @@ void read_secrets(const Fields& fields, Secrets& out) {
   }
 }
 
+int64_t read_persistent(const Fields& fields, Violations& rules) {
+  int64_t size = 0;
+  if (!fields.has("size")) fields.fail("size", "error.path.missing");
+  fields.get_int("size", size, 0, int64_t{1} << 40);
+  size_t type = 0;
+  if (fields.get_choice("type", {"root", "path", "mount"}, type) && type != 0)
+    rules.add(fields.path_of("type"), "only persistent volumes of type root are supported");
+  for (const char* name : {"maxSize", "profileName"})
+    if (fields.has(name)) rules.add(fields.path_of(name), "is not supported for persistent volumes of type root");
+  if (const json::value* constraints = fields.find("constraints");
+      constraints && constraints->is_array() && !constraints->get_array().empty())
+    rules.add(fields.path_of("constraints"), "Constraints on root volumes are not supported");
+  return size;
 void read_unreachable_strategy(const Fields& fields, UnreachableStrategy& out) {
   const json::value* value = fields.find("unreachableStrategy");
   if (!value) return;

@@ -58,14 +58,7 @@ void write_container(Writer& w, const Container& container, bool host_network) {
     if (!volume.persistent_mb) w.field("hostPath", volume.host_path);
     w.field("mode", volume.mode);
     if (volume.persistent_mb) {
-      w.key("persistent");
-      w.begin_object();
-      w.field("size", *volume.persistent_mb);
-      w.field("type", "root");
-      w.key("constraints");
-      w.begin_array();
-      w.end_array();
-      w.end_object();
+      write_persistent(w, *volume.persistent_mb);
     }
     w.end_object();
   }
@@ -217,6 +210,17 @@ void write_limits(Writer& w, const ResourceLimits& limits) {
   w.begin_object();
   one("cpus", limits.cpus);
   one("mem", limits.mem);
+  w.end_object();
+}
+
+void write_persistent(Writer& w, int64_t size_mb) {
+  w.key("persistent");
+  w.begin_object();
+  w.field("size", size_mb);
+  w.field("type", "root");
+  w.key("constraints");
+  w.begin_array();
+  w.end_array();
   w.end_object();
 }
 

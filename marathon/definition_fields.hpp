@@ -36,6 +36,8 @@ void read_secrets(const Fields& fields, Secrets& out);
 void read_fetch(const Fields& fields, std::string_view name, std::vector<FetchUri>& out);
 void read_unreachable_strategy(const Fields& fields, UnreachableStrategy& out);
 void read_resource_limits(const Fields& fields, std::optional<ResourceLimits>& out);
+/// The object of a persistent volume; its size in MiB.
+int64_t read_persistent(const Fields& fields, Violations& rules);
 void read_deployment_rules(const Fields& fields, DeploymentRules& out);
 void read_versions(const Fields& fields, App& app);
 
@@ -49,6 +51,7 @@ void write_networks(base::json::Writer& w, const std::vector<Network>& networks)
 void write_fetch(base::json::Writer& w, std::string_view key, const std::vector<FetchUri>& list);
 void write_limits(base::json::Writer& w, const ResourceLimits& limits);
 void write_unreachable_strategy(base::json::Writer& w, const UnreachableStrategy& strategy);
+void write_persistent(base::json::Writer& w, int64_t size_mb);
 void write_deployment_rules(base::json::Writer& w, const DeploymentRules& rules);
 void write_versions(base::json::Writer& w, const App& app);
 

@@ -57,7 +57,7 @@ void write_placement(Writer& w, Turn& turn, const AppChange& change, std::vector
     Offer& offer = offers[at];
     at = (at + 1) % offers.size();
     Reject why{};
-    if (!match(offer, *change.to, counted_instances(run), turn.policy.match, turn.now.time, turn.random, why)) {
+    if (!match(offer, *change.to, counted_instances(run), match_policy(turn.state, turn.policy), turn.now.time, turn.random, why)) {
       run.offers.last_by_agent[offer.agent_id] = {why, turn.now.time, offer.message};
       ++misses;
       continue;

@@ -12,6 +12,7 @@
 #include "marathon/launching.hpp"
 #include "marathon/offer.hpp"
 #include "marathon/pod.hpp"
+#include "marathon/residency.hpp"
 #include "marathon/rollout.hpp"
 
 namespace marathon {
@@ -42,9 +43,12 @@ constexpr Measure kMeasures[] = {
     {Reject::InsufficientDisk, "disk", " MB", &App::disk, &Offer::disk},
 };
 
-int64_t sum(const std::vector<ScalarPiece>& pieces) {
+/// What there is of the roles that the app may use; none named: of all.
+int64_t sum(const std::vector<ScalarPiece>& pieces, const std::vector<std::string>& roles) {
   int64_t total = 0;
-  for (const ScalarPiece& piece : pieces) total += piece.left;
+  for (const ScalarPiece& piece : pieces) {
+    if (roles.empty() || std::find(roles.begin(), roles.end(), piece.role) != roles.end()) total += piece.left;
+  }
   return total;
 }
 
@@ -54,9 +58,15 @@ struct Refused {
 };
 
 Cause scarce(const Measure& measure, const App& app, const Refused& refused, size_t agents) {
-  const int64_t wanted = thousandths(app.*measure.wanted);
+  const int64_t volumes = measure.reject == Reject::InsufficientDisk ? volume_disk(app) : 0;
+  const int64_t wanted = thousandths(app.*measure.wanted) + volumes;
+  const std::vector<std::string> roles = accepted_roles(app);
   int64_t most = 0;
-  for (const Offer& offer : refused.offers) most = std::max(most, sum(offer.*measure.pieces));
+  size_t elsewhere = 0;  // it is there, for roles that the app does not use
+  for (const Offer& offer : refused.offers) {
+    most = std::max(most, sum(offer.*measure.pieces, roles));
+    if (sum(offer.*measure.pieces, {}) >= wanted && sum(offer.*measure.pieces, roles) < wanted) ++elsewhere;
+  }
   Cause cause{std::string(reject_name(measure.reject)), refused.offers.size(), {}, {}};
   const std::string amount = number(wanted) + std::string(measure.unit);
   if (most >= wanted) {
@@ -67,8 +77,15 @@ Cause scarce(const Measure& measure, const App& app, const Refused& refused, siz
     cause.message = fmt::format("{} of {} have too little {}: {} wanted, the most that one offers is {}{}",
                                 refused.offers.size(), plural(agents, "agent"), measure.name, amount,
                                 number(most), measure.unit);
-    cause.help = fmt::format("an agent with {} {} free, or '{}' of at most {}", amount, measure.name, measure.name,
-                             number(most));
+    if (volumes > 0) cause.message += fmt::format(" ({} MB of it for persistent volumes)", number(volumes));
+    cause.help = fmt::format("an agent with {} {} free", amount, measure.name);
+    if (most >= volumes) cause.help += fmt::format(", or '{}' of at most {}", measure.name, number(most - volumes));
+  }
+  if (elsewhere > 0) {
+    cause.message += fmt::format("; {} {} enough for other roles than {}", elsewhere, elsewhere == 1 ? "has" : "have",
+                                 fmt::join(roles, ", "));
+    cause.help += is_resident(app) ? ", or unreserved resources: volumes are made of these alone"
+                                   : ", or a role among 'acceptedResourceRoles' that has it";
   }
   return cause;
 }
@@ -104,10 +121,27 @@ std::string constraint_help(const Constraint& c) {
   return {};
 }
 
-/// One cause for each constraint, with the agents that it excludes by itself: an agent may count at several.
-void explain_constraints(const AppRun& run, const Refused& refused, size_t agents, std::vector<Cause>& causes) {
+/// One cause for the region and one for each constraint, with the agents that it excludes by itself: an agent may count
+/// at several.
+void explain_constraints(const AppRun& run, const MatchPolicy& policy, const Refused& refused, size_t agents,
+                         std::vector<Cause>& causes) {
   const std::vector<const Instance*> placed = counted_instances(run);
   bool any = false;
+  std::set<std::string> regions;
+  size_t abroad = 0;
+  for (const Offer& offer : refused.offers) {
+    if (region_fits(offer, *run.target, policy)) continue;
+    ++abroad;
+    regions.insert(offer.region);
+  }
+  if (abroad > 0) {
+    any = true;
+    causes.push_back({std::string(reject_name(Reject::UnfulfilledConstraint)), abroad,
+                      fmt::format("{} of {} {} in {} {}, and without a constraint on @region or @zone only the master's "
+                                  "region '{}' is used", abroad, plural(agents, "agent"), abroad == 1 ? "lies" : "lie",
+                                  regions.size() == 1 ? "region" : "regions", named_values(regions), policy.local_region),
+                      fmt::format("a constraint on @region, or agents in '{}'", policy.local_region)});
+  }
   for (const Constraint& constraint : run.target->constraints) {
     size_t excluded = 0, without = 0;
     std::set<std::string> values;
@@ -131,11 +165,12 @@ void explain_constraints(const AppRun& run, const Refused& refused, size_t agent
     causes.push_back(std::move(cause));
   }
   if (any) return;
-  // They held when the offer came: it is the region, or others have moved since.
+  // Others have moved since the offer came.
   causes.push_back({std::string(reject_name(Reject::UnfulfilledConstraint)), refused.offers.size(),
-                    fmt::format("{} of {} lie in another region, or were excluded by a constraint when they were "
-                                "offered", refused.offers.size(), plural(agents, "agent")),
-                    "a constraint on @region, or the next offers"});
+                    fmt::format("{} of {} {} excluded by a constraint when {} offered", refused.offers.size(),
+                                plural(agents, "agent"), refused.offers.size() == 1 ? "was" : "were",
+                                refused.offers.size() == 1 ? "it was" : "they were"),
+                    "the next offers"});
 }
 
 Cause explain_ports(const App& app, const Refused& refused, size_t agents) {
@@ -166,6 +201,15 @@ Cause explain_ports(const App& app, const Refused& refused, size_t agents) {
   return cause;
 }
 
+/// The agents that hold what is reserved for waiting instances.
+std::set<std::string> holders_of(const AppRun& run) {
+  std::set<std::string> agents;
+  for (const auto& [id, instance] : run.instances) {
+    if (instance.condition == Condition::Scheduled && instance.reservation) agents.insert(instance.reservation->agent_id);
+  }
+  return agents;
+}
+
 Cause explain_step(Reject reject, const AppRun& run, const Refused& refused, size_t agents) {
   const App& app = *run.target;
   const size_t n = refused.offers.size();
@@ -179,6 +223,9 @@ Cause explain_step(Reject reject, const AppRun& run, const Refused& refused, siz
     case Reject::NoCorrespondingReservationFound:
       cause.message = fmt::format("{} hold no volume or reservation of a waiting instance", of);
       cause.help = "the agent that holds the volume, or killing the instance with wipe=true for a fresh one";
+      if (const auto holders = holders_of(run); !holders.empty()) {
+        cause.message += fmt::format("; {} {}", holders.size() == 1 ? "it is on agent" : "these are on agents", named_values(holders));
+      }
       break;
     case Reject::AgentMaintenance:
       cause.message = fmt::format("{} are in maintenance, or soon will be", of);
@@ -311,7 +358,6 @@ class Phases {
 }  // namespace
 
 Explanation explain_placement(const State& state, const Policy& policy, const AppRun& run, base::Time now) {
-  (void)policy;
   Explanation explanation;
   explanation.agents = run.offers.last_by_agent.size();
   if (!state.subscribed) {
@@ -336,7 +382,7 @@ Explanation explain_placement(const State& state, const Policy& policy, const Ap
   }
   for (const auto& [reject, agents] : refused) {
     if (reject == Reject::UnfulfilledConstraint) {
-      explain_constraints(run, agents, explanation.agents, explanation.causes);
+      explain_constraints(run, match_policy(state, policy), agents, explanation.agents, explanation.causes);
     } else {
       explanation.causes.push_back(explain_step(reject, run, agents, explanation.agents));
     }

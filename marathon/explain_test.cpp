@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "base/json/value.hpp"
+#include "kernel/api/mesos/v1/resources.pb.h"
 #include "marathon/testing.hpp"
 
 #include <boost/json.hpp>
@@ -73,6 +74,57 @@ TEST(Explain, every_step_of_the_funnel_is_told_with_its_numbers) {
     EXPECT_TRUE(contains(at(deployments, "/0/currentActions/0/explanation/message"), c.message)) << deployments.body;
     EXPECT_FALSE(contains(world.get("/v2/deployments").body, "explanation"));
   }
+}
+
+TEST(Explain, another_region_is_told_by_its_name) {
+  World world({}, {{"A1", "host1", 8, 8192, 8192, {}, {}, "there"}});
+  world.master_region = "here";
+  world.subscribe();
+  world.post_app(app("/a"));
+  EXPECT_EQ(world.running("/a"), 0U) << "only the master's region is used";
+  const auto queue = world.get("/v2/queue?embed=explanation");
+  EXPECT_EQ(at(queue, "/queue/0/explanation/causes/0/reason"), "\"UnfulfilledConstraint\"") << queue.body;
+  EXPECT_TRUE(contains(queue.body, "1 of 1 agent lies in region 'there'")) << queue.body;
+  EXPECT_TRUE(contains(queue.body, "a constraint on @region, or agents in 'here'")) << queue.body;
+  world.request("PUT", "/v2/apps//a?force=true", R"({"constraints":[["@region","IS","there"]]})");
+  world.advance(base::minutes(3));
+  world.offer_all();
+  EXPECT_EQ(world.running("/a"), 1U);
+}
+
+TEST(Explain, a_pod_counts_with_its_executor_and_its_volumes) {
+  Policy policy;
+  policy.defaults.role = policy.validation.role = "web";
+  World world(policy);
+  world.subscribe();
+  const auto pod = [](const char* cpus, const char* volume) {
+    return R"({"id":"/p","containers":[{"name":"a","exec":{"command":{"shell":"x"}},"resources":{"cpus":)" +
+           std::string(cpus) + R"(,"mem":32},"volumeMounts":[{"name":"v","mountPath":"v"}]}],"volumes":[{"name":"v")" +
+           volume + "}]}";
+  };
+  ASSERT_EQ(world.request("POST", "/v2/pods", pod("8", "")).status, 201);
+  auto queue = world.get("/v2/queue?embed=explanation");
+  EXPECT_TRUE(contains(queue.body, "2 of 2 agents have too little cpus: 8.1 wanted, the most that one offers is 8")) << queue.body;
+  world.request("DELETE", "/v2/pods/p?force=true");
+  ASSERT_EQ(world.request("POST", "/v2/pods", pod("1", R"(,"persistent":{"size":9000})")).status, 201);
+  queue = world.get("/v2/queue?embed=explanation");
+  EXPECT_TRUE(contains(queue.body, "9010 MB wanted, the most that one offers is 8192 MB (9000 MB of it for persistent volumes)"))
+      << queue.body;
+}
+
+TEST(Explain, what_is_there_for_other_roles_is_told) {
+  World world({}, {{"A1", "host1", 5}});
+  auto other = std::make_shared<mesos::v1::Resource>();
+  other->set_name("cpus");
+  other->set_type(mesos::v1::Value::SCALAR);
+  other->mutable_scalar()->set_value(4);
+  other->add_reservations()->set_role("other");
+  world.agents[0].reserved.push_back(other);
+  world.subscribe();
+  world.post_app(app("/a", R"("acceptedResourceRoles":["*"])").replace(app("/a").find("0.1"), 3, "2"));
+  const auto queue = world.get("/v2/queue?embed=explanation");
+  EXPECT_TRUE(contains(queue.body, "1 of 1 agent have too little cpus: 2 wanted")) << queue.body;
+  EXPECT_TRUE(contains(queue.body, "1 has enough for other roles than *")) << queue.body;
 }
 
 TEST(Explain, agents_that_are_full_with_others_are_told_from_agents_that_are_too_small) {

@@ -498,6 +498,7 @@ bool update_container(Turn& turn, Instance& instance, const pb::TaskStatus& stat
 
 void on_container_status(Turn& turn, AppRun& run, Instance& instance, const pb::TaskStatus& status,
                          Condition condition) {
+  if (instance.reservation && !is_refused(status)) instance.reservation->confirmed = true;
   const bool is_news = update_container(turn, instance, status, condition);
   touch(turn, instance.app);
   update_pod_health(turn, run, instance);

@@ -7,8 +7,8 @@
 
 namespace marathon {
 
-/// The instances to give up when `count` are too many: those that even out GROUP_BY first, then the ones that have got
-/// least far, then by the app's kill selection. Inactive ones are never chosen.
+/// The instances to give up when `count` are too many: those that have no task, those that even out GROUP_BY, then what
+/// is unreachable, unhealthy, or has got least far, then by the app's kill selection. Inactive ones are never chosen.
 std::vector<InstanceId> select_victims(const App& app, std::vector<const Instance*> candidates,
                                        size_t count);
 

@@ -128,14 +128,14 @@ void provision(Turn& turn, AppRun& run, Instance& instance, const Offer& offer,
 }
 
 /// Places one instance on some offer, starting at `first` so that instances spread.
-bool place_one(Turn& turn, Candidate& candidate, std::vector<OfferUse>& uses, size_t first) {
+bool place_one(Turn& turn, Candidate& candidate, const MatchPolicy& policy, std::vector<OfferUse>& uses, size_t first) {
   AppRun& run = *candidate.run;
   for (size_t step = 0; step < uses.size(); ++step) {
     const size_t i = (first + step) % uses.size();
     OfferUse& use = uses[i];
     if (candidate.refused[i] || use.launches.size() >= turn.policy.max_instances_per_offer) continue;
     Reject why{};
-    auto placement = match(use.offer, *run.target, candidate.placed, turn.policy.match,
+    auto placement = match(use.offer, *run.target, candidate.placed, policy,
                            turn.now.time, turn.random, why);
     if (!placement) {
       remember_refusal(turn, run, use.offer, why);
@@ -154,7 +154,7 @@ bool place_one(Turn& turn, Candidate& candidate, std::vector<OfferUse>& uses, si
 }
 
 /// Those who own something in an offer come first; for those who wait for theirs in vain it is noted why.
-void place_residents(Turn& turn, std::vector<OfferUse>& uses) {
+void place_residents(Turn& turn, const MatchPolicy& policy, std::vector<OfferUse>& uses) {
   for (const PathId& id : std::set<PathId>(turn.state.launchable)) {
     AppRun& run = *find_run(turn.state, id);
     if (!run.target || !is_resident(*run.target) || is_delayed(run, turn.now.time)) continue;
@@ -167,8 +167,7 @@ void place_residents(Turn& turn, std::vector<OfferUse>& uses) {
     for (Instance* instance : waiting) {
       for (OfferUse& use : uses) {
         Reject why{};
-        auto placement = match_reserved(use.offer, *run.target, *instance, turn.policy.match, turn.now.time,
-                                        turn.random, why);
+        auto placement = match_reserved(use.offer, *run.target, *instance, policy, turn.now.time, turn.random, why);
         if (!placement) {
           remember_refusal(turn, run, use.offer, why);
           continue;
@@ -248,23 +247,24 @@ void accept(Turn& turn, const OfferUse& use) {
       forget(turn, *find_run(turn.state, launch.app), launch.instance);
       continue;
     }
+    const std::string& framework = turn.state.framework_id;
+    if (is_new_reservation(*instance)) {
+      for (auto& reserving : reserve(*launch.definition, *instance, launch.placement, use.offer, turn.policy, framework)) {
+        *call->mutable_accept()->add_operations() = std::move(reserving);
+      }
+      turn.count("mesos.offer-operations.reserve");
+    }
+    const auto resources =
+        launch_resources(*launch.definition, *instance, launch.placement, use.offer, turn.policy, framework);
     if (launch.definition->pod) {
       pb::Offer::Operation& group = groups.emplace_back();
       group.set_type(pb::Offer::Operation::LAUNCH_GROUP);
-      build_task_group(*launch.definition, *instance, launch.placement, use.offer, turn.state.framework_id,
-                       turn.policy, *group.mutable_launch_group());
+      build_task_group(*launch.definition, *instance, launch.placement, use.offer, resources, framework, turn.policy,
+                       *group.mutable_launch_group());
       continue;
     }
-    auto& task = *operation.mutable_launch()->add_task_infos();
-    build_task(*launch.definition, *instance, launch.placement, use.offer, turn.policy.env_vars_prefix,
-               turn.policy.defaults.bridge_name, task);
-    if (!instance->reservation || instance->reservation->id != launch.task) continue;
-    const std::string& framework = turn.state.framework_id;
-    for (auto& reserving : reserve(*launch.definition, *instance, launch.placement, use.offer, turn.policy, framework)) {
-      *call->mutable_accept()->add_operations() = std::move(reserving);
-    }
-    use_new_reservation(*launch.definition, *instance, launch.placement, use.offer, turn.policy, framework, task);
-    turn.count("mesos.offer-operations.reserve");
+    build_task(*launch.definition, *instance, launch.placement, use.offer, resources, turn.policy.env_vars_prefix,
+               turn.policy.defaults.bridge_name, *operation.mutable_launch()->add_task_infos());
   }
   const bool launches = operation.launch().task_infos_size() > 0;
   if (!launches && groups.empty() && use.releases.empty()) return decline(turn, {use.offer.id});
@@ -315,14 +315,15 @@ void on_offers(Turn& turn, const pb::scheduler::Event_Offers& message) {
   std::vector<OfferUse> uses;
   for (const pb::Offer& offer : message.offers()) uses.push_back({decode_offer(offer, turn.state.framework_id), {}, {}});
   for (OfferUse& use : uses) find_releases(turn, use);
-  place_residents(turn, uses);
+  const MatchPolicy policy = match_policy(turn.state, turn.policy);
+  place_residents(turn, policy, uses);
   forget_old_releases(turn);
   std::vector<Candidate> waiting = candidates(turn, uses.size());
   // Round robin: one instance of each app per round, each starting at the offer after the last one used.
   size_t next = 0;
   while (!waiting.empty()) {
     std::erase_if(waiting, [&](Candidate& candidate) {
-      if (!place_one(turn, candidate, uses, next)) return true;
+      if (!place_one(turn, candidate, policy, uses, next)) return true;
       next = uses.empty() ? 0 : (next + 1) % uses.size();
       return candidate.waiting.empty();
     });

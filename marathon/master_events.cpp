@@ -33,6 +33,7 @@ void on_subscribed(Turn& turn, const pb::scheduler::Event_Subscribed& subscribed
   state.filters_set = again;  // the master keeps those of the subscription before
   state.demand = !state.launchable.empty() || !state.releases.empty();
   state.master = master_address(subscribed.master_info());
+  state.region = subscribed.master_info().domain().fault_domain().region().name();
   if (!again) store_framework_id(turn);
   turn.out.trace(TraceLevel::Info,
                  fmt::format("subscribed to the master at {} as framework {}", state.master, state.framework_id));

@@ -9,12 +9,6 @@
 namespace marathon {
 namespace {
 
-std::vector<std::string> accepted_roles(const App& app) {
-  if (is_resident(app)) return {"*"};  // what is reserved for it is made of what nobody has
-  if (!app.accepted_resource_roles.empty()) return app.accepted_resource_roles;
-  return {app.role, "*"};
-}
-
 bool accepts(const std::vector<std::string>& roles, const std::string& role) {
   return std::find(roles.begin(), roles.end(), role) != roles.end();
 }
@@ -39,13 +33,6 @@ void take(std::vector<ScalarPiece>& pieces, const std::vector<std::string>& role
   }
 }
 
-bool region_fits(const Offer& offer, const App& app, const MatchPolicy& policy) {
-  for (const Constraint& constraint : app.constraints) {
-    if (constraint.field == "@region" || constraint.field == "@zone") return true;
-  }
-  return offer.region.empty() || policy.local_region.empty() || offer.region == policy.local_region;
-}
-
 bool constraints_hold(const Offer& offer, const App& app, const std::vector<const Instance*>& placed) {
   return std::all_of(app.constraints.begin(), app.constraints.end(), [&](const Constraint& c) {
     return satisfies(c, field_value(offer, c.field), placed, app.instances);
@@ -53,6 +40,19 @@ bool constraints_hold(const Offer& offer, const App& app, const std::vector<cons
 }
 
 }  // namespace
+
+std::vector<std::string> accepted_roles(const App& app) {
+  if (is_resident(app)) return {"*"};  // what is reserved for it is made of what nobody has
+  if (!app.accepted_resource_roles.empty()) return app.accepted_resource_roles;
+  return {app.role, "*"};
+}
+
+bool region_fits(const Offer& offer, const App& app, const MatchPolicy& policy) {
+  for (const Constraint& constraint : app.constraints) {
+    if (constraint.field == "@region" || constraint.field == "@zone") return true;
+  }
+  return offer.region.empty() || policy.local_region.empty() || offer.region == policy.local_region;
+}
 
 bool in_maintenance(const Offer& offer, const MatchPolicy& policy, base::Time now) {
   if (!policy.maintenance_mode || !offer.unavailable_from) return false;

@@ -55,6 +55,12 @@ struct MatchPolicy {
   bool gpu_restricted = true;
 };
 
+/// The roles of resources that instances of the app may use.
+std::vector<std::string> accepted_roles(const App& app);
+
+/// The offer's region is the master's, or the app asks for regions itself.
+bool region_fits(const Offer& offer, const App& app, const MatchPolicy& policy);
+
 /// The agent is being worked on, or will be soon.
 bool in_maintenance(const Offer& offer, const MatchPolicy& policy, base::Time now);
 

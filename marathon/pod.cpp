@@ -12,6 +12,14 @@ std::vector<const PodEndpoint*> endpoints_of(const Pod& pod) {
   return list;
 }
 
+std::set<int> host_ports_of(const Pod& pod) {
+  std::set<int> ports;
+  for (const PodEndpoint* endpoint : endpoints_of(pod)) {
+    if (endpoint->host_port) ports.insert(*endpoint->host_port);
+  }
+  return ports;
+}
+
 void sum_resources(App& app) {
   // Each amount is rounded by itself, as it will be taken from an offer.
   int64_t cpus = thousandths(app.pod->executor_cpus), mem = thousandths(app.pod->executor_mem);

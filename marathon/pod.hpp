@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -84,6 +85,7 @@ struct PodVolume {
   std::string name;
   std::optional<std::string> host_path;  // absent: made for each instance, gone with it
   std::optional<std::string> secret;     // a file with that secret of the pod's
+  std::optional<int64_t> persistent_mb;  // stays with the instance, on the root disk, of that many MiB
   bool operator==(const PodVolume&) const = default;
 };
 
@@ -97,6 +99,9 @@ struct Pod {
 
 /// The pod's endpoints in the order in which host ports are kept: by container, as written.
 std::vector<const PodEndpoint*> endpoints_of(const Pod& pod);
+
+/// The host ports that its endpoints ask for.
+std::set<int> host_ports_of(const Pod& pod);
 
 /// Sets the app's resources to what one instance of its pod needs: containers and executor.
 void sum_resources(App& app);

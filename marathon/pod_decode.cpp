@@ -171,9 +171,7 @@ void read_volume(const Fields& item, Pod& pod, Violations& rules) {
   read_name(item, "name", volume.name);
   if (item.get("host", volume.host_path) && volume.host_path->empty()) item.fail("host", "error.minLength");
   item.get("secret", volume.secret);
-  if (item.has("persistent")) {
-    rules.add(item.path_of("persistent"), "persistent volumes are not supported in pods; apps may have them");
-  }
+  item.get_object("persistent", [&](const Fields& of) { volume.persistent_mb = read_persistent(of, rules); });
   pod.volumes.push_back(std::move(volume));
 }
 
@@ -274,6 +272,10 @@ App decode_pod(const json::object& body, const AppDefaults& defaults, Violations
   fields.get_objects("volumes", [&](const Fields& item) { read_volume(item, pod, rules); });
   read_networks(fields, app.networks);
   read_scaling(fields, app);
+  const bool resident = std::any_of(pod.volumes.begin(), pod.volumes.end(),
+                                    [](const PodVolume& volume) { return volume.persistent_mb.has_value(); });
+  if (resident) app.upgrade_strategy = {0.5, 0};
+  app.unreachable_strategy.disabled = resident;
   read_scheduling(fields, app, rules);
   read_executor(fields, pod);
   fields.get("role", app.role);

@@ -15,7 +15,7 @@
 namespace marathon {
 
 /// A request's body as a definition; not validated. An error means that it does not decode, or asks for what there is
-/// not (secrets, persistent volumes).
+/// not (secrets).
 std::optional<ApiError> read_pod(const boost::json::object& body, const AppDefaults& defaults, App& out);
 
 /// As the API shows it.

@@ -136,6 +136,7 @@ void write_volumes(Writer& w, const std::vector<PodVolume>& volumes) {
     w.field("name", volume.name);
     if (volume.host_path) w.field("host", *volume.host_path);
     if (volume.secret) w.field("secret", *volume.secret);
+    if (volume.persistent_mb) write_persistent(w, *volume.persistent_mb);
     w.end_object();
   }
   w.end_array();

@@ -18,30 +18,39 @@ namespace pb = mesos::v1;
 // Where the kernel keeps a pod's own volumes, below the executor's sandbox.
 constexpr std::string_view kVolumes = "volumes/";
 
-/// Hands out what was taken from the offer, piece by piece.
+/// Hands out what the launch takes, piece by piece.
 class Supply {
  public:
-  Supply(const Placement& placement, const Offer& offer) : offer_(offer), left_(placement.scalars) {}
+  explicit Supply(const std::vector<pb::Resource>& resources) {
+    for (const pb::Resource& resource : resources) left_.push_back({&resource, thousandths(resource.scalar().value())});
+  }
 
   template <class Message>
   void give(std::string_view name, int64_t amount, Message& to) {
-    for (PlacedScalar& piece : left_) {
+    for (Piece& piece : left_) {
       if (amount == 0) return;
-      const pb::Resource& resource = offer_.message->resources(piece.index);
-      if (piece.amount == 0 || resource.name() != name) continue;
+      if (piece.amount == 0 || piece.resource->name() != name || piece.resource->disk().has_persistence()) continue;
       const int64_t part = std::min(amount, piece.amount);
       piece.amount -= part;
       amount -= part;
-      // Whatever the offer's resource says about reservation and allocation is kept; only the amount is ours.
       pb::Resource& given = *to.add_resources();
-      given = resource;
+      given = *piece.resource;
       given.mutable_scalar()->set_value(static_cast<double>(part) / 1000);
     }
   }
 
+  void give_volumes(pb::ExecutorInfo& to) const {
+    for (const Piece& piece : left_) {
+      if (piece.resource->disk().has_persistence()) *to.add_resources() = *piece.resource;
+    }
+  }
+
  private:
-  const Offer& offer_;
-  std::vector<PlacedScalar> left_;
+  struct Piece {
+    const pb::Resource* resource;
+    int64_t amount;
+  };
+  std::vector<Piece> left_;
 };
 
 void add_labels(const Labels& labels, pb::Labels& out) {
@@ -88,6 +97,7 @@ void set_executor(const App& pod, const Instance& instance, const Placement& pla
   supply.give("cpus", thousandths(pod.pod->executor_cpus), out);
   supply.give("mem", thousandths(pod.pod->executor_mem), out);
   supply.give("disk", thousandths(pod.pod->executor_disk), out);
+  supply.give_volumes(out);
   add_port_resources(placement, offer, out);
   pb::ContainerInfo& container = *out.mutable_container();
   container.set_type(pb::ContainerInfo::MESOS);
@@ -149,7 +159,9 @@ void set_container(const App& app, const PodContainer& container, pb::ContainerI
     }
     info.mutable_source()->set_type(pb::Volume::Source::SANDBOX_PATH);
     info.mutable_source()->mutable_sandbox_path()->set_type(pb::Volume::Source::SandboxPath::PARENT);
-    info.mutable_source()->mutable_sandbox_path()->set_path(std::string(kVolumes) + volume->name);
+    // A persistent one lies in the executor's sandbox under its name.
+    info.mutable_source()->mutable_sandbox_path()->set_path(volume->persistent_mb ? volume->name
+                                                                                  : std::string(kVolumes) + volume->name);
   }
   if (container.image) {
     pb::Image& image = *out.mutable_mesos()->mutable_image();
@@ -280,8 +292,9 @@ std::map<std::string, std::string> container_environment(const App& pod, const P
 }
 
 void build_task_group(const App& pod, const Instance& instance, const Placement& placement, const Offer& offer,
-                      const std::string& framework, const Policy& policy, pb::Offer_Operation_LaunchGroup& out) {
-  Supply supply(placement, offer);
+                      const std::vector<pb::Resource>& resources, const std::string& framework, const Policy& policy,
+                      pb::Offer_Operation_LaunchGroup& out) {
+  Supply supply(resources);
   set_executor(pod, instance, placement, offer, framework, policy.defaults.bridge_name, supply,
                *out.mutable_executor());
   for (size_t i = 0; i < pod.pod->containers.size() && i < instance.containers.size(); ++i) {

@@ -11,6 +11,7 @@
 
 namespace mesos::v1 {
 class Offer_Operation_LaunchGroup;
+class Resource;
 }
 
 namespace marathon {
@@ -21,10 +22,10 @@ std::map<std::string, std::string> container_environment(const App& pod, const P
                                                          const Instance& instance, const TaskId& task,
                                                          const Placement& placement, const std::string& prefix);
 
-/// Everything that the kernel needs to run a pod's instance on the offer's resources: the executor, which holds the
-/// network and the ports, and a task for each container.
+/// Everything that the kernel needs to run a pod's instance: the executor, which holds the network, the ports and the
+/// persistent volumes, and a task for each container. `resources`: see launch_resources().
 void build_task_group(const App& pod, const Instance& instance, const Placement& placement, const Offer& offer,
-                      const std::string& framework, const Policy& policy,
-                      mesos::v1::Offer_Operation_LaunchGroup& out);
+                      const std::vector<mesos::v1::Resource>& resources, const std::string& framework,
+                      const Policy& policy, mesos::v1::Offer_Operation_LaunchGroup& out);
 
 }  // namespace marathon

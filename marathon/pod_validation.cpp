@@ -115,6 +115,32 @@ void validate_volumes(const Pod& pod, Violations& out) {
   names.report("/volumes", "volume names must be unique", out);
 }
 
+/// Pods that stay with their volumes.
+void validate_residency(const App& pod, Violations& out) {
+  if (!is_resident(pod)) return;
+  for (size_t i = 0; i < pod.pod->volumes.size(); ++i) {
+    const PodVolume& volume = pod.pod->volumes[i];
+    if (!volume.persistent_mb) continue;
+    const std::string path = fmt::format("/volumes({})", i);
+    if (*volume.persistent_mb <= 0) out.add(path + "/persistent/size", "must be greater than 0");
+    if (volume.host_path) out.add(path + "/host", "a persistent volume has no host path");
+    // It lies in the executor's sandbox under its name, beside what is there anyway.
+    for (const char* taken : {"containers", "stderr", "stdout", "tasks", "volumes"}) {
+      if (volume.name == taken) out.add(path + "/name", fmt::format("'{}' is taken in the pod's sandbox: choose another", taken));
+    }
+  }
+  if (pod.role == "*")
+    out.add("/role", "persistent volumes need a role that resources can be reserved for: start Marathon with --mesos_role");
+  if (!pod.accepted_resource_roles.empty() && pod.accepted_resource_roles != std::vector<std::string>{"*"})
+    out.add("/acceptedResourceRoles", "A resident pod must have `acceptedResourceRoles = [\"*\"]`.");
+  if (!pod.unreachable_strategy.disabled)
+    out.add("/", "unreachableStrategy must be disabled for pods with persistent volumes");
+  if (pod.deployment.canary > 0)
+    out.add("/deployment/canary", "is not possible with persistent volumes: a new version runs where the old one did");
+  if (pod.upgrade_strategy.maximum_over_capacity != 0)
+    out.add("/scheduling/upgrade/maximumOverCapacity", "must be 0 for a pod with persistent volumes");
+}
+
 void validate_unique(const Pod& pod, Violations& out) {
   Unique<std::string> containers, endpoints;
   Unique<int> container_ports, host_ports;
@@ -151,6 +177,7 @@ void validate_pod(const App& pod, const ValidationPolicy& policy, Violations& ou
     const auto& secret = pod.pod->volumes[i].secret;
     if (secret) validate_secret_file(*secret, pod, policy, fmt::format("/volumes({})/secret", i), out);
   }
+  validate_residency(pod, out);
   validate_environment(pod.env, "/environment", out);
   validate_secret_variables(pod.env_secrets, pod, policy, "/environment", out);
   validate_secrets(pod, policy, out);

@@ -51,8 +51,9 @@ pb::Resource make_volume(pb::Resource disk, int64_t size, const LocalVolume& vol
 }
 
 int64_t size_of(const App& app, const LocalVolume& volume) {
-  for (const Volume& defined : app.container->volumes)
-    if (defined.persistent_mb && defined.container_path == volume.container_path) return *defined.persistent_mb * 1000;
+  for (const PersistentVolume& defined : persistent_volumes(app)) {
+    if (defined.path == volume.container_path) return defined.size_mb * 1000;
+  }
   return 0;
 }
 
@@ -62,8 +63,7 @@ bool is_disk(const Offer& offer, const PlacedScalar& placed) { return offer.mess
 
 int64_t volume_disk(const App& app) {
   int64_t sum = 0;
-  if (app.container)
-    for (const Volume& volume : app.container->volumes) sum += volume.persistent_mb.value_or(0) * 1000;
+  for (const PersistentVolume& volume : persistent_volumes(app)) sum += volume.size_mb * 1000;
   return sum;
 }
 
@@ -75,8 +75,7 @@ Reservation make_reservation(const App& app, const Instance& instance, base::Ran
   Reservation out;
   out.id = instance.task_id;
   out.agent_id = instance.agent_id;
-  for (const Volume& volume : app.container->volumes)
-    if (volume.persistent_mb) out.volumes.push_back({volume.container_path, random.uuid()});
+  for (const PersistentVolume& volume : persistent_volumes(app)) out.volumes.push_back({volume.path, random.uuid()});
   return out;
 }
 
@@ -101,30 +100,37 @@ std::vector<Operation> reserve(const App& app, const Instance& instance, const P
   return {std::move(first), std::move(second)};
 }
 
-void use_new_reservation(const App& app, const Instance& instance, const Placement& placement, const Offer& offer,
-                         const Policy& policy, const std::string& framework, pb::TaskInfo& task) {
-  const Reservation& reservation = *instance.reservation;
-  // What build_task() took as it was offered, ports apart, is reserved by now.
-  google::protobuf::RepeatedPtrField<pb::Resource> ports;
-  for (const auto& resource : task.resources())
-    if (resource.has_ranges()) *ports.Add() = resource;
-  task.clear_resources();
+bool is_new_reservation(const Instance& instance) {
+  return instance.reservation && instance.reservation->id == instance.task_id;
+}
+
+std::vector<pb::Resource> launch_resources(const App& app, const Instance& instance, const Placement& placement,
+                                           const Offer& offer, const Policy& policy, const std::string& framework) {
+  std::vector<pb::Resource> out;
+  const bool fresh = is_new_reservation(instance);
   const pb::Resource* disk = nullptr;
   for (const PlacedScalar& placed : placement.scalars) {
     const pb::Resource& offered = offer.message->resources(placed.index);
     int64_t amount = placed.amount;
-    if (is_disk(offer, placed)) {
+    if (fresh && is_disk(offer, placed)) {
       disk = &offered;
       amount -= volume_disk(app);
     }
-    if (amount > 0) *task.add_resources() = reserved(offered, amount, app, reservation.id, policy, framework);
+    if (amount <= 0) continue;
+    if (fresh) {
+      out.push_back(reserved(offered, amount, app, instance.reservation->id, policy, framework));
+    } else {
+      // Whatever the offer's resource says about reservation and allocation is kept; only the amount is ours.
+      out.push_back(offered);
+      out.back().mutable_scalar()->set_value(megabytes(amount));
+    }
   }
-  for (const LocalVolume& volume : reservation.volumes) {
+  if (!fresh) return out;
+  for (const LocalVolume& volume : instance.reservation->volumes) {
     const int64_t size = size_of(app, volume);
-    *task.add_resources() =
-        make_volume(reserved(*disk, size, app, reservation.id, policy, framework), size, volume, app.id, policy);
+    out.push_back(make_volume(reserved(*disk, size, app, instance.reservation->id, policy, framework), size, volume, app.id, policy));
   }
-  task.mutable_resources()->MergeFrom(ports);
+  return out;
 }
 
 std::optional<Placement> match_reserved(Offer& offer, const App& app, const Instance& instance, const MatchPolicy& policy,

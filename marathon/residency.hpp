@@ -1,6 +1,6 @@
 #pragma once
 
-// Apps with persistent volumes: what is reserved for an instance and made on its agent, how that is found again in offers,
+// Apps and pods with persistent volumes: what is reserved for an instance and made on its agent, how that is found again in offers,
 // and what is given back. An instance keeps its reservation, and so its agent and data, over every relaunch; what carries
 // our labels and belongs to no instance is destroyed.
 
@@ -15,7 +15,7 @@
 namespace mesos::v1 {
 class Offer_Operation;
 class OperationStatus;
-class TaskInfo;
+class Resource;
 }
 
 namespace marathon {
@@ -23,7 +23,7 @@ namespace marathon {
 /// The disk that its volumes need beside its own, in thousandths of a MiB.
 int64_t volume_disk(const App& app);
 
-/// "<safe app id>#<container path>#<uuid>".
+/// "<safe app id>#<path>#<uuid>".
 std::string persistence_id(const PathId& app, const LocalVolume& volume);
 
 /// A reservation for a task that is about to be launched for the first time: its id is the task's.
@@ -33,9 +33,13 @@ Reservation make_reservation(const App& app, const Instance& instance, base::Ran
 std::vector<mesos::v1::Offer_Operation> reserve(const App& app, const Instance& instance, const Placement& placement,
                                                 const Offer& offer, const Policy& policy, const std::string& framework);
 
-/// The task's part of what reserve() made.
-void use_new_reservation(const App& app, const Instance& instance, const Placement& placement, const Offer& offer,
-                         const Policy& policy, const std::string& framework, mesos::v1::TaskInfo& task);
+/// What the launch takes of the offer, ports apart, as it is once reserve() is done where that comes first: what was
+/// taken as it was offered is reserved by then, and volumes are among it.
+std::vector<mesos::v1::Resource> launch_resources(const App& app, const Instance& instance, const Placement& placement,
+                                                  const Offer& offer, const Policy& policy, const std::string& framework);
+
+/// The instance's reservation is made by the launch that comes.
+bool is_new_reservation(const Instance& instance);
 
 /// The instance's reserved resources in the offer, or, in `reject`, what is missing of them.
 std::optional<Placement> match_reserved(Offer& offer, const App& app, const Instance& instance, const MatchPolicy& policy,

@@ -106,6 +106,8 @@ TEST(Residency, waits_for_its_reservation_and_says_so_in_the_queue) {
   EXPECT_EQ(world.running("/db"), 0U);
   const std::string queue = world.get("/v2/queue").body;
   EXPECT_TRUE(contains(queue, R"("reason":"NoCorrespondingReservationFound","declined":)")) << queue;
+  const std::string why = world.get("/v2/queue?embed=explanation").body;
+  EXPECT_TRUE(contains(why, "it is on agent '" + agent + "'")) << why;
   world.agents = held;
   world.advance(base::minutes(3));
   world.offer_all();
@@ -262,6 +264,150 @@ TEST(Residency, refuses_changes_and_definitions_that_cannot_hold) {
   EXPECT_TRUE(contains(bad(R"({"containerPath":"a","persistent":{"size":1}})",
                            R"(,"unreachableStrategy":{"inactiveAfterSeconds":0,"expungeAfterSeconds":0})"),
                        "unreachableStrategy must be disabled for resident tasks"));
+}
+
+std::string pod(int instances, const std::string& cmd = "sleep 100", const std::string& more = "") {
+  const auto container = [&](const std::string& name) {
+    return R"({"name":")" + name + R"(","exec":{"command":{"shell":")" + cmd +
+           R"("}},"resources":{"cpus":0.2,"mem":32},"volumeMounts":[{"name":"data","mountPath":"var"}]})";
+  };
+  return R"({"id":"/pair","containers":[)" + container("a") + "," + container("b") +
+         R"(],"volumes":[{"name":"data","persistent":{"size":64}}],"scaling":{"kind":"fixed","instances":)" +
+         std::to_string(instances) + "}" + more + "}";
+}
+
+/// The volume of the executor under which the task runs, and the agent.
+std::string volume_of_pod(const World& world, const std::string& task) {
+  for (const auto& resource : world.tasks.at(task).executor->resources())
+    if (resource.disk().has_persistence()) return resource.disk().persistence().id() + " on " + world.tasks.at(task).agent;
+  return {};
+}
+
+TEST(ResidentPods, have_their_volumes_at_the_executor_and_mount_them_in_containers) {
+  World world(with_role());
+  world.subscribe();
+  ASSERT_EQ(world.request("POST", "/v2/pods", pod(1)).status, 201);
+  const auto tasks = world.tasks_of("/pair");
+  ASSERT_EQ(tasks.size(), 2U);
+  const auto& executor = *world.tasks.at(tasks[0]).executor;
+  size_t volumes = 0;
+  for (const auto& resource : executor.resources()) {
+    if (resource.name() == "ports") continue;
+    EXPECT_EQ(resource.reservations(0).role(), "web");
+    if (!resource.disk().has_persistence()) continue;
+    ++volumes;
+    EXPECT_EQ(resource.disk().volume().container_path(), "data");
+    EXPECT_EQ(resource.scalar().value(), 64);
+    EXPECT_TRUE(resource.disk().persistence().id().starts_with("pair#data#"));
+  }
+  EXPECT_EQ(volumes, 1U);
+  for (const auto& task : tasks) {
+    const auto& info = *world.tasks.at(task).info;
+    ASSERT_EQ(info.container().volumes_size(), 1);
+    EXPECT_EQ(info.container().volumes(0).container_path(), "var");
+    EXPECT_EQ(info.container().volumes(0).source().sandbox_path().path(), "data");
+    for (const auto& resource : info.resources()) {
+      EXPECT_FALSE(resource.disk().has_persistence());
+      EXPECT_EQ(resource.reservations(0).role(), "web");
+    }
+  }
+  EXPECT_EQ(reserved(world), 4U);  // cpus, mem, disk of the executor, volume
+  const std::string status = world.get("/v2/pods/pair::status").body;
+  EXPECT_TRUE(contains(status, R"("containerPath":"data")")) << status;
+  EXPECT_TRUE(contains(status, R"("persistenceId":"pair#data#)")) << status;
+  const std::string definition = world.get("/v2/pods/pair").body;
+  EXPECT_TRUE(contains(definition, R"("persistent":{"size":64,"type":"root","constraints":[]})")) << definition;
+  EXPECT_TRUE(contains(definition, R"("unreachableStrategy":"disabled")")) << definition;
+  EXPECT_TRUE(contains(definition, R"("maximumOverCapacity":0)")) << definition;
+}
+
+TEST(ResidentPods, come_back_on_their_reservation_after_failures_upgrades_pauses_and_restarts) {
+  World world(with_role());
+  world.subscribe();
+  world.request("POST", "/v2/pods", pod(1));
+  const std::string volume = volume_of_pod(world, world.tasks_of("/pair")[0]);
+  const auto settled = [&](const char* what) {
+    for (int i = 0; i < 4; ++i) {
+      world.advance(base::minutes(5));
+      world.offer_all();
+    }
+    ASSERT_EQ(world.running("/pair"), 2U) << what;
+    for (const auto& task : world.tasks_of("/pair")) EXPECT_EQ(volume_of_pod(world, task), volume) << what;
+    EXPECT_EQ(reserved(world), 4U) << what;
+    EXPECT_TRUE(world.state().deployments.empty()) << what;
+  };
+  const std::string first = world.tasks_of("/pair")[0];
+  world.update(first, "TASK_FAILED");
+  for (const std::string& other : world.siblings(first)) world.update(other, "TASK_KILLED");
+  settled("a failure");
+  const std::string instance = world.state().apps.at("/pair").instances.begin()->first;
+  EXPECT_EQ(world.request("DELETE", "/v2/pods/pair::instances/" + instance).status, 200);
+  settled("a kill");
+  EXPECT_EQ(world.request("PUT", "/v2/pods/pair", pod(1, "sleep 200")).status, 200);
+  settled("an upgrade");
+  EXPECT_EQ(world.tasks.at(world.tasks_of("/pair")[0]).info->command().value(), "sleep 200");
+  EXPECT_EQ(world.request("PUT", "/v2/pods/pair", pod(0, "sleep 200")).status, 200);
+  world.offer_all();
+  EXPECT_EQ(world.running("/pair"), 0U);
+  EXPECT_EQ(reserved(world), 4U);
+  world.restart();
+  world.subscribe();
+  EXPECT_EQ(world.request("PUT", "/v2/pods/pair", pod(1, "sleep 200")).status, 200);
+  settled("a pause");
+  // Its agent is away for long: it waits.
+  const auto away = world.tasks_of("/pair");
+  for (const auto& task : away) world.update(task, "TASK_UNREACHABLE");
+  world.advance(base::hours(2));
+  EXPECT_EQ(world.state().apps.at("/pair").instances.size(), 1U);
+  for (const auto& task : away) world.update(task, "TASK_RUNNING");
+  settled("a partition");
+}
+
+TEST(ResidentPods, give_everything_back_when_they_are_wiped_or_deleted) {
+  World world(with_role());
+  world.subscribe();
+  world.request("POST", "/v2/pods", pod(2));
+  const std::string task = world.tasks_of("/pair")[0], volume = volume_of_pod(world, task);
+  const std::string instance = parse_task_id(task)->instance;
+  EXPECT_EQ(world.request("DELETE", "/v2/pods/pair::instances/" + instance + "?wipe=true").status, 200);
+  for (int i = 0; i < 3; ++i) {
+    world.advance(base::minutes(5));
+    world.offer_all();
+  }
+  ASSERT_EQ(world.running("/pair"), 4U);
+  EXPECT_EQ(reserved(world), 8U);
+  for (const auto& each : world.tasks_of("/pair")) EXPECT_NE(volume_of_pod(world, each), volume);
+  EXPECT_EQ(world.request("DELETE", "/v2/pods/pair").status, 202);
+  world.offer_all();
+  EXPECT_EQ(reserved(world), 0U);
+  EXPECT_TRUE(world.state().releases.empty());
+}
+
+TEST(ResidentPods, refuse_changes_and_definitions_that_cannot_hold) {
+  World world(with_role());
+  world.subscribe();
+  world.request("POST", "/v2/pods", pod(1));
+  const auto refused = [&](const std::string& body, const std::string& why) {
+    const auto answer = world.request("PUT", "/v2/pods/pair", body);
+    EXPECT_EQ(answer.status, 422) << body;
+    EXPECT_TRUE(contains(answer.body, why)) << answer.body;
+  };
+  const auto with = [](std::string text, const std::string& from, const std::string& to) {
+    const size_t at = text.find(from);
+    EXPECT_NE(at, std::string::npos) << from;
+    return text.replace(at, from.size(), to);
+  };
+  refused(with(pod(1), R"("size":64)", R"("size":65)"), "persistent volumes cannot be updated");
+  refused(with(pod(1), R"("cpus":0.2)", R"("cpus":0.3)"), "cpus cannot be updated if a pod has persistent volumes");
+  refused(with(pod(1), R"("mem":32)", R"("mem":33)"), "mem cannot be updated if a pod has persistent volumes");
+  refused(with(pod(1), R"("name":"a",)", R"("name":"a","endpoints":[{"name":"e","hostPort":31005}],)"),
+          "host ports cannot be updated if a pod has persistent volumes");
+  refused(pod(1, "sleep 1", R"(,"scheduling":{"unreachableStrategy":{"inactiveAfterSeconds":1,"expungeAfterSeconds":1}})"),
+          "unreachableStrategy must be disabled for pods with persistent volumes");
+  refused(pod(1, "sleep 1", R"(,"scheduling":{"upgrade":{"minimumHealthCapacity":1,"maximumOverCapacity":1}})"),
+          "/scheduling/upgrade/maximumOverCapacity");
+  refused(with(pod(1), R"("size":64)", R"("size":0)"), "must be greater than 0");
+  EXPECT_EQ(world.running("/pair"), 2U);
 }
 
 }  // namespace

@@ -59,6 +59,12 @@ Instance* find_instance(State& state, const PathId& app, const InstanceId& id) {
   return it == run->instances.end() ? nullptr : &it->second;
 }
 
+MatchPolicy match_policy(const State& state, const Policy& policy) {
+  MatchPolicy match = policy.match;
+  match.local_region = state.region;
+  return match;
+}
+
 Instance* find_task(State& state, const TaskId& task) {
   const auto it = state.tasks.find(task);
   return it == state.tasks.end() ? nullptr : find_instance(state, it->second.first, it->second.second);

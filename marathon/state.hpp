@@ -189,6 +189,7 @@ struct State {
   bool filters_set = false;     // offers were declined since the last revive
   bool demand = false;          // something became launchable in this turn
   std::string master;           // "host:port" of the leading master
+  std::string region;           // of its fault domain; empty: it has none
 
   std::map<std::string, base::Time> releases;  // reservations without owner, not yet known to be gone: since when
   bool records_missing = false;    // some could not be read: what has no owner may be theirs
@@ -233,6 +234,9 @@ struct Turn {
 const App* definition_of(const AppRun& run, const Instance& instance);
 
 AppRun* find_run(State& state, const PathId& id);
+
+/// How offers are matched: as the flags say, with the region of the leading master.
+MatchPolicy match_policy(const State& state, const Policy& policy);
 
 /// An app that exists for the API.
 const AppRun* find_app(const State& state, const PathId& id);

@@ -62,17 +62,6 @@ void add_ports(const App& app, const Instance& instance, const Placement& placem
   env[prefix + "PORTS"] = base::join(on_host, ",");
 }
 
-void set_resources(const Placement& placement, const Offer& offer, pb::TaskInfo& out) {
-  // Whatever the offer's resource says about reservation and allocation is kept; only the amount is ours.
-  for (const PlacedScalar& placed : placement.scalars) {
-    if (placed.amount == 0) continue;
-    pb::Resource* resource = out.add_resources();
-    *resource = offer.message->resources(placed.index);
-    resource->mutable_scalar()->set_value(static_cast<double>(placed.amount) / 1000);
-  }
-  add_port_resources(placement, offer, out);
-}
-
 void set_command(const App& app, const std::map<std::string, std::string>& env, pb::TaskInfo& out) {
   pb::CommandInfo& command = *out.mutable_command();
   const bool image = app.container && !app.container->image.empty();
@@ -380,11 +369,13 @@ std::map<std::string, std::string> task_environment(const App& app, const Instan
 }
 
 void build_task(const App& app, const Instance& instance, const Placement& placement,
-                const Offer& offer, const std::string& env_prefix, const std::string& bridge, pb::TaskInfo& out) {
+                const Offer& offer, const std::vector<pb::Resource>& resources, const std::string& env_prefix,
+                const std::string& bridge, pb::TaskInfo& out) {
   out.set_name(host_name(app.id));
   out.mutable_task_id()->set_value(instance.task_id);
   out.mutable_agent_id()->set_value(offer.agent_id);
-  set_resources(placement, offer, out);
+  out.mutable_resources()->Assign(resources.begin(), resources.end());
+  add_port_resources(placement, offer, out);
   const auto env = task_environment(app, instance, placement, env_prefix);
   set_command(app, env, out);
   set_container(app, instance, placement, bridge, out);

@@ -12,6 +12,7 @@
 namespace mesos::v1 {
 class CommandInfo;
 class ExecutorInfo;
+class Resource;
 class TaskInfo;
 class Volume;
 }
@@ -23,9 +24,11 @@ std::map<std::string, std::string> task_environment(const App& app, const Instan
                                                     const Placement& placement,
                                                     const std::string& prefix);
 
-/// Everything that the kernel needs to run the instance on the offer's resources. `bridge`: the network behind container/bridge.
+/// Everything that the kernel needs to run the instance. `resources`: see launch_resources(); `bridge`: the network
+/// behind container/bridge.
 void build_task(const App& app, const Instance& instance, const Placement& placement,
-                const Offer& offer, const std::string& env_prefix, const std::string& bridge, mesos::v1::TaskInfo& out);
+                const Offer& offer, const std::vector<mesos::v1::Resource>& resources, const std::string& env_prefix,
+                const std::string& bridge, mesos::v1::TaskInfo& out);
 
 // What the tasks of apps and the containers of pods have in common.
 

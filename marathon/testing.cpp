@@ -115,6 +115,10 @@ void World::subscribe(bool offers) {
   auto event = std::make_shared<pb::scheduler::Event>();
   event->set_type(pb::scheduler::Event::SUBSCRIBED);
   event->mutable_subscribed()->mutable_framework_id()->set_value("F1");
+  if (!master_region.empty()) {
+    auto& domain = *event->mutable_subscribed()->mutable_master_info()->mutable_domain()->mutable_fault_domain();
+    domain.mutable_region()->set_name(master_region);
+  }
   send(event);
   if (offers) offer_all();
 }
@@ -229,6 +233,7 @@ void World::offer_all() {
     offer.mutable_framework_id()->set_value("F1");
     offer.mutable_agent_id()->set_value(agent.id);
     offer.set_hostname(agent.hostname);
+    if (!agent.region.empty()) offer.mutable_domain()->mutable_fault_domain()->mutable_region()->set_name(agent.region);
     offer.mutable_allocation_info()->set_role(policy_.defaults.role);
     for (const auto& resource : agent.reserved) {
       if (!busy.contains(label_of(*resource))) *offer.add_resources() = *resource;
@@ -302,14 +307,13 @@ void World::convert(Agent& agent, const pb::Offer::Operation& operation) {
   send(event);
 }
 
-bool World::holds(const Agent& agent, const pb::TaskInfo& task) const {
-  return std::all_of(task.resources().begin(), task.resources().end(), [&](const pb::Resource& wanted) {
-    if (label_of(wanted).empty()) return true;
-    return std::any_of(agent.reserved.begin(), agent.reserved.end(), [&](const auto& held) {
-      return held->name() == wanted.name() && label_of(*held) == label_of(wanted) &&
-             held->disk().persistence().id() == wanted.disk().persistence().id() &&
-             held->scalar().value() >= wanted.scalar().value();
-    });
+bool World::holds(const std::string& agent, const pb::Resource& wanted) const {
+  if (label_of(wanted).empty()) return true;
+  const auto found = std::find_if(agents.begin(), agents.end(), [&](const Agent& each) { return each.id == agent; });
+  return std::any_of(found->reserved.begin(), found->reserved.end(), [&](const auto& held) {
+    return held->name() == wanted.name() && label_of(*held) == label_of(wanted) &&
+           held->disk().persistence().id() == wanted.disk().persistence().id() &&
+           held->scalar().value() >= wanted.scalar().value();
   });
 }
 
@@ -320,13 +324,14 @@ void World::on_call(const Call& call) {
     case Call::ACCEPT:
       for (const auto& operation : call.accept().operations()) {
         const std::string& on = offers_[call.accept().offer_ids(0).value()];
+        const auto all_held = [&](const auto& resources) {
+          return std::all_of(resources.begin(), resources.end(), [&](const pb::Resource& wanted) { return holds(on, wanted); });
+        };
         for (Agent& agent : agents) {
           if (agent.id == on) convert(agent, operation);
         }
         for (const auto& info : operation.launch().task_infos()) {
-          const bool held = std::any_of(agents.begin(), agents.end(),
-                                        [&](const Agent& agent) { return agent.id == on && holds(agent, info); });
-          if (!held) {
+          if (!all_held(info.resources())) {
             update(info.task_id().value(), "TASK_ERROR", "its reservation is not there");
             continue;
           }
@@ -336,9 +341,18 @@ void World::on_call(const Call& call) {
         if (operation.type() == pb::Offer::Operation::LAUNCH_GROUP) {
           const auto& group = operation.launch_group();
           auto executor = std::make_shared<pb::ExecutorInfo>(group.executor());
-          for (const auto& info : group.task_group().tasks()) launch(info, executor);
-          for (const auto& info : group.task_group().tasks()) {
-            if (auto_run) update(info.task_id().value(), "TASK_RUNNING");
+          const auto& infos = group.task_group().tasks();
+          const bool held = all_held(executor->resources()) &&
+                            std::all_of(infos.begin(), infos.end(), [&](const auto& info) { return all_held(info.resources()); });
+          for (const auto& info : infos) {
+            if (held) launch(info, executor);
+          }
+          for (const auto& info : infos) {
+            if (!held) {
+              update(info.task_id().value(), "TASK_ERROR", "its reservation is not there");
+            } else if (auto_run) {
+              update(info.task_id().value(), "TASK_RUNNING");
+            }
           }
         }
       }

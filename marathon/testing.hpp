@@ -31,6 +31,7 @@ struct Agent {
   double cpus = 8, mem = 8192, disk = 8192;
   std::map<std::string, std::string> attributes;
   std::vector<std::shared_ptr<mesos::v1::Resource>> reserved{};  // volumes among them
+  std::string region{};
 };
 
 struct Task {
@@ -79,6 +80,7 @@ class World {
   const State& state() const { return core->state(); }
 
   // How the world behaves.
+  std::string master_region;
   bool auto_offer = true;    // a REVIVE is answered with offers
   bool auto_run = true;      // launched tasks run at once
   bool auto_kill = true;     // killed tasks end at once
@@ -112,7 +114,7 @@ class World {
   void launch(const mesos::v1::TaskInfo& info, const std::shared_ptr<mesos::v1::ExecutorInfo>& executor);
   void end_commit(size_t index, bool works);
   void convert(Agent& agent, const mesos::v1::Offer_Operation& operation);
-  bool holds(const Agent& agent, const mesos::v1::TaskInfo& task) const;
+  bool holds(const std::string& agent, const mesos::v1::Resource& wanted) const;
   void on_call(const mesos::v1::scheduler::Call& call);
   void send(std::shared_ptr<mesos::v1::scheduler::Event> event);
   void drain();

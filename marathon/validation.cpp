@@ -10,6 +10,7 @@
 #include "base/strings.hpp"
 #include "marathon/constraints.hpp"
 #include "marathon/definition_fields.hpp"
+#include "marathon/pod.hpp"
 
 namespace marathon {
 namespace {
@@ -385,16 +386,22 @@ void validate_app(const App& app, const ValidationPolicy& policy, Violations& ou
 
 void validate_same_volumes(const App& from, const App& to, Violations& out) {
   if (!is_resident(from) && !is_resident(to)) return;
-  const auto persistent = [](const App& app) {
-    std::vector<Volume> volumes;
-    if (!app.container) return volumes;
-    for (const Volume& volume : app.container->volumes)
-      if (volume.persistent_mb) volumes.push_back(volume);
-    return volumes;
+  const bool same = persistent_volumes(from) == persistent_volumes(to);
+  if (!to.pod) {
+    if (!same) out.add("/", "Persistent volumes can not be changed!");
+    if (from.cpus != to.cpus || from.mem != to.mem || from.disk != to.disk || from.gpus != to.gpus)
+      out.add("/", "Resident Tasks may not change resource requirements!");
+    return;
+  }
+  if (!same) out.add("/", "persistent volumes cannot be updated");
+  const auto refuse = [&](bool differs, const char* what) {
+    if (differs) out.add("/", std::string(what) + " cannot be updated if a pod has persistent volumes");
   };
-  if (persistent(from) != persistent(to)) out.add("/", "Persistent volumes can not be changed!");
-  if (from.cpus != to.cpus || from.mem != to.mem || from.disk != to.disk || from.gpus != to.gpus)
-    out.add("/", "Resident Tasks may not change resource requirements!");
+  refuse(from.cpus != to.cpus, "cpus");
+  refuse(from.mem != to.mem, "mem");
+  refuse(from.disk != to.disk, "disk");
+  refuse(from.gpus != to.gpus, "gpus");
+  refuse(from.pod && host_ports_of(*from.pod) != host_ports_of(*to.pod), "host ports");
 }
 
 }  // namespace marathon

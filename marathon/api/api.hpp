@@ -92,6 +92,8 @@ struct Embed {
 Embed parse_embed(const base::http::Query& query);
 
 void write_app(base::json::Writer& w, const Turn& turn, const AppRun& run, const Embed& embed);
+/// Member "localVolumes": what is kept for the instance.
+void write_local_volumes(base::json::Writer& w, const Instance& instance);
 void write_task(base::json::Writer& w, const AppRun& run, const Instance& instance, bool service_ports);
 /// `explain`: with members of ours that say what its actions wait for.
 void write_deployment(base::json::Writer& w, const Turn& turn, const Deployment& deployment, bool explain = false);

@@ -198,9 +198,7 @@ void write_instance(Writer& w, const AppRun& run, const Instance& instance) {
   for (const ContainerTask& task : instance.containers) write_container(w, pod, instance, task);
   w.end_array();
   w.field("specReference", "/v2/pods" + instance.app + "::versions/" + iso(instance.version));
-  w.key("localVolumes");
-  w.begin_array();
-  w.end_array();
+  write_local_volumes(w, instance);
   w.field("lastUpdated", iso(instance.since));
   w.field("lastChanged", iso(instance.since));
   if (!status.message.empty()) w.field("message", status.message);

@@ -174,6 +174,20 @@ std::vector<const Instance*> listed_tasks(const AppRun& run) {
   return list;
 }
 
+void write_local_volumes(Writer& w, const Instance& instance) {
+  w.key("localVolumes");
+  w.begin_array();
+  for (const LocalVolume& volume : instance.reservation ? instance.reservation->volumes : std::vector<LocalVolume>()) {
+    w.begin_object();
+    w.field("runSpecId", instance.app);
+    w.field("containerPath", volume.container_path);
+    w.field("uuid", volume.uuid);
+    w.field("persistenceId", persistence_id(instance.app, volume));
+    w.end_object();
+  }
+  w.end_array();
+}
+
 void write_task(Writer& w, const AppRun& run, const Instance& instance, bool service_ports_wanted) {
   const bool active = is_active(instance.condition) || instance.condition == Condition::UnreachableInactive;
   w.begin_object();
@@ -203,17 +217,7 @@ void write_task(Writer& w, const AppRun& run, const Instance& instance, bool ser
     if (instance.started_at) w.field("startedAt", iso(*instance.started_at));
     w.field("version", iso(instance.version));
   }
-  w.key("localVolumes");
-  w.begin_array();
-  for (const LocalVolume& volume : instance.reservation ? instance.reservation->volumes : std::vector<LocalVolume>()) {
-    w.begin_object();
-    w.field("runSpecId", instance.app);
-    w.field("containerPath", volume.container_path);
-    w.field("uuid", volume.uuid);
-    w.field("persistenceId", persistence_id(instance.app, volume));
-    w.end_object();
-  }
-  w.end_array();
+  write_local_volumes(w, instance);
   if (!instance.region.empty()) w.field("region", instance.region);
   if (!instance.zone.empty()) w.field("zone", instance.zone);
   w.field("role", instance.role);

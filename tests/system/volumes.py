@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Apps with persistent volumes: the data survives what happens to tasks and daemons, and nothing is left of a deleted app."""
+"""Apps and pods with persistent volumes: the data survives what happens to tasks and daemons, and nothing is left of a deleted app."""
 
 import sys
 from pathlib import Path
@@ -109,5 +109,56 @@ def wiped():
         eventually("nothing is reserved", lambda: not reserved(cluster), limit=60)
 
 
+def pod(instances=1, greeting="hello"):
+    """One container counts in the volume, the other notes there what it saw of the count."""
+    mount = [{"name": "data", "mountPath": "data"}]
+    resources = {"cpus": 0.1, "mem": 32}
+    watch = "while sleep 0.1; do cat data/n > data/seen.new 2>/dev/null && mv data/seen.new data/seen; done"
+    return {"id": "/pair", "environment": {"GREETING": greeting},
+            "volumes": [{"name": "data", "persistent": {"size": 32, "type": "root"}}],
+            "scaling": {"kind": "fixed", "instances": instances},
+            "containers": [{"name": name, "exec": {"command": {"shell": cmd}}, "resources": resources, "volumeMounts": mount}
+                           for name, cmd in (("count", COUNTER), ("watch", watch))]}
+
+
+def pods():
+    """A pod's containers share a volume that outlives their ends and kill -9 of every daemon; deleted, nothing is left."""
+    with Cluster() as cluster:
+        def tasks():
+            now = cluster.marathon("GET", "/v2/pods/pair::status").json()
+            return {c["containerId"] for i in now["instances"] if i["status"] == "STABLE" for c in i["containers"]}
+
+        def settled(but=frozenset()):
+            now = tasks()
+            return now if len(now) == 2 and now.isdisjoint(but) and not cluster.deployments() else None
+
+        answer = cluster.marathon("POST", "/v2/pods", pod())
+        assert answer.status == 201, answer
+        first = eventually("both containers run", settled, limit=90)
+        [volume] = eventually("the volume is there", lambda: volumes(cluster))
+        [instance] = cluster.marathon("GET", "/v2/pods/pair::status").json()["instances"]
+        assert [v["persistenceId"] for v in instance["localVolumes"]] == [volume.name], instance
+        eventually("one container sees what the other counts", lambda: (volume / "seen").exists() and int((volume / "seen").read_text() or 0) > 3)
+        for name in ("agent-1", "agent-2", "master", "marathon"):
+            cluster.kill(name)
+            eventually("all healthy", cluster.healthy, limit=90)
+            eventually("the tasks are known", lambda: settled() == first, limit=90)
+            grows(volume)
+        assert starts(volume) == 1, "a container was started again"
+
+        seen = count(volume)
+        assert cluster.marathon("DELETE", f"/v2/pods/pair::instances/{instance['id']}").status == 200
+        second = eventually("it comes back", lambda: settled(first), limit=90)
+        assert cluster.marathon("PUT", "/v2/pods/pair", pod(greeting="good day")).status == 200
+        eventually("the new version runs", lambda: settled(second), limit=120)
+        eventually("it was started for the third time", lambda: starts(volume) == 3)
+        grows(volume)
+        assert count(volume) > seen and volumes(cluster) == [volume], volumes(cluster)
+
+        assert cluster.marathon("DELETE", "/v2/pods/pair").status == 202
+        eventually("the data is gone", lambda: volumes(cluster) == [], limit=90)
+        eventually("nothing is reserved", lambda: not reserved(cluster), limit=60)
+
+
 if __name__ == "__main__":
-    results.run("system/volumes", [survives, wiped])
+    results.run("system/volumes", [survives, wiped, pods])
