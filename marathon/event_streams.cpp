@@ -1,6 +1,8 @@
 #include "marathon/event_streams.hpp"
 
 #include <algorithm>
+#include <utility>
+#include <vector>
 
 #include "base/json/writer.hpp"
 #include "base/numbers.hpp"
@@ -22,6 +24,7 @@ EventStreams::EventStreams(base::Loop& loop, size_t max_outstanding, std::string
 }
 
 EventStreams::~EventStreams() {
+  *alive_ = false;
   loop_.cancel(timer_);
   for (auto& [id, subscriber] : streams_) subscriber.stream.close();
 }
@@ -48,6 +51,7 @@ void EventStreams::handle(const base::http::Request& request, const base::http::
     if (const auto it = streams_.find(id); it != streams_.end()) it->second.outstanding = 0;
   });
   const std::string remote = subscriber.remote;
+  flush();  // what came before it is its past
   if (const auto last = request.headers.get("Last-Event-ID")) replay(subscriber, *last);
   streams_.emplace(id, std::move(subscriber));
   callbacks_.on_open(remote);
@@ -86,29 +90,56 @@ void EventStreams::replay(Subscriber& subscriber, std::string_view last_id) {
 }
 
 void EventStreams::remember(Past past) {
-  past_bytes_ += past.frame.size();
+  past_bytes_ += past.frame->size();
   past_.push_back(std::move(past));
   while (past_.size() > kMaxPast || past_bytes_ > kMaxPastBytes) {
-    past_bytes_ -= past_.front().frame.size();
+    past_bytes_ -= past_.front().frame->size();
     past_.pop_front();
   }
 }
 
 void EventStreams::publish(const Publish& event) {
   const uint64_t number = next_event_++;
-  Past past{number, event.type,
-            "event: " + event.type + "\r\nid: " + run_ + "-" + std::to_string(number) + "\r\ndata: " + event.data + "\r\n\r\n",
-            event.on_request, event.about};
+  Past past{number, event.type, nullptr, event.on_request, event.about};
+  past.frame = std::make_shared<const std::string>("event: " + event.type + "\r\nid: " + run_ + "-" + std::to_string(number) +
+                                                   "\r\ndata: " + event.data + "\r\n\r\n");
+  if (batch_.empty()) {
+    loop_.post([this, alive = alive_] {
+      if (*alive) flush();
+    });
+  }
+  batch_.push_back(past);
+  remember(std::move(past));
+}
+
+/// One write per stream and turn, of one text for all who want and may see everything: the work grows with the streams,
+/// not with streams times events.
+void EventStreams::flush() {
+  if (batch_.empty()) return;
+  const std::vector<Past> batch = std::exchange(batch_, {});
+  auto everything = std::make_shared<std::string>();
+  size_t count = 0;
+  for (const Past& event : batch) {
+    if (event.on_request) continue;
+    *everything += *event.frame;
+    ++count;
+  }
   std::vector<uint64_t> slow;
   for (auto& [id, subscriber] : streams_) {
-    if (!is_for(subscriber, past)) continue;
-    if (++subscriber.outstanding > max_outstanding_) {
+    // A burst alone makes nobody slow: what counts is what was not taken before it.
+    if (subscriber.outstanding > max_outstanding_) {
       slow.push_back(id);
+    } else if (subscriber.types.empty() && !subscriber.viewer) {
+      subscriber.outstanding += count;
+      if (count > 0) subscriber.stream.write(everything);
     } else {
-      subscriber.stream.write(past.frame);
+      for (const Past& event : batch) {
+        if (!is_for(subscriber, event)) continue;
+        ++subscriber.outstanding;
+        subscriber.stream.write(event.frame);
+      }
     }
   }
-  remember(std::move(past));
   for (uint64_t id : slow) {
     const auto it = streams_.find(id);
     if (it == streams_.end()) continue;

@@ -32,6 +32,7 @@ class EventStreams {
   void handle(const base::http::Request& request, const base::http::Responder& responder,
               const base::http::Headers& common, std::shared_ptr<const Viewer> viewer = nullptr);
 
+  /// Sent with what else this turn of the loop publishes.
   void publish(const Publish& event);
 
   size_t size() const { return streams_.size(); }
@@ -42,12 +43,13 @@ class EventStreams {
     std::string remote;
     std::set<std::string> types;  // empty: all
     std::shared_ptr<const Viewer> viewer;  // null: sees everything
-    size_t outstanding = 0;       // events since the queue was last empty
+    size_t outstanding = 0;       // events written since the queue was last empty
   };
 
   struct Past {
     uint64_t number = 0;
-    std::string type, frame;
+    std::string type;
+    std::shared_ptr<const std::string> frame;
     bool on_request = false;
     std::vector<Subject> about;
   };
@@ -56,6 +58,7 @@ class EventStreams {
   static bool is_for(const Subscriber& subscriber, const Past& event);
   void replay(Subscriber& subscriber, std::string_view last_id);
   void remember(Past past);
+  void flush();
   void remove(uint64_t id);
   void keep_alive();
 
@@ -68,6 +71,8 @@ class EventStreams {
   uint64_t next_event_ = 1;
   std::deque<Past> past_;  // newest last, within the two limits
   size_t past_bytes_ = 0;
+  std::vector<Past> batch_;  // of this turn
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   base::Loop::TimerId timer_ = 0;
 };
 

@@ -224,6 +224,37 @@ TEST_F(ShellTest, event_streams_carry_what_was_asked_for) {
   call.cancel();
 }
 
+TEST_F(ShellTest, a_burst_beyond_the_limit_cuts_nobody_who_reads) {
+  shell.reset();
+  flags.event_stream_max_outstanding_messages = 5;
+  shell = std::make_unique<Shell>(loop, *store, flags);
+  port = shell->start().value();
+  base::http::ClientRequest r;
+  r.url.host = "127.0.0.1";
+  r.url.port = port;
+  r.url.target = "/v2/events";
+  r.headers = {{"Accept", "text/event-stream"}};
+  std::string received;
+  bool ended = false;
+  auto call = client.stream(std::move(r), {.on_head = [](const base::http::Response&) {},
+                                           .on_data = [&](std::string_view data) { received += data; },
+                                           .on_end = [&](base::Status) { ended = true; }});
+  run_until([&] { return received.find("event: event_stream_attached\r\nid: ") != std::string::npos; });
+  const auto count = [&] {
+    size_t found = 0;
+    for (size_t at = received.find("event: instance_changed_event"); at != std::string::npos;
+         at = received.find("event: instance_changed_event", at + 1))
+      ++found;
+    return found;
+  };
+  // All of its instances begin to wait in one turn.
+  request("POST", "/v2/apps", R"({"id":"many","cmd":"sleep 1","cpus":0.1,"mem":32,"instances":40})");
+  run_until([&] { return count() >= 40 || ended; });
+  EXPECT_FALSE(ended);
+  EXPECT_EQ(count(), 40U);
+  call.cancel();
+}
+
 TEST_F(ShellTest, speaks_tls_on_its_port_and_says_so) {
   base::http::TestAuthority authority;
   authority.issue("server");

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Benchmarks of the scheduler against a real master and agents without machines (dcos-fleet): marathon/app-500,
 marathon/apps-4x500, marathon/apps-8x50, marathon/posts-1000, marathon/large, marathon/events, marathon/failover,
-marathon/idle-rss."""
+marathon/idle-rss; and against three schedulers on a real ZooKeeper ensemble: marathon/failover-zookeeper."""
 
 import datetime
 import http.client
 import json
+import multiprocessing
 import os
 import selectors
 import shutil
@@ -15,11 +16,11 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from harness import zookeeper  # noqa: E402
 from harness.bench import Bench  # noqa: E402
 from harness.cluster import BIN, call, eventually  # noqa: E402
 
@@ -240,42 +241,50 @@ class Reader:
         self.rest = text[cut:] if cut >= 0 and len(text) - cut < 37 else b""
 
 
+EVENT_APPS = 50
+
+
+def toggle(rate, seconds, instances):
+    """At a steady pace, one app after the other gets so many instances, or none again: their tasks come and go."""
+    connection = http.client.HTTPConnection(MARATHON, PORT, timeout=60)
+    begun = time.monotonic()
+    for number in range(int(rate * seconds)):
+        time.sleep(max(0, begun + number / rate - time.monotonic()))
+        wanted = instances if number // EVENT_APPS % 2 == 0 else 0
+        connection.request("PUT", f"/v2/apps//events/a{number % EVENT_APPS}?force=true", json.dumps({"instances": wanted}))
+        connection.getresponse().read()
+
+
 def events(house):
-    """Streams that follow, one that reads nothing, and changes at a steady pace; each change is five events."""
+    """Streams that follow, one that reads nothing, and tasks that come and go at a steady pace."""
     if not bench.wants("marathon/events"):
         return
-    streams, rate, seconds = (10, 20, 3) if bench.small else (200, 200, 10)
+    streams, rate, seconds, instances = (10, 5, 3, 3) if bench.small else (200, 25, 20, 10)
     lags = []
     readers = [Reader(lags if number % 50 == 0 else None) for number in range(streams)]
     stalled = Reader(None, 4096)
-    house.ask("PUT", "/v2/groups/events", {"apps": [app(f"/events/a{i}", 0) for i in range(50)]})
+    house.ask("PUT", "/v2/groups/events", {"apps": [app(f"/events/a{i}", 0) for i in range(EVENT_APPS)]})
     selector = selectors.DefaultSelector()
     for reader in readers:
         selector.register(reader.socket, selectors.EVENT_READ, reader)
-    ending = threading.Event()
-
-    def change():
-        connection = http.client.HTTPConnection(MARATHON, PORT, timeout=60)
-        begun = time.monotonic()
-        for number in range(rate * seconds):
-            time.sleep(max(0, begun + number / rate - time.monotonic()))
-            connection.request("PUT", f"/v2/apps//events/a{number % 50}?force=true", json.dumps({"labels": {"n": str(number)}}))
-            connection.getresponse().read()
-        ending.set()
-
-    writer = threading.Thread(target=change)
+    # A process of its own: what the readers do here must not slow the changes.
+    writer = multiprocessing.get_context("fork").Process(target=toggle, args=(rate, seconds, instances))
+    cpu = house.cpu_ms()
     begun = time.monotonic()
     writer.start()
-    while not ending.is_set():
+    while writer.is_alive():
         for key, _ in selector.select(0.1):
             key.data.read()
     took = time.monotonic() - begun
+    cpu = house.cpu_ms() - cpu
     writer.join()
+    assert writer.exitcode == 0, "the changes were not made"
     assert all(reader.open for reader in readers), "a stream that followed was cut"
     lags.sort()
     parameters = {"streams": streams, "events per second": round(readers[0].events / took)}
     bench.report("marathon/events", {**parameters, "measure": "lag p99"}, "ms", [lags[int(len(lags) * 0.99)]])
     bench.report("marathon/events", {**parameters, "measure": "lag median"}, "ms", [statistics.median(lags)])
+    bench.report("marathon/events", {**parameters, "measure": "the scheduler's CPU"}, "ms/s", [cpu / took])
 
     def cut():
         stalled.socket.setblocking(False)
@@ -294,13 +303,78 @@ def events(house):
     house.clear()
 
 
+class Candidates(House):
+    """Three schedulers with their state in a ZooKeeper ensemble; of one that is killed a supervisor starts another."""
+
+    IPS = ["127.77.1.12", "127.77.1.13", "127.77.1.14"]
+
+    def __init__(self):
+        self.ensemble = None
+
+    def start_marathon(self):
+        self.ensemble = zookeeper.Ensemble(self.root, [(f"127.77.1.{21 + i}", []) for i in range(3)], tick_ms=250).__enter__()
+        for ip in self.IPS:
+            self.start_candidate(ip)
+        eventually("one acts", self.leader, limit=60)
+
+    def start_candidate(self, ip):
+        self.start(ip, [str(BIN / "dcos-marathon"), f"--master={MASTER}:5050", f"--zk=zk://{self.ensemble.servers}/marathon",
+                        "--zk_session_timeout=2000", f"--http_address={ip}", f"--hostname={ip}", "--logging_level=warn"])
+
+    def __exit__(self, kind, value, trace):
+        super().__exit__(kind, value, trace)
+        if self.ensemble:
+            self.ensemble.__exit__(None, None, None)
+
+    def leader(self):
+        """The address of the one that acts, when it answers for the apps."""
+        for ip in self.IPS:
+            try:
+                answer = call(PORT, "GET", "/v2/apps//g0/a0", host=ip, timeout=1)
+                known = call(PORT, "GET", "/v2/leader", host=ip, timeout=1)
+            except OSError:
+                continue
+            if answer.status in (200, 404) and known.status == 200:
+                return known.json()["leader"].split(":")[0]
+        return None
+
+    def ask(self, method, path, body=None, timeout=300):
+        return call(PORT, method, path, body, host=self.leader() or self.IPS[0], timeout=timeout)
+
+
+def failover_zookeeper():
+    """From SIGKILL of the one that acts to answers of the next, which has read everything from ZooKeeper."""
+    if not bench.wants("marathon/failover-zookeeper"):
+        return
+    if not zookeeper.available():
+        print("marathon/failover-zookeeper: the package zookeeper is not installed", file=sys.stderr)
+        return
+    groups, apps = (1, 10) if bench.small else (10, 1000)
+    with Candidates() as house:
+        for number in range(groups):
+            house.until_deployed("PUT", f"/v2/groups/g{number}", {"apps": [app(f"/g{number}/a{i}", 1) for i in range(apps)]}, interval=0.5)
+        samples = []
+        for _ in range(1 if bench.small else 5):
+            leader = eventually("one acts", house.leader, limit=60)
+            started = time.monotonic()
+            house.processes[leader].kill()
+            eventually("another answers", lambda: house.leader() not in (None, leader), limit=120, interval=0.01)
+            samples.append(time.monotonic() - started)
+            house.processes[leader].wait()
+            house.start_candidate(leader)
+            time.sleep(3)  # it is a candidate again
+        bench.report("marathon/failover-zookeeper", {"apps": groups * apps, "tasks": groups * apps, "session_timeout_ms": 2000,
+                                                     "schedulers": 3, "zookeeper": 3, "by": "SIGKILL"}, "s", samples)
+
+
 def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     names = ["idle-rss", "app-500", "apps-4x500", "apps-8x50", "posts-1000", "events", "large", "failover"]
     if bench.listing:
-        for name in names:
+        for name in [*names, "failover-zookeeper"]:
             bench.wants(f"marathon/{name}")
         return
+    failover_zookeeper()
     if not any(bench.wants(f"marathon/{name}") for name in names):
         return
     with House() as house:
