@@ -9,6 +9,7 @@
 #include <mutex>
 
 #include "base/file.hpp"
+#include "base/gate.hpp"
 #include "base/http/client.hpp"
 #include "base/json/value.hpp"
 #include "base/log.hpp"
@@ -30,30 +31,12 @@ constexpr double kLongestSpreadSeconds = 60;  // whatever a master says
 constexpr size_t kMaxQueued = 100'000;
 constexpr int kMaxMessageBytes = 64 << 20;
 
-/// The way from gRPC's threads to the loop, shut before the loop goes.
-class Gate {
- public:
-  explicit Gate(base::Loop& loop) : loop_(&loop) {}
-  void post(base::Loop::Function call) {
-    const std::lock_guard lock(mutex_);
-    if (loop_ != nullptr) loop_->post(std::move(call));
-  }
-  void shut() {
-    const std::lock_guard lock(mutex_);
-    loop_ = nullptr;
-  }
-
- private:
-  std::mutex mutex_;
-  base::Loop* loop_;
-};
-
 /// One stream. gRPC's threads call the reactions; everything it has to tell goes to the loop. Deletes itself after the
 /// last reaction.
 class Stream final : public grpc::ClientBidiReactor<AgentMessage, MasterMessage>,
                      public std::enable_shared_from_this<Stream> {
  public:
-  Stream(std::shared_ptr<Gate> gate, const std::string& address, std::shared_ptr<grpc::ChannelCredentials> credentials,
+  Stream(std::shared_ptr<base::Gate> gate, const std::string& address, std::shared_ptr<grpc::ChannelCredentials> credentials,
          std::function<void(MasterMessage)> received, std::function<void(std::string)> ended)
       : gate_(std::move(gate)), received_(std::move(received)), ended_(std::move(ended)) {
     grpc::ChannelArguments arguments;
@@ -125,7 +108,7 @@ class Stream final : public grpc::ClientBidiReactor<AgentMessage, MasterMessage>
     StartWrite(&queue_.front());
   }
 
-  std::shared_ptr<Gate> gate_;
+  std::shared_ptr<base::Gate> gate_;
   std::function<void(MasterMessage)> received_;
   std::function<void(std::string)> ended_;
   std::shared_ptr<grpc::Channel> channel_;
@@ -279,7 +262,7 @@ struct Link::Impl : std::enable_shared_from_this<Link::Impl> {
   }
 
   base::Loop& loop;
-  std::shared_ptr<Gate> gate = std::make_shared<Gate>(loop);
+  std::shared_ptr<base::Gate> gate = std::make_shared<base::Gate>(loop);
   std::string flag, shown = flag, master;
   base::Duration zk_session_timeout = base::seconds(10);
   std::unique_ptr<client::Detector> detector;
