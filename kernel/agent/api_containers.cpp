@@ -80,6 +80,7 @@ containerizer::ContainerSpec Core::spec_of(const ApiContainer& container) const 
   spec.environment["MESOS_SANDBOX"] = spec.sandbox;
   spec.user = container.user;
   spec.term_first_only = true;
+  spec.machine = is_plugin(container.id);
   spec.parent = container.parent();
   if (!spec.parent.empty()) {
     spec.parent_sandbox = sandbox_of(spec.parent);
@@ -258,7 +259,9 @@ std::optional<Core::CallAnswer> Core::launch_api_container(ApiContainer containe
   container.launcher = connection;
   ApiContainer& kept = state_.api_containers[id] = std::move(container);
   save(kept);
-  journal_.then(LaunchContainer{spec_of(kept)});
+  LaunchContainer launch{spec_of(kept)};
+  if (const Found owner = find_container(root); owner && !launch.spec.volumes.empty()) launch.disks = disks_of(*owner.executor);
+  journal_.then(std::move(launch));
   return std::nullopt;
 }
 

@@ -20,6 +20,7 @@ std::string update_key(const TaskKey& task, uint64_t number) {
 }
 std::string gc_key(const std::string& path) { return "gc/" + path; }
 std::string resources_key() { return "resources"; }
+std::string provider_key(const std::string& provider) { return "provider/" + provider; }
 std::string container_key(const std::string& container) { return "container/" + container; }
 std::string operation_key(const std::string& uuid) {
   std::string key = "operation/";
@@ -37,6 +38,7 @@ bool complete(const dcos::agent::v1::TaskRecord& record) {
 }
 bool complete(const dcos::agent::v1::UpdateRecord& record) { return record.has_framework_id() && record.has_status(); }
 bool complete(const dcos::agent::v1::ContainerRecord& record) { return record.has_id(); }
+bool complete(const dcos::agent::v1::ProviderRecord& record) { return record.info().has_id(); }
 bool complete(const mesos::v1::Operation& record) { return record.has_uuid(); }
 
 template <class Record>
@@ -61,6 +63,8 @@ bool decode_entry(const base::StoreEntry& entry, Loaded& loaded) {
   if (key.starts_with("update/")) return decode(entry, loaded.updates);
   if (key.starts_with("operation/")) return decode(entry, loaded.operations);
   if (key.starts_with("container/")) return decode(entry, loaded.containers);
+  if (key.starts_with("provider/")) return decode(entry, loaded.providers);
+  if (key.starts_with("storage/")) return true;  // kernel/storage reads its own
   if (key == "resources") return loaded.resources.ParseFromString(entry.value);
   if (key.starts_with("gc/")) {
     dcos::agent::v1::GcRecord record;
@@ -117,6 +121,13 @@ void Core::save(const Executor& executor) {
 
 void Core::save(const Operation& operation) {
   journal_.put(operation_key(operation.proto.uuid().value()), operation.proto.SerializeAsString());
+}
+
+void Core::save(const ResourceProvider& provider) {
+  dcos::agent::v1::ProviderRecord record;
+  *record.mutable_info() = provider.info;
+  resources::to_proto(provider.total, resources::Format::Post, record.mutable_total());
+  journal_.put(provider_key(provider.info.id().value()), record.SerializeAsString());
 }
 
 void Core::save_resources() {

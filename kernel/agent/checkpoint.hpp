@@ -19,6 +19,7 @@ std::string gc_key(const std::string& path);
 std::string resources_key();
 std::string container_key(const std::string& container);
 std::string operation_key(const std::string& uuid);
+std::string provider_key(const std::string& provider);
 
 /// Sorts the store's entries into records; what does not decode is counted and left out.
 Loaded decode_store(const std::vector<base::StoreEntry>& entries);

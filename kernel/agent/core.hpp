@@ -1,8 +1,8 @@
 #pragma once
 
 // The agent: registration, launches, status updates, recovery. Deterministic: told events, asks for effects. core.cpp
-// dispatches; registration.cpp, tasks.cpp, executors.cpp, statuses.cpp, operations.cpp, recovery.cpp and garbage.cpp hold
-// the rules.
+// dispatches; registration.cpp, tasks.cpp, executors.cpp, statuses.cpp, operations.cpp, resource_providers.cpp,
+// oversubscription.cpp, recovery.cpp and garbage.cpp hold the rules.
 
 #include <map>
 #include <string>
@@ -17,6 +17,7 @@
 #include "kernel/agent/state.hpp"
 #include "kernel/agent/updates.hpp"
 #include "kernel/auth/challenge.hpp"
+#include "kernel/oversubscription/qos.hpp"
 
 namespace agent {
 
@@ -25,6 +26,10 @@ class Core {
   Core(Policy policy, base::Random random);
 
   void on(Event event, base::Now now, Effects& out);
+
+  /// How idle resources are lent; null: not at all, and nobody has to go.
+  void oversubscribe(std::unique_ptr<oversubscription::Estimator> estimator,
+                     std::unique_ptr<oversubscription::QosController> controller);
 
   const State& state() const { return state_; }
   const Policy& policy() const { return policy_; }
@@ -63,6 +68,13 @@ class Core {
   void handle(ContainerCalled event);
   void handle(PathRemoved event);
   void handle(VolumesChanged event);
+  void handle(ProviderConfigured event);
+  void handle(ProviderRemoved event);
+  void handle(ProviderGone event);
+  void handle(ProviderSurveyed event);
+  void handle(DiskChanged event);
+  void handle(UsageMeasured event);
+  void handle(LoadMeasured event);
   void handle(DiskMeasured event);
   void handle(LeaveAsked event);
   Found find_container(const std::string& container);
@@ -155,18 +167,44 @@ class Core {
   // operations.cpp
   void apply_operation(const dcos::internal::v1::ApplyOperation& message);
   base::Status try_operation(Operation& operation);
-  void end_operation(Operation& operation, mesos::v1::OperationState state, const std::string& message);
+  void end_operation(Operation& operation, mesos::v1::OperationState state, const std::string& message,
+                     const mesos::v1::Resource* made = nullptr);
   void tell_operation(Operation& operation);
   void tell_operations();
   void retry_operation(const std::string& key);
   void acknowledge(const dcos::internal::v1::AcknowledgeOperationStatus& message);
   void drop_unknown(const dcos::internal::v1::OperationReference& reference);
   void change_volumes(const Operation& operation);
+  void undo(const Operation& operation);
   void tell_total();
+  void send_totals();
   bool restore_resources(Loaded& event);
   bool removing(const VolumePlace& place) const;
   bool in_use(const resources::Kind& volume) const;
   std::optional<std::string> find_missing(const mesos::v1::TaskInfo& task) const;
+
+  // resource_providers.cpp
+  /// Whose resources an operation is on: the agent's own, or those of an active provider.
+  struct Owner {
+    resources::Resources& total;
+    std::string& version;
+    ResourceProvider* provider;  // null: the agent itself
+  };
+  base::Result<Owner> owner_of(const mesos::v1::Offer::Operation& operation);
+  void save(const Owner& owner);
+  resources::Resources changing_disks(const std::string& provider, const Operation& but) const;
+  base::Status try_disk(const Operation& operation, const Owner& owner);
+  void change_disk(const Operation& operation);
+  void tell_provider(ResourceProvider& provider);
+  void restore(dcos::agent::v1::ProviderRecord record);
+  std::vector<storage::DiskName> disks_of(const Executor& executor) const;
+  bool is_plugin(const std::string& container) const;
+
+  // oversubscription.cpp
+  std::vector<oversubscription::Executor> running(const std::map<std::string, double>& cpu_seconds) const;
+  void send_oversubscribed();
+  void preempt(Executor& executor, const std::string& why);
+  void end_preempted(const Framework& framework, Executor& executor);
 
   // recovery.cpp
   void restore_executor(dcos::agent::v1::ExecutorRecord record);
@@ -181,6 +219,7 @@ class Core {
   void save(const Framework& framework);
   void save(const Executor& executor);
   void save(const Operation& operation);
+  void save(const ResourceProvider& provider);
   void save_resources();
   void save(const Executor& executor, const Task& task);
 
@@ -190,6 +229,8 @@ class Core {
   Updates updates_;
   Journal journal_;
   Garbage garbage_;
+  std::unique_ptr<oversubscription::Estimator> estimator_;
+  std::unique_ptr<oversubscription::QosController> controller_;
   base::Duration register_backoff_{0};
   std::string nonce_, master_nonce_;  // of this connection's authentication
   bool authenticated_ = false;
@@ -213,6 +254,15 @@ mesos::v1::ContainerID container_id_of(const std::string& text);
 
 /// Both may be file names.
 bool valid_ids(const std::string& framework, const std::string& task);
+
+/// Containers of a provider's plugin are named so.
+std::string plugin_prefix(const std::string& provider);
+
+/// What the agent and its active providers have together.
+resources::Resources everything(const State& state);
+
+/// What the master is told of the active providers.
+void add_providers(const State& state, google::protobuf::RepeatedPtrField<dcos::internal::v1::ResourceProviderState>* out);
 
 /// Its container is to have those of `resources` that are persistent volumes.
 void add_volumes(Executor& executor, const google::protobuf::RepeatedPtrField<mesos::v1::Resource>& resources);

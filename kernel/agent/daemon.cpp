@@ -21,6 +21,7 @@
 #include "kernel/agent/machine.hpp"
 #include "kernel/agent/modules.hpp"
 #include "kernel/agent/places.hpp"
+#include "kernel/agent/providers.hpp"
 #include "kernel/agent/shell.hpp"
 #include "kernel/containerizer/container_dns.hpp"
 #include "kernel/containerizer/images/images.hpp"
@@ -50,6 +51,7 @@ struct Daemon::Impl {
   std::shared_ptr<containerizer::images::Images> images;
   std::unique_ptr<containerizer::NativeContainerizer> containers;
   std::unique_ptr<Shell> shell;
+  std::unique_ptr<Providers> providers;
   std::shared_ptr<base::http::Tls> tls;
   std::unique_ptr<Link> link;
   base::http::Router router;
@@ -267,6 +269,33 @@ Status start_containers(const Flags& flags, Daemon::Impl& daemon) {
 
 }  // namespace
 
+namespace {
+
+Status open_providers(const Flags& flags, Daemon::Impl& daemon) {
+  ProviderOptions options;
+  options.directory = flags.resource_provider_config_dir.value_or("");
+  ASSIGN_OR_RETURN(const Modules modules, parse_modules(flags.modules.value_or("")));
+  ASSIGN_OR_RETURN(options.profiles, disk_profiles(flags.disk_profile_adaptor.value_or(""), modules));
+  options.work_dir = flags.work_dir;
+  options.runtime_dir = flags.runtime_dir.value_or(flags.work_dir + "/run");
+  options.boot_id = daemon.core.policy().boot_id;
+  ASSIGN_OR_RETURN(daemon.providers, Providers::open(daemon.loop, daemon.pool, *daemon.store, *daemon.shell, std::move(options)));
+  daemon.shell->use_providers(*daemon.providers);
+  return {};
+}
+
+Status start_lending(const Flags& flags, Daemon::Impl& daemon) {
+  ASSIGN_OR_RETURN(const Modules modules, parse_modules(flags.modules.value_or("")));
+  ASSIGN_OR_RETURN(auto estimator, resource_estimator(flags.resource_estimator.value_or(""), modules));
+  ASSIGN_OR_RETURN(auto controller, qos_controller(flags.qos_controller.value_or(""), modules));
+  daemon.shell->measure(estimator ? flags.oversubscribed_resources_interval : base::Duration{0},
+                        controller ? std::max<base::Duration>(flags.qos_correction_interval_min, base::seconds(1)) : base::Duration{0});
+  daemon.core.oversubscribe(std::move(estimator), std::move(controller));
+  return {};
+}
+
+}  // namespace
+
 Daemon::Daemon(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 Daemon::~Daemon() {
@@ -275,6 +304,7 @@ Daemon::~Daemon() {
   impl_->task_streams.reset();
   impl_->streams.reset();
   impl_->link.reset();
+  impl_->providers.reset();
   impl_->shell.reset();
   impl_->containers.reset();
   impl_->images.reset();
@@ -299,6 +329,8 @@ Result<std::unique_ptr<Daemon>> Daemon::start(base::Loop& loop, const Flags& fla
   RETURN_IF_ERROR(start_containers(flags, *impl));
   ASSIGN_OR_RETURN(impl->store, base::open_store(loop, "sqlite:" + store_path(flags.work_dir)));
   impl->shell = std::make_unique<Shell>(loop, impl->pool, impl->core, *impl->store, *impl->containers, impl->metrics);
+  RETURN_IF_ERROR(open_providers(flags, *impl));
+  RETURN_IF_ERROR(start_lending(flags, *impl));
   auto* raw = impl.get();
   impl->link = std::make_unique<Link>(
       loop, flags.master, flags.zk_session_timeout, impl->tls, base::Random::from_os(),
@@ -322,8 +354,11 @@ Result<std::unique_ptr<Daemon>> Daemon::start(base::Loop& loop, const Flags& fla
   impl->streams = std::make_unique<ContainerStreams>(loop, *impl->containers, impl->metrics, kStreamHeartbeat);
   impl->api->streams = impl->streams.get();
   impl->api->images = impl->images.get();
+  impl->api->providers = impl->providers.get();
   impl->shell->use_streams(*impl->streams);
   add_gauges(impl->metrics, impl->core, *impl->containers);
+  impl->metrics.gauge("resource_providers/running", [raw] { return static_cast<double>(raw->providers->service().running()); });
+  impl->metrics.gauge("resource_providers/connected", [raw] { return static_cast<double>(raw->providers->service().connected()); });
   impl->task_streams = std::make_unique<TaskStreams>(*impl->api);
   add_routes(impl->router, *impl->api, *impl->task_streams);
   base::http::ServerOptions server_options;
@@ -344,6 +379,7 @@ Result<std::unique_ptr<Daemon>> Daemon::start(base::Loop& loop, const Flags& fla
     if (!leads || chmod(path.c_str(), 0666) != 0) return base::errno_error("cannot open " + path + " to executors", errno);
   }
   RETURN_IF_ERROR(impl->shell->start(*impl->link, flags.disk_watch_interval));
+  impl->providers->start();
   impl->link->start();
   return std::make_unique<Daemon>(std::move(impl));
 }

@@ -41,8 +41,10 @@ struct CancelTimer {
 struct RecoverContainers {
   std::vector<containerizer::ContainerSpec> known;
 };
+/// `disks` of resource providers are published before; when they cannot be, the launch fails.
 struct LaunchContainer {
   containerizer::ContainerSpec spec;
+  std::vector<storage::DiskName> disks{};
 };
 struct TerminateContainer {
   std::string container;   // SIGTERM
@@ -117,6 +119,20 @@ struct RemoveVolumes {
   std::string operation;
   std::vector<VolumePlace> volumes;
 };
+/// A resource provider runs from now on, by this description.
+struct RunProvider {
+  mesos::v1::ResourceProviderInfo info;  // with id
+};
+struct StopProvider {
+  std::string provider;
+  bool forget = false;
+};
+/// CREATE_DISK or DESTROY_DISK of that provider; answered by DiskChanged.
+struct ChangeDisk {
+  std::string provider;
+  std::string id;  // of the operation
+  mesos::v1::Offer::Operation operation;
+};
 struct Exit {
   int code = 0;
   std::string message;
@@ -136,7 +152,7 @@ using Effect = std::variant<SendToMaster, Reconnect, Persist, SetTimer, CancelTi
                             TerminateContainer, SignalContainer, DestroyContainer, UpdateContainer, ForgetContainer, StartProbe,
                             SendToExecutor, CloseExecutor, AnswerExecutor, AnswerContainer, StreamContainer,
                             RememberAgent, LinkSandbox, RemovePath,
-                            MakeVolumes, RemoveVolumes, Exit, Trace, Count>;
+                            MakeVolumes, RemoveVolumes, RunProvider, StopProvider, ChangeDisk, Exit, Trace, Count>;
 
 class Effects {
  public:

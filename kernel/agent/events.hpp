@@ -16,6 +16,8 @@
 #include "kernel/api/mesos/v1/operations.pb.h"
 #include "kernel/containerizer/containerizer.hpp"
 #include "kernel/executor/command_executor.hpp"
+#include "kernel/oversubscription/qos.hpp"
+#include "kernel/storage/disks.hpp"
 
 namespace agent {
 
@@ -34,6 +36,7 @@ struct Loaded {
   std::vector<mesos::v1::Operation> operations;
   std::vector<dcos::agent::v1::ContainerRecord> containers;
   std::vector<std::string> sandboxes;  // directories that there are, of whatever container
+  std::vector<dcos::agent::v1::ProviderRecord> providers;
   uint64_t damaged = 0;  // records set aside because they do not decode
 };
 
@@ -109,6 +112,36 @@ struct VolumesChanged {
   std::string operation;
   base::Status status;
 };
+
+/// A resource provider is to run, or to run by another description than before.
+struct ProviderConfigured {
+  mesos::v1::ResourceProviderInfo info;  // without id
+};
+/// Its description was taken away.
+struct ProviderRemoved {
+  std::string type, name;
+};
+/// It never comes back: what is kept of it is forgotten.
+struct ProviderGone {
+  std::string provider;
+};
+struct ProviderSurveyed {
+  std::string provider;
+  storage::Survey survey;
+};
+/// The answer to ChangeDisk.
+struct DiskChanged {
+  std::string id;
+  base::Result<mesos::v1::Resource> disk;
+};
+
+/// How much CPU time containers have used since they were started.
+struct UsageMeasured {
+  std::map<std::string, double> cpu_seconds;
+};
+struct LoadMeasured {
+  oversubscription::Load load;
+};
 struct DiskMeasured {
   double used_fraction = 0;
 };
@@ -119,6 +152,7 @@ struct LeaveAsked {};
 using Event = std::variant<Loaded, ContainersRecovered, LinkConnected, LinkDisconnected, MasterSaid, Persisted,
                            TimerFired, ContainerStarted, ContainerLaunchFailed, ContainerExited, Probed,
                            ExecutorSubscribed, ExecutorCalled, ExecutorDisconnected, ContainerCalled, PathRemoved, VolumesChanged,
-                           DiskMeasured, LeaveAsked>;
+                           ProviderConfigured, ProviderRemoved, ProviderGone, ProviderSurveyed, DiskChanged, UsageMeasured,
+                           LoadMeasured, DiskMeasured, LeaveAsked>;
 
 }  // namespace agent

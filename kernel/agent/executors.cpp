@@ -101,7 +101,7 @@ UpdateContainer Core::update_of(const Executor& executor) const {
 }
 
 void Core::launch_container(Framework& framework, Executor& executor) {
-  LaunchContainer launch{spec_of(framework, executor)};
+  LaunchContainer launch{spec_of(framework, executor), disks_of(executor)};
   // A new run of an executor is a use of its directories: none may be removed under it.
   for (const std::string& path : {executor.directory.substr(0, executor.directory.rfind("/runs/"))})
     if (garbage_.unschedule(path)) journal_.erase(gc_key(path));
@@ -154,7 +154,9 @@ void Core::executor_gone(Framework& framework, Executor& executor, const contain
   if (executor.connection) out_->add(CloseExecutor{*executor.connection});
   executor.connection.reset();
 
-  if (executor.machine) {
+  if (!executor.preempted.empty()) {
+    end_preempted(framework, executor);
+  } else if (executor.machine) {
     executor::Actions actions;
     if (!launch_failure.empty())
       executor.machine->launch_failed(launch_failure, actions);
@@ -204,8 +206,8 @@ void Core::executor_gone(Framework& framework, Executor& executor, const contain
       status.set_message(message);
       update(framework_id, &executor, std::move(status));
     }
-    tell_exited(framework_id, executor.id(), end.status.value_or(-1));
   }
+  if (!executor.command) tell_exited(framework_id, executor.id(), end.status.value_or(-1));
   state_.containers.erase(container);
   ApiContainer ended;
   ended.id = container;

@@ -42,13 +42,7 @@ constexpr Absent kAbsentValues[] = {
     {"perf_interval", "1mins"},
     {"perf_duration", "10secs"},
     {"systemd_runtime_directory", "/run/systemd/system"},
-    {"resource_provider_config_dir", nullptr},
     {"csi_plugin_config_dir", nullptr},
-    {"disk_profile_adaptor", nullptr},
-    {"resource_estimator", nullptr},
-    {"qos_controller", nullptr},
-    {"qos_correction_interval_min", "0ns"},
-    {"oversubscribed_resources_interval", "15secs"},
     {"modules_dir", nullptr},
     {"hooks", nullptr},
     {"secret_resolver", nullptr},
@@ -68,7 +62,6 @@ constexpr AbsentSwitch kAbsentSwitches[] = {
     {"http_executor_domain_sockets", false},
     {"gc_non_executor_container_sandboxes", false},
     {"cgroups_cpu_enable_pids_and_tids_count", false},
-    {"revocable_cpu_low_priority", true},
     {"systemd_enable_support", true},
     {"network_cni_metrics", true},
 };
@@ -233,6 +226,20 @@ Flags::Flags()
   t.add(&gc_disk_headroom, "gc_disk_headroom", "Part of the disk that is kept free by removing sandboxes earlier.");
   t.add(&disk_watch_interval, "disk_watch_interval", "How often the disk is looked at.");
   t.add(&firewall_rules, "firewall_rules", R"({"disabled_endpoints":{"paths":["/files/browse"]}})", Options{.from_file = true});
+  t.section("Storage");
+  t.add(&resource_provider_config_dir, "resource_provider_config_dir",
+        "Directory with descriptions of resource providers, one JSON file (*.json) each: storage plugins whose disks this agent offers.");
+  t.add(&disk_profile_adaptor, "disk_profile_adaptor",
+        "Where kinds of disks are described: org_apache_mesos_UriDiskProfileAdaptor, whose parameter uri in --modules names the file.");
+  t.section("Oversubscription");
+  t.add(&resource_estimator, "resource_estimator",
+        "What idle resources are offered a second time, as revocable ones: org_apache_mesos_FixedResourceEstimator or "
+        "dcos_UsageResourceEstimator, with parameters in --modules; default: none.");
+  t.add(&oversubscribed_resources_interval, "oversubscribed_resources_interval", "How often they are estimated.");
+  t.add(&qos_controller, "qos_controller",
+        "When executors on revocable resources must go: org_apache_mesos_LoadQoSController, with parameters in --modules; default: never.");
+  t.add(&qos_correction_interval_min, "qos_correction_interval_min", "How often that is asked at most; a second at least.");
+  t.add(&revocable_cpu_low_priority, "revocable_cpu_low_priority", "Revocable CPUs get what others leave over.");
   t.add(&modules, "modules", "JSON of the original: parameters of what is built in under the names of its modules.",
         Options{.from_file = true});
   t.add(&logging_level, "logging_level", "INFO, WARNING or ERROR.");
@@ -292,6 +299,11 @@ base::Status Flags::check() const {
   RETURN_IF_ERROR(check_containers());
   ASSIGN_OR_RETURN(const Modules known, parse_modules(modules.value_or("")));
   RETURN_IF_ERROR(log_rules(container_logger.value_or(""), known));
+  RETURN_IF_ERROR(disk_profiles(disk_profile_adaptor.value_or(""), known));
+  RETURN_IF_ERROR(agent::resource_estimator(resource_estimator.value_or(""), known));
+  RETURN_IF_ERROR(agent::qos_controller(qos_controller.value_or(""), known));
+  if (oversubscribed_resources_interval < base::milliseconds(100))
+    return base::invalid("--oversubscribed_resources_interval must be at least 100ms");
   RETURN_IF_ERROR(check_networks());
   return check_images();
 }

@@ -22,14 +22,18 @@ double count_executors(const State& state, ExecutorState wanted) {
   return count;
 }
 
-double used(const State& state, const char* resource) {
+double used(const State& state, const char* resource, bool revocable = false) {
   double sum = 0;
+  const auto add = [&](const auto& list) {
+    for (const auto& each : list)
+      if (each.name() == resource && each.has_revocable() == revocable) sum += each.scalar().value();
+  };
   for (const auto& [id, framework] : state.frameworks)
     for (const auto& [executor_id, executor] : framework.executors) {
       if (executor.state == ExecutorState::Terminated) continue;
-      sum += scalar_of(executor.info.resources(), resource);
+      add(executor.info.resources());
       for (const auto& [task_id, task] : executor.tasks)
-        if (!is_terminal(task.state)) sum += scalar_of(task.info.resources(), resource);
+        if (!is_terminal(task.state)) add(task.info.resources());
     }
   return sum;
 }
@@ -59,8 +63,12 @@ void add_gauges(base::Metrics& metrics, const Core& core, const containerizer::N
       const double total = scalar_of(state.info.resources(), resource);
       return total > 0 ? used(state, resource) / total : 0.0;
     });
-    for (const char* kind : {"_revocable_total", "_revocable_used", "_revocable_percent"})
-      metrics.gauge(name + kind, [] { return 0.0; });
+    const auto lent_total = [&state, resource] { return state.oversubscribed.scalar(resource).value(); };
+    metrics.gauge(name + "_revocable_total", lent_total);
+    metrics.gauge(name + "_revocable_used", [&state, resource] { return used(state, resource, true); });
+    metrics.gauge(name + "_revocable_percent", [&state, resource, lent_total] {
+      return lent_total() > 0 ? used(state, resource, true) / lent_total() : 0.0;
+    });
   }
   metrics.gauge("slave/status_updates_pending", [&core] { return static_cast<double>(core.pending_updates()); });
   metrics.gauge("gc/path_removals_pending", [&core] { return static_cast<double>(core.garbage().paths().size()); });
@@ -99,7 +107,7 @@ void add_gauges(base::Metrics& metrics, const Core& core, const containerizer::N
   // Counters exist from the start, so that nobody takes an absent one for an old agent.
   for (const char* name :
        {"slave/tasks_finished", "slave/tasks_failed", "slave/tasks_killed", "slave/tasks_lost", "slave/tasks_gone",
-        "slave/container_launch_errors", "slave/valid_status_updates", "slave/invalid_status_updates",
+        "slave/container_launch_errors", "slave/executors_preempted", "slave/valid_status_updates", "slave/invalid_status_updates",
         "slave/valid_framework_messages", "slave/store_errors", "gc/path_removals_succeeded", "gc/path_removals_failed"})
     metrics.counter(name);
 }

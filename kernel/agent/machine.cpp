@@ -144,6 +144,7 @@ base::Result<Policy> make_policy(const Flags& flags) {
   policy.additive = flags.reconfiguration_policy == "additive";
   policy.cleanup = flags.recover == "cleanup";
   policy.enforce_cpu_quota = flags.cgroups_enable_cfs;
+  policy.revocable_low_priority = flags.revocable_cpu_low_priority;
   policy.limit_swap = flags.cgroups_limit_swap;
   policy.executor_registration_timeout = flags.executor_registration_timeout;
   policy.executor_reregistration_timeout = flags.executor_reregistration_timeout;

@@ -9,7 +9,8 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr const char* kBuiltIn[] = {kRotatingLogger};
+constexpr const char* kBuiltIn[] = {kRotatingLogger, kUriProfiles, oversubscription::kFixedEstimator,
+                                     oversubscription::kUsageEstimator, oversubscription::kLoadController};
 
 std::string text_member(const json::object& object, const char* name) {
   const json::value* value = object.if_contains(name);
@@ -70,6 +71,48 @@ base::Result<containerizer::LogRules> log_rules(const std::string& logger, const
     if (base::Status set = set_log_parameter(rules, key, value); !set)
       return set.error().with_context("--modules: " + logger);
   return rules;
+}
+
+base::Result<ProfileSource> disk_profiles(const std::string& adaptor, const Modules& modules) {
+  ProfileSource out;
+  if (adaptor.empty()) return out;
+  if (adaptor != kUriProfiles)
+    return base::unsupported("--disk_profile_adaptor=" + adaptor + " is not supported by this build; it has " + kUriProfiles);
+  const auto found = modules.find(adaptor);
+  if (found != modules.end())
+    for (const auto& [key, value] : found->second) {
+      if (key == "uri") {
+        out.file = value.starts_with("file://") ? value.substr(7) : value;
+      } else if (key == "poll_interval") {
+        auto interval = base::parse_duration(value);
+        if (!interval || *interval < base::seconds(1))
+          return base::invalid("--modules: " + adaptor + ": poll_interval must be a duration of a second or more, such as 10secs");
+        out.poll_interval = *interval;
+      } else if (key != "max_random_wait") {  // nothing is asked of a server that must be spared
+        return base::invalid("--modules: " + adaptor + " has no parameter '" + key + "'; it has uri, poll_interval and max_random_wait");
+      }
+    }
+  if (!out.file.starts_with('/'))
+    return base::invalid("--modules: " + adaptor + " needs the parameter uri: the absolute path of a file with the profile matrix");
+  return out;
+}
+
+namespace {
+
+const oversubscription::Parameters& parameters_of(const std::string& name, const Modules& modules) {
+  static const oversubscription::Parameters kNone;
+  const auto found = modules.find(name);
+  return found == modules.end() ? kNone : found->second;
+}
+
+}  // namespace
+
+base::Result<std::unique_ptr<oversubscription::Estimator>> resource_estimator(const std::string& name, const Modules& modules) {
+  return oversubscription::make_estimator(name, parameters_of(name, modules));
+}
+
+base::Result<std::unique_ptr<oversubscription::QosController>> qos_controller(const std::string& name, const Modules& modules) {
+  return oversubscription::make_controller(name, parameters_of(name, modules));
 }
 
 }  // namespace agent

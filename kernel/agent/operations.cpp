@@ -78,15 +78,27 @@ void Core::apply_operation(const dcos::internal::v1::ApplyOperation& message) {
   if (message.operation().has_id())
     operation.proto.mutable_latest_status()->mutable_operation_id()->CopyFrom(message.operation().id());
 
-  if (message.has_resource_version() && message.resource_version().uuid().value() != state_.resource_version)
+  const auto owner = owner_of(message.operation());
+  if (!owner) {
+    end_operation(operation, mesos::v1::OPERATION_ERROR, owner.error().message);
+    return send_totals();
+  }
+  if (message.has_resource_version() && message.resource_version().uuid().value() != owner->version)
     return end_operation(operation, mesos::v1::OPERATION_DROPPED,
                          "The operation was planned on resources that the agent has told to be otherwise since");
   if (const base::Status done = try_operation(operation); !done) {
     end_operation(operation, mesos::v1::OPERATION_ERROR, done.error().message);
-    return tell_total();
+    return owner->provider != nullptr ? tell_provider(*owner->provider) : tell_total();
   }
-  if (!base::planted("agent/forgets-volumes")) save_resources();
-  if (volumes_of(operation.proto.info()).empty())
+  const auto type = operation.proto.info().type();
+  if (type == Wanted::CREATE_DISK || type == Wanted::DESTROY_DISK) {
+    save(operation);
+    return change_disk(operation);
+  }
+  if (!base::planted("agent/forgets-volumes")) save(*owner);
+  // Disks of providers are published when they are used: there is nothing to make.
+  const bool nothing_to_make = type == Wanted::CREATE && owner->provider != nullptr;
+  if (volumes_of(operation.proto.info()).empty() || nothing_to_make)
     return end_operation(operation, mesos::v1::OPERATION_FINISHED, "");
   save(operation);
   change_volumes(operation);
@@ -94,8 +106,12 @@ void Core::apply_operation(const dcos::internal::v1::ApplyOperation& message) {
 
 base::Status Core::try_operation(Operation& operation) {
   const Wanted& wanted = operation.proto.info();
+  ASSIGN_OR_RETURN(const Owner owner, owner_of(wanted));
+  if (wanted.type() == Wanted::CREATE_DISK || wanted.type() == Wanted::DESTROY_DISK) return try_disk(operation, owner);
   ASSIGN_OR_RETURN(const auto conversions, plan(wanted));
-  ASSIGN_OR_RETURN(resources::Resources after, resources::apply(state_.total, conversions));
+  ASSIGN_OR_RETURN(resources::Resources after, resources::apply(owner.total, conversions));
+  if (owner.provider != nullptr && !after.contains(changing_disks(owner.provider->info.id().value(), operation)))
+    return base::conflict("Another operation turns these resources into something else");
   ASSIGN_OR_RETURN(const auto places, places_of(policy_.work_dir, wanted));
   if (wanted.type() == Wanted::CREATE) {
     for (const VolumePlace& place : places)
@@ -105,7 +121,7 @@ base::Status Core::try_operation(Operation& operation) {
     for (const auto& kind : volumes_of(wanted))
       if (in_use(kind)) return base::conflict("Persistent volume " + *kind.data().disk->persistence_id + " is in use");
   }
-  state_.total = std::move(after);
+  owner.total = std::move(after);
   return {};
 }
 
@@ -150,18 +166,23 @@ void Core::handle(VolumesChanged event) {
     out_->error("The data of a destroyed volume cannot be removed yet: " + why);
     return set_timer(operation_key(event.operation), kRemovalRetry);
   }
-  // Back to what it was, unless another operation has built on it.
+  undo(operation);
+  end_operation(operation, mesos::v1::OPERATION_FAILED, why);
+  tell_total();
+}
+
+/// Back to what it was, unless another operation has built on it.
+void Core::undo(const Operation& operation) {
   if (auto conversions = plan(operation.proto.info())) {
     std::reverse(conversions->begin(), conversions->end());
     for (Conversion& conversion : *conversions) std::swap(conversion.consumed, conversion.converted);
     if (auto before = resources::apply(state_.total, *conversions)) state_.total = std::move(*before);
   }
   save_resources();
-  end_operation(operation, mesos::v1::OPERATION_FAILED, why);
-  tell_total();
 }
 
-void Core::end_operation(Operation& operation, mesos::v1::OperationState state, const std::string& message) {
+void Core::end_operation(Operation& operation, mesos::v1::OperationState state, const std::string& message,
+                         const mesos::v1::Resource* made) {
   mesos::v1::Operation& proto = operation.proto;
   mesos::v1::OperationStatus status;
   if (proto.info().has_id()) status.mutable_operation_id()->CopyFrom(proto.info().id());
@@ -169,7 +190,10 @@ void Core::end_operation(Operation& operation, mesos::v1::OperationState state, 
   if (!message.empty()) status.set_message(message);
   status.mutable_uuid()->set_value(random_.uuid_bytes());
   if (state_.info.has_id()) status.mutable_agent_id()->CopyFrom(state_.info.id());
+  if (const auto provider = resources::provider_of(proto.info()); provider && !provider->empty())
+    status.mutable_resource_provider_id()->set_value(*provider);
   if (state == mesos::v1::OPERATION_FINISHED) {
+    if (made) *status.add_converted_resources() = *made;
     if (const auto conversions = plan(proto.info()))
       for (const Conversion& conversion : *conversions)
         resources::to_proto(conversion.converted, resources::Format::Post, status.mutable_converted_resources());
@@ -234,12 +258,17 @@ void Core::drop_unknown(const dcos::internal::v1::OperationReference& reference)
 
 void Core::tell_total() {
   state_.resource_version = random_.uuid_bytes();
+  send_totals();
+}
+
+void Core::send_totals() {
   if (state_.phase != Phase::Registered) return;  // registering tells it
   SendToMaster effect;
   auto* update = effect.message.mutable_update_agent();
   update->set_update_total_resources(true);
   resources::to_proto(state_.total, resources::Format::Post, update->mutable_total_resources());
   update->mutable_resource_version_uuid()->set_value(state_.resource_version);
+  add_providers(state_, update->mutable_resource_providers());
   journal_.then(std::move(effect));
 }
 
@@ -280,12 +309,16 @@ bool Core::restore_resources(Loaded& event) {
 }
 
 std::optional<std::string> Core::find_missing(const mesos::v1::TaskInfo& task) const {
+  const resources::Resources all = everything(state_);
   for (const auto* list : {&task.resources(), &task.executor().resources()}) {
     auto wanted = resources::from_proto(*list);
     if (!wanted) return "The task's resources are not valid: " + wanted.error().message;
-    for (auto resource : resources::checkpointed_of(*wanted)) {
+    for (auto resource : *wanted) {
+      const resources::Kind& kind = resource.kind;
+      if (!kind.dynamically_reserved() && !kind.persistent_volume() && !kind.data().provider_id) continue;
       resource.copies = 1;
-      if (!state_.total.contains(resource)) return "The agent does not have " + resources::text(resource);
+      resource.allocation = {};
+      if (!all.contains(resource)) return "The agent does not have " + resources::text(resource);
     }
   }
   return std::nullopt;

@@ -25,6 +25,7 @@ struct Policy {
   bool cleanup = false;                   // --recover=cleanup
   bool enforce_cpu_quota = false;
   bool limit_swap = false;
+  bool revocable_low_priority = true;     // of revocable CPUs
   std::map<std::string, std::string> executor_environment;
   base::Duration executor_registration_timeout = base::minutes(1);
   base::Duration executor_reregistration_timeout = base::seconds(2);

@@ -81,6 +81,7 @@ void Core::handle(Loaded event) {
     }
   }
   if (!restore_resources(event)) return;
+  for (auto& record : event.providers) restore(std::move(record));
   if (event.agent && event.agent->has_drain_config() && state_.info.has_id()) {
     state_.drain = event.agent->drain_config();
     state_.drain_start = base::Time{base::Duration(event.agent->drain_start().nanoseconds())};
@@ -224,7 +225,10 @@ void Core::recovered() {
   std::vector<std::string> ids;
   for (const auto& [id, framework] : state_.frameworks) ids.push_back(id);
   for (const auto& id : ids) remove_finished(id);
-  for (const auto& [uuid, operation] : state_.operations) change_volumes(operation);
+  for (const auto& [uuid, operation] : state_.operations) {
+    change_volumes(operation);
+    change_disk(operation);
+  }
   if (policy_.cleanup) return leave("Started with --recover=cleanup");
   register_backoff_ = policy_.registration_backoff;
   if (state_.link_up) register_now();

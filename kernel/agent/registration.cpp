@@ -20,6 +20,7 @@ void add_resources(Message& message, const State& state) {
   resources::to_proto(resources::checkpointed_of(state.total), resources::Format::Post,
                       message.mutable_checkpointed_resources());
   message.mutable_resource_version_uuid()->set_value(state.resource_version);
+  add_providers(state, message.mutable_resource_providers());
 }
 
 template <class Message>
@@ -125,6 +126,7 @@ dcos::internal::v1::Reregister Core::make_reregister() const {
   message.set_version(policy_.version);
   add_capabilities(message);
   add_resources(message, state_);
+  resources::to_proto(state_.oversubscribed, resources::Format::Post, message.mutable_oversubscribed_resources());
   for (const auto& [uuid, operation] : state_.operations) message.add_operations()->CopyFrom(operation.proto);
   if (state_.drain) message.mutable_drain_config()->CopyFrom(*state_.drain);
   for (const auto& [framework_id, framework] : state_.frameworks) {
@@ -175,6 +177,9 @@ void Core::registered(const std::string& agent_id, double ping_timeout, bool aga
   if (!was_registered) out_->info((again ? "Reregistered with the master as " : "Registered with the master as ") + agent_id);
   for (const TaskKey& task : updates_.start_over()) send_updates(task);
   tell_operations();
+  // What came to be known while the request was on its way.
+  if (!state_.providers.empty()) send_totals();
+  if (!state_.oversubscribed.empty()) send_oversubscribed();
 }
 
 void Core::refused(const dcos::internal::v1::Refused& message) {

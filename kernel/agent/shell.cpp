@@ -4,9 +4,11 @@
 #include <sys/statvfs.h>
 
 #include "base/log.hpp"
+#include "base/system_stats.hpp"
 #include "kernel/agent/checkpoint.hpp"
 #include "kernel/agent/layout.hpp"
 #include "kernel/agent/link.hpp"
+#include "kernel/agent/providers.hpp"
 
 namespace agent {
 namespace {
@@ -36,6 +38,8 @@ Shell::~Shell() {
   containers_.on_exit(nullptr);
   loop_.cancel(heartbeat_timer_);
   loop_.cancel(disk_timer_);
+  loop_.cancel(usage_timer_);
+  loop_.cancel(load_timer_);
   for (const auto& [name, timer] : timers_) loop_.cancel(timer);
 }
 
@@ -47,6 +51,23 @@ base::Status Shell::start(Link& link, base::Duration disk_watch) {
   loaded.sandboxes = list_sandboxes(core_.policy().work_dir);
   tell(std::move(loaded));
   return {};
+}
+
+void Shell::measure(base::Duration usage, base::Duration load) {
+  if (usage > base::Duration{0})
+    usage_timer_ = loop_.every(usage, [this] {
+      containers_.usage([this, alive = alive_](const containerizer::Containerizer::Statistics& statistics) {
+        if (!*alive) return;
+        UsageMeasured event;
+        for (const auto& [id, each] : statistics) event.cpu_seconds[id] = each.cpus_user_time_secs() + each.cpus_system_time_secs();
+        tell(std::move(event));
+      });
+    });
+  if (load > base::Duration{0})
+    load_timer_ = loop_.every(load, [this] {
+      const base::SystemStats stats = base::system_stats();
+      tell(LoadMeasured{{stats.load_5min, stats.load_15min}});
+    });
 }
 
 void Shell::tell(Event event) {
@@ -105,8 +126,26 @@ void Shell::perform_one(RecoverContainers& effect) {
 }
 
 void Shell::perform_one(LaunchContainer& effect) {
+  if (effect.disks.empty()) return launch(std::move(effect.spec));
   const std::string id = effect.spec.id;
-  containers_.launch(std::move(effect.spec), [this, alive = alive_, id](base::Result<containerizer::Started> started) {
+  publishing_.insert(id);
+  const auto published = [this, alive = alive_, spec = std::move(effect.spec)](const base::Status& status) {
+    if (!*alive || publishing_.erase(spec.id) == 0) return;  // it was given up meanwhile
+    if (status) return launch(spec);
+    tell(ContainerLaunchFailed{spec.id, status.error().message});
+  };
+  if (providers_ == nullptr) return published(base::unavailable("this agent runs no resource providers"));
+  providers_->publish(effect.disks, published);
+}
+
+void Shell::abandon(const std::string& container) {
+  publishing_.erase(container);
+  tell(ContainerLaunchFailed{container, "it was ended before its disks were there"});
+}
+
+void Shell::launch(containerizer::ContainerSpec spec) {
+  const std::string id = spec.id;
+  containers_.launch(std::move(spec), [this, alive = alive_, id](base::Result<containerizer::Started> started) {
     if (!*alive) return;
     if (started)
       tell(ContainerStarted{id, started->pid, std::move(started->networks)});
@@ -115,9 +154,15 @@ void Shell::perform_one(LaunchContainer& effect) {
   });
 }
 
-void Shell::perform_one(TerminateContainer& effect) { containers_.signal(effect.container, SIGTERM); }
+void Shell::perform_one(TerminateContainer& effect) {
+  if (publishing_.contains(effect.container)) return abandon(effect.container);
+  containers_.signal(effect.container, SIGTERM);
+}
 void Shell::perform_one(SignalContainer& effect) { containers_.signal(effect.container, effect.number); }
-void Shell::perform_one(DestroyContainer& effect) { containers_.destroy(effect.container); }
+void Shell::perform_one(DestroyContainer& effect) {
+  if (publishing_.contains(effect.container)) return abandon(effect.container);
+  containers_.destroy(effect.container);
+}
 
 void Shell::perform_one(UpdateContainer& effect) {
   containers_.set_ports(effect.container, std::move(effect.ports));
@@ -162,6 +207,12 @@ void Shell::container_call(mesos::v1::agent::Call call, StreamFormat format, bas
   tell(ContainerCalled{id, std::move(call)});
 }
 
+void Shell::container_call(mesos::v1::agent::Call call, std::function<void(int, const std::string&)> done) {
+  const ConnectionId id = next_connection_++;
+  connections_.emplace(id, Connection{{}, base::http::Responder(nullptr), {}, std::move(done)});  // nobody to respond to
+  tell(ContainerCalled{id, std::move(call)});
+}
+
 void Shell::perform_one(SendToExecutor& effect) {
   const auto found = connections_.find(effect.connection);
   if (found == connections_.end()) return;
@@ -195,6 +246,10 @@ void Shell::perform_one(AnswerExecutor& effect) {
 void Shell::perform_one(AnswerContainer& effect) {
   const auto found = connections_.find(effect.connection);
   if (found == connections_.end()) return;
+  if (const auto done = std::move(found->second.done)) {
+    connections_.erase(found);
+    return done(effect.status, effect.message);
+  }
   base::http::Response response = base::http::Response::text(effect.status, effect.message);
   if (effect.response.has_type()) {
     response.headers.set("Content-Type", std::string(api::media_type(found->second.format.type)));
@@ -250,6 +305,15 @@ void Shell::perform_one(MakeVolumes& effect) {
 }
 
 void Shell::perform_one(RemoveVolumes& effect) {
+  std::vector<storage::DiskName> disks;
+  for (VolumePlace& place : effect.volumes)
+    if (auto disk = std::exchange(place.disk, std::nullopt)) disks.push_back(std::move(*disk));
+  if (!disks.empty() && providers_ != nullptr)
+    return providers_->publish(disks, [this, alive = alive_, effect](const base::Status& status) mutable {
+      if (!*alive) return;
+      if (status) return perform_one(effect);
+      tell(VolumesChanged{effect.operation, status});
+    });
   const bool taken = pool_.run_for(
       [volumes = effect.volumes] {
         base::Status removed;
@@ -268,6 +332,18 @@ void Shell::measure_disk() {
                       [this, alive = alive_](double used) {
                         if (*alive) tell(DiskMeasured{used});
                       });
+}
+
+void Shell::perform_one(RunProvider& effect) {
+  if (providers_ != nullptr) providers_->run(effect.info);
+}
+
+void Shell::perform_one(StopProvider& effect) {
+  if (providers_ != nullptr) providers_->stop(effect.provider, effect.forget);
+}
+
+void Shell::perform_one(ChangeDisk& effect) {
+  if (providers_ != nullptr) providers_->change(effect);
 }
 
 void Shell::perform_one(Exit& effect) {

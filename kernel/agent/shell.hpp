@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "base/http/server.hpp"
@@ -22,6 +23,7 @@
 namespace agent {
 
 class Link;
+class Providers;
 
 class Shell {
  public:
@@ -45,6 +47,15 @@ class Shell {
   /// with its output.
   void container_call(mesos::v1::agent::Call call, StreamFormat format, base::http::Responder responder);
 
+  /// As above, for the agent itself: `done` gets status and message.
+  void container_call(mesos::v1::agent::Call call, std::function<void(int, const std::string&)> done);
+
+  /// Resource providers are run by these from now on.
+  void use_providers(Providers& providers) { providers_ = &providers; }
+
+  /// Tells the core what containers use and how busy the machine is, so often; zero: never.
+  void measure(base::Duration usage, base::Duration load);
+
   /// Sessions stream by these from now on.
   void use_streams(ContainerStreams& streams) { streams_ = &streams; }
 
@@ -59,6 +70,7 @@ class Shell {
     StreamFormat format{};
     base::http::Responder responder;
     base::http::Stream stream{};
+    std::function<void(int, const std::string&)> done{};  // the agent itself asks
   };
 
   void perform(Effect effect);
@@ -85,9 +97,14 @@ class Shell {
   void perform_one(RemovePath& effect);
   void perform_one(MakeVolumes& effect);
   void perform_one(RemoveVolumes& effect);
+  void perform_one(RunProvider& effect);
+  void perform_one(StopProvider& effect);
+  void perform_one(ChangeDisk& effect);
   void perform_one(Exit& effect);
   void perform_one(Trace& effect);
   void perform_one(Count& effect);
+  void launch(containerizer::ContainerSpec spec);
+  void abandon(const std::string& container);
   void heartbeat();
   void measure_disk();
 
@@ -100,13 +117,15 @@ class Shell {
   executor::Prober prober_;
   Link* link_ = nullptr;
   ContainerStreams* streams_ = nullptr;
+  Providers* providers_ = nullptr;
+  std::set<std::string> publishing_;  // containers that wait for their disks
   std::map<std::string, base::Loop::TimerId> timers_;
   std::map<ConnectionId, Connection> connections_;
   std::deque<Event> events_;
   std::function<void()> on_turn_;
   bool busy_ = false;
   ConnectionId next_connection_ = 1;
-  base::Loop::TimerId heartbeat_timer_ = 0, disk_timer_ = 0;
+  base::Loop::TimerId heartbeat_timer_ = 0, disk_timer_ = 0, usage_timer_ = 0, load_timer_ = 0;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

@@ -54,6 +54,7 @@ struct Executor {
   // Why it is being ended, for the updates of its tasks.
   std::optional<mesos::v1::TaskStatus::Reason> end_reason;
   std::string end_message;
+  std::string preempted;                             // why it must go at once; empty: it need not
 
   const std::string& id() const { return info.executor_id().value(); }
 };
@@ -89,6 +90,14 @@ struct ApiContainer {
 
 enum class Phase { Recovering, Disconnected, Registering, Registered, Terminating };
 
+/// A source of resources beside the agent itself: disks of a storage plugin.
+struct ResourceProvider {
+  mesos::v1::ResourceProviderInfo info;         // with id
+  resources::Resources total;                   // with what operations made of it
+  std::string version;                          // as the agent's resource_version
+  bool active = false;                          // its description is there; else it is kept for when that is back
+};
+
 /// An operation that its master has not acknowledged to the end.
 struct Operation {
   mesos::v1::Operation proto;
@@ -107,7 +116,9 @@ struct State {
   std::map<std::string, ApiContainer> api_containers;                     // by id
   resources::Resources total;                            // with reservations and volumes
   std::string resource_version;                          // new when the master's idea of `total` was wrong
+  resources::Resources oversubscribed;                   // revocable, those in use with them
   std::map<std::string, Operation> operations;           // by uuid
+  std::map<std::string, ResourceProvider> providers;     // by id
   uint64_t recovery_errors = 0;
   base::Time started{};
 };

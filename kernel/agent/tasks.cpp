@@ -81,18 +81,31 @@ Framework& Core::adopt(const mesos::v1::FrameworkInfo& info) {
   return framework;
 }
 
+namespace {
+
+/// CPUs as their weight among containers: lent ones get what is left over.
+double weight_of(const google::protobuf::RepeatedPtrField<mesos::v1::Resource>& resources, bool lent_ones_little) {
+  constexpr double kLent = 10.0 / 1024;
+  double sum = 0;
+  for (const auto& resource : resources)
+    if (resource.name() == "cpus") sum += resource.scalar().value() * (lent_ones_little && resource.has_revocable() ? kLent : 1);
+  return sum;
+}
+
+}  // namespace
+
 containerizer::cgroups::Limits Core::limits_of(const Executor& executor) const {
   containerizer::cgroups::Limits limits;
   limits.limit_swap = policy_.limit_swap;
-  limits.cpus = scalar_of(executor.info.resources(), "cpus");
+  limits.cpus = weight_of(executor.info.resources(), policy_.revocable_low_priority);
   double memory = scalar_of(executor.info.resources(), "mem");
-  double memory_limit = memory, cpu_limit = limits.cpus;
+  double memory_limit = memory, cpu_limit = scalar_of(executor.info.resources(), "cpus");
   bool cpu_limited = policy_.enforce_cpu_quota;
   for (const auto& [id, task] : executor.tasks) {
     if (is_terminal(task.state)) continue;
     const double cpus = scalar_of(task.info.resources(), "cpus");
     const double mem = scalar_of(task.info.resources(), "mem");
-    limits.cpus += cpus;
+    limits.cpus += weight_of(task.info.resources(), policy_.revocable_low_priority);
     memory += mem;
     const auto cpu_given = task.info.limits().find("cpus");
     if (cpu_given != task.info.limits().end()) cpu_limited = true;
@@ -183,10 +196,13 @@ std::optional<std::pair<TaskStatus::Reason, std::string>> Core::why_drop(
   if (const auto known = state_.frameworks.find(framework.id().value());
       known != state_.frameworks.end() && known->second.shutting_down)
     return std::pair(TaskStatus::REASON_FRAMEWORK_REMOVED, "The framework is being removed");
-  for (const auto& version : versions)
-    if (!version.has_resource_provider_id() && version.uuid().value() != state_.resource_version)
+  for (const auto& version : versions) {
+    const auto provider = state_.providers.find(version.resource_provider_id().value());
+    const bool known = !version.has_resource_provider_id() || (provider != state_.providers.end() && provider->second.active);
+    if (!known || version.uuid().value() != (version.has_resource_provider_id() ? provider->second.version : state_.resource_version))
       return std::pair(TaskStatus::REASON_INVALID_OFFERS,
                        "The task was launched on resources that the agent has told to be otherwise since");
+  }
   return std::nullopt;
 }
 

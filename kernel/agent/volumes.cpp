@@ -17,6 +17,12 @@ bool is_file_name(const std::string& name) {
 
 }  // namespace
 
+std::optional<storage::DiskName> disk_name(const resources::Kind& kind) {
+  const auto& data = kind.data();
+  if (!data.provider_id || !data.disk || !data.disk->source || !data.disk->source->id) return std::nullopt;
+  return storage::DiskName{*data.provider_id, *data.disk->source->id};
+}
+
 base::Result<VolumePlace> volume_place(const std::string& work_dir, const resources::Kind& volume) {
   const auto& disk = volume.data().disk;
   if (!disk || !disk->persistence_id) return base::invalid("a volume without persistence id");
@@ -30,6 +36,8 @@ base::Result<VolumePlace> volume_place(const std::string& work_dir, const resour
     const auto& root = place.whole_disk ? source.mount : source.path;
     if (!root || !root->root || root->root->empty()) return base::invalid("the volume's disk names no root directory");
     place.root = root->root->front() == '/' ? *root->root : work_dir + "/" + *root->root;
+    place.disk = disk_name(volume);
+    if (place.whole_disk && source.id) place.root = storage::target_path(place.root, *source.id);
   }
   if (place.whole_disk) {
     place.path = place.root;

@@ -2,6 +2,7 @@
 
 // Where the data of a persistent volume lies (pure).
 
+#include <optional>
 #include <string>
 
 #include "base/result.hpp"
@@ -9,6 +10,7 @@
 #include "kernel/containerizer/containerizer.hpp"
 #include "kernel/resources/kind.hpp"
 #include "kernel/resources/resources.hpp"
+#include "kernel/storage/disks.hpp"
 
 namespace agent {
 
@@ -16,8 +18,12 @@ struct VolumePlace {
   std::string path;
   std::string root;        // must exist and is never made or removed
   bool whole_disk = false;  // `path` is `root`: its contents are the volume's
+  std::optional<storage::DiskName> disk{};  // of a resource provider: it must be published before
   bool operator==(const VolumePlace&) const = default;
 };
+
+/// The disk of a resource provider that a resource is, or stands on.
+std::optional<storage::DiskName> disk_name(const resources::Kind& kind);
 
 /// Root disk: <work_dir>/volumes/roles/<role>/<id>; a PATH disk the same below its root; a MOUNT disk is the volume. Roots
 /// may be relative to the work directory. Each '/' of a role is a space in its directory's name.

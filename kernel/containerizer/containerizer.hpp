@@ -51,6 +51,7 @@ struct ContainerSpec {
   std::string group{};                               // of which control group it is a part; empty: its own, by its id
   bool own_group = true;                             // the group is its own and has its limits
   bool debug = false;                                // a guest of its parent: same files, processes, environment
+  bool machine = false;                              // works on the machine's own mounts and devices (storage plugins)
   bool session = false;                              // its input and output are those of who attaches, and it ends with that
 };
 

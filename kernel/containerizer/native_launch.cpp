@@ -176,6 +176,7 @@ Status add_resolv_conf(const NativeOptions& options, const std::string& runtime,
 /// What the isolators add that is not in the specification alone.
 Status isolate(const NativeOptions& options, const ContainerSpec& spec, const std::optional<launch::UserIds>& user,
                const std::string& runtime, launch::LaunchOrder& order, cgroups::Limits& limits) {
+  if (spec.machine) return {};
   Prepared prepared{order, limits};
   VolumePlace place{spec, order.root ? options.sandbox_directory : spec.sandbox, order.root.has_value(), false};
   RETURN_IF_ERROR(options.isolators->prepare(Preparing{spec, user, runtime, std::move(place)}, prepared));

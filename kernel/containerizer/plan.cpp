@@ -108,15 +108,18 @@ Status limit_logs(const LogRules& rules, launch::LaunchOrder& order) {
 Result<launch::LaunchOrder> plan_launch(const ContainerSpec& spec, const PlanContext& context) {
   const Isolators& isolators = isolators_of(context);
   launch::LaunchOrder order;
-  order.private_mounts = context.isolated;
-  order.private_pids = context.isolated && isolators.has("namespaces/pid");
-  order.private_ipc = context.isolated && isolators.has("namespaces/ipc");
+  const bool apart = context.isolated && !spec.machine;
+  order.private_mounts = apart;
+  order.private_pids = apart && isolators.has("namespaces/pid");
+  order.private_ipc = apart && isolators.has("namespaces/ipc");
   order.term_first_only = spec.term_first_only;
   order.directory = spec.sandbox;
   order.output = spec.sandbox + "/stdout";
   order.error_output = spec.sandbox + "/stderr";
   plan_streams(spec, order);
   ASSIGN_OR_RETURN(const auto image, wanted_image(spec));
+  if (spec.machine && (spec.container && (image || !spec.container->volumes().empty())))
+    return base::unsupported("a container that works on the machine's own mounts has neither image nor volumes");
   if (image) {
     RETURN_IF_ERROR(plan_image(spec, context, order));
     RETURN_IF_ERROR(limit_logs(context.logs, order));
@@ -127,7 +130,7 @@ Result<launch::LaunchOrder> plan_launch(const ContainerSpec& spec, const PlanCon
     RETURN_IF_ERROR(plan_persistent_volumes(spec, spec.sandbox, context.isolated, order));
     if (spec.container) RETURN_IF_ERROR(isolators.plan_volumes({spec, spec.sandbox}, order));
   }
-  RETURN_IF_ERROR(isolators.plan(spec, order));
+  if (!spec.machine) RETURN_IF_ERROR(isolators.plan(spec, order));
   return order;
 }
 

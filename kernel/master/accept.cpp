@@ -108,8 +108,7 @@ void Core::apply(Acceptance& acceptance, Operation_& operation) {
     case Operation_::GROW_VOLUME:
     case Operation_::SHRINK_VOLUME: return convert(acceptance, operation);
     case Operation_::CREATE_DISK:
-    case Operation_::DESTROY_DISK:
-      return refuse_operation(acceptance.framework, operation, "Storage of resource providers is not supported");
+    case Operation_::DESTROY_DISK: return change_disk(acceptance, operation);
     case Operation_::UNKNOWN: break;
   }
   refuse_operation(acceptance.framework, operation, "Unknown offer operation");
@@ -124,8 +123,19 @@ void rewrite_resources(const Resources& value, Message* message) {
   resources::to_proto(value, resources::Format::Post, message->mutable_resources());
 }
 
-void add_version(const Agent& agent, google::protobuf::RepeatedPtrField<link::ResourceVersion>* versions) {
+/// The versions that what is launched with `needed` was planned on.
+void add_versions(const Agent& agent, const Resources& needed, google::protobuf::RepeatedPtrField<link::ResourceVersion>* versions) {
   if (!agent.resource_version.empty()) versions->Add()->mutable_uuid()->set_value(agent.resource_version);
+  std::set<std::string> providers;
+  for (const resources::Resource& r : needed)
+    if (r.kind.data().provider_id) providers.insert(*r.kind.data().provider_id);
+  for (const auto& id : providers) {
+    const auto provider = agent.providers.find(id);
+    if (provider == agent.providers.end()) continue;
+    link::ResourceVersion& version = *versions->Add();
+    version.mutable_resource_provider_id()->set_value(id);
+    version.mutable_uuid()->set_value(provider->second.resource_version);
+  }
 }
 
 }  // namespace
@@ -150,6 +160,7 @@ void Core::launch(Acceptance& acceptance, Operation_& operation) {
       continue;
     }
     acceptance.remaining -= needs.task;
+    const Resources needed = needs.task + needs.executor;
     rewrite_resources(needs.task, &info);
     bool launch_executor = true;
     if (info.has_executor()) {
@@ -174,7 +185,7 @@ void Core::launch(Acceptance& acceptance, Operation_& operation) {
     *order.mutable_framework_info() = *framework.info;
     *order.mutable_task() = std::move(info);
     order.set_launch_executor(launch_executor);
-    add_version(agent, order.mutable_resource_versions());
+    add_versions(agent, needed, order.mutable_resource_versions());
     out_->send(agent.link, std::move(message));
   }
 }
@@ -205,6 +216,8 @@ void Core::launch_group(Acceptance& acceptance, Operation_& operation) {
     return;
   }
   executor.mutable_framework_id()->set_value(framework.id);
+  Resources needed = needs.executor;
+  for (const Resources& task : needs.tasks) needed += task;
   rewrite_resources(needs.executor, &executor);
   auto& executors = agent.executors[framework.id];
   const bool launch_executor = !executors.count(executor.executor_id().value());
@@ -226,7 +239,7 @@ void Core::launch_group(Acceptance& acceptance, Operation_& operation) {
   *order.mutable_executor() = std::move(executor);
   *order.mutable_task_group() = std::move(group);
   order.set_launch_executor(launch_executor);
-  add_version(agent, order.mutable_resource_versions());
+  add_versions(agent, needed, order.mutable_resource_versions());
   out_->send(agent.link, std::move(message));
 }
 

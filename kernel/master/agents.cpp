@@ -19,10 +19,42 @@ namespace master {
 
 std::string agent_address(const std::string& ip, const AgentInfo& info) { return ip + ":" + std::to_string(info.port()); }
 
-base::Result<Resources> agent_total(const AgentInfo& info, const resources::ProtoResources& checkpointed) {
+base::Result<Resources> agent_total(const AgentInfo& info, const resources::ProtoResources& checkpointed,
+                                    const ProviderStates& providers) {
   ASSIGN_OR_RETURN(const Resources total, resources::from_proto(info.resources()));
   ASSIGN_OR_RETURN(const Resources kept, resources::from_proto(checkpointed));
-  return resources::with_checkpointed(total, kept);
+  ASSIGN_OR_RETURN(const Resources of_agent, resources::with_checkpointed(total, kept));
+  ASSIGN_OR_RETURN(const Resources of_providers, providers_total(providers));
+  return of_agent + of_providers;
+}
+
+base::Result<Resources> providers_total(const ProviderStates& providers) {
+  Resources total;
+  for (const auto& provider : providers) {
+    const std::string& id = provider.info().id().value();
+    if (id.empty()) return base::invalid("a resource provider has no id");
+    ASSIGN_OR_RETURN(const Resources told, resources::from_proto(provider.total_resources()));
+    for (const resources::Resource& r : told)
+      if (r.kind.data().provider_id != id) return base::invalid(resources::text(r) + " is not of resource provider " + id);
+    total += told;
+  }
+  return total;
+}
+
+std::map<std::string, ResourceProvider> providers_of(const ProviderStates& providers) {
+  std::map<std::string, ResourceProvider> out;
+  for (const auto& provider : providers)
+    out[provider.info().id().value()] = {std::make_shared<const mesos::v1::ResourceProviderInfo>(provider.info()),
+                                         provider.resource_version_uuid().value()};
+  return out;
+}
+
+Resources own(const Resources& resources) {
+  return resources.filter([](const resources::Resource& r) { return !r.kind.data().provider_id; });
+}
+
+Resources provided(const Resources& resources) {
+  return resources.filter([](const resources::Resource& r) { return r.kind.data().provider_id.has_value(); });
 }
 
 Agent* Core::find_agent(const AgentId& id) {
@@ -91,7 +123,7 @@ void Core::register_agent(LinkId link, const std::string& ip, link::Register& me
   if (auto why = validate_agent(message.agent_info(), message.version())) return refuse(link, *why, false);
   if (auto why = forbid_agent(link, message.agent_info())) return refuse(link, *why, false);
   if (machine_is_down(message.agent_info().hostname(), ip)) return refuse(link, "Machine is `DOWN`", true);
-  if (auto total = agent_total(message.agent_info(), message.checkpointed_resources()); !total) {
+  if (auto total = agent_total(message.agent_info(), message.checkpointed_resources(), message.resource_providers()); !total) {
     return refuse(link, total.error().message, false);
   }
   const auto same = agents_by_address_.find(agent_address(ip, message.agent_info()));
@@ -148,7 +180,8 @@ void Core::admit(LinkId link, const std::string& ip, AgentId id, link::Register&
   agent->capabilities = AgentCapabilities::of(message.capabilities());
   agent->registered = now_.time;
   agent->resource_version = message.resource_version_uuid().value();
-  agent->total = agent_total(message.agent_info(), message.checkpointed_resources()).value_or(Resources());
+  agent->providers = providers_of(message.resource_providers());
+  agent->total = agent_total(message.agent_info(), message.checkpointed_resources(), message.resource_providers()).value_or(Resources());
   agent->info = std::make_shared<const AgentInfo>(std::move(*message.mutable_agent_info()));
   Agent& added = *agent;
   state_.agents[id] = std::move(agent);
@@ -208,7 +241,7 @@ void Core::reregister_agent(LinkId link, const std::string& ip, std::shared_ptr<
   if (machine_is_down(message->agent_info().hostname(), ip)) return refuse(link, "Machine is `DOWN`", true);
   if (auto why = validate_agent(message->agent_info(), message->version())) return refuse(link, *why, false);
   if (auto why = validate_reregistration(*message)) return refuse(link, *why, false);
-  if (auto total = agent_total(message->agent_info(), message->checkpointed_resources()); !total) {
+  if (auto total = agent_total(message->agent_info(), message->checkpointed_resources(), message->resource_providers()); !total) {
     return refuse(link, total.error().message, false);
   }
 
@@ -290,7 +323,11 @@ void Core::reregister_known(Agent& agent, LinkId link, const std::string& ip, st
     back.resource_version = message->resource_version_uuid().value();
     back.info = std::make_shared<const AgentInfo>(message->agent_info());
     back.reregistered = now_.time;
-    Resources total = agent_total(message->agent_info(), message->checkpointed_resources()).value_or(back.total);
+    settle_ended(back, *message);
+    back.providers = providers_of(message->resource_providers());
+    Resources total =
+        agent_total(message->agent_info(), message->checkpointed_resources(), message->resource_providers()).value_or(back.total);
+    if (auto revocable = resources::from_proto(message->oversubscribed_resources())) total += revocable->revocable();
     if (!(total == back.total)) rescind_all(back);  // offers were made from the old total
     back.total = std::move(total);
     allocator_->update_agent(back.id, agent_config(back), back.total);
@@ -489,13 +526,24 @@ void Core::unregister_agent(Agent& agent) {
 
 void Core::update_agent(Agent& agent, link::UpdateAgent& message) {
   count(Metric::MessagesUpdateSlave);
-  agent.resource_version = message.resource_version_uuid().value();
+  const std::string version = std::exchange(agent.resource_version, message.resource_version_uuid().value());
   Resources total = agent.total.non_revocable();
   Resources revocable = agent.total.revocable();
   if (message.update_total_resources()) {
     auto told = resources::from_proto(message.total_resources());
     if (!told) return warning(fmt::format("agent {} told a total that is not valid: {}", agent.id, told.error().message));
-    total = told->non_revocable();
+    auto of_providers = providers_total(message.resource_providers());
+    if (!of_providers)
+      return warning(fmt::format("agent {} told resource providers that are not valid: {}", agent.id, of_providers.error().message));
+    // What has its version still is as we have it: operations that are on their way there will be applied.
+    Resources now = version.empty() || version != agent.resource_version ? told->non_revocable() : own(total);
+    const auto before = std::exchange(agent.providers, providers_of(message.resource_providers()));
+    for (const auto& [id, provider] : agent.providers) {
+      const auto known = before.find(id);
+      const bool same = known != before.end() && known->second.resource_version == provider.resource_version;
+      now += (same ? total : *of_providers).filter([&](const resources::Resource& r) { return r.kind.data().provider_id == id; });
+    }
+    total = std::move(now);
     revocable += told->revocable();
   }
   if (message.update_oversubscribed_resources()) {

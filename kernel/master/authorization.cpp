@@ -80,6 +80,19 @@ std::optional<std::string> Core::forbid_operation(const Operation_& operation, c
         if (!allowed(Action::DestroyVolumes, principal, given(creator))) return refusal("destroy volumes of", creator);
       }
       return std::nullopt;
+    case Operation_::CREATE_DISK: {
+      const bool block = operation.create_disk().target_type() == mesos::v1::Resource::DiskInfo::Source::BLOCK;
+      return by_role(std::array{operation.create_disk().source()}, block ? Action::CreateBlockDisks : Action::CreateMountDisks,
+                     "create disks for role");
+    }
+    case Operation_::DESTROY_DISK: {
+      const auto& source = operation.destroy_disk().source();
+      const auto type = source.disk().source().type();
+      const Action action = type == mesos::v1::Resource::DiskInfo::Source::BLOCK   ? Action::DestroyBlockDisks
+                            : type == mesos::v1::Resource::DiskInfo::Source::MOUNT ? Action::DestroyMountDisks
+                                                                                  : Action::DestroyRawDisks;
+      return by_role(std::array{source}, action, "destroy disks of role");
+    }
     default: return std::nullopt;
   }
 }

@@ -100,7 +100,7 @@ class Core {
   void reregister_agent(LinkId link, const std::string& ip, std::shared_ptr<link::Reregister> message);
   void reregister_known(Agent& agent, LinkId link, const std::string& ip, std::shared_ptr<link::Reregister> message);
   void reconcile_known(Agent& agent, const link::Reregister& message);
-  void restore_operations(Agent& agent, link::Reregister& message);
+  void restore_operations(Agent& agent, link::Reregister& message, std::map<FrameworkId, Resources>& used);
   void adopt_tasks(Agent& agent, const link::Reregister& message);
   void readmit(LinkId link, const std::string& ip, link::Reregister& message, bool recovered);
   void restore_tasks(Agent& agent, link::Reregister& message, bool recovered);
@@ -182,12 +182,15 @@ class Core {
   void convert(Acceptance& acceptance, mesos::v1::Offer::Operation& operation);
   std::optional<std::string> validate_feedback(const Acceptance& acceptance, const mesos::v1::Offer::Operation& operation) const;
   void refuse_operation(Framework& framework, const mesos::v1::Offer::Operation& operation, const std::string& why);
-  void send_operation(Framework* framework, Agent& agent, mesos::v1::Offer::Operation operation);
+  void change_disk(Acceptance& acceptance, mesos::v1::Offer::Operation& operation);
+  void send_operation(Framework* framework, Agent& agent, mesos::v1::Offer::Operation operation, Resources held = {});
   void operation_update(Agent& agent, link::OperationStatusUpdate& message);
   void acknowledge_operation(Framework& framework, const mesos::v1::scheduler::Call::AcknowledgeOperationStatus& call);
   void reconcile_operations(Framework& framework, const mesos::v1::scheduler::Call::ReconcileOperations& call);
   void adopt_operations(Framework& framework);
   bool framework_may_come_back(const Operation& operation) const;
+  void settle(Operation& operation, const mesos::v1::OperationStatus& status);
+  void settle_ended(Agent& agent, const link::Reregister& message);
   void remove_operation(Operation& operation);
   void send_operation_status(Framework& framework, mesos::v1::OperationStatus status);
   void end_operations_on_departure(Agent& agent, Departure departure);

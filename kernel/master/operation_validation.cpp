@@ -1,9 +1,10 @@
-// RESERVE, UNRESERVE, CREATE, DESTROY, GROW_VOLUME, SHRINK_VOLUME.
+// RESERVE, UNRESERVE, CREATE, DESTROY, GROW_VOLUME, SHRINK_VOLUME, CREATE_DISK, DESTROY_DISK.
 
 #include <fmt/core.h>
 
 #include "base/strings.hpp"
 #include "kernel/master/validation.hpp"
+#include "kernel/resources/operations.hpp"
 #include "kernel/resources/proto.hpp"
 
 namespace master {
@@ -23,9 +24,6 @@ Refusal read(const resources::ProtoResources& proto, Resources& out, const char*
   if (auto why = validate_resources(proto)) return bad(*why);
   out = *resources::from_proto(proto);
   if (out.empty()) return bad("nothing is named");
-  for (const resources::Resource& r : out) {
-    if (r.kind.data().provider_id) return bad("resource providers are not supported");
-  }
   return std::nullopt;
 }
 
@@ -176,6 +174,10 @@ Refusal check_create(const Operation_& operation, const Subject& subject) {
     }
   }
   for (const resources::Resource& r : volumes) {
+    const auto& disk = r.kind.data().disk;
+    using Type = resources::DiskSource::Type;
+    if (disk->source && (disk->source->type == Type::Raw || disk->source->type == Type::Block))
+      return "Persistent volumes cannot be created from RAW and BLOCK disks: " + resources::text(r);
     if (r.kind.shared() && subject.framework != nullptr && !subject.framework->capabilities.shared_resources) {
       return fmt::format("Create volume operation for '{}' has been attempted by framework '{}' with no SHARED_RESOURCES "
                          "capability",
@@ -257,6 +259,37 @@ Refusal check_shrink(const Operation_& operation, const Subject& subject) {
   return std::nullopt;
 }
 
+/// What CREATE_DISK and DESTROY_DISK turn into something else.
+Refusal check_disk(const mesos::v1::Resource& proto, resources::Resource& out) {
+  if (auto why = read_one(proto, "source", out)) return why;
+  if (!out.kind.data().provider_id) return "'source' is not managed by a resource provider";
+  if (!out.kind.data().disk || !out.kind.data().disk->source) return "'source' is not a disk resource";
+  if (out.kind.persistent_volume()) return "'source' is a persistent volume: it must be destroyed before its disk";
+  if (out.kind.revocable() || out.kind.shared()) return "'source' must not be revocable or shared";
+  return std::nullopt;
+}
+
+Refusal check_create_disk(const Operation_& operation, const Subject&) {
+  using Source = mesos::v1::Resource::DiskInfo::Source;
+  const auto& wanted = operation.create_disk();
+  resources::Resource disk;
+  if (auto why = check_disk(wanted.source(), disk)) return why;
+  const auto& source = *disk.kind.data().disk->source;
+  if (source.type != resources::DiskSource::Type::Raw) return "'source' is not a RAW disk resource";
+  if (wanted.target_type() != Source::MOUNT && wanted.target_type() != Source::BLOCK)
+    return "'target_type' must be MOUNT or BLOCK, not " + Source::Type_Name(wanted.target_type());
+  if (source.profile && wanted.has_target_profile()) return "'target_profile' must not be set when 'source' has a profile";
+  if (!source.profile && !wanted.has_target_profile()) return "'target_profile' must be set when 'source' has no profile";
+  return std::nullopt;
+}
+
+Refusal check_destroy_disk(const Operation_& operation, const Subject&) {
+  resources::Resource disk;
+  if (auto why = check_disk(operation.destroy_disk().source(), disk)) return why;
+  if (!disk.kind.data().disk->source->id) return "'source' is free space, not a disk: it has no id";
+  return std::nullopt;
+}
+
 struct OperationRule {
   Operation_::Type type;
   const char* field;
@@ -270,6 +303,8 @@ const OperationRule kOperationRules[] = {
     {Operation_::CREATE, "create", [](const Operation_& o) { return o.has_create(); }, check_create},
     {Operation_::DESTROY, "destroy", [](const Operation_& o) { return o.has_destroy(); }, check_destroy},
     {Operation_::GROW_VOLUME, "grow_volume", [](const Operation_& o) { return o.has_grow_volume(); }, check_grow},
+    {Operation_::CREATE_DISK, "create_disk", [](const Operation_& o) { return o.has_create_disk(); }, check_create_disk},
+    {Operation_::DESTROY_DISK, "destroy_disk", [](const Operation_& o) { return o.has_destroy_disk(); }, check_destroy_disk},
     {Operation_::SHRINK_VOLUME, "shrink_volume", [](const Operation_& o) { return o.has_shrink_volume(); }, check_shrink},
 };
 
@@ -280,7 +315,12 @@ Refusal validate_operation(const Operation_& operation, const Agent& agent, cons
   for (const OperationRule& rule : kOperationRules) {
     if (rule.type != operation.type()) continue;
     if (!rule.present(operation)) return fmt::format("Expecting '{}' to be present", rule.field);
-    return rule.check(operation, Subject{agent, framework, principal});
+    if (auto why = rule.check(operation, Subject{agent, framework, principal})) return why;
+    const auto provider = resources::provider_of(operation);
+    if (!provider) return provider.error().message;
+    if (!provider->empty() && agent.providers.count(*provider) == 0)
+      return "Resource provider " + *provider + " is not one of agent " + agent.id;
+    return std::nullopt;
   }
   return "Unknown offer operation";
 }

@@ -1,5 +1,6 @@
 // Operations on an agent's resources (RESERVE, UNRESERVE, CREATE, DESTROY, GROW_VOLUME, SHRINK_VOLUME) and what becomes of
-// them. The master takes their result for granted at once; the agent confirms.
+// them. The master takes their result for granted at once; the agent confirms. What CREATE_DISK and DESTROY_DISK make is
+// known when a resource provider has made it: until then their source is held for them.
 
 #include "kernel/resources/operations.hpp"
 
@@ -44,6 +45,8 @@ void normalize(Operation_& operation, const std::string& role) {
       fix(*operation.mutable_grow_volume()->mutable_addition());
       break;
     case Operation_::SHRINK_VOLUME: fix(*operation.mutable_shrink_volume()->mutable_volume()); break;
+    case Operation_::CREATE_DISK: fix(*operation.mutable_create_disk()->mutable_source()); break;
+    case Operation_::DESTROY_DISK: fix(*operation.mutable_destroy_disk()->mutable_source()); break;
     default: break;
   }
 }
@@ -104,11 +107,68 @@ void Core::convert(Acceptance& acceptance, Operation_& operation) {
   send_operation(&framework, agent, std::move(operation));
 }
 
-void Core::send_operation(Framework* framework, Agent& agent, Operation_ operation) {
+void Core::change_disk(Acceptance& acceptance, Operation_& operation) {
+  Framework& framework = acceptance.framework;
+  Agent& agent = acceptance.agent;
+  if (auto why = validate_feedback(acceptance, operation)) return refuse_operation(framework, operation, *why);
+  normalize(operation, acceptance.role.str());
+  if (auto why = validate_operation(operation, agent, &framework)) return refuse_operation(framework, operation, *why);
+  if (auto why = forbid_operation(operation, framework.info->principal())) return refuse_operation(framework, operation, *why);
+  auto disk = resources::disk_of(operation);
+  if (!disk) return refuse_operation(framework, operation, disk.error().message);
+  if (!acceptance.remaining.contains(*disk))
+    return refuse_operation(framework, operation,
+                            "'" + acceptance.remaining.text() + "' does not contain '" + disk->text() + "'");
+  acceptance.remaining -= *disk;
+  send_operation(&framework, agent, std::move(operation), std::move(*disk));
+}
+
+/// What was held for an operation that has ended is what the operation made of it, or free again.
+void Core::settle(Operation& operation, const OperationStatus& status) {
+  if (operation.held.empty()) return;
+  const Resources held = std::exchange(operation.held, {});
+  Agent& agent = *operation.agent;
+  Framework* framework = operation.framework;
+  resources::Conversion conversion{held, {}};
+  if (status.state() == mesos::v1::OPERATION_FINISHED) {
+    auto made = resources::from_proto(status.converted_resources());
+    if (!made) warning(fmt::format("agent {} made a disk that is not valid: {}", agent.id, made.error().message));
+    conversion.converted = made ? *made : held;
+  } else {
+    conversion.converted = held;
+  }
+  conversion.converted.unallocate();
+  if (framework != nullptr) {
+    conversion.converted.allocate(held.begin()->allocation);
+    const base::Status done = allocator_->update_allocation(framework->id, agent.id, {conversion});
+    if (!done) warning(fmt::format("an operation's result on agent {} cannot be counted: {}", agent.id, done.error().message));
+    agent.total = allocator_->total(agent.id);
+    return recover_resources(*framework, agent, done ? conversion.converted : held, nullptr);
+  }
+  // Its framework is gone, and what it held may have been offered to others.
+  rescind_all(agent);
+  conversion.consumed.unallocate();
+  auto total = resources::apply(agent.total, conversion);
+  if (!total) return warning(fmt::format("an operation's result on agent {} cannot be counted: {}", agent.id, total.error().message));
+  agent.total = std::move(*total);
+  allocator_->update_agent(agent.id, std::nullopt, agent.total);
+  want_allocation();
+}
+
+/// An agent that comes back tells its total with the results of operations that ended meanwhile.
+void Core::settle_ended(Agent& agent, const link::Reregister& message) {
+  for (const auto& proto : message.operations()) {
+    const auto known = agent.operations.find(proto.uuid().value());
+    if (known != agent.operations.end() && is_terminal(proto.latest_status().state())) settle(*known->second, proto.latest_status());
+  }
+}
+
+void Core::send_operation(Framework* framework, Agent& agent, Operation_ operation, Resources held) {
   auto pending = std::make_unique<Operation>();
   pending->uuid = random_.uuid_bytes();
   pending->framework = framework;
   pending->agent = &agent;
+  pending->held = std::move(held);
   mesos::v1::Operation proto;
   if (framework != nullptr) proto.mutable_framework_id()->set_value(framework->id);
   proto.mutable_agent_id()->set_value(agent.id);
@@ -122,7 +182,11 @@ void Core::send_operation(Framework* framework, Agent& agent, Operation_ operati
   link::ApplyOperation& order = *message.mutable_apply_operation();
   if (framework != nullptr) order.mutable_framework_id()->set_value(framework->id);
   order.mutable_operation_uuid()->set_value(pending->uuid);
-  if (!agent.resource_version.empty()) {
+  const std::string provider = resources::provider_of(operation).value_or("");
+  if (const auto known = agent.providers.find(provider); known != agent.providers.end()) {
+    order.mutable_resource_version()->mutable_resource_provider_id()->set_value(provider);
+    order.mutable_resource_version()->mutable_uuid()->set_value(known->second.resource_version);
+  } else if (!agent.resource_version.empty()) {
     order.mutable_resource_version()->mutable_uuid()->set_value(agent.resource_version);
   }
   if (framework != nullptr && operation.has_id()) framework->operations[operation.id().value()] = pending.get();
@@ -154,6 +218,7 @@ void Core::operation_update(Agent& agent, link::OperationStatusUpdate& message) 
   if (proto.statuses_size() > kMostStatuses) proto.mutable_statuses()->DeleteSubrange(0, 1);
 
   const bool ended = is_terminal(message.status().state());
+  if (ended) settle(operation, message.status());
   if (ended && message.status().state() != mesos::v1::OPERATION_FINISHED) {
     warning(fmt::format("operation {} on agent {} ended as {}: {}", Operation_::Type_Name(proto.info().type()), agent.id,
                         mesos::v1::OperationState_Name(message.status().state()), message.status().message()));
@@ -220,6 +285,7 @@ void Core::acknowledge_operation(Framework& framework, const Call::AcknowledgeOp
 
 void Core::remove_operation(Operation& operation) {
   Agent& agent = *operation.agent;
+  settle(operation, OperationStatus());
   if (operation.framework != nullptr && operation.proto->info().has_id()) {
     operation.framework->operations.erase(operation.proto->info().id().value());
   }

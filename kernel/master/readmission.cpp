@@ -6,6 +6,7 @@
 #include "kernel/master/agents.hpp"
 #include "kernel/master/allocator_config.hpp"
 #include "kernel/master/core.hpp"
+#include "kernel/resources/operations.hpp"
 
 namespace master {
 
@@ -19,7 +20,8 @@ void Core::readmit(LinkId link, const std::string& ip, link::Reregister& message
   agent->registered = now_.time;
   agent->reregistered = now_.time;
   agent->resource_version = message.resource_version_uuid().value();
-  agent->total = agent_total(message.agent_info(), message.checkpointed_resources()).value_or(Resources());
+  agent->providers = providers_of(message.resource_providers());
+  agent->total = agent_total(message.agent_info(), message.checkpointed_resources(), message.resource_providers()).value_or(Resources());
   if (auto revocable = resources::from_proto(message.oversubscribed_resources())) agent->total += revocable->revocable();
   agent->info = std::make_shared<const AgentInfo>(message.agent_info());
   state_.recovered_agents.erase(id);
@@ -88,7 +90,7 @@ void Core::restore_tasks(Agent& agent, link::Reregister& message, bool recovered
     used[framework_id] += task.resources;
     returned.push_back(&task);
   }
-  restore_operations(agent, message);
+  restore_operations(agent, message, used);
   restore_completed(message);
   allocator_->add_agent(agent.id, agent_config(agent), agent.total, used);
 
@@ -104,7 +106,7 @@ void Core::restore_tasks(Agent& agent, link::Reregister& message, bool recovered
 }
 
 /// Operations that the agent has not heard the last of: their news go to whoever asked for them.
-void Core::restore_operations(Agent& agent, link::Reregister& message) {
+void Core::restore_operations(Agent& agent, link::Reregister& message, std::map<FrameworkId, Resources>& used) {
   for (auto& proto : *message.mutable_operations()) {
     const std::string uuid = proto.uuid().value();
     if (uuid.empty() || agent.operations.count(uuid)) continue;
@@ -115,6 +117,8 @@ void Core::restore_operations(Agent& agent, link::Reregister& message) {
     operation->agent = &agent;
     operation->framework = framework;
     if (framework != nullptr && proto.info().has_id()) framework->operations[proto.info().id().value()] = operation.get();
+    if (!is_terminal(proto.latest_status().state())) operation->held = resources::disk_of(proto.info()).value_or(Resources());
+    if (framework != nullptr && !operation->held.empty()) used[framework->id] += operation->held;
     operation->proto = Cow<mesos::v1::Operation>(std::move(proto));
     agent.operations[uuid] = std::move(operation);
   }

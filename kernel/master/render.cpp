@@ -43,6 +43,12 @@ void render_agent(const AgentView& view, OperatorResponse::GetAgents::Agent* out
   write_resources(used, out->mutable_allocated_resources());
   write_resources(view.offered, out->mutable_offered_resources());
   for (const auto& capability : view.capabilities) *out->add_capabilities() = capability;
+  for (const auto& info : view.providers) {
+    auto* provider = out->add_resource_providers();
+    *provider->mutable_resource_provider_info() = *info;
+    write_resources(view.total.filter([&](const resources::Resource& r) { return r.kind.data().provider_id == info->id().value(); }),
+                    provider->mutable_total_resources());
+  }
   if (view.drain) {
     *out->mutable_drain_info() = *view.drain;
     set_time(view.drain_started, out->mutable_estimated_drain_start_time());

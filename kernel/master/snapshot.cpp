@@ -27,7 +27,11 @@ AgentView make_view(const Agent& agent) {
       view.executors.emplace_back(framework_id, executor.info);
     }
   }
-  for (const auto& [uuid, operation] : agent.operations) view.operations.push_back(operation->proto.share());
+  for (const auto& [uuid, operation] : agent.operations) {
+    view.operations.push_back(operation->proto.share());
+    if (operation->framework != nullptr && !operation->held.empty()) view.used[operation->framework->id] += operation->held;
+  }
+  for (const auto& [id, provider] : agent.providers) view.providers.push_back(provider.info);
   return view;
 }
 

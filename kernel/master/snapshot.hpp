@@ -30,6 +30,7 @@ struct AgentView {
   std::map<FrameworkId, Resources> used;     // by tasks and executors
   std::vector<std::pair<FrameworkId, std::shared_ptr<const ExecutorInfo>>> executors;
   std::vector<std::shared_ptr<const mesos::v1::Operation>> operations;
+  std::vector<std::shared_ptr<const mesos::v1::ResourceProviderInfo>> providers;
 };
 
 struct FrameworkView {

@@ -91,6 +91,15 @@ struct Operation {
   Framework* framework = nullptr;  // null: the operator's, or its framework was removed or is not back yet
   Agent* agent = nullptr;
   std::string uuid;  // raw bytes
+
+  // Of a CREATE_DISK or DESTROY_DISK that has not ended: what becomes something else, allocated. It counts as used.
+  Resources held{};
+};
+
+/// A source of an agent's resources beside the agent itself.
+struct ResourceProvider {
+  std::shared_ptr<const mesos::v1::ResourceProviderInfo> info;
+  std::string resource_version;  // raw uuid bytes
 };
 
 struct AgentCapabilities {
@@ -131,6 +140,7 @@ struct Agent {
 
   Resources total;
   std::string resource_version;  // raw uuid bytes, empty when the agent told none
+  std::map<std::string, ResourceProvider> providers{};  // by id; their resources are part of the total
 
   std::map<FrameworkId, std::map<TaskId, Task*>> tasks;
   std::map<FrameworkId, Resources> used;  // by these tasks, an entry for each

@@ -50,6 +50,8 @@ std::optional<std::string> find_imbalance(const Core& core) {
       for (const auto& [executor_id, executor] : executors) sum += unallocated(executor.resources);
     }
     for (const auto& [offer_id, offer] : agent->offers) sum += unallocated(offer->resources);
+    for (const auto& [uuid, operation] : agent->operations)
+      if (operation->framework != nullptr) sum += unallocated(operation->held);
     // A shared volume may be with several, and is available all the while. A task whose volume did not come to be holds
     // what is not there, until its agent says that it does not know the task.
     const Resources left = agent->total.non_shared() - sum.non_shared(), free = core.allocator().available(id).non_shared();

@@ -110,6 +110,28 @@ Result<Conversions> conversions(const Operation& operation) {
   }
 }
 
+Result<Resources> disk_of(const Operation& operation) {
+  const bool create = operation.type() == Operation::CREATE_DISK;
+  if (!create && operation.type() != Operation::DESTROY_DISK) return Resources();
+  ASSIGN_OR_RETURN(Resource disk, from_proto(create ? operation.create_disk().source() : operation.destroy_disk().source()));
+  return Resources(std::move(disk));
+}
+
+Result<std::string> provider_of(const Operation& operation) {
+  ASSIGN_OR_RETURN(Resources touched, disk_of(operation));
+  if (touched.empty()) {
+    ASSIGN_OR_RETURN(const Conversions list, conversions(operation));
+    for (const Conversion& conversion : list) touched += conversion.consumed;
+  }
+  std::optional<std::string> provider;
+  for (const Resource& resource : touched) {
+    const std::string& its = resource.kind.data().provider_id.value_or("");
+    if (provider && *provider != its) return invalid("The resources of an operation must be of one resource provider");
+    provider = its;
+  }
+  return provider.value_or("");
+}
+
 Result<Resources> with_checkpointed(const Resources& configured, const Resources& kept) {
   Resources total = configured;
   for (Resource resource : kept) {

@@ -27,6 +27,12 @@ struct Conversion {
 /// validated.
 base::Result<std::vector<Conversion>> conversions(const mesos::v1::Offer_Operation& operation);
 
+/// What the resource provider of a CREATE_DISK or DESTROY_DISK is to make of something else; nothing for others.
+base::Result<Resources> disk_of(const mesos::v1::Offer_Operation& operation);
+
+/// The provider of the resources that an operation is on, empty: the agent itself. An error when they are of several.
+base::Result<std::string> provider_of(const mesos::v1::Offer_Operation& operation);
+
 /// A machine's configured resources in the form that operations gave them: `kept` are the reserved ones and the volumes.
 /// An error names what is kept and no longer part of `configured`.
 base::Result<Resources> with_checkpointed(const Resources& configured, const Resources& kept);

@@ -14,6 +14,7 @@ class Scheduler:
         self.answer_offers = answer_offers  # False: they are kept
         self.capabilities = ["MULTI_ROLE", "PARTITION_AWARE"]
         self.user = "root"
+        self.roles = ["*"]
         self.framework_id = None
         self.launched, self.states, self.history = set(), {}, []
         self.subscriptions = 0
@@ -48,7 +49,7 @@ class Scheduler:
             self.stop.wait(0.1)
 
     def _subscribe(self, master, hops=0):
-        info = {"user": self.user, "name": self.name, "failover_timeout": 3600.0, "checkpoint": True, "roles": ["*"],
+        info = {"user": self.user, "name": self.name, "failover_timeout": 3600.0, "checkpoint": True, "roles": self.roles,
                 "capabilities": [{"type": name} for name in self.capabilities]}
         call = {"type": "SUBSCRIBE", "subscribe": {"framework_info": info}}
         if self.framework_id:

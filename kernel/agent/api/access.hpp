@@ -47,6 +47,7 @@ class Sight {
   bool shows(const Framework& framework) const;
   bool shows(const Framework& framework, const Executor& executor) const;
   bool shows(const Framework& framework, const Task& task) const;
+  bool shows_providers() const { return access_.allows(auth::Action::ViewResourceProviders, principal_); }
   bool shows_flags() const { return access_.allows(auth::Action::ViewFlags, principal_); }
 
  private:

@@ -10,6 +10,7 @@
 #include "kernel/api/names.hpp"
 #include "kernel/api/secrets.hpp"
 #include "kernel/containerizer/images/images.hpp"
+#include "kernel/resources/proto.hpp"
 
 namespace agent {
 namespace {
@@ -227,11 +228,18 @@ bool answer_from_state(Api& api, const Sight& sight, const Call& call, Answer& a
       return true;
     case Call::GET_OPERATIONS:
       answer.set_type(Answer::GET_OPERATIONS);
+      for (const auto& [uuid, operation] : state.operations) *answer.mutable_get_operations()->add_operations() = operation.proto;
       answer.mutable_get_operations();
       return true;
     case Call::GET_RESOURCE_PROVIDERS:
       answer.set_type(Answer::GET_RESOURCE_PROVIDERS);
       answer.mutable_get_resource_providers();
+      for (const auto& [id, provider] : state.providers) {
+        if (!provider.active || !sight.shows_providers()) continue;
+        auto& entry = *answer.mutable_get_resource_providers()->add_resource_providers();
+        *entry.mutable_resource_provider_info() = provider.info;
+        resources::to_proto(provider.total, resources::Format::Endpoint, entry.mutable_total_resources());
+      }
       return true;
     case Call::GET_AGENT:
       answer.set_type(Answer::GET_AGENT);
@@ -301,6 +309,7 @@ void handle_operator_api(Api& api, Request request, const Responder& responder) 
   const Sight sight(api.access, request.principal);
   if (call.type() == Call::GET_FLAGS && !sight.shows_flags()) return forbid(responder);
   if (answer_from_state(api, sight, call, answer)) return reply(responder, *type, answer);
+  if (handle_provider_call(api, request.principal, call, responder)) return;
   switch (call.type()) {
     case Call::GET_CONTAINERS: return get_containers(api, request.principal, call, *type, responder);
     case Call::SET_LOGGING_LEVEL: {

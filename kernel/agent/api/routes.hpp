@@ -21,6 +21,7 @@ class Images;
 
 namespace agent {
 
+class Providers;
 class TaskStreams;
 
 /// What the handlers read. Outlives the server.
@@ -37,6 +38,7 @@ struct Api {
   std::function<std::string()> master_hostname;
   ContainerStreams* streams = nullptr;
   containerizer::images::Images* images = nullptr;  // null: containers have none
+  Providers* providers = nullptr;
 
   const State& state() const { return shell.core().state(); }
   const std::string& agent_id() const { return state().info.id().value(); }
@@ -53,6 +55,9 @@ base::http::Handler make_handler(const base::http::Router& router, Api& api);
 std::string render_state(const Api& api, const Sight& sight);
 void handle_executor_api(Api& api, base::http::Request request, const base::http::Responder& responder);
 void handle_operator_api(Api& api, base::http::Request request, const base::http::Responder& responder);
+/// Calls that add, change, remove and forget resource providers. False: this call is not one of them.
+bool handle_provider_call(Api& api, const std::string& principal, const mesos::v1::agent::Call& call,
+                          const base::http::Responder& responder);
 void handle_browse(Api& api, const base::http::Request& request, const base::http::Responder& responder);
 void handle_read(Api& api, const base::http::Request& request, const base::http::Responder& responder);
 void handle_download(Api& api, const base::http::Request& request, const base::http::Responder& responder);

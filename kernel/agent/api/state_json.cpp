@@ -178,7 +178,7 @@ void write_framework(Writer& out, const Api& api, const Sight& sight, const Fram
 }
 
 void write_resources(Writer& out, const Api& api) {
-  const Resources& total = api.state().total;
+  const Resources total = everything(api.state());
   Resources used;
   for (const auto& [id, framework] : api.state().frameworks)
     for (const auto& [executor_id, executor] : framework.executors)
@@ -194,6 +194,8 @@ void write_resources(Writer& out, const Api& api) {
   write_summary(out, "unreserved_resources_allocated", used.unreserved());
   out.key("resource_providers");
   out.begin_array();
+  for (const auto& [id, provider] : api.state().providers)
+    if (provider.active) base::json::write_proto(out, provider.info, ::api::v1_dialect());
   out.end_array();
   out.key("attributes");
   out.begin_object();
