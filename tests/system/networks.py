@@ -422,6 +422,19 @@ def host_ports():
             assert len(cluster.running("/good")) == 1
 
 
+def ids_of_their_own():
+    """namespaces/user: a user without powers serves port 80 in its own network; checks are run with the container's ids."""
+    isolation = "cgroups/cpu,cgroups/mem,namespaces/pid,namespaces/ipc,filesystem/linux,namespaces/user"
+    with cluster_with(isolation=isolation) as cluster:
+        serve = "echo served > index.html; grep -q 65536 /proc/self/uid_map && exec busybox httpd -f -p 80 -h ."
+        check = {"protocol": "COMMAND", "command": {"value": "test $(id -u) = 65534 && grep -q 65536 /proc/self/uid_map && test -s index.html"},
+                 "intervalSeconds": 1, "gracePeriodSeconds": 60}
+        cluster.add_app(app_of("/low", serve, mappings=[{"containerPort": 80, "hostPort": 0}], user="nobody", healthChecks=[check]))
+        port = task_of(cluster, "/low")["ports"][0]
+        assert eventually("its page", lambda: get("127.0.0.1", port)) == "served\n"
+        eventually("it is healthy", lambda: [result["alive"] for result in task_of(cluster, "/low").get("healthCheckResults", [])] == [True])
+
+
 def in_namespaces():
     """Runs this file again in a namespace that is the machine (with its cgroups, which ip-netns hides), and one beside it."""
     machine, beside = f"{TAG}m", f"{TAG}o"
@@ -444,4 +457,5 @@ def in_namespaces():
 if __name__ == "__main__":
     if not OUTSIDE:
         sys.exit(in_namespaces())
-    results.run("system/networks", [bridge_apps, docker_apps, both_families, stock_plugins, killed_at_each_verb, policy, two_agents, host_ports])
+    results.run("system/networks", [bridge_apps, docker_apps, both_families, stock_plugins, killed_at_each_verb, policy, two_agents, host_ports,
+                                    ids_of_their_own])
