@@ -259,7 +259,7 @@ def events(house):
     """Streams that follow, one that reads nothing, and tasks that come and go at a steady pace."""
     if not bench.wants("marathon/events"):
         return
-    streams, rate, seconds, instances = (10, 5, 3, 3) if bench.small else (200, 25, 20, 10)
+    streams, rate, seconds, instances = (10, 5, 3, 3) if bench.small else (200, 35, 20, 10)
     lags = []
     readers = [Reader(lags if number % 50 == 0 else None) for number in range(streams)]
     stalled = Reader(None, 4096)
