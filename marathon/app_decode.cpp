@@ -301,6 +301,8 @@ int64_t read_persistent(const Fields& fields, Violations& rules) {
       constraints && constraints->is_array() && !constraints->get_array().empty())
     rules.add(fields.path_of("constraints"), "Constraints on root volumes are not supported");
   return size;
+}
+
 void read_unreachable_strategy(const Fields& fields, UnreachableStrategy& out) {
   const json::value* value = fields.find("unreachableStrategy");
   if (!value) return;
