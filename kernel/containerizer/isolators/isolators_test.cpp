@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include "base/file.hpp"
+#include "base/testing/temporary_directory.hpp"
+#include "kernel/containerizer/isolators/numbers.hpp"
 #include "kernel/containerizer/isolators/seccomp_profile.hpp"
 #include "kernel/containerizer/plan.hpp"
 
@@ -266,6 +268,26 @@ TEST_F(Secrets, become_variables) {
   variable->mutable_secret()->set_type(mesos::v1::Secret::VALUE);
   variable->mutable_secret()->mutable_value()->set_data(std::string("a\0b", 3));
   EXPECT_FALSE(isolators->add_environment(spec.command, environment));
+}
+
+TEST(Numbers, are_the_lowest_or_given_in_turn) {
+  const base::testing::TemporaryDirectory top;
+  NumberPool lowest({5, 6, 7}, "n"), in_turn({5, 6, 7}, "n", true);
+  const auto take = [&top](NumberPool& pool, const std::string& id, size_t count = 1) {
+    const auto taken = pool.take(id, top.path(), count);
+    return taken ? *taken : std::vector<uint32_t>();
+  };
+  for (auto* pool : {&lowest, &in_turn}) {
+    EXPECT_EQ(take(*pool, "a"), std::vector<uint32_t>{5});
+    pool->give_back("a");
+  }
+  EXPECT_EQ(take(lowest, "b"), std::vector<uint32_t>{5});
+  EXPECT_EQ(take(in_turn, "b"), std::vector<uint32_t>{6});
+  EXPECT_EQ(take(in_turn, "c", 2), (std::vector<uint32_t>{7, 5}));
+  EXPECT_TRUE(take(in_turn, "d").empty());
+  in_turn.give_back("b");
+  EXPECT_EQ(take(in_turn, "d"), std::vector<uint32_t>{6});
+  EXPECT_EQ(in_turn.held_by("c"), (std::vector<uint32_t>{7, 5}));
 }
 
 }  // namespace

@@ -47,7 +47,7 @@ bool overlay_takes_mapped_layers() {
 class NamespacesUser final : public Isolator {
  public:
   explicit NamespacesUser(const IsolatorOptions& options)
-      : blocks_(firsts(options.userns_first_id, options.userns_containers), "user_ids"),
+      : blocks_(firsts(options.userns_first_id, options.userns_containers), "user_ids", true),
         given_(options.work_directory),
         work_directory_(without_links(options.work_directory)) {}
 

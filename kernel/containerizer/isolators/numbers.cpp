@@ -11,12 +11,16 @@ namespace containerizer {
 Result<std::vector<uint32_t>> NumberPool::take(const std::string& id, const std::string& runtime, size_t count) {
   const std::lock_guard guard(mutex_);
   std::vector<uint32_t> mine;
-  for (const uint32_t number : all_) {
-    if (mine.size() == count) break;
+  size_t next = next_;
+  for (size_t i = 0; i < all_.size() && mine.size() < count; ++i) {
+    const size_t at = (next_ + i) % all_.size();
+    const uint32_t number = all_[at];
     const bool taken = std::any_of(held_.begin(), held_.end(), [number](const auto& entry) {
       return std::find(entry.second.begin(), entry.second.end(), number) != entry.second.end();
     });
-    if (!taken) mine.push_back(number);
+    if (taken) continue;
+    mine.push_back(number);
+    next = at + 1;
   }
   if (mine.size() < count)
     return base::unavailable("of " + std::to_string(all_.size()) + " only " + std::to_string(mine.size()) + " are free, and " +
@@ -25,6 +29,7 @@ Result<std::vector<uint32_t>> NumberPool::take(const std::string& id, const std:
   for (const uint32_t number : mine) text += std::to_string(number) + "\n";
   RETURN_IF_ERROR(base::write_file_atomic(runtime + "/" + file_, text, 0600));
   held_[id] = mine;
+  if (in_turn_) next_ = next % all_.size();
   return mine;
 }
 

@@ -14,8 +14,9 @@ namespace containerizer {
 
 class NumberPool {
  public:
-  /// `file`: its name in a runtime directory.
-  NumberPool(std::vector<uint32_t> all, std::string file) : all_(std::move(all)), file_(std::move(file)) {}
+  /// `file`: its name in a runtime directory. `in_turn`: a number that was given back comes after all others have been.
+  NumberPool(std::vector<uint32_t> all, std::string file, bool in_turn = false)
+      : all_(std::move(all)), file_(std::move(file)), in_turn_(in_turn) {}
 
   /// `count` free ones; an error when there are fewer.
   Result<std::vector<uint32_t>> take(const std::string& id, const std::string& runtime, size_t count);
@@ -29,6 +30,8 @@ class NumberPool {
  private:
   std::vector<uint32_t> all_;
   std::string file_;
+  bool in_turn_;
+  size_t next_ = 0;  // in `all_`: where to look first
   mutable std::mutex mutex_;
   std::map<std::string, std::vector<uint32_t>> held_;
 };
