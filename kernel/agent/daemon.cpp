@@ -326,7 +326,10 @@ Result<std::unique_ptr<Daemon>> Daemon::start(base::Loop& loop, const Flags& fla
   auto impl = std::make_unique<Impl>(loop, std::move(policy));
   ASSIGN_OR_RETURN(impl->tls, base::http::Tls::for_daemon(loop, flags.tls));
   impl->work_dir_lock = std::move(lock);
-  RETURN_IF_ERROR(start_containers(flags, *impl));
+  if (Status begun = start_containers(flags, *impl); !begun) {
+    if (impl->groups) impl->groups->remove_root();
+    return begun.error();
+  }
   ASSIGN_OR_RETURN(impl->store, base::open_store(loop, "sqlite:" + store_path(flags.work_dir)));
   impl->shell = std::make_unique<Shell>(loop, impl->pool, impl->core, *impl->store, *impl->containers, impl->metrics);
   RETURN_IF_ERROR(open_providers(flags, *impl));

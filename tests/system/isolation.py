@@ -477,6 +477,7 @@ def user_ids():
                                    f"--work_dir={root}/a", f"--cgroups_root={Path(root).name}", f"--{flag}"],
                                   capture_output=True, text=True, timeout=60)
             assert done.returncode != 0 and words in done.stderr, done.stderr
+            assert not list(Path(GROUPS).glob(f"*/{Path(root).name}")), "an agent that does not start leaves no group"
 
 
 def host_paths():
