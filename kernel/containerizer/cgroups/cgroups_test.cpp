@@ -199,6 +199,7 @@ TEST_F(FakeTree, a_controller_that_was_asked_for_may_not_be_missing) {
   const auto v1 = open_v1(top, "mesos", {.isolators = {"cgroups/hugetlb"}});
   ASSERT_FALSE(v1);
   EXPECT_EQ(v1.error().message, "the isolator cgroups/hugetlb needs the controller hugetlb mounted at " + top + "/hugetlb");
+  EXPECT_FALSE(base::exists(top + "/cpu/mesos"));
   EXPECT_TRUE(open_v1(top, "mesos", {.isolators = {"cgroups/hugetlb"}, .strict = false}));
   EXPECT_TRUE(open_v1(top, "mesos", {.all = true}));
   file("cgroup.controllers", "cpu\n");

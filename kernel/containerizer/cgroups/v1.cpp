@@ -170,15 +170,20 @@ class V1 final : public Cgroups {
 Result<std::unique_ptr<Cgroups>> open_v1(const std::string& hierarchy, const std::string& root, const Wanted& wanted) {
   std::map<std::string, std::string> trees;
   std::vector<std::string> missing;
+  const auto is_mounted = [&](const Controller& controller) { return base::exists(hierarchy + "/" + controller.v1 + "/cgroup.procs"); };
+  // Before anything is made: a start that fails leaves nothing.
+  for (const Controller* controller : controllers())
+    if (is_wanted(*controller, wanted) && is_demanded(*controller, wanted) && !is_mounted(*controller))
+      return base::unsupported("the isolator " + std::string(controller->isolator) + " needs the controller " + controller->v1 +
+                               " mounted at " + hierarchy + "/" + controller->v1);
   for (const Controller* controller : controllers()) {
     if (!is_wanted(*controller, wanted)) continue;
-    const std::string mount = hierarchy + "/" + controller->v1;
-    std::string path = mount + "/" + root;
-    const bool there = base::exists(mount + "/cgroup.procs") && (!wanted.observe || base::exists(path));
+    std::string path = hierarchy + "/" + controller->v1 + "/" + root;
+    const bool there = is_mounted(*controller) && (!wanted.observe || base::exists(path));
     if (!there || !base::make_directories(path)) {
       if (is_demanded(*controller, wanted))
-        return base::unsupported("the isolator " + std::string(controller->isolator) + " needs the controller " +
-                                 controller->v1 + " mounted at " + mount);
+        return base::unsupported("the isolator " + std::string(controller->isolator) + " needs the group " + path +
+                                 ", which cannot be made");
       missing.emplace_back(controller->v1);
       continue;
     }
