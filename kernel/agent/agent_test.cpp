@@ -1,7 +1,9 @@
 // A whole agent, as a process, under a master that the test speaks for over the real link.
 
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -403,6 +405,88 @@ TEST_F(Agent, goes_on_checking_after_a_restart) {
   ASSERT_TRUE(master.wait_for_agent(2));
   ASSERT_TRUE(base::write_file(sandbox("t1") + "/healthy", ""));
   EXPECT_TRUE(master.wait([&] { return master.updates("t1").back().healthy(); })) << log();
+}
+
+TEST_F(Agent, answers_what_monitoring_and_operators_ask) {
+  master.send(run(make_task("t1", "echo out; sleep 1000")));
+  ASSERT_TRUE(master.wait_for("t1", mesos::v1::TASK_RUNNING)) << log();
+  EXPECT_EQ(agent.get("/health"), "200 ");
+  EXPECT_TRUE(agent.get("/version").starts_with(R"(200 {"version":"1.)")) << agent.get("/version");
+  EXPECT_NE(agent.get("/slave(1)/flags.json").find(R"("hostname":"localhost")"), std::string::npos) << agent.get("/slave(1)/flags.json");
+  EXPECT_NE(agent.get("/system/stats.json").find("mem_total_bytes"), std::string::npos) << agent.get("/system/stats.json");
+  EXPECT_NE(agent.get("/help").find("/containers/explain"), std::string::npos);
+  EXPECT_EQ(agent.get("/logging/toggle"), "200 0\n") << agent.get("/logging/toggle");
+  const std::string metrics = agent.get("/metrics/snapshot");
+  for (const char* name : {"slave/tasks_running\":1", "slave/executors_running\":1", "slave/registered\":1", "slave/cpus_total\":4",
+                           "slave/recovery_errors\":0", "slave/uptime_secs\":"})
+    EXPECT_NE(metrics.find(name), std::string::npos) << name << " in " << metrics;
+  EXPECT_NE(agent.get("/metrics").find("# TYPE"), std::string::npos);
+
+  const auto ask = [&](const std::string& type, const std::string& more = "") {
+    return agent.post("/api/v1", R"({"type":")" + type + "\"" + more + "}");
+  };
+  const std::pair<const char*, const char*> calls[] = {
+      {"GET_HEALTH", R"("healthy":true)"},        {"GET_VERSION", R"("version":"1.)"},   {"GET_FLAGS", R"("name":"work_dir")"},
+      {"GET_METRICS", "slave/uptime_secs"},       {"GET_STATE", R"("value":"t1")"},      {"GET_TASKS", "TASK_RUNNING"},
+      {"GET_FRAMEWORKS", R"("name":"test")"},     {"GET_EXECUTORS", R"("value":"t1")"},  {"GET_AGENT", R"("hostname":"localhost")"},
+      {"GET_CONTAINERS", "resource_statistics"},  {"GET_OPERATIONS", "get_operations"},  {"GET_LOGGING_LEVEL", "get_logging_level"},
+      {"GET_RESOURCE_PROVIDERS", "get_resource_providers"}};
+  for (const auto& [type, words] : calls) {
+    EXPECT_TRUE(ask(type).starts_with("200 ")) << type << ": " << ask(type);
+    EXPECT_NE(ask(type).find(words), std::string::npos) << type << ": " << ask(type);
+  }
+  const std::string path = "/frameworks/framework-1/executors/t1/runs/latest";
+  EXPECT_NE(ask("LIST_FILES", R"(,"list_files":{"path":")" + path + R"("})").find("/stdout"), std::string::npos);
+  const std::string read = ask("READ_FILE", R"(,"read_file":{"path":")" + path + R"(/stdout","offset":0})");
+  EXPECT_NE(read.find(R"("data":"b3V0Cg==")"), std::string::npos) << read;
+  EXPECT_TRUE(ask("LIST_FILES").starts_with("400 ")) << ask("LIST_FILES");
+  EXPECT_TRUE(ask("PRUNE_IMAGES").starts_with("501 ")) << ask("PRUNE_IMAGES");
+  EXPECT_NE(ask("PRUNE_IMAGES").find("PRUNE_IMAGES"), std::string::npos);
+  EXPECT_TRUE(ask("NO_SUCH_CALL").starts_with("4")) << ask("NO_SUCH_CALL");
+}
+
+TEST_F(Agent, explains_where_a_container_is_and_what_it_waits_for) {
+  // Somebody who takes the connection and says nothing.
+  const base::Fd silent(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t length = sizeof address;
+  ASSERT_EQ(bind(silent.get(), reinterpret_cast<sockaddr*>(&address), length), 0);
+  ASSERT_EQ(listen(silent.get(), 5), 0);
+  getsockname(silent.get(), reinterpret_cast<sockaddr*>(&address), &length);
+  const std::string uri = "http://127.0.0.1:" + std::to_string(ntohs(address.sin_port)) + "/file";
+
+  master.send(run(make_task("runs", "sleep 1000")));
+  auto fetches = make_task("fetches", "true");
+  fetches.mutable_command()->add_uris()->set_value(uri);
+  master.send(run(fetches));
+  auto quiet = make_task("quiet", "");
+  quiet.clear_command();
+  quiet.mutable_executor()->mutable_executor_id()->set_value("never-subscribes");
+  quiet.mutable_executor()->mutable_command()->set_value("sleep 1000");
+  master.send(run(quiet));
+  ASSERT_TRUE(master.wait_for("runs", mesos::v1::TASK_RUNNING)) << log();
+  const auto explained = [&](const std::string& executor) {
+    const std::string link = agent.work_dir() + "/slaves/agent-1/frameworks/framework-1/executors/" + executor + "/runs/latest";
+    char target[4096];
+    const ssize_t size = readlink(link.c_str(), target, sizeof target);
+    const std::string path(target, size > 0 ? static_cast<size_t>(size) : 0);
+    return agent.get("/containers/explain?container=" + path.substr(path.rfind('/') + 1));
+  };
+  if (geteuid() != 0) GTEST_SKIP() << "limits and namespaces need root";
+  const std::string runs = explained("runs");
+  for (const char* piece : {R"(200 {"container_id":")", R"("executor_id":"runs")", R"("stage":"RUNNING")", R"("waits_for":"")", R"("pid":)",
+                            R"("limits":{"cpus":0.2)", R"("memory_limit_bytes":67108864)", R"("out_of_memory_kills":0)",
+                            R"("namespaces":{)", R"("net":"net:[)", R"("shared_namespaces":[)", R"("isolators":[)", R"("statistics":{)"})
+    EXPECT_NE(runs.find(piece), std::string::npos) << piece << " in " << runs;
+  EXPECT_TRUE(master.wait([&] { return explained("fetches").find(R"("stage":"FETCHING")") != std::string::npos; }))
+      << explained("fetches");
+  EXPECT_NE(explained("fetches").find(R"("waits_for":"its fetch of )" + uri), std::string::npos) << explained("fetches");
+  EXPECT_TRUE(master.wait([&] { return explained("never-subscribes").find("its executor to subscribe") != std::string::npos; }))
+      << explained("never-subscribes");
+  EXPECT_TRUE(agent.get("/containers/explain").starts_with("400 "));
+  EXPECT_TRUE(agent.get("/containers/explain?container=no-such").starts_with("404 "));
 }
 
 /// Waits until an audit says just that.

@@ -110,6 +110,7 @@ class Core {
       const google::protobuf::RepeatedPtrField<dcos::internal::v1::ResourceVersion>& versions) const;
   void kill_queued(Executor& executor, const std::string& task);
   void kill_task(const dcos::internal::v1::KillTask& message);
+  void send_kill(const Executor& executor, const std::string& task, std::optional<base::Duration> grace);
   void kill(Found found, std::optional<base::Duration> grace);
   void shut_down_framework(const std::string& framework);
   Framework& adopt(const mesos::v1::FrameworkInfo& info);

@@ -378,5 +378,31 @@ TEST(CustomExecutors, lose_a_task_that_they_never_got_before_the_restart) {
   EXPECT_EQ(world.last.reason(), TaskStatus::REASON_AGENT_RESTARTED);
 }
 
+TEST(AgentCore, tells_a_custom_executor_of_a_kill_that_it_missed) {
+  World world;
+  world.join();
+  world.run("t", "e");
+  world.tell(ContainerStarted{world.container(), 42});
+  const auto subscribe = world.call(mesos::v1::executor::Call::SUBSCRIBE, "e");
+  world.tell(ExecutorSubscribed{1, subscribe});
+  const auto kills = [&world] {
+    int count = 0;
+    for (const auto& effect : world.effects)
+      if (const auto* sent = std::get_if<SendToExecutor>(&effect))
+        if (sent->event.type() == mesos::v1::executor::Event::KILL) ++count;
+    return count;
+  };
+  EXPECT_EQ(kills(), 0);
+  world.start({{world.container(), {42, {}}}});
+  world.join();
+  world.kill("t");
+  EXPECT_EQ(kills(), 0) << "nobody is there";
+  auto again = subscribe;
+  auto* known = again.mutable_subscribe()->add_unacknowledged_tasks();
+  known->mutable_task_id()->set_value("t");
+  world.tell(ExecutorSubscribed{2, again});
+  EXPECT_EQ(kills(), 1);
+}
+
 }  // namespace
 }  // namespace agent

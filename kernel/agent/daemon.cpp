@@ -258,6 +258,7 @@ Status start_containers(const Flags& flags, Daemon::Impl& daemon) {
   options.watch_interval = flags.container_disk_watch_interval;
   ASSIGN_OR_RETURN(const auto isolator_options, make_isolator_options(flags));
   ASSIGN_OR_RETURN(options.isolators, containerizer::Isolators::make(isolation, isolator_options, root));
+  options.network_metrics = flags.network_cni_metrics;
   options.switch_user = geteuid() == 0 && flags.switch_user;
   RETURN_IF_ERROR(open_images(flags, daemon, options));
   RETURN_IF_ERROR(open_networks(flags, std::move(dns), options));
@@ -358,6 +359,7 @@ Result<std::unique_ptr<Daemon>> Daemon::start(base::Loop& loop, const Flags& fla
   impl->api->streams = impl->streams.get();
   impl->api->images = impl->images.get();
   impl->api->providers = impl->providers.get();
+  impl->api->explain = [raw](const std::string& id, auto done) { raw->containers->explain(id, std::move(done)); };
   impl->shell->use_streams(*impl->streams);
   add_gauges(impl->metrics, impl->core, *impl->containers);
   impl->metrics.gauge("resource_providers/running", [raw] { return static_cast<double>(raw->providers->service().running()); });

@@ -350,7 +350,10 @@ void Core::handle(ExecutorSubscribed event) {
   const bool idle = std::all_of(executor.tasks.begin(), executor.tasks.end(),
                                 [](const auto& entry) { return is_terminal(entry.second.state); });
   if (!missing.empty() && idle && executor.info.type() == mesos::v1::ExecutorInfo::DEFAULT)
-    shut_down(executor, std::nullopt, "");
+    return shut_down(executor, std::nullopt, "");
+  // What was to be killed while the executor was away.
+  for (const auto& [id, task] : executor.tasks)
+    if (task.kill_wanted && task.sent && !is_terminal(task.state)) send_kill(executor, id, std::nullopt);
 }
 
 void Core::deliver_queued(Framework&, Executor& executor) {

@@ -31,7 +31,6 @@ constexpr Absent kAbsentValues[] = {
     {"default_container_info", nullptr},
     {"executor_reregistration_retry_interval", nullptr},
     {"authenticatee", "crammd5"},
-    {"jwt_secret_key", nullptr},
     {"authorizer", "local"},
     {"domain_socket_location", nullptr},
     {"http_heartbeat_interval", "30secs"},
@@ -57,13 +56,11 @@ struct AbsentSwitch {
 
 constexpr AbsentSwitch kAbsentSwitches[] = {
     {"docker_kill_orphans", true},
-    {"authenticate_http_executors", false},
     {"http_command_executor", false},
     {"http_executor_domain_sockets", false},
     {"gc_non_executor_container_sandboxes", false},
     {"cgroups_cpu_enable_pids_and_tids_count", false},
     {"systemd_enable_support", true},
-    {"network_cni_metrics", true},
 };
 
 // Switches whose other value changes nothing here: there is no Docker daemon and no systemd in the way.
@@ -103,6 +100,10 @@ Flags::Flags()
         R"(File with who may ask this agent: {"credentials":[{"principal":..,"secret":..}]}.)", Options{.from_file = true, .secret = true});
   t.add(&authenticate_http_readonly, "authenticate_http_readonly", "Reading endpoints ask for a principal and its secret.");
   t.add(&authenticate_http_readwrite, "authenticate_http_readwrite", "/api/v1 and /logging/toggle ask for a principal and its secret.");
+  t.add(&jwt_secret_key, "jwt_secret_key",
+        "File with the key of executors' tokens: each executor gets one that is good for its own container alone.",
+        Options{.aliases = {"executor_secret_key"}, .from_file = true, .secret = true});
+  t.add(&authenticate_http_executors, "authenticate_http_executors", "/api/v1/executor asks executors for their token.");
   t.add(&acls, "acls", "Access control lists, as JSON or as the path of a file: who may see and do what on this agent.",
         Options{.from_file = true});
   tls_flags_->add_to(t);
@@ -197,6 +198,7 @@ Flags::Flags()
         "/dir:... of CNI plugins; mesos-cni-port-mapper with bridge and host-local is built in.");
   t.add(&network_cni_root_dir_persist, "network_cni_root_dir_persist",
         "Keep what is known of containers' networks below --work_dir, durably, so that they are cleaned up after a reboot too.");
+  t.add(&network_cni_metrics, "network_cni_metrics", "Count what goes through the interfaces of containers with networks of their own.");
   t.add(&network_cni_plugin_timeout, "network_cni_plugin_timeout", "A plugin that takes longer is ended, and its call has failed.");
   t.add(&docker_bridge_network, "docker_bridge_network", "The network that docker's BRIDGE stands for.");
   t.add(&network_policy, "network_policy", R"({"rules":[...]}: which containers may connect to which, by the labels of their networks.)",
@@ -277,6 +279,9 @@ base::Status Flags::check() const {
     return base::invalid("--authentication_timeout_min must be positive and not more than --authentication_timeout_max");
   if ((authenticate_http_readonly || authenticate_http_readwrite) && !http_credentials)
     return base::invalid("authentication needs --http_credentials=FILE: without it nobody could ever be let in");
+  if (jwt_secret_key && base::trim(*jwt_secret_key).empty()) return base::invalid("--jwt_secret_key: the key is empty");
+  if (authenticate_http_executors && !jwt_secret_key)
+    return base::invalid("--authenticate_http_executors needs --jwt_secret_key=FILE: without it no executor could ever be let in");
   if (tls.enabled && tls.verify_server && tls.ca_file.empty() && !tls.ca_dir.empty())
     return base::invalid("--ssl_ca_dir does not serve for the link to the master: give --ssl_ca_file");
   if (containerizers != "mesos")

@@ -34,7 +34,8 @@ struct Flags {
       docker_registry_mirrors, docker_insecure_registries, docker_archive_directories, image_gc_config;
   std::optional<std::string> network_cni_config_dir, network_cni_plugins_dir, network_policy, container_ports_isolated_range;
   std::string docker_bridge_network = "mesos-bridge";
-  bool network_cni_root_dir_persist = false, check_agent_port_range_only = false, enforce_container_ports = false;
+  bool network_cni_root_dir_persist = false, network_cni_metrics = true;
+  bool check_agent_port_range_only = false, enforce_container_ports = false;
   base::Duration network_cni_plugin_timeout = base::minutes(1), container_ports_watch_interval = base::seconds(30);
   std::string docker_registry = "https://registry-1.docker.io", sandbox_directory = "/mnt/mesos/sandbox";
   std::optional<std::string> fetcher_cache_dir, container_logger, modules, resource_provider_config_dir, disk_profile_adaptor;
@@ -74,10 +75,10 @@ struct Flags {
                  registration_backoff_factor = base::seconds(1), cgroups_destroy_timeout = base::minutes(1),
                  fetcher_stall_timeout = base::minutes(1);
   uint32_t max_completed_executors_per_framework = 150;
-  std::optional<std::string> credential, http_credentials, acls;
+  std::optional<std::string> credential, http_credentials, acls, jwt_secret_key;
   base::Duration authentication_backoff_factor = base::seconds(1), authentication_timeout_min = base::seconds(5),
                  authentication_timeout_max = base::minutes(1);
-  bool authenticate_http_readonly = false, authenticate_http_readwrite = false;
+  bool authenticate_http_readonly = false, authenticate_http_readwrite = false, authenticate_http_executors = false;
   base::TlsSettings tls;
 
   bool help_requested() const { return table_->help_requested(); }

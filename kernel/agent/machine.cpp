@@ -141,6 +141,7 @@ base::Result<Policy> make_policy(const Flags& flags) {
   if (flags.executor_environment_variables) {
     ASSIGN_OR_RETURN(policy.executor_environment, parse_environment(*flags.executor_environment_variables));
   }
+  policy.executor_key = flags.jwt_secret_key.value_or("");
   policy.additive = flags.reconfiguration_policy == "additive";
   policy.cleanup = flags.recover == "cleanup";
   policy.enforce_cpu_quota = flags.cgroups_enable_cfs;

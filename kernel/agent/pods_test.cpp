@@ -11,8 +11,10 @@
 #include "base/http/client.hpp"
 #include "base/recordio.hpp"
 #include "base/strings.hpp"
+#include "base/testing/temporary_directory.hpp"
 #include "kernel/agent/testing/agent_process.hpp"
 #include "kernel/agent/testing/fake_master.hpp"
+#include "kernel/auth/executor_token.hpp"
 
 namespace agent {
 namespace {
@@ -157,6 +159,84 @@ TEST_F(Pods, run_their_tasks_in_containers_of_one_executor) {
   ASSERT_TRUE(master.wait_for("a", mesos::v1::TASK_KILLED)) << log();
   EXPECT_EQ(states("a"), "STARTING RUNNING KILLING KILLED");
   EXPECT_TRUE(gone()) << "an executor without tasks ends";
+}
+
+/// Files that flags name.
+std::string file_with(const char* text) {
+  static const base::testing::TemporaryDirectory directory;
+  static int number = 0;
+  const std::string path = directory / std::to_string(number++);
+  EXPECT_TRUE(base::write_file(path, text, 0600));
+  return path;
+}
+
+/// An agent that asks everybody who they are.
+class ClosedPods : public Pods {
+ protected:
+  ClosedPods()
+      : Pods({"--authenticate_http_readwrite", "--authenticate_http_executors", "--jwt_secret_key=file://" + file_with("key"),
+              "--http_credentials=file://" + file_with(R"({"credentials":[{"principal":"ops","secret":"s"}]})")}) {}
+
+  /// The status of a call with an Authorization header, and its body.
+  std::string call_as(const std::string& authorization, const std::string& path, const std::string& json) const {
+    base::http::ClientRequest request;
+    request.method = "POST";
+    request.url = *base::http::Url::parse("http://127.0.0.1:" + std::to_string(agent.port()) + path);
+    request.body = json;
+    request.headers.set("Content-Type", "application/json");
+    if (!authorization.empty()) request.headers.set("Authorization", authorization);
+    const auto response = base::http::fetch(std::move(request));
+    return response ? std::to_string(response->status) + " " + response->body : response.error().message;
+  }
+};
+
+TEST_F(ClosedPods, run_by_the_tokens_of_their_executors_alone) {
+  auto checked = make_task("a", "env; " + kSleep);
+  auto* check = checked.mutable_health_check();
+  check->set_type(mesos::v1::HealthCheck::COMMAND);
+  check->mutable_command()->set_value("true");
+  check->set_delay_seconds(0);
+  check->set_interval_seconds(0.05);
+  master.send(group_of({checked, make_task("b", kSleep)}));
+  master.send(group_of({make_task("other", kSleep)}, "other-pod"));
+  for (const char* task : {"a", "b", "other"}) ASSERT_TRUE(master.wait_for(task, mesos::v1::TASK_RUNNING)) << log();
+  EXPECT_TRUE(master.wait([&] { return master.updates("a").back().healthy(); })) << "sessions need the token too; " << log();
+
+  const auto bearer = [](const std::string& key, const std::string& executor, const std::string& container) {
+    return "Bearer " + auth::make_executor_token(key, {"framework-1", executor, container});
+  };
+  const std::string own = container_of("a").parent().value(), others = container_of("other").parent().value();
+  const std::string kill_of_b =
+      R"({"type":"KILL_NESTED_CONTAINER","kill_nested_container":{"container_id":)" + id_json("b") + R"(,"signal":30}})";
+  EXPECT_TRUE(call_as("", "/api/v1", kill_of_b).starts_with("401")) << call_as("", "/api/v1", kill_of_b);
+  EXPECT_TRUE(call_as(bearer("wrong", "pod", own), "/api/v1", kill_of_b).starts_with("401"));
+  EXPECT_TRUE(call_as(bearer("key", "other-pod", others), "/api/v1", kill_of_b).starts_with("403"));
+  EXPECT_TRUE(call_as(bearer("key", "pod", own), "/api/v1", R"({"type":"GET_STATE"})").starts_with("403"));
+  EXPECT_TRUE(call_as(bearer("key", "pod", own), "/api/v1",
+                      R"({"type":"KILL_CONTAINER","kill_container":{"container_id":{"value":")" + own + R"("}}})")
+                  .starts_with("403"))
+      << "its own container is not inside its own";
+  const std::string message =
+      R"({"type":"MESSAGE","executor_id":{"value":"pod"},"framework_id":{"value":"framework-1"},"message":{"data":"aGk="}})";
+  EXPECT_TRUE(call_as("", "/api/v1/executor", message).starts_with("401"));
+  EXPECT_TRUE(call_as(bearer("key", "other-pod", others), "/api/v1/executor", message).starts_with("403"));
+  EXPECT_TRUE(call_as(bearer("key", "pod", "another-run"), "/api/v1/executor", message).starts_with("403"));
+  EXPECT_TRUE(call_as(bearer("key", "pod", own), "/api/v1/executor", message).starts_with("202"));
+
+  // Nobody but the executor's own process has the token: no task, no log, no answer of the agent.
+  ASSERT_TRUE(eventually_prints("a", "MESOS_SANDBOX"));
+  EXPECT_EQ(output("a").find("TOKEN"), std::string::npos) << output("a");
+  const std::string token = bearer("key", "pod", own).substr(7);
+  EXPECT_EQ(log().find(token), std::string::npos);
+  EXPECT_EQ(agent.get("/state").find(token), std::string::npos);
+  EXPECT_EQ(agent.get("/flags").find("jwt_secret_key"), std::string::npos);
+
+  agent.kill_hard();
+  agent.start();
+  ASSERT_TRUE(master.wait_for_agent(2)) << log();
+  master.send(kill_of("a"));
+  for (const char* task : {"a", "b"}) ASSERT_TRUE(master.wait_for(task, mesos::v1::TASK_KILLED)) << log();
+  EXPECT_EQ(states("other"), "STARTING RUNNING") << "it subscribed again";
 }
 
 TEST_F(Pods, end_with_the_first_task_that_fails) {

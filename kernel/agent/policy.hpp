@@ -27,6 +27,7 @@ struct Policy {
   bool limit_swap = false;
   bool revocable_low_priority = true;     // of revocable CPUs
   std::map<std::string, std::string> executor_environment;
+  std::string executor_key;               // executors get tokens made with it; empty: they have none
   base::Duration executor_registration_timeout = base::minutes(1);
   base::Duration executor_reregistration_timeout = base::seconds(2);
   base::Duration executor_shutdown_grace_period = base::seconds(5);

@@ -5,6 +5,7 @@
 
 #include "kernel/agent/checkpoint.hpp"
 #include "kernel/agent/core.hpp"
+#include "kernel/auth/executor_token.hpp"
 
 namespace agent {
 namespace {
@@ -134,6 +135,9 @@ std::map<std::string, std::string> Core::executor_environment(const Framework& f
   out["MESOS_AGENT_ENDPOINT"] = endpoint;
   out["MESOS_CHECKPOINT"] = framework.info.checkpoint() ? "1" : "0";
   out["MESOS_HTTP_COMMAND_EXECUTOR"] = "0";
+  if (!policy_.executor_key.empty() && !executor.command)
+    out[containerizer::kExecutorToken] =
+        auth::make_executor_token(policy_.executor_key, {framework.id(), executor.id(), executor.container_id});
   if (!policy_.socket.empty() && executor.info.type() == mesos::v1::ExecutorInfo::DEFAULT)
     out["MESOS_DOMAIN_SOCKET"] = policy_.socket;
   const auto grace = executor.info.has_shutdown_grace_period()
@@ -360,10 +364,13 @@ void Core::kill(Found found, std::optional<base::Duration> grace) {
     return apply(executor, std::move(actions));
   }
   const std::string id = task.info.task_id().value();
-  if (!task.sent) return kill_queued(executor, id);
+  task.sent ? send_kill(executor, id, grace) : kill_queued(executor, id);
+}
+
+void Core::send_kill(const Executor& executor, const std::string& task, std::optional<base::Duration> grace) {
   mesos::v1::executor::Event event;
   event.set_type(mesos::v1::executor::Event::KILL);
-  event.mutable_kill()->mutable_task_id()->set_value(id);
+  event.mutable_kill()->mutable_task_id()->set_value(task);
   if (grace) event.mutable_kill()->mutable_kill_policy()->mutable_grace_period()->set_nanoseconds(grace->count());
   send(executor, std::move(event));
 }

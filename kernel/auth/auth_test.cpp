@@ -1,8 +1,10 @@
 #include <gtest/gtest.h>
 
+#include "base/crypto.hpp"
 #include "base/strings.hpp"
 #include "kernel/auth/acls.hpp"
 #include "kernel/auth/credentials.hpp"
+#include "kernel/auth/executor_token.hpp"
 #include "kernel/auth/firewall.hpp"
 #include "kernel/auth/http.hpp"
 
@@ -163,6 +165,37 @@ TEST(Firewall, refuses_rules_that_it_does_not_understand) {
     ASSERT_FALSE(firewall) << text;
     EXPECT_NE(firewall.error().message.find(words), std::string::npos) << firewall.error().message;
   }
+}
+
+TEST(ExecutorTokens, say_whose_they_are_to_who_has_the_key) {
+  const ExecutorClaims claims{"f", "e \"1\"", "c"};
+  const std::string token = make_executor_token("key", claims);
+  EXPECT_EQ(token, make_executor_token("key", claims));
+  EXPECT_EQ(read_executor_token("key", token, base::Time{}), claims);
+  EXPECT_EQ(read_executor_token("other", token, base::Time{}), std::nullopt);
+  EXPECT_EQ(read_executor_token("", make_executor_token("", claims), base::Time{}), std::nullopt);
+  for (size_t i = 0; i < token.size(); ++i) {
+    std::string changed = token;
+    changed[i] = changed[i] == 'A' ? 'B' : 'A';
+    EXPECT_EQ(read_executor_token("key", changed, base::Time{}), std::nullopt) << i;
+  }
+  for (const char* text : {"", ".", "..", "a.b", "a.b.c", "a.b.c.d"})
+    EXPECT_EQ(read_executor_token("key", text, base::Time{}), std::nullopt) << text;
+}
+
+TEST(ExecutorTokens, of_other_makers_are_read_too_but_for_other_algorithms_and_times) {
+  const auto sign = [](const std::string& header, const std::string& payload) {
+    const std::string text = base::base64url_encode(header) + "." + base::base64url_encode(payload);
+    return text + "." + base::base64url_encode(base::hmac_sha256("key", text));
+  };
+  const std::string good = R"({"typ":"JWT","alg":"HS256"})", claims = R"("fid":"f","eid":"e","cid":"c")";
+  const base::Time now{base::seconds(1000)};
+  EXPECT_EQ(read_executor_token("key", sign(good, "{" + claims + "}"), now), (ExecutorClaims{"f", "e", "c"}));
+  EXPECT_NE(read_executor_token("key", sign(good, "{" + claims + R"(,"exp":1001})"), now), std::nullopt);
+  EXPECT_EQ(read_executor_token("key", sign(good, "{" + claims + R"(,"exp":999})"), now), std::nullopt);
+  EXPECT_EQ(read_executor_token("key", sign(R"({"alg":"none"})", "{" + claims + "}"), now), std::nullopt);
+  EXPECT_EQ(read_executor_token("key", sign(good, R"({"fid":"f","eid":"e"})"), now), std::nullopt);
+  EXPECT_EQ(read_executor_token("key", sign(good, "[]"), now), std::nullopt);
 }
 
 }  // namespace

@@ -32,6 +32,10 @@ struct VolumeMount {
   uint64_t bytes = 0;           // that it may hold; 0: unknown
 };
 
+/// The variable with which an executor proves to its agent who it is: of the executor's own process and of nobody who
+/// joins it.
+constexpr const char* kExecutorToken = "MESOS_EXECUTOR_AUTHENTICATION_TOKEN";
+
 struct ContainerSpec {
   std::string id;                                    // a file name
   mesos::v1::CommandInfo command;

@@ -54,6 +54,11 @@ NativeContainerizer::Impl::Impl(base::Loop& l, base::Pool& p, NativeOptions o, s
   ports_timer = loop.every(options.ports.interval, [this] { look_at_ports(); });
 }
 
+void NativeContainerizer::Impl::enter(const ContainerPtr& container, Stage stage) {
+  container->stage = stage;
+  container->since = loop.now().time;
+}
+
 void NativeContainerizer::Impl::prepare(const ContainerPtr& container) {
   struct Ready {
     std::optional<launch::UserIds> user;
@@ -100,7 +105,7 @@ void NativeContainerizer::Impl::prepare(const ContainerPtr& container) {
 }
 
 void NativeContainerizer::Impl::fetch(const ContainerPtr& container) {
-  container->stage = Stage::Fetching;
+  enter(container, Stage::Fetching);
   fetcher::FetchJob job;
   job.id = container->spec.id;
   job.uris.assign(container->spec.command.uris().begin(), container->spec.command.uris().end());
@@ -116,7 +121,7 @@ void NativeContainerizer::Impl::fetch(const ContainerPtr& container) {
 
 void NativeContainerizer::Impl::join(const ContainerPtr& container) {
   if (!container->networks) return start(container);
-  container->stage = Stage::Joining;
+  enter(container, Stage::Joining);
   const bool taken = network_pool.run_for(
       [networks = options.networks, id = container->spec.id, request = *container->networks] { return networks->attach(id, request); },
       [self = shared_from_this(), container](Result<network::Attachment> attached) {
@@ -142,7 +147,7 @@ void NativeContainerizer::Impl::leave(const ContainerPtr& container, std::functi
 void NativeContainerizer::Impl::start(const ContainerPtr& container) {
   auto around = look_around(options, containers, *container);
   if (!around) return launch_failed(container, around.error());
-  container->stage = Stage::Launching;
+  enter(container, Stage::Launching);
   const bool taken = pool.run_for(
       [self = shared_from_this(), container, around = std::move(*around)] {
         return launch_now(self->options, self->groups.get(), container->spec, container->user,
@@ -178,7 +183,7 @@ void NativeContainerizer::Impl::read_sync(const ContainerPtr& container) {
   container->sync.reset();
   // With a failure the helper is about to end, which is when the launch is called failed.
   if (!container->failure.empty() || container->stage != Stage::Launching) return;
-  container->stage = Stage::Running;
+  enter(container, Stage::Running);
   if (auto done = std::exchange(container->done, nullptr)) done(started_of(*container));
 }
 
@@ -239,7 +244,7 @@ void NativeContainerizer::Impl::kill_tree(const ContainerPtr& container) {
 
 void NativeContainerizer::Impl::launch_failed(const ContainerPtr& container, Error error) {
   const std::string id = container->spec.id;
-  container->stage = Stage::Ending;
+  enter(container, Stage::Ending);
   (void)pool.run(
       [self = shared_from_this(), container, id] {
         self->options.isolators->cleanup(id, self->runtime(id));
@@ -269,7 +274,7 @@ void NativeContainerizer::Impl::ended(const ContainerPtr& container) {
   }
   const bool was_running = container->stage == Stage::Running;
   const bool no_failure = container->failure.empty();
-  container->stage = Stage::Ending;
+  enter(container, Stage::Ending);
   container->process.reset();
   container->sync.reset();
   container->oom.reset();
@@ -393,6 +398,7 @@ void NativeContainerizer::launch(ContainerSpec spec, std::function<void(Result<S
   container->spec = std::move(spec);
   container->done = std::move(done);
   impl_->containers[id] = container;
+  impl_->enter(container, Stage::Starting);
   impl_->prepare(container);
 }
 
@@ -437,17 +443,27 @@ void NativeContainerizer::recover(std::vector<ContainerSpec> known,
 }
 
 void NativeContainerizer::usage(std::function<void(Statistics)> done) {
-  std::map<std::string, std::pair<cgroups::Limits, std::string>> wanted;  // limits and group
+  struct Wanted {
+    cgroups::Limits limits;
+    std::string group;
+    int64_t networked = 0;  // its first process, when it has networks of its own
+  };
+  std::map<std::string, Wanted> wanted;
   for (const auto& [id, container] : impl_->containers)
     if (container->stage == Stage::Running && container->spec.own_group)
-      wanted[id] = {container->spec.limits, group_of(container->spec)};
+      wanted[id] = {container->spec.limits, group_of(container->spec),
+                    impl_->options.network_metrics && container->attached ? container->pid : 0};
   const bool taken = impl_->pool.run_for(
       [groups = impl_->groups, isolators = impl_->options.isolators, wanted = std::move(wanted)] {
         Statistics statistics;
         const double now = base::system_clock().now().time.seconds();
-        for (const auto& [id, container] : wanted)
-          isolators->measure(id, statistics[id] = make_statistics(container.first,
-                                                                  groups ? groups->usage(container.second) : cgroups::Usage(), now));
+        for (const auto& [id, container] : wanted) {
+          auto& one = statistics[id] =
+              make_statistics(container.limits, groups ? groups->usage(container.group) : cgroups::Usage(), now);
+          isolators->measure(id, one);
+          if (container.networked > 0)
+            add_interface_counts(base::read_file("/proc/" + std::to_string(container.networked) + "/net/dev").value_or(""), one);
+        }
         return statistics;
       },
       [done](Statistics statistics) { done(std::move(statistics)); });

@@ -10,6 +10,7 @@
 #include "base/time.hpp"
 #include "kernel/containerizer/cgroups/cgroups.hpp"
 #include "kernel/containerizer/containerizer.hpp"
+#include "kernel/containerizer/explain.hpp"
 #include "kernel/containerizer/fetcher/counts.hpp"
 #include "kernel/containerizer/images/rootfs.hpp"
 #include "kernel/containerizer/log_limits.hpp"
@@ -43,6 +44,7 @@ struct NativeOptions {
   std::shared_ptr<images::Images> images{};  // null: containers with an image are refused
   std::shared_ptr<network::Networks> networks{};  // null: containers with a network of their own are refused
   PortsOptions ports{};
+  bool network_metrics = true;             // what went through the interfaces of containers is counted
   images::Backend backend = images::Backend::Overlay;
   std::string sandbox_directory = "/mnt/mesos/sandbox";  // where they see their sandbox
   LogRules logs{};                         // of output files
@@ -71,6 +73,9 @@ class NativeContainerizer final : public Containerizer {
   Result<base::Fd> attach(const std::string& id) override;
   void run_inside(const std::string& id, const mesos::v1::CommandInfo& command, base::Duration timeout,
                   std::function<void(Result<int>)> done) override;
+
+  /// NotFound when there is no such container, or it has ended.
+  void explain(const std::string& id, std::function<void(Result<Explanation>)> done);
 
   fetcher::FetcherCounts fetcher_counts() const;
   images::ImageCounts image_counts() const;

@@ -65,7 +65,7 @@ void NativeContainerizer::Impl::pull_one(const ContainerPtr& container, images::
                                          std::function<void(images::ImagePtr)> then) {
   if (container->destroy_wanted)
     return launch_failed(container, Error{base::Code::Cancelled, "destroyed during the launch"});
-  container->stage = Stage::Pulling;
+  enter(container, Stage::Pulling);
   options.images->pull(std::move(request), [self = shared_from_this(), container, then](Result<images::ImagePtr> image) {
     if (self->stopped) return;
     if (!image && image.error().code == base::Code::Cancelled)

@@ -25,6 +25,7 @@ enum class Stage { Starting, Fetching, Pulling, Joining, Launching, Running, End
 struct Container {
   ContainerSpec spec;
   Stage stage = Stage::Starting;
+  base::Time since{};                        // in that stage
   bool destroy_wanted = false;
   std::string ports_told{};                  // what was last said of ports that it was not given
   bool out_of_memory = false;
@@ -50,6 +51,7 @@ struct NativeContainerizer::Impl : std::enable_shared_from_this<NativeContaineri
 
   std::string runtime(const std::string& id) const { return options.runtime_directory + "/" + id; }
 
+  void enter(const ContainerPtr& container, Stage stage);
   void prepare(const ContainerPtr& container);
   void fetch(const ContainerPtr& container);
 

@@ -132,7 +132,7 @@ void NativeContainerizer::Impl::recovered(std::vector<ContainerSpec> known,
           const std::string id = found.spec.id;
           container->spec = std::move(found.spec);
           container->user = std::move(found.user);
-          container->stage = Stage::Running;
+          self->enter(container, Stage::Running);
           if (found.networked) container->networks.emplace();
           container->attached = std::move(found.attached);
           self->containers[id] = container;

@@ -83,6 +83,7 @@ Result<launch::LaunchOrder> plan_inside(const NativeOptions& options, const Cont
   launch::LaunchOrder order;
   RETURN_IF_ERROR(plan_program(command, order));
   ASSIGN_OR_RETURN(order.environment, plan_environment(own.environment, command));
+  order.environment.erase(kExecutorToken);
   order.directory = own.directory;
   order.image_user = own.image_user;
   order.image_groups = own.image_groups;

@@ -161,5 +161,22 @@ TEST(Statistics, leave_out_what_is_not_known) {
   EXPECT_DOUBLE_EQ(statistics.cpus_limit(), 0.6);
 }
 
+TEST(Statistics, count_what_goes_through_all_interfaces_but_the_loopback_one) {
+  mesos::v1::ResourceStatistics out;
+  add_interface_counts("Inter-|   Receive  |  Transmit\n face |bytes packets errs\n    lo: 9 9 9 9 0 0 0 0 9 9 9 9 0 0 0 0\n", out);
+  EXPECT_FALSE(out.has_net_rx_bytes()) << "a container without interfaces";
+  add_interface_counts("    lo: 9 9 9 9 0 0 0 0 9 9 9 9 0 0 0 0\n  eth0: 100 2 3 4 0 0 0 0 500 6 7 8 0 0 0 0\n"
+                       "  eth1:1000 20 30 40 0 0 0 0 5000 60 70 80 0 0 0 0\n broken: 1 2\n",
+                       out);
+  EXPECT_EQ(out.net_rx_bytes(), 1100u);
+  EXPECT_EQ(out.net_rx_packets(), 22u);
+  EXPECT_EQ(out.net_rx_errors(), 33u);
+  EXPECT_EQ(out.net_rx_dropped(), 44u);
+  EXPECT_EQ(out.net_tx_bytes(), 5500u);
+  EXPECT_EQ(out.net_tx_packets(), 66u);
+  EXPECT_EQ(out.net_tx_errors(), 77u);
+  EXPECT_EQ(out.net_tx_dropped(), 88u);
+}
+
 }  // namespace
 }  // namespace containerizer

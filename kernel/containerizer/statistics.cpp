@@ -1,6 +1,7 @@
 #include "kernel/containerizer/statistics.hpp"
 
 #include "base/numbers.hpp"
+#include "base/strings.hpp"
 
 namespace containerizer {
 namespace {
@@ -74,6 +75,30 @@ std::string out_of_memory_message(const cgroups::Limits& limits, const cgroups::
   text += line("swap", usage.memory_swap);
   text += line("unevictable", usage.memory_unevictable);
   return text + "\n";
+}
+
+void add_interface_counts(std::string_view text, mesos::v1::ResourceStatistics& out) {
+  // Behind two lines of titles: "eth0: bytes packets errs drop fifo frame compressed multicast bytes packets errs drop ...".
+  constexpr size_t kColumns = 16;
+  bool any = false;
+  uint64_t sums[kColumns] = {};
+  for (const auto line : base::tokenize(text, '\n')) {
+    const size_t colon = line.find(':');
+    if (colon == std::string_view::npos || base::trim(line.substr(0, colon)) == "lo") continue;
+    const auto columns = base::tokenize(line.substr(colon + 1), ' ');
+    if (columns.size() < kColumns) continue;
+    any = true;
+    for (size_t i = 0; i < kColumns; ++i) sums[i] += base::parse_uint(columns[i]).value_or(0);
+  }
+  if (!any) return;
+  out.set_net_rx_bytes(sums[0]);
+  out.set_net_rx_packets(sums[1]);
+  out.set_net_rx_errors(sums[2]);
+  out.set_net_rx_dropped(sums[3]);
+  out.set_net_tx_bytes(sums[8]);
+  out.set_net_tx_packets(sums[9]);
+  out.set_net_tx_errors(sums[10]);
+  out.set_net_tx_dropped(sums[11]);
 }
 
 }  // namespace containerizer

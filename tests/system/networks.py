@@ -158,6 +158,10 @@ def bridge_apps():
         address, host_port = address_of(cluster, "/web"), task["ports"][0]
         assert address.startswith("172.31."), task
         eventually("the container answers", lambda: get(address, 8000))
+        def used():
+            containers = call(cluster.port("agent-1"), "GET", "/containers").json()
+            return next(each["statistics"] for each in containers if each["executor_id"].startswith("web."))
+        eventually("what went through its interface is counted", lambda: used()["net_rx_packets"] > 0 and used()["net_tx_bytes"] > 0)
         # From the machine itself by its loopback, and by another of its addresses.
         assert get("127.0.0.1", host_port)
         eventually("healthy by a check inside its network", lambda: cluster.marathon("GET", "/v2/apps/web").json()["app"]["tasksHealthy"] == 1)

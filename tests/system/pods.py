@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Task groups over the real master and agents: launched by a scheduler, they live and end together, and survive kills of daemons."""
 
+import os
 import sys
+import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from harness import results  # noqa: E402
-from harness.cluster import Cluster, eventually  # noqa: E402
+from harness.cluster import Cluster, call, eventually  # noqa: E402
 from harness.scheduler import Scheduler  # noqa: E402
 
 
@@ -123,5 +125,28 @@ def of_another_user():
             scheduler.close()
 
 
+def with_tokens():
+    """On an agent that asks executors for their tokens a pod runs, also after kill -9 of the agent; without a token nobody is one."""
+    with tempfile.TemporaryDirectory() as secrets:
+        Path(secrets, "key").write_text("a key of executors' tokens")
+        flags = {"MESOS_AUTHENTICATE_HTTP_EXECUTORS": "true", "MESOS_JWT_SECRET_KEY": f"file://{secrets}/key"}
+        os.environ.update(flags)
+        try:
+            with Cluster(agents=1) as cluster:
+                assert call(cluster.port("agent-1"), "POST", "/api/v1/executor", {"type": "HEARTBEAT"}).status == 401
+                scheduler = PodScheduler([f"127.0.0.1:{cluster.port('master')}"], {"pod": {"a": SLEEP, "b": SLEEP}}).start()
+                try:
+                    eventually("the pod runs", lambda: {"a", "b"} <= scheduler.running())
+                    cluster.kill("agent-1")
+                    scheduler.kill("a", scheduler.last("a")["agent_id"]["value"])
+                    eventually("both are killed", lambda: scheduler.states.get("a") == scheduler.states.get("b") == "TASK_KILLED")
+                    assert scheduler.history_of("b")[:2] == ["STARTING", "RUNNING"], scheduler.statuses
+                finally:
+                    scheduler.close()
+        finally:
+            for name in flags:
+                del os.environ[name]
+
+
 if __name__ == "__main__":
-    results.run("system/pods", [live_and_end_together, survive_kills, of_another_user])
+    results.run("system/pods", [live_and_end_together, survive_kills, of_another_user, with_tokens])

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/loop.hpp"
 #include "kernel/auth/http.hpp"
 
 namespace agent {
@@ -12,12 +13,18 @@ using base::http::Response;
 
 namespace {
 
-constexpr std::string_view kOpen[] = {"/health", "/version", "/help", "/", "/api/v1/executor", "/system/stats"};
-constexpr std::string_view kReadOnly[] = {"/state",        "/flags",       "/containers",     "/monitor/statistics",
+constexpr std::string_view kOpen[] = {"/health", "/version", "/help", "/", "/system/stats"};
+constexpr std::string_view kReadOnly[] = {"/state",        "/flags",       "/containers",     "/monitor/statistics", "/containers/explain",
                                           "/files/browse", "/files/read",  "/files/download", "/files/debug",
                                           "/tasks/stream", "/metrics/snapshot", "/metrics"};
 
 bool holds(const auto& list, std::string_view path) { return std::find(std::begin(list), std::end(list), path) != std::end(list); }
+
+Response unknown_executor() {
+  Response response = Response::text(401, "");
+  response.headers.set("WWW-Authenticate", "Bearer realm=\"mesos-agent-executor\"");
+  return response;
+}
 
 std::optional<std::string> given(const std::string& text) { return text.empty() ? std::nullopt : std::optional(text); }
 
@@ -26,6 +33,7 @@ std::optional<std::string> given(const std::string& text) { return text.empty() 
 Realm realm_of(std::string_view written) {
   const std::string path = auth::endpoint_name(written);
   if (holds(kOpen, path) || path.starts_with("/help/")) return Realm::Open;
+  if (path == "/api/v1/executor") return Realm::Executor;
   if (holds(kReadOnly, path)) return Realm::ReadOnly;
   return Realm::ReadWrite;
 }
@@ -34,6 +42,8 @@ base::Result<Access> Access::from(const Flags& flags) {
   Access out;
   out.readonly_ = flags.authenticate_http_readonly;
   out.readwrite_ = flags.authenticate_http_readwrite;
+  out.executors_ = flags.authenticate_http_executors;
+  out.executor_key_ = flags.jwt_secret_key.value_or("");
   if (flags.http_credentials) {
     auto read = auth::Credentials::parse(*flags.http_credentials);
     if (!read) return std::move(read).error().with_context("--http_credentials");
@@ -47,9 +57,17 @@ base::Result<Access> Access::from(const Flags& flags) {
   return out;
 }
 
+std::optional<auth::ExecutorClaims> Access::executor(const Request& request) const {
+  const auto token = auth::bearer_token(request);
+  return token ? auth::read_executor_token(executor_key_, *token, base::system_clock().now().time) : std::nullopt;
+}
+
 std::optional<Response> Access::check(Request& request) const {
   request.principal.clear();
   const Realm realm = realm_of(request.path);
+  if (realm == Realm::Executor) return executors_ && !executor(request) ? std::optional(unknown_executor()) : std::nullopt;
+  if (realm == Realm::ReadWrite && auth::bearer_token(request) && !executor_key_.empty())
+    return executor(request) ? std::nullopt : std::optional(unknown_executor());
   if (credentials_ && ((realm == Realm::ReadOnly && readonly_) || (realm == Realm::ReadWrite && readwrite_))) {
     const char* name = realm == Realm::ReadOnly ? "mesos-agent-readonly" : "mesos-agent-readwrite";
     if (auto refusal = auth::check_basic(*credentials_, name, request)) return refusal;

@@ -12,12 +12,13 @@
 #include "kernel/agent/state.hpp"
 #include "kernel/auth/acls.hpp"
 #include "kernel/auth/credentials.hpp"
+#include "kernel/auth/executor_token.hpp"
 
 namespace agent {
 
-enum class Realm { Open, ReadOnly, ReadWrite };
+enum class Realm { Open, ReadOnly, ReadWrite, Executor };
 
-/// Of a path with or without /slave(1) and .json. The executor API is open here: executors are known by their ids.
+/// Of a path with or without /slave(1) and .json.
 Realm realm_of(std::string_view path);
 
 class Access {
@@ -25,9 +26,16 @@ class Access {
   /// Reads --http_credentials and --acls; errors name the flag.
   static base::Result<Access> from(const Flags& flags);
 
-  /// Fills request.principal. The answer 401 when the realm asks for a principal and there is none that is right, 403 when
+  /// Fills request.principal; a request of an executor's, with a good token, has none. The answer 401 when the realm asks
+  /// for a principal and there is none that is right, 403 when
   /// get_endpoints keeps this one out.
   std::optional<base::http::Response> check(base::http::Request& request) const;
+
+  /// Whose token a request has; absent: none that is good.
+  std::optional<auth::ExecutorClaims> executor(const base::http::Request& request) const;
+
+  /// Executors must have one.
+  bool needs_executor_tokens() const { return executors_; }
 
   /// `principal` empty: nobody in particular.
   bool allows(auth::Action action, const std::string& principal, const std::optional<std::string>& object = std::nullopt) const;
@@ -36,7 +44,8 @@ class Access {
  private:
   std::shared_ptr<const auth::Credentials> credentials_;
   std::shared_ptr<const auth::Acls> acls_;
-  bool readonly_ = false, readwrite_ = false;
+  std::string executor_key_;  // empty: executors have no tokens
+  bool readonly_ = false, readwrite_ = false, executors_ = false;
 };
 
 /// What a principal may see of the state.

@@ -47,10 +47,39 @@ TEST(AgentAccess, asks_by_realm) {
     EXPECT_EQ(status(both, path), 401) << path;
     EXPECT_EQ(status(reading, path), 0) << path;
   }
-  for (const char* path : {"/health", "/version", "/help", "/help/state", "/api/v1/executor", "/slave(1)/api/v1/executor"}) {
+  for (const char* path : {"/health", "/version", "/help", "/help/state"}) {
     EXPECT_EQ(realm_of(path), Realm::Open) << path;
     EXPECT_EQ(status(both, path), 0) << path;
   }
+}
+
+TEST(AgentAccess, knows_executors_by_their_tokens) {
+  Flags flags;
+  flags.http_credentials = kCredentials;
+  flags.authenticate_http_readonly = flags.authenticate_http_readwrite = flags.authenticate_http_executors = true;
+  flags.jwt_secret_key = "key";
+  const Access asked = Access::from(flags).value();
+  const auto token = [](const char* key) { return auth::make_executor_token(key, {"f", "e", "c"}); };
+  const auto answer = [](const Access& access, const char* path, const std::string& with) {
+    base::http::Request request;
+    request.path = path;
+    if (!with.empty()) request.headers.set("Authorization", "Bearer " + with);
+    const auto refusal = access.check(request);
+    EXPECT_EQ(request.principal, "");
+    return refusal ? std::to_string(refusal->status) + " " + std::string(refusal->headers.get_or("WWW-Authenticate", "")) : "";
+  };
+  const std::string refused = "401 Bearer realm=\"mesos-agent-executor\"";
+  for (const char* path : {"/api/v1/executor", "/slave(1)/api/v1/executor"}) {
+    EXPECT_EQ(realm_of(path), Realm::Executor);
+    EXPECT_EQ(answer(asked, path, token("key")), "");
+    EXPECT_EQ(answer(asked, path, token("other")), refused);
+    EXPECT_EQ(answer(asked, path, ""), refused);
+    EXPECT_EQ(answer(access(true, true), path, ""), "") << "executors are not asked";
+  }
+  EXPECT_EQ(answer(asked, "/api/v1", token("key")), "");
+  EXPECT_EQ(answer(asked, "/api/v1", token("other")), refused);
+  EXPECT_EQ(answer(asked, "/state", token("key")), "401 Basic realm=\"mesos-agent-readonly\"") << "executors read no state";
+  EXPECT_EQ(answer(access(true, true), "/api/v1", token("key")), "401 Basic realm=\"mesos-agent-readwrite\"") << "there is no key";
 }
 
 TEST(AgentAccess, sessions_need_the_right_to_the_account_and_to_that_around) {

@@ -52,6 +52,17 @@ std::optional<std::string> problem_of(const Call& call) {
   }
 }
 
+/// The token that came with the call is that of the run of the executor that is known now. What is not known is for the
+/// core to say.
+bool is_its_own(const Api& api, const base::http::Request& request, const Call& call) {
+  const auto claims = api.access.executor(request);
+  if (!claims || claims->framework_id != call.framework_id().value() || claims->executor_id != call.executor_id().value()) return false;
+  const auto framework = api.state().frameworks.find(claims->framework_id);
+  if (framework == api.state().frameworks.end()) return true;
+  const auto executor = framework->second.executors.find(claims->executor_id);
+  return executor == framework->second.executors.end() || executor->second.container_id == claims->container_id;
+}
+
 }  // namespace
 
 void handle_executor_api(Api& api, base::http::Request request, const Responder& responder) {
@@ -66,6 +77,8 @@ void handle_executor_api(Api& api, base::http::Request request, const Responder&
     return responder.reply(Response::text(rejection->status, rejection->message));
   if (const auto problem = problem_of(call))
     return responder.reply(Response::text(400, "Failed to validate Executor::Call: " + *problem));
+  if (api.access.needs_executor_tokens() && call.type() != Call::HEARTBEAT && !is_its_own(api, request, call))
+    return responder.reply(Response::text(403, "The token is another executor's"));
   switch (call.type()) {
     case Call::SUBSCRIBE: {
       const auto type = api::negotiate(request.headers.get("Accept"));

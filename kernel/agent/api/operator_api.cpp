@@ -266,6 +266,26 @@ void prune_images(const Api& api, const Call& call, const Responder& responder) 
   if (!begun) responder.reply(Response::text(400, "prune_images.excluded_images: " + begun.error().message));
 }
 
+/// A call about a container inside that one.
+bool is_executors_own(const Call& call, const std::string& container) {
+  const auto* id = [&]() -> const mesos::v1::ContainerID* {
+    switch (call.type()) {
+      case Call::LAUNCH_NESTED_CONTAINER: return &call.launch_nested_container().container_id();
+      case Call::LAUNCH_NESTED_CONTAINER_SESSION: return &call.launch_nested_container_session().container_id();
+      case Call::WAIT_NESTED_CONTAINER: return &call.wait_nested_container().container_id();
+      case Call::KILL_NESTED_CONTAINER: return &call.kill_nested_container().container_id();
+      case Call::REMOVE_NESTED_CONTAINER: return &call.remove_nested_container().container_id();
+      case Call::LAUNCH_CONTAINER: return &call.launch_container().container_id();
+      case Call::WAIT_CONTAINER: return &call.wait_container().container_id();
+      case Call::KILL_CONTAINER: return &call.kill_container().container_id();
+      case Call::REMOVE_CONTAINER: return &call.remove_container().container_id();
+      case Call::ATTACH_CONTAINER_OUTPUT: return &call.attach_container_output().container_id();
+      default: return nullptr;
+    }
+  }();
+  return id != nullptr && container_text(*id).starts_with(container + ".");
+}
+
 /// The member that a call about containers lacks: it has the name of the call's type.
 std::optional<std::string> missing_member(const Call& call) {
   const std::string name = base::to_lower(Call::Type_Name(call.type()));
@@ -283,6 +303,7 @@ void handle_operator_api(Api& api, Request request, const Responder& responder) 
     response.headers.set("Allow", "POST");
     return responder.reply(std::move(response));
   }
+  const auto executor = api.access.executor(request);
   if (has_streamed_body(request)) return handle_streamed_call(api, request, responder);
   if (request.headers.has("Message-Content-Type"))
     return responder.reply(Response::text(415, "Expecting 'Message-Content-Type' only with a body of application/recordio"));
@@ -291,13 +312,15 @@ void handle_operator_api(Api& api, Request request, const Responder& responder) 
     return responder.reply(Response::text(rejection->status, rejection->message));
   if (!call.has_type())
     return responder.reply(Response::text(400, "Failed to validate agent::Call: Expecting 'type' to be present"));
+  if (executor && !is_executors_own(call, executor->container_id))
+    return responder.reply(Response::text(403, "An executor's token is for the containers inside its own"));
   if (streams_answer(call.type())) {
     StreamFormat format;
     if (const auto rejection = negotiate_stream(request.headers, format))
       return responder.reply(Response::text(rejection->status, rejection->message));
     if (const auto missing = missing_member(call))
       return responder.reply(Response::text(400, "Failed to validate agent::Call: Expecting '" + *missing + "' to be present"));
-    return handle_streaming_answer(api, request.principal, std::move(call), format, responder);
+    return handle_streaming_answer(api, request, std::move(call), format, responder);
   }
   if (call.type() == Call::ATTACH_CONTAINER_INPUT)
     return responder.reply(Response::text(415, "Expecting 'Content-Type' of application/recordio for ATTACH_CONTAINER_INPUT"));

@@ -14,6 +14,7 @@
 #include "kernel/agent/files.hpp"
 #include "kernel/agent/shell.hpp"
 #include "kernel/auth/firewall.hpp"
+#include "kernel/containerizer/explain.hpp"
 
 namespace containerizer::images {
 class Images;
@@ -39,6 +40,7 @@ struct Api {
   ContainerStreams* streams = nullptr;
   containerizer::images::Images* images = nullptr;  // null: containers have none
   Providers* providers = nullptr;
+  std::function<void(const std::string& id, std::function<void(base::Result<containerizer::Explanation>)> done)> explain{};
 
   const State& state() const { return shell.core().state(); }
   const std::string& agent_id() const { return state().info.id().value(); }
@@ -64,6 +66,8 @@ void handle_download(Api& api, const base::http::Request& request, const base::h
 void handle_files_debug(Api& api, const base::http::Request& request, const base::http::Responder& responder);
 void handle_containers(Api& api, const base::http::Request& request, const base::http::Responder& responder);
 void handle_statistics(Api& api, const base::http::Request& request, const base::http::Responder& responder);
+
+void handle_explain(Api& api, const base::http::Request& request, const base::http::Responder& responder);
 
 /// Whether the principal may look into the sandbox that a virtual path leads into.
 bool may_read(const Api& api, const std::string& principal, const std::string& path);

@@ -30,7 +30,7 @@ std::optional<api::Rejection> streamed_type(const base::http::Headers& headers, 
 void handle_streamed_call(Api& api, const base::http::Request& request, const base::http::Responder& responder);
 
 /// ATTACH_CONTAINER_OUTPUT, LAUNCH_NESTED_CONTAINER_SESSION.
-void handle_streaming_answer(Api& api, const std::string& principal, mesos::v1::agent::Call call, StreamFormat format,
+void handle_streaming_answer(Api& api, const base::http::Request& request, mesos::v1::agent::Call call, StreamFormat format,
                              const base::http::Responder& responder);
 
 }  // namespace agent

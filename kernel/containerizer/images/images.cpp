@@ -437,6 +437,13 @@ Status Images::prune(const std::vector<std::string>& kept, std::function<void()>
   return {};
 }
 
+std::optional<PullProgress> Images::progress(const std::string& holder) const {
+  for (const auto& [key, pull] : impl_->pulls)
+    for (const auto& waiter : pull->waiters)
+      if (waiter.holder == holder) return pull->progress();
+  return std::nullopt;
+}
+
 ImageCounts Images::counts() const {
   ImageCounts out = impl_->counted;
   out.images = impl_->content.images.size();

@@ -50,6 +50,12 @@ struct ImageCounts {
   uint64_t pulled = 0, failed = 0, cached = 0, bytes = 0, images = 0, layers = 0;
 };
 
+/// An image on its way.
+struct PullProgress {
+  size_t layers = 0, layers_here = 0;  // 0: its manifest is not here yet
+  uint64_t bytes = 0;                  // compressed, of the layers that have to come
+};
+
 class Images {
  public:
   /// Takes the store into possession. Blocks for as long as it takes to read its records. `pool` is
@@ -78,6 +84,9 @@ class Images {
   /// Removes now every image that no container uses, whatever its age, but those of these names, written as frameworks
   /// write them, and those that the policy excludes. An error, and nothing is done, when one is no image's name.
   Status prune(const std::vector<std::string>& kept, std::function<void()> done);
+
+  /// How far the image is that this container waits for; absent: it waits for none.
+  std::optional<PullProgress> progress(const std::string& holder) const;
 
   ImageCounts counts() const;
 

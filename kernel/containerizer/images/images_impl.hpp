@@ -2,6 +2,7 @@
 
 // What images.cpp (life of images) and pull.cpp (life of a pull) share. Private to them.
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <set>
@@ -94,6 +95,10 @@ class Pull : public std::enable_shared_from_this<Pull> {
 
   const std::string& key() const { return key_; }
   const std::string& name() const { return name_; }
+  PullProgress progress() const {
+    const size_t layers = record_.layers.size();
+    return {layers, layers - std::min(layers, layers_left_), bytes_};
+  }
   const std::set<std::string>& pinned() const { return pinned_; }
   std::vector<Waiter> waiters{};
 

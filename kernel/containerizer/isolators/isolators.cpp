@@ -82,6 +82,12 @@ Result<std::shared_ptr<Isolators>> Isolators::make(const Isolation& isolation, c
   return out;
 }
 
+std::vector<std::string> Isolators::names() const {
+  std::vector<std::string> out;
+  for (const auto& isolator : all_) out.emplace_back(isolator->name());
+  return out;
+}
+
 bool Isolators::has(std::string_view name) const {
   for (const auto& isolator : all_)
     if (isolator->name() == name) return true;

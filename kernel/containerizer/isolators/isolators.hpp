@@ -14,6 +14,7 @@ class Isolators {
                                                  bool linux_launcher);
 
   bool has(std::string_view name) const;
+  std::vector<std::string> names() const;
 
   /// Refuses what is asked of an isolator that is not there, then asks each.
   Status plan(const ContainerSpec& spec, launch::LaunchOrder& order) const;

@@ -26,6 +26,12 @@ constexpr base::Duration kLockPause = base::milliseconds(20);
 constexpr uint64_t kMaxResolvConf = 64 << 10;
 constexpr const char* kResolvConf = "/etc/resolv.conf";
 
+std::string plugins_of(const NetworkConfig& config) {
+  std::string text;
+  for (const auto& plugin : config.plugins) text += (text.empty() ? "" : ", ") + plugin.type;
+  return text;
+}
+
 /// Whoever asked for an address or a hardware address gets that one or none.
 Status check_wishes(const Link& link, const CniResult& result) {
   for (const auto& wanted : link.wish.info.ip_addresses()) {
@@ -163,7 +169,9 @@ Result<std::vector<Link>> Networks::choose(const std::string& container, const R
 }
 
 Status Networks::add_link(Record& record, Link& link, const CallContext& context, CniResult& out) {
+  note(record.container, "the network '" + link.config.name + "': ADD of " + plugins_of(link.config));
   auto added = chain_.add(link, context);
+  note(record.container, "");
   if (!added)
     return added.error().code == base::Code::Cancelled
                ? added.error()
@@ -265,6 +273,7 @@ Status Networks::leave(const std::string& container, const base::Fd& lock) {
   // Without a record nothing was begun.
   if (record) {
     for (auto link = record->links.rbegin(); link != record->links.rend(); ++link) {
+      note(container, "the network '" + link->config.name + "': DEL of " + plugins_of(link->config));
       Status gone = firewall_.remove(firewall_key(*link));
       if (Status undone = chain_.del(*link, {-1, lock.get()}); !undone) gone = undone;
       if (gone) continue;
@@ -272,6 +281,7 @@ Status Networks::leave(const std::string& container, const base::Fd& lock) {
       if (first) first = gone.error().with_context("Failed to leave the network '" + link->config.name + "'");
     }
   }
+  note(container, "");
   RETURN_IF_ERROR(remove_space(directory_of(container) + "/ns"));
   if (first) return base::remove_tree(directory_of(container));
   record->links = std::move(left);
@@ -347,6 +357,20 @@ void Networks::retry() {
 bool Networks::pending() const {
   const std::lock_guard guard(mutex_);
   return !pending_.empty();
+}
+
+void Networks::note(const std::string& container, std::string doing) {
+  const std::lock_guard guard(mutex_);
+  if (doing.empty())
+    doing_.erase(container);
+  else
+    doing_[container] = std::move(doing);
+}
+
+std::string Networks::doing(const std::string& container) const {
+  const std::lock_guard guard(mutex_);
+  const auto found = doing_.find(container);
+  return found == doing_.end() ? "" : found->second;
 }
 
 NetworkCounts Networks::counts() const {

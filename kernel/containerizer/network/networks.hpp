@@ -81,6 +81,9 @@ class Networks {
   void retry();
   bool pending() const;
 
+  /// What a plugin is asked for the container at the moment, in words; empty: nothing.
+  std::string doing(const std::string& container) const;
+
   NetworkCounts counts() const;
   const NetworkOptions& options() const { return options_; }
 
@@ -96,6 +99,7 @@ class Networks {
   void audit_links(const std::set<std::string>& known, const std::set<std::string>& running, Findings& out) const;
   void audit_rules(const std::set<std::string>& known, const std::set<std::string>& running, Findings& out) const;
   void audit_leases(const std::set<std::string>& known, const std::function<bool(const std::string&)>& ours, Findings& out) const;
+  void note(const std::string& container, std::string doing);
   Result<base::Fd> hold(const std::string& container) const;
   Result<std::vector<Link>> choose(const std::string& container, const Request& request) const;
   Result<Attachment> join(Record& record, const Request& request, const CallContext& context);
@@ -112,6 +116,7 @@ class Networks {
   mutable std::mutex mutex_;
   std::map<std::string, base::Fd> running_;  // events that end an attach()
   std::set<std::string> pending_;
+  std::map<std::string, std::string> doing_;
   bool shared_ = false;  // the directory is a mount as space.hpp has it
   NetworkCounts counts_;
 };
