@@ -338,11 +338,23 @@ void Client::close() {
   engine_.bury(*this);
 }
 
+bool Client::streaming() const {
+  if (state_ == State::Tunnel) return true;
+  return state_ == State::Exchange && answered_ &&
+         (response_.kind == Framing::Kind::Chunked || response_.kind == Framing::Kind::UntilClose);
+}
+
 void Client::sweep(base::Instant now) {
   const ProxyOptions& options = engine_.options;
   if (pending() == 0 || pending() != last_pending_) stuck_since_ = now;
   last_pending_ = pending();
-  if (now - stuck_since_ > options.write_timeout) return close();
+  // Whoever reads a stream may stand still for as long as the connection lasts (a terminal that was stopped, a paused
+  // viewer): what waits here is bounded, and the upstream is not read meanwhile.
+  if (streaming())
+    reads_stream_ = true;
+  else if (pending() == 0)
+    reads_stream_ = false;
+  if (!reads_stream_ && now - stuck_since_ > options.write_timeout) return close();
   base::Duration quiet = now - activity_;
   switch (state_) {
     case State::Head:
@@ -373,8 +385,7 @@ void Client::sweep(base::Instant now) {
       return;
   }
   if (answered_) {
-    bool stream =
-        response_.kind == Framing::Kind::Chunked || response_.kind == Framing::Kind::UntilClose;
+    const bool stream = streaming();
     if (!stream && quiet > options.body_timeout) return close();
     if (stream && half_closed_ && now - half_closed_at_ > options.half_closed_timeout) close();
     return;

@@ -98,6 +98,8 @@ class Client : public Socket {
   void drain_input();
   void touch() { activity_ = turn_now(); }
   base::Instant turn_now() const;
+  /// The answer has no length that is known: a stream, or a tunnel.
+  bool streaming() const;
   bool in_exchange() const { return state_ == State::Exchange; }
 
   Proxy::Engine& engine_;
@@ -108,6 +110,7 @@ class Client : public Socket {
   size_t scanned_ = 0;            // of in_, without the end of a head in it
   size_t last_pending_ = 0;       // what sweep saw waiting for the client
   base::Instant stuck_since_{};
+  bool reads_stream_ = false;     // what waits for the client is, or was, a stream's
 
   // The exchange.
   Upstream* upstream_ = nullptr;

@@ -23,7 +23,7 @@ struct ProxyOptions {
   base::Duration idle_timeout = base::seconds(65);    // a client between requests
   base::Duration header_timeout = base::seconds(30);  // from the first byte of a head to its last
   base::Duration connect_timeout = base::seconds(5);
-  base::Duration write_timeout = base::seconds(60);  // a client that takes nothing
+  base::Duration write_timeout = base::seconds(60);  // a client that takes nothing of an answer with a length
   base::Duration body_timeout =
       base::seconds(600);  // an upstream that stops inside a body of known length
   base::Duration upstream_idle = base::seconds(30);

@@ -356,6 +356,50 @@ TEST(Proxy, moves_big_bodies_with_a_slow_reader) {
   EXPECT_EQ(std::string_view(answer).substr(answer.find("\r\n\r\n") + 4), body);
 }
 
+/// A backend that answers with more than the sockets between hold, after `head`.
+FakeServer flood(std::string head, std::atomic<size_t>& sent, size_t size) {
+  return FakeServer([head = std::move(head), &sent, size](Wire& wire) {
+    (void)wire.read_message();
+    if (!wire.send(head)) return;
+    const std::string piece(64 << 10, 'x');
+    while (sent < size && wire.send(piece)) sent += piece.size();
+  });
+}
+
+TEST(Proxy, waits_for_the_reader_of_a_stream_that_stands_still_and_holds_little_of_it) {
+  constexpr size_t kSize = 64 << 20;
+  ProxyOptions options;
+  options.write_timeout = base::milliseconds(50);
+  std::atomic<size_t> sent{0};
+  FakeServer server = flood("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", sent, kSize);
+  Rig rig(server.port(), options);
+  Wire client = rig.client();
+  client.send("GET /service/s/x HTTP/1.0\r\nHost: h\r\n\r\n");  // its answer ends with the connection
+  (void)client.read_until("\r\n\r\n");
+  // It stands still for longer than any other client might: until nothing moves any more, and some sweeps beyond.
+  for (size_t before = 0; before != sent || before == 0;) {
+    before = sent;
+    std::this_thread::sleep_for(std::chrono::milliseconds(600));
+  }
+  EXPECT_LT(sent, kSize / 2);
+  EXPECT_EQ(client.read_all().size(), kSize);
+  EXPECT_FALSE(client.failed());
+}
+
+TEST(Proxy, gives_up_a_client_that_takes_nothing_of_an_answer_with_a_length) {
+  constexpr size_t kSize = 64 << 20;
+  ProxyOptions options;
+  options.write_timeout = base::milliseconds(50);
+  std::atomic<size_t> sent{0};
+  FakeServer server = flood("HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(kSize) + "\r\n\r\n", sent, kSize);
+  Rig rig(server.port(), options);
+  Wire client = rig.client();
+  client.send(kGet);
+  (void)client.read_until("\r\n\r\n");
+  while (rig.connections() > 0) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  EXPECT_LT(client.read_all().size(), kSize);
+}
+
 TEST(Proxy, answers_a_client_that_has_closed_its_own_direction) {
   FakeServer server(mirror);
   Rig rig(server.port());
