@@ -81,7 +81,7 @@ class Core {
   Write write_master() const;
   Write write_agent(const AgentInfo& info, bool deactivated, const std::optional<mesos::v1::DrainInfo>& drain,
                     base::Time drain_started) const;
-  Write write_agent(const Agent& agent) const;
+  Write write_unreachable(const AgentId& id, const UnreachableAgent& agent) const;
 
   // admission.cpp
   void authenticate(LinkId link, const std::string& ip, const std::string& master_nonce, const link::Authenticate& message);
@@ -226,6 +226,7 @@ class Core {
   void store_quotas(CallId call, std::vector<mesos::v1::quota::QuotaConfig> configs);
   void convert_as_operator(const OperatorCallReceived& event, const AgentId& agent, mesos::v1::Offer::Operation operation);
   bool in_transition(const Agent& agent) const;
+  void change_away(CallId call, const AgentId& id, bool deactivated, std::optional<mesos::v1::DrainInfo> drain);
   void set_deactivated(CallId call, const AgentId& id, bool deactivated);
   void drain(CallId call, const mesos::v1::master::Call::DrainAgent& request);
 

@@ -2,7 +2,6 @@
 
 #include <fmt/core.h>
 
-#include "kernel/api/internal/registry.pb.h"
 #include "kernel/master/agents.hpp"
 #include "kernel/master/core.hpp"
 
@@ -48,9 +47,6 @@ void Core::schedule_unreachable(const AgentId& id, std::string why) {
 void Core::mark_unreachable(const AgentId& id, const std::string& why) {
   Agent* agent = find_agent(id);
   const auto recovered = state_.recovered_agents.find(id);
-  link::RegistryUnreachableAgent record;
-  record.mutable_id()->set_value(id);
-  record.mutable_timestamp()->set_nanoseconds(now_.time.nanos());
   UnreachableAgent away;
   away.since = now_.time;
   if (agent != nullptr) {
@@ -67,11 +63,7 @@ void Core::mark_unreachable(const AgentId& id, const std::string& why) {
   } else {
     return;
   }
-  record.set_deactivated(away.deactivated);
-  if (away.drain) *record.mutable_drain_info() = *away.drain;
-  record.mutable_drain_start_time()->set_nanoseconds(away.drain_started.nanos());
-
-  persist({Write{"agents/" + id, std::nullopt}, Write{"unreachable/" + id, record.SerializeAsString()}},
+  persist({Write{"agents/" + id, std::nullopt}, write_unreachable(id, away)},
           [this, id, why, away](const base::Status& done) {
             Agent* leaving = find_agent(id);
             const auto lost = state_.recovered_agents.find(id);

@@ -258,10 +258,7 @@ bool Core::in_transition(const Agent& agent) const {
 
 void Core::set_deactivated(CallId call, const AgentId& id, bool deactivated) {
   Agent* agent = find_agent(id);
-  if (agent == nullptr) {
-    return out_->reply(call, state_.recovered_agents.count(id) || state_.unreachable_agents.count(id) ? 409 : 400,
-                       "No agent found with specified ID, or it is not registered now");
-  }
+  if (agent == nullptr) return change_away(call, id, deactivated, std::nullopt);
   if (!deactivated && !agent->deactivated) return out_->reply(call, 400, "Agent is not deactivated");
   if (!deactivated && agent->drain && agent->drain->state() == mesos::v1::DRAINING) {
     return out_->reply(call, 400, "Agent is still in the DRAINING state");
@@ -289,15 +286,55 @@ void Core::set_deactivated(CallId call, const AgentId& id, bool deactivated) {
           });
 }
 
+/// Of an agent that is not here now: written down, and done when it comes back. `drain`: what is asked for now.
+void Core::change_away(CallId call, const AgentId& id, bool deactivated, std::optional<mesos::v1::DrainInfo> drain) {
+  const auto recovered = state_.recovered_agents.find(id);
+  const auto unreachable = state_.unreachable_agents.find(id);
+  const bool known = recovered != state_.recovered_agents.end();
+  if (!known && unreachable == state_.unreachable_agents.end()) return out_->reply(call, 400, "No agent found with specified ID");
+  // A return that is being written decides first, as does a departure; neither begins while this is written.
+  if (reregistering_.count(id) || (known && recovered->second.marking_unreachable)) {
+    return out_->reply(call, 503, "Agent is currently in transition; try again");
+  }
+  UnreachableAgent changed;
+  if (!known) changed = unreachable->second;
+  const auto& drain_now = known ? recovered->second.drain : unreachable->second.drain;
+  if (!deactivated && !(known ? recovered->second.deactivated : unreachable->second.deactivated)) {
+    return out_->reply(call, 400, "Agent is not deactivated");
+  }
+  if (!deactivated && drain_now && drain_now->state() == mesos::v1::DRAINING) {
+    return out_->reply(call, 400, "Agent is still in the DRAINING state");
+  }
+  changed.deactivated = deactivated;
+  changed.drain_started = drain ? now_.time : known ? recovered->second.drain_started : unreachable->second.drain_started;
+  changed.drain = !deactivated ? std::nullopt : drain ? drain : drain_now;
+  reregistering_.insert(id);
+  persist({known ? write_agent(*recovered->second.info, deactivated, changed.drain, changed.drain_started)
+                 : write_unreachable(id, changed)},
+          [this, call, id, changed](const base::Status& done) {
+            reregistering_.erase(id);
+            if (!done) return out_->reply(call, 500, "The registry could not be written: " + done.error().message);
+            const auto set = [&](auto& away) {
+              away.deactivated = changed.deactivated;
+              away.drain = changed.drain;
+              away.drain_started = changed.drain_started;
+            };
+            if (const auto back = state_.recovered_agents.find(id); back != state_.recovered_agents.end()) set(back->second);
+            if (const auto away = state_.unreachable_agents.find(id); away != state_.unreachable_agents.end()) set(away->second);
+            out_->reply(call, 200);
+          });
+}
+
 void Core::drain(CallId call, const Call::DrainAgent& request) {
   Agent* agent = find_agent(request.agent_id().value());
-  if (agent == nullptr) return out_->reply(call, 400, "No agent found with specified ID, or it is not registered now");
-  if (agent->marking_gone) return out_->reply(call, 409, "Agent is currently being marked gone");
-  if (agent->unavailability) return out_->reply(call, 400, "Agent's machine is part of a maintenance schedule");
-  if (!agent->capabilities.draining) {
-    return out_->reply(call, 400, "Agent does not have the AGENT_DRAINING capability");
+  if (agent != nullptr) {
+    if (agent->marking_gone) return out_->reply(call, 409, "Agent is currently being marked gone");
+    if (agent->unavailability) return out_->reply(call, 400, "Agent's machine is part of a maintenance schedule");
+    if (!agent->capabilities.draining) {
+      return out_->reply(call, 400, "Agent does not have the AGENT_DRAINING capability");
+    }
+    if (in_transition(*agent)) return out_->reply(call, 503, "Agent is currently in transition; try again");
   }
-  if (in_transition(*agent)) return out_->reply(call, 503, "Agent is currently in transition; try again");
   mesos::v1::DrainInfo drain;
   drain.set_state(mesos::v1::DRAINING);
   if (request.has_max_grace_period()) {
@@ -308,6 +345,7 @@ void Core::drain(CallId call, const Call::DrainAgent& request) {
     drain.mutable_config()->mutable_max_grace_period()->set_nanoseconds(grace.seconds() * 1'000'000'000 + grace.nanos());
   }
   drain.mutable_config()->set_mark_gone(request.mark_gone());
+  if (agent == nullptr) return change_away(call, request.agent_id().value(), true, drain);
   const base::Time started = now_.time;
   agent->changing_record = true;
   persist({write_agent(*agent->info, true, drain, started)},

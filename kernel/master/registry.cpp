@@ -52,8 +52,14 @@ Write Core::write_agent(const AgentInfo& info, bool deactivated, const std::opti
   return {std::string(kAgents) + info.id().value(), record.SerializeAsString()};
 }
 
-Write Core::write_agent(const Agent& agent) const {
-  return write_agent(*agent.info, agent.deactivated, agent.drain, agent.drain_started);
+Write Core::write_unreachable(const AgentId& id, const UnreachableAgent& agent) const {
+  link::RegistryUnreachableAgent record;
+  record.mutable_id()->set_value(id);
+  record.mutable_timestamp()->set_nanoseconds(agent.since.nanos());
+  record.set_deactivated(agent.deactivated && !base::planted("master/forgets-deactivation"));
+  if (agent.drain) *record.mutable_drain_info() = *agent.drain;
+  record.mutable_drain_start_time()->set_nanoseconds(agent.drain_started.nanos());
+  return {std::string(kUnreachable) + id, record.SerializeAsString()};
 }
 
 void Core::recover_entry(const Recovered::Entry& entry) {

@@ -44,6 +44,19 @@ TEST(Numbers, that_only_protobuf_can_carry_are_refused) {
   EXPECT_NE(master::validate_resources(list).value_or("").find("value is not a finite number"), std::string::npos);
 }
 
+TEST(Subscriptions, of_root_are_refused_without_root_submissions) {
+  master::Policy policy;
+  policy.root_submissions = false;
+  master::testing::Conversation conversation(policy);
+  conversation.command("recovered");
+  conversation.take_effects();
+  conversation.command("subscribe C1 user=root");
+  EXPECT_EQ(conversation.take_effects(),
+            "C1 <- ERROR \"User 'root' is not allowed to run frameworks without --root_submissions set\"\nC1 closed\n");
+  conversation.command("subscribe C2 user=nobody");
+  EXPECT_EQ(conversation.take_effects().rfind("C2 <- SUBSCRIBED", 0), 0U);
+}
+
 TEST(Calls, need_the_part_that_their_type_names) {
   for (const auto& [type, field] : {std::pair(SchedulerCall::ACCEPT, "accept"), std::pair(SchedulerCall::DECLINE, "decline"),
                                     std::pair(SchedulerCall::KILL, "kill"), std::pair(SchedulerCall::SHUTDOWN, "shutdown"),
