@@ -219,15 +219,6 @@ Flags::Flags()
         "How long an executor may take to come back after the agent was restarted; at most 15secs.");
   t.add(&executor_shutdown_grace_period, "executor_shutdown_grace_period", "Between asking an executor to end and killing it.");
   t.add(&max_completed_executors_per_framework, "max_completed_executors_per_framework", "How many ended ones are shown.");
-  t.section("Recovery and cleaning");
-  t.add(&recover, "recover", "reconnect: go on; cleanup: end all tasks and exit.");
-  t.add(&recovery_timeout, "recovery_timeout", "How long executors wait for the agent to come back.");
-  t.add(&reconfiguration_policy, "reconfiguration_policy", "additive: resources may grow; equal: nothing may change.");
-  t.add(&strict, "strict", "Accepted; records that do not decode are reported and left out.");
-  t.add(&gc_delay, "gc_delay", "How long sandboxes of ended executors stay.");
-  t.add(&gc_disk_headroom, "gc_disk_headroom", "Part of the disk that is kept free by removing sandboxes earlier.");
-  t.add(&disk_watch_interval, "disk_watch_interval", "How often the disk is looked at.");
-  t.add(&firewall_rules, "firewall_rules", R"({"disabled_endpoints":{"paths":["/files/browse"]}})", Options{.from_file = true});
   t.section("Storage");
   t.add(&resource_provider_config_dir, "resource_provider_config_dir",
         "Directory with descriptions of resource providers, one JSON file (*.json) each: storage plugins whose disks this agent offers.");
@@ -242,6 +233,15 @@ Flags::Flags()
         "When executors on revocable resources must go: org_apache_mesos_LoadQoSController, with parameters in --modules; default: never.");
   t.add(&qos_correction_interval_min, "qos_correction_interval_min", "How often that is asked at most; a second at least.");
   t.add(&revocable_cpu_low_priority, "revocable_cpu_low_priority", "Revocable CPUs get what others leave over.");
+  t.section("Recovery and cleaning");
+  t.add(&recover, "recover", "reconnect: go on; cleanup: end all tasks and exit.");
+  t.add(&recovery_timeout, "recovery_timeout", "How long executors wait for the agent to come back.");
+  t.add(&reconfiguration_policy, "reconfiguration_policy", "additive: resources may grow; equal: nothing may change.");
+  t.add(&strict, "strict", "Accepted; records that do not decode are reported and left out.");
+  t.add(&gc_delay, "gc_delay", "How long sandboxes of ended executors stay.");
+  t.add(&gc_disk_headroom, "gc_disk_headroom", "Part of the disk that is kept free by removing sandboxes earlier.");
+  t.add(&disk_watch_interval, "disk_watch_interval", "How often the disk is looked at.");
+  t.add(&firewall_rules, "firewall_rules", R"({"disabled_endpoints":{"paths":["/files/browse"]}})", Options{.from_file = true});
   t.add(&modules, "modules", "JSON of the original: parameters of what is built in under the names of its modules.",
         Options{.from_file = true});
   t.add(&logging_level, "logging_level", "INFO, WARNING or ERROR.");
