@@ -117,7 +117,7 @@ void Core::handle(ProviderConfigured event) {
   journal_.then(RunProvider{kept.info});
   out_->info("Resource provider " + kept.info.name() + " (" + kept.info.type() + ") is " + kept.info.id().value());
   tell_provider(kept);
-  if (state_.phase == Phase::Recovering) return;
+  // At once: a survey before them would find volumes that they have made and that nobody knows yet.
   for (const auto& [uuid, operation] : state_.operations) change_disk(operation);
 }
 

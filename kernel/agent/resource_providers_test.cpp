@@ -3,6 +3,8 @@
 #include <google/protobuf/text_format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "kernel/agent/testing/core_world.hpp"
 #include "kernel/resources/proto.hpp"
 
@@ -135,6 +137,23 @@ TEST(ResourceProviders, make_a_disk_once_however_often_the_agent_is_killed) {
   world.start({});
   world.configure();
   EXPECT_TRUE(world.provider().total.contains(*resources::from_proto(world.disk(60)))) << world.provider().total.text();
+}
+
+TEST(ResourceProviders, hear_of_pending_disks_when_they_start_and_not_after_their_first_survey) {
+  Providers world;
+  world.make("u", 60);
+  std::vector<base::StoreEntry> entries;
+  for (const auto& [key, value] : world.store) entries.push_back({key, value});
+  world.core = std::make_unique<Core>(world.policy_, base::Random(7));
+  world.effects.clear();
+  world.tell(decode_store(entries));
+  world.configure();  // containers are still looked for
+  ASSERT_GE(world.effects.size(), 2u);
+  const auto run = std::find_if(world.effects.begin(), world.effects.end(),
+                                [](const Effect& effect) { return std::holds_alternative<RunProvider>(effect); });
+  ASSERT_NE(run, world.effects.end());
+  ASSERT_NE(std::next(run), world.effects.end());
+  EXPECT_TRUE(std::holds_alternative<ChangeDisk>(*std::next(run)));
 }
 
 TEST(ResourceProviders, say_why_a_disk_is_not_made) {
