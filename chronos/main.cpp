@@ -1,11 +1,10 @@
 // chronos: runs jobs when their time has come. Read README.md for the picture, core.cpp for the rules.
 
-#include <unistd.h>
-
 #include <csignal>
 #include <cstdio>
 
 #include "base/environment.hpp"
+#include "base/ha/acting.hpp"
 #include "base/log.hpp"
 #include "base/log_level.hpp"
 #include "base/store/store.hpp"
@@ -53,9 +52,5 @@ int main(int argc, char** argv) {
   for (int signal : {SIGTERM, SIGINT}) {
     loop.on_signal(signal, [&shell] { shell.drain(0); });
   }
-  const int code = loop.run();
-  if (code == 0) return 0;
-  // The leadership is lost: nobody waits for connections of that time to come to their end.
-  std::fflush(nullptr);
-  _exit(code);
+  return base::ha::end_process(loop.run());
 }

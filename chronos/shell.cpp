@@ -3,7 +3,7 @@
 #include <deque>
 #include <unordered_map>
 
-#include "base/ha/member.hpp"
+#include "base/ha/acting.hpp"
 #include "base/http/server.hpp"
 #include "base/log.hpp"
 #include "base/strings.hpp"
@@ -17,7 +17,6 @@ namespace chronos {
 namespace {
 
 constexpr base::Duration kDrain = base::seconds(5);
-constexpr int kLeadershipLost = 103;
 
 template <class... Functions>
 struct Overloaded : Functions... {
@@ -39,7 +38,7 @@ base::log::Level log_level(TraceLevel level) {
 struct Shell::Impl {
   Impl(base::Loop& l, base::Store* s, const Flags& f)
       : loop(l),
-        store(s),
+        acting(l, s, [this] { scheduler.reset(); }),
         flags(f),
         zones(system_time_zones()),
         core(f.policy(), f.hostname, *zones),
@@ -51,17 +50,18 @@ struct Shell::Impl {
   ~Impl() {
     for (const auto& [name, timer] : timers) loop.cancel(timer);
     busy = true;  // what the members' ends report is not for the core any more
+    acting.resign();
   }
 
   /// Feeds one event to the core and performs its effects. Effects may cause events at once: these wait their turn.
   void dispatch(Event event) {
-    if (!acting) return;
+    if (!acting.begun()) return;
     events.push_back(std::move(event));
     if (busy) return;
     busy = true;
     while (!events.empty()) {
-      if (!may_act()) {
-        stop_acting("ZooKeeper has not confirmed the session in time");
+      if (!acting.may_act()) {
+        acting.stop("ZooKeeper has not confirmed the session in time");
         break;
       }
       const Event next = std::move(events.front());
@@ -96,7 +96,7 @@ struct Shell::Impl {
     base::StoreBatch batch;
     for (Write& write : e.writes) batch.writes.push_back({std::move(write.key), std::move(write.value)});
     // The store may outlive this shell with commits under way.
-    store->commit(std::move(batch), [this, weak = std::weak_ptr(alive), ticket = e.ticket](base::Status status) {
+    acting.store()->commit(std::move(batch), [this, weak = std::weak_ptr(alive), ticket = e.ticket](base::Status status) {
       if (!weak.expired()) dispatch(Persisted{ticket, std::move(status)});
     });
   }
@@ -155,8 +155,8 @@ struct Shell::Impl {
       response.headers.set("WWW-Authenticate", "Basic realm=\"" + flags.http_realm + "\"");
       return responder.reply(std::move(response));
     }
-    if (member && request.path != "/ping") return member->handle(std::move(request), std::move(responder));
-    if (member && !member->leading()) return responder.reply(base::http::Response::text(200, "pong"));
+    if (acting.member() && request.path != "/ping") return acting.member()->handle(std::move(request), std::move(responder));
+    if (acting.member() && !acting.member()->leading()) return responder.reply(base::http::Response::text(200, "pong"));
     serve(std::move(request), std::move(responder));
   }
 
@@ -180,12 +180,12 @@ struct Shell::Impl {
 
   /// From here on this process acts.
   base::Status begin() {
-    auto records = store->scan("");
+    auto records = acting.store()->scan("");
     if (!records) return records.error().with_context("reading the store");
     Recovered recovered;
     for (base::StoreEntry& entry : *records) recovered.records.emplace_back(std::move(entry.key), std::move(entry.value));
     ASSIGN_OR_RETURN(client::ProtocolOptions protocol, flags.protocol());
-    acting = true;
+    acting.begin();
     dispatch(std::move(recovered));
     clock = std::make_unique<ClockWatch>(loop, [this] { dispatch(ClockJumped{}); });
     client::Scheduler::Callbacks callbacks;
@@ -193,14 +193,12 @@ struct Shell::Impl {
       dispatch(MasterEvent{std::move(event)});
     };
     callbacks.on_disconnected = [this](const std::string&, bool) { dispatch(MasterLost{}); };
-    callbacks.may_act = [this] { return acting && may_act(); };
+    callbacks.may_act = [this] { return acting.may_act(); };
     scheduler = std::make_unique<client::Scheduler>(
         loop, std::move(protocol), flags.framework(core.state().framework_id, port), std::move(callbacks));
     scheduler->start();
     return {};
   }
-
-  bool may_act() const { return !member || member->may_act(); }
 
   void contend() {
     base::ha::Member::Options options;
@@ -208,41 +206,16 @@ struct Shell::Impl {
     options.self = flags.hostname + ":" + std::to_string(port);
     options.session_timeout = base::milliseconds(static_cast<int64_t>(flags.zk_timeout));
     options.proxy.via_header = "X-Chronos-Via";
-    base::ha::Member::Callbacks callbacks;
-    callbacks.on_leading = [this](std::unique_ptr<base::Store> opened) {
-      own_store = std::move(opened);
-      store = own_store.get();
-      if (const auto begun = begin(); !begun) return stop_acting(begun.error().message);
-      member->serving();
-    };
-    callbacks.on_lost = [this](const std::string& why) { stop_acting(why); };
-    callbacks.serve = [this](base::http::Request request, base::http::Responder responder) {
-      serve(std::move(request), std::move(responder));
-    };
-    callbacks.refuse = [](int status, const std::string& message) { return api::refuse(status, message); };
-    member = std::make_unique<base::ha::Member>(loop, std::move(options), std::move(callbacks));
-    member->start();
-  }
-
-  /// Nothing enters or leaves the core any more; then the process ends, so that nothing of this leadership is left over.
-  void stop_acting(const std::string& why) {
-    if (stopped) return;
-    stopped = true;
-    acting = false;
-    LOG_ERROR("the leadership is lost, and this process ends: {}", why);
-    // Later, because this may be called by what is taken down here. The session's end lets the next one begin.
-    loop.post([this, weak = std::weak_ptr(alive)] {
-      if (weak.expired()) return;
-      resign();
-      loop.stop(kLeadershipLost);
-    });
-  }
-
-  void resign() {
-    acting = false;
-    scheduler.reset();
-    own_store.reset();
-    member.reset();
+    acting.contend({.options = std::move(options),
+                    .on_leading =
+                        [this] {
+                          if (const auto begun = begin(); !begun) return acting.stop(begun.error().message);
+                          acting.serving();
+                        },
+                    .serve = [this](base::http::Request request, base::http::Responder responder) {
+                      serve(std::move(request), std::move(responder));
+                    },
+                    .refuse = [](int status, const std::string& message) { return api::refuse(status, message); }});
   }
 
   void drain(int exit_code) {
@@ -251,22 +224,19 @@ struct Shell::Impl {
     scheduler.reset();
     server.drain(kDrain, [this, weak = std::weak_ptr(alive), exit_code] {
       if (weak.expired()) return;
-      if (member) resign();
+      if (acting.member()) acting.resign();
       loop.stop(exit_code);
     });
   }
 
   base::Loop& loop;
-  base::Store* store;  // null: not opened yet
-  std::unique_ptr<base::Store> own_store;
+  base::ha::Acting acting;
   const Flags& flags;
   std::unique_ptr<TimeZones> zones;
   Core core;
   std::deque<Event> events;
-  bool acting = false;  // the core has what is stored, and no other process acts
   bool busy = false;
   bool draining = false;
-  bool stopped = false;
   uint16_t port = 0;
   std::shared_ptr<int> alive = std::make_shared<int>(0);
   std::unordered_map<TimerName, base::Loop::TimerId> timers;
@@ -277,7 +247,6 @@ struct Shell::Impl {
   Notifier notifier;
   std::unique_ptr<ClockWatch> clock;
   base::http::Server server;
-  std::unique_ptr<base::ha::Member> member;  // with --zk_hosts
   std::unique_ptr<client::Scheduler> scheduler;
 };
 

@@ -3,7 +3,7 @@
 #include <deque>
 #include <unordered_map>
 
-#include "base/ha/member.hpp"
+#include "base/ha/acting.hpp"
 #include "base/http/server.hpp"
 #include "base/log.hpp"
 #include "base/strings.hpp"
@@ -21,7 +21,6 @@ namespace marathon {
 namespace {
 
 constexpr base::Duration kDrain = base::seconds(5);
-constexpr int kLeadershipLost = 103;
 
 template <class... Functions>
 struct Overloaded : Functions... {
@@ -44,7 +43,7 @@ struct Shell::Impl {
   Impl(base::Loop& l, base::Store* s, const Flags& f, std::shared_ptr<base::http::Tls> t)
       : loop(l),
         tls(std::move(t)),
-        store(s),
+        acting(l, s, [this] { scheduler.reset(); }),
         flags(f),
         core(f.policy(), f.identity(f.http_port), base::Random::from_os()),
         streams(l, f.event_stream_max_outstanding_messages, base::Random::from_os().uuid().substr(0, 8),
@@ -58,6 +57,7 @@ struct Shell::Impl {
   ~Impl() {
     for (const auto& [name, timer] : timers) loop.cancel(timer);
     busy = true;  // what the members' ends report is not for the core any more
+    acting.resign();
   }
 
   static base::http::ServerOptions server_options(const Flags& f, const std::shared_ptr<base::http::Tls>& tls) {
@@ -69,13 +69,13 @@ struct Shell::Impl {
 
   /// Feeds one event to the core and performs its effects. Effects may cause events at once: these wait their turn.
   void dispatch(Event event) {
-    if (!acting) return;
+    if (!acting.begun()) return;
     events.push_back(std::move(event));
     if (busy) return;
     busy = true;
     while (!events.empty()) {
-      if (!may_act()) {
-        stop_acting("ZooKeeper has not confirmed the session in time");
+      if (!acting.may_act()) {
+        acting.stop("ZooKeeper has not confirmed the session in time");
         break;
       }
       const Event next = std::move(events.front());
@@ -111,7 +111,7 @@ struct Shell::Impl {
     base::StoreBatch batch;
     for (Write& write : e.writes) batch.writes.push_back({std::move(write.key), std::move(write.value)});
     // The store may outlive this shell with commits under way.
-    store->commit(std::move(batch), [this, weak = std::weak_ptr(alive), ticket = e.ticket](base::Status status) {
+    acting.store()->commit(std::move(batch), [this, weak = std::weak_ptr(alive), ticket = e.ticket](base::Status status) {
       if (!weak.expired()) dispatch(Persisted{ticket, std::move(status)});
     });
   }
@@ -172,12 +172,12 @@ struct Shell::Impl {
                            std::string(request.headers.get_or("Access-Control-Request-Headers", "")));
       return responder.reply(std::move(response));
     }
-    if (!member) return serve(std::move(request), std::move(responder), answer.viewer);
+    if (!acting.member()) return serve(std::move(request), std::move(responder), answer.viewer);
     if (request.path == "/ping" && request.method == "GET") return responder.reply(answer_ping(request));
-    if (is_events(request) && !flags.leader_proxy_events && !member->leading()) {
-      return member->redirect(request, responder);
+    if (is_events(request) && !flags.leader_proxy_events && !acting.member()->leading()) {
+      return acting.member()->redirect(request, responder);
     }
-    member->handle(std::move(request), std::move(responder));
+    acting.member()->handle(std::move(request), std::move(responder));
   }
 
   static bool is_events(const base::http::Request& request) {
@@ -217,7 +217,7 @@ struct Shell::Impl {
   }
 
   void back_up(const base::http::Responder& responder) {
-    auto text = take_backup(*store);
+    auto text = take_backup(*acting.store());
     if (!text) return responder.reply(render(refuse(503, text.error().message)));
     base::http::Response response;
     response.headers.set("Content-Type", "application/x-ndjson");
@@ -240,12 +240,12 @@ struct Shell::Impl {
 
   /// From here on this process acts.
   base::Status begin() {
-    auto records = store->scan("");
+    auto records = acting.store()->scan("");
     if (!records) return records.error().with_context("reading the store");
     Recovered recovered;
     for (base::StoreEntry& entry : *records) recovered.records.emplace_back(std::move(entry.key), std::move(entry.value));
     ASSIGN_OR_RETURN(client::ProtocolOptions protocol, flags.protocol());
-    acting = true;
+    acting.begin();
     dispatch(std::move(recovered));
     if (draining) return {};
     client::Scheduler::Callbacks callbacks;
@@ -253,14 +253,12 @@ struct Shell::Impl {
       dispatch(MasterEvent{std::move(event)});
     };
     callbacks.on_disconnected = [this](const std::string&, bool) { dispatch(MasterLost{}); };
-    callbacks.may_act = [this] { return acting && may_act(); };
+    callbacks.may_act = [this] { return acting.may_act(); };
     scheduler = std::make_unique<client::Scheduler>(
         loop, std::move(protocol), flags.framework(core.state().framework_id, port), std::move(callbacks));
     scheduler->start();
     return {};
   }
-
-  bool may_act() const { return !member || member->may_act(); }
 
   void contend() {
     base::ha::Member::Options options;
@@ -272,60 +270,34 @@ struct Shell::Impl {
     options.proxy.head_timeout = base::milliseconds(static_cast<int64_t>(flags.leader_proxy_read_timeout));
     options.proxy.max_connections = flags.leader_proxy_max_open_connections;
     options.proxy.tls = tls;
-    base::ha::Member::Callbacks callbacks;
-    callbacks.on_leading = [this](std::unique_ptr<base::Store> opened) { lead(std::move(opened)); };
-    callbacks.on_lost = [this](const std::string& why) { stop_acting(why); };
-    callbacks.serve = [this](base::http::Request request, base::http::Responder responder) {
-      // Again: it may have waited for a leader, and others pass requests on.
-      const Access::Answer answer = access.decide(request, loop.now().time);
-      if (answer.status != 0) return refuse_access(answer.status, responder);
-      serve(std::move(request), std::move(responder), answer.viewer);
-    };
-    callbacks.refuse = [](int status, const std::string& message) { return render(refuse(status, message)); };
-    member = std::make_unique<base::ha::Member>(loop, std::move(options), std::move(callbacks));
-    member->start();
+    acting.contend({.options = std::move(options),
+                    .on_leading = [this] { lead(); },
+                    .serve =
+                        [this](base::http::Request request, base::http::Responder responder) {
+                          // Again: it may have waited for a leader, and others pass requests on.
+                          const Access::Answer answer = access.decide(request, loop.now().time);
+                          if (answer.status != 0) return refuse_access(answer.status, responder);
+                          serve(std::move(request), std::move(responder), answer.viewer);
+                        },
+                    .refuse = [](int status, const std::string& message) { return render(refuse(status, message)); }});
   }
 
-  void lead(std::unique_ptr<base::Store> opened) {
-    own_store = std::move(opened);
-    store = own_store.get();
+  void lead() {
     const auto go_on = [this](const base::Status& restored) {
-      if (!restored) return stop_acting(restored.error().message);
-      carry_out_start_orders(*store, [this, weak = std::weak_ptr(alive)](base::Status status) {
-        if (weak.expired() || stopped) return;
+      if (!restored) return acting.stop(restored.error().message);
+      carry_out_start_orders(*acting.store(), [this, weak = std::weak_ptr(alive)](base::Status status) {
+        if (weak.expired() || acting.stopped()) return;
         if (status) status = begin();
-        if (!status) return stop_acting(status.error().message);
-        member->serving();
+        if (!status) return acting.stop(status.error().message);
+        acting.serving();
       });
     };
-    if (!flags.restore || !store->scan("").value_or({}).empty()) return go_on({});  // restored by an earlier leader
-    auto batch = read_backup(*store, *flags.restore);
+    if (!flags.restore || !acting.store()->scan("").value_or({}).empty()) return go_on({});  // restored by an earlier leader
+    auto batch = read_backup(*acting.store(), *flags.restore);
     if (!batch) return go_on(batch.error());
-    store->commit(std::move(*batch), [weak = std::weak_ptr(alive), go_on](base::Status status) {
+    acting.store()->commit(std::move(*batch), [weak = std::weak_ptr(alive), go_on](base::Status status) {
       if (!weak.expired()) go_on(status);
     });
-  }
-
-  /// Nothing enters or leaves the core any more; then the process ends, so that nothing of this leadership is left over.
-  void stop_acting(const std::string& why) {
-    if (stopped) return;
-    stopped = true;
-    acting = false;
-    LOG_ERROR("the leadership is lost, and this process ends: {}", why);
-    // Later, because this may be called by what is taken down here. The session's end lets the next one begin.
-    loop.post([this, weak = std::weak_ptr(alive)] {
-      if (weak.expired()) return;
-      resign();
-      loop.stop(kLeadershipLost);
-    });
-  }
-
-  /// The next one need not wait for the session to end.
-  void resign() {
-    acting = false;
-    scheduler.reset();
-    own_store.reset();
-    member.reset();
   }
 
   void drain(int exit_code) {
@@ -334,7 +306,7 @@ struct Shell::Impl {
     scheduler.reset();
     const auto end = [this, weak = std::weak_ptr(alive), exit_code] {
       if (weak.expired()) return;
-      if (member) resign();
+      if (acting.member()) acting.resign();
       loop.stop(exit_code);
     };
     server.drain(kDrain, end);
@@ -346,15 +318,12 @@ struct Shell::Impl {
 
   base::Loop& loop;
   std::shared_ptr<base::http::Tls> tls;  // null: plain
-  base::Store* store;  // null: not opened yet
-  std::unique_ptr<base::Store> own_store;
+  base::ha::Acting acting;
   const Flags& flags;
   Core core;
   std::deque<Event> events;
-  bool acting = false;  // the core has what is stored, and no other process acts
   bool busy = false;
   bool draining = false;
-  bool stopped = false;
   uint16_t port = 0;
   std::shared_ptr<int> alive = std::make_shared<int>(0);
   std::unordered_map<TimerName, base::Loop::TimerId> timers;
@@ -368,7 +337,6 @@ struct Shell::Impl {
   EventStreams streams;
   Prober prober;
   base::http::Server server;
-  std::unique_ptr<base::ha::Member> member;  // with --zk
   std::unique_ptr<client::Scheduler> scheduler;
 };
 

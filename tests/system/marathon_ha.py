@@ -94,6 +94,8 @@ class Story:
 
     def one_framework(self):
         master = self.cluster.leader()
+        if not master:
+            return False  # the masters elect theirs meanwhile
         snapshot = master.get("/metrics/snapshot").json()
         return snapshot["master/frameworks_active"] == 1 and snapshot["master/tasks_running"] == len(self.tasks)
 

@@ -140,10 +140,12 @@ def takes_over():
 
             started = {mark.name: mark.read_text().split() for mark in marks.iterdir()}
             assert len(started) == TASKS, started
-            with open(root / "marathon.log", "wb") as log:
-                process = subprocess.Popen(
-                    [str(BIN / "dcos-marathon"), f"--master={master}", f"--http_port={port}", f"--data_dir={root / 'data'}",
-                     "--framework_name=marathon", f"--restore={backup}"], stdout=log, stderr=log)
+
+            def start(*more):
+                with open(root / "marathon.log", "ab") as log:
+                    return subprocess.Popen([str(BIN / "dcos-marathon"), f"--master={master}", f"--http_port={port}", f"--data_dir={root / 'data'}",
+                                             "--framework_name=marathon", *more], stdout=log, stderr=log)
+            process = start(f"--restore={backup}")
             ask = lambda path: call(port, "GET", path, headers={"Accept": "application/json"})  # noqa: E731
 
             def running():
@@ -160,6 +162,19 @@ def takes_over():
                 os.kill(int(pids[0]), 0)
             [f] = [f for f in cluster.master("GET", "/state").json()["frameworks"] if f["name"] == "marathon" and f["id"] == framework]
             assert len(f["tasks"]) == TASKS + 1, f["tasks"]
+            # Saved by the next start, gone back to by the one after it.
+            saved = root / "saved"
+            assert call(port, "DELETE", f"/v2/leader?backup=file://{saved}").status == 200
+            assert process.wait(30) == 103
+            process = start()
+            eventually("it answers", lambda: len(running()) == TASKS + 1, limit=60)
+            assert saved.stat().st_mode & 0o777 == 0o600
+            assert call(port, "POST", "/v2/apps", {"id": "/later", "cmd": "true", "instances": 0}).status == 201
+            assert call(port, "DELETE", f"/v2/leader?restore=file://{saved}").status == 200
+            assert process.wait(30) == 103
+            process = start()
+            eventually("it answers", lambda: len(running()) == TASKS + 1, limit=60)
+            assert ask("/v2/apps//later").status == 404, "the state is the saved one"
             assert call(port, "DELETE", "/v2/apps//web/front").status == 200
             eventually("nothing is left", lambda: ask("/v2/deployments").json() == [], limit=60)
     finally:
