@@ -17,6 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from harness import results  # noqa: E402
 from harness.cluster import BIN, Cluster, call, eventually  # noqa: E402
+from harness.ports import free_port  # noqa: E402
 
 
 def encode(data):
@@ -277,6 +278,34 @@ def guessing_is_slowed_down(cluster):
     assert works(cluster, token)
 
 
+def a_scheduler_takes_the_gateways_tokens(cluster):
+    """With the gateway's key set a scheduler knows its users: who has no rule, no token or a changed one gets no further."""
+    keys, rules, port = Path(cluster.root, "jwks.json"), Path(cluster.root, "rules.json"), free_port()
+    keys.write_bytes(call(cluster.port("gateway"), "GET", "/acs/api/v1/auth/jwks").body)
+    rules.write_text(json.dumps({"users": {"admin": {"rules": [{"path": "/v2/apps/team", "actions": ["read", "write"]}]}}}))
+    with open(f"{cluster.root}/log/own-marathon.log", "wb") as log:
+        own = subprocess.Popen([str(BIN / "dcos-marathon"), f"--master=127.0.0.1:{cluster.port('master')}", f"--http_port={port}",
+                                f"--data_dir={cluster.root}/own-marathon", "--framework_name=own", f"--http_token_keys={keys}",
+                                f"--http_authorization={rules}"], stdout=log, stderr=log)
+    try:
+        token = cluster.token()
+
+        def status(method, path, header, body=None):
+            return call(port, method, path, body, {"Authorization": header} if header else {}).status
+        eventually("it answers", lambda: status("GET", "/v2/apps", "") == 401)
+        for header in (f"token={token}", f"Bearer {token}"):
+            assert status("GET", "/v2/apps", header) == 200
+            assert status("GET", "/v2/info", header) == 403
+        assert status("PUT", "/v2/apps/team/a", f"token={token}", {"cmd": "true", "instances": 0}) == 201
+        assert status("PUT", "/v2/apps/other/a", f"token={token}", {"cmd": "true", "instances": 0}) == 403
+        head, payload, signature = token.split(".")
+        changed = f"{head}.{encode({**decode(payload), 'uid': 'root'})}.{signature}"
+        assert status("GET", "/v2/apps", f"token={changed}") == 401
+    finally:
+        own.terminate()
+        own.wait()
+
+
 def without_login_only_the_loopback(cluster):
     """--auth=off on an address that others reach is refused with a sentence."""
     for words in (["--ip=0.0.0.0"], ["--ip=127.0.0.1", "--listen=0.0.0.0:1"]):
@@ -287,7 +316,7 @@ def without_login_only_the_loopback(cluster):
 def main():
     tests = [people_log_in, bad_tokens_get_nowhere, services_log_in_with_a_key, sessions_end_at_once, streams_end_with_their_session,
              a_killed_gateway_forgets_nothing, secrets_stay_where_they_belong, a_lost_password_is_replaced,
-             the_command_line_logs_in, guessing_is_slowed_down, without_login_only_the_loopback]
+             the_command_line_logs_in, guessing_is_slowed_down, a_scheduler_takes_the_gateways_tokens, without_login_only_the_loopback]
 
     def with_cluster(test):
         def run():
