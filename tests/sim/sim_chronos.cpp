@@ -4,13 +4,10 @@
 
 #include <algorithm>
 
-#include "kernel/api/content.hpp"
 
 namespace sim {
 
 namespace {
-
-constexpr base::Duration kCallTimeout = base::seconds(30);
 
 // Rules of zones are data of a machine; runs from a seed do without.
 class UtcOnly : public chronos::TimeZones {
@@ -40,7 +37,12 @@ mesos::v1::FrameworkInfo framework(const std::string& id) {
 
 SimChronos::SimChronos(Context& context, std::string process_name, SimMaster& master,
                          chronos::Policy policy)
-    : Process(context, std::move(process_name)), master_(master), policy_(std::move(policy)) {}
+    : Process(context, std::move(process_name)),
+      policy_(std::move(policy)),
+      client_(context, *this, master,
+              {[this] { return dead_; }, [] { return true; },
+               [this](const client::DeliverEvent& event) { dispatch(chronos::MasterEvent{event.event}); },
+               [this] { dispatch(chronos::MasterLost{}); }}) {}
 
 void SimChronos::on_boot() {
   dead_ = false;
@@ -51,26 +53,16 @@ void SimChronos::on_boot() {
   dispatch(std::move(recovered));
   if (dead_) return;
   if (after_boot) after_boot();
-  client::ProtocolOptions options;
-  options.masters = {"master:5050"};
-  protocol_ =
-      std::make_unique<client::Protocol>(options, framework(core_->state().framework_id),
-                                         base::Random(random.next()));
-  client::Effects out;
-  protocol_->start(context_.world.now().instant, out);
-  perform_client(std::move(out));
+  client_.start(framework(core_->state().framework_id), base::Random(random.next()));
 }
 
 void SimChronos::on_crash() {
   core_.reset();
-  protocol_.reset();
+  client_.stop();
   events_.clear();
   busy_ = false;
   timers_.clear();
   calls_.clear();
-  posts_.clear();
-  ++stream_number_;
-  client_timer_ = 0;
 }
 
 void SimChronos::dispatch(chronos::Event event) {
@@ -110,10 +102,7 @@ void SimChronos::perform(chronos::Effect& effect) {
       dispatch(chronos::Persisted{ticket, std::move(status)});
     });
   } else if (auto* send = std::get_if<chronos::SendCall>(&effect)) {
-    if (!protocol_) return;
-    client::Effects out;
-    protocol_->send(*send->call, out);
-    perform_client(std::move(out));
+    client_.send(*send->call);
   } else if (auto* timer = std::get_if<chronos::SetTimer>(&effect)) {
     set_timer(*timer);
   } else if (auto* cancel = std::get_if<chronos::CancelTimer>(&effect)) {
@@ -173,118 +162,6 @@ base::http::Response SimChronos::get(const std::string& target) {
   response.status = 0;
   request(std::move(http), [&response](const base::http::Response& r) { response = r; });
   return response;
-}
-
-void SimChronos::perform_client(client::Effects effects) {
-  for (client::Effect& effect : effects) {
-    if (dead_ || !protocol_) return;
-    if (auto* opening = std::get_if<client::OpenStream>(&effect)) {
-      open(*opening);
-    } else if (std::holds_alternative<client::CloseStream>(effect)) {
-      close();
-    } else if (auto* call = std::get_if<client::PostCall>(&effect)) {
-      post(*call);
-    } else if (auto* timer = std::get_if<client::SetTimer>(&effect)) {
-      const uint64_t generation = client_timer_ = next_++;
-      const base::Duration delay =
-          std::max(timer->at - context_.world.now().instant, base::Duration::zero());
-      context_.world.after(*this, delay, [this, generation] {
-        if (generation != client_timer_ || !protocol_) return;
-        client::Effects out;
-        protocol_->on_timer(context_.world.now().instant, out);
-        perform_client(std::move(out));
-      });
-    } else if (auto* event = std::get_if<client::DeliverEvent>(&effect)) {
-      dispatch(chronos::MasterEvent{event->event});
-    } else if (auto* gone = std::get_if<client::Disconnected>(&effect)) {
-      context_.world.trace(name, "disconnected: " + gone->reason);
-      dispatch(chronos::MasterLost{});
-    } else if (auto* note = std::get_if<client::Note>(&effect)) {
-      context_.world.trace(name, note->text);
-    }
-  }
-}
-
-void SimChronos::open(const client::OpenStream& request) {
-  close();
-  mesos::v1::scheduler::Call call;
-  CHECK(static_cast<bool>(api::decode(api::ContentType::Protobuf, request.body, call)));
-  const uint64_t number = stream_number_;
-  head_seen_ = false;
-  const auto subscription = master_.subscribe(
-      *this, call,
-      [this, number](const mesos::v1::scheduler::Event& event) {
-        if (number == stream_number_ && !dead_) on_master_event(event);
-      },
-      [this, number] {
-        if (number != stream_number_ || dead_) return;
-        client::Effects out;
-        protocol_->on_end("the stream broke", context_.world.now().instant, out);
-        perform_client(std::move(out));
-      });
-  stream_ = subscription.stream;
-  stream_id_ = subscription.stream_id;
-}
-
-void SimChronos::close() {
-  ++stream_number_;
-  if (stream_ != 0) context_.network.close(stream_, 0);
-  stream_ = 0;
-}
-
-void SimChronos::on_master_event(const mesos::v1::scheduler::Event& event) {
-  if (event.type() == mesos::v1::scheduler::Event::UPDATE) {
-    const auto& status = event.update().status();
-    context_.world.trace(name, fmt::format("hears {} {} {}", status.task_id().value(),
-                                           mesos::v1::TaskState_Name(status.state()),
-                                           status.message()));
-  }
-  const uint64_t number = stream_number_;
-  const base::Instant now = context_.world.now().instant;
-  if (!head_seen_) {
-    head_seen_ = true;
-    client::Effects out;
-    protocol_->on_head(200,
-                       {{"Content-Type", std::string(api::kProtobufMedia)},
-                        {"Mesos-Stream-Id", stream_id_}},
-                       now, out);
-    perform_client(std::move(out));
-    if (number != stream_number_ || dead_) return;
-  }
-  client::Effects out;
-  protocol_->on_data(api::encode_record(api::ContentType::Protobuf, event), now, out);
-  perform_client(std::move(out));
-}
-
-void SimChronos::post(const client::PostCall& request) {
-  mesos::v1::scheduler::Call call;
-  CHECK(static_cast<bool>(api::decode(api::ContentType::Protobuf, request.body, call)));
-  if (context_.world.printing()) {
-    std::string what = mesos::v1::scheduler::Call::Type_Name(call.type());
-    for (const auto& operation : call.accept().operations()) {
-      for (const auto& task : operation.launch().task_infos()) what += " " + task.task_id().value();
-    }
-    if (call.has_kill()) what += " " + call.kill().task_id().value();
-    context_.world.note(name, "calls " + what);
-  }
-  const uint64_t id = request.id;
-  // A connection of its own: calls that may overtake each other do.
-  const StreamId stream =
-      master_.dial_calls(*this, [this, id] { posted(id, 0, "the connection broke"); });
-  posts_[id] = stream;
-  master_.call(stream, std::string(request.headers.get_or("Mesos-Stream-Id", "")), call,
-               [this, id](int status, const std::string& text) { posted(id, status, text); });
-  context_.world.after(*this, kCallTimeout, [this, id] { posted(id, 0, "no answer in time"); });
-}
-
-void SimChronos::posted(uint64_t id, int status, const std::string& text) {
-  const auto found = posts_.find(id);
-  if (found == posts_.end() || dead_) return;
-  context_.network.close(found->second, 0);
-  posts_.erase(found);
-  client::Effects out;
-  protocol_->on_call_done(id, status, text, context_.world.now().instant, out);
-  perform_client(std::move(out));
 }
 
 }  // namespace sim

@@ -11,9 +11,8 @@
 #include <set>
 #include <string>
 
-#include "kernel/client/protocol.hpp"
 #include "chronos/core.hpp"
-#include "tests/sim/sim_master.hpp"
+#include "tests/sim/sim_client.hpp"
 
 namespace sim {
 
@@ -50,29 +49,14 @@ class SimChronos : public Process {
   void perform(chronos::Effect& effect);
   void set_timer(const chronos::SetTimer& timer);
 
-  // What the client library does.
-  void perform_client(client::Effects effects);
-  void open(const client::OpenStream& request);
-  void close();
-  void post(const client::PostCall& request);
-  void posted(uint64_t id, int status, const std::string& text);
-  void on_master_event(const mesos::v1::scheduler::Event& event);
-
-  SimMaster& master_;
   chronos::Policy policy_;
   std::unique_ptr<chronos::Core> core_;
-  std::unique_ptr<client::Protocol> protocol_;
+  SimClient client_;
   std::deque<chronos::Event> events_;
   bool busy_ = false, dead_ = false;
   std::map<chronos::TimerName, uint64_t> timers_;  // to the generation that is valid
   std::map<chronos::CallId, std::function<void(const base::http::Response&)>> calls_;
-  uint64_t next_ = 1, client_timer_ = 0;
-
-  StreamId stream_ = 0;
-  std::string stream_id_;
-  uint64_t stream_number_ = 0;  // what an earlier stream still has to say is not heard
-  bool head_seen_ = false;
-  std::map<uint64_t, StreamId> posts_;  // calls under way
+  uint64_t next_ = 1;
   base::Duration clock_offset_{0};
 };
 
