@@ -16,6 +16,7 @@
 #include "base/log.hpp"
 #include "base/loop.hpp"
 #include "kernel/agent/link.hpp"
+#include "tests/bench/agent_words.hpp"
 
 namespace {
 
@@ -30,35 +31,18 @@ class FleetAgent {
               {.connected = [this] { sign_on(); },
                .received = [this](const MasterMessage& message) { on(message); },
                .disconnected = [](const std::string&) {}}) {
-    info_.set_hostname("fleet-" + std::to_string(number));
-    info_.set_port(static_cast<int>(20'000 + number));  // the master knows an agent by address and port
-    for (const auto& [name, amount] : {std::pair("cpus", 8.0), std::pair("mem", 16'384.0)}) {
-      auto* resource = info_.add_resources();
-      resource->set_name(name);
-      resource->set_type(mesos::v1::Value::SCALAR);
-      resource->mutable_scalar()->set_value(amount);
-    }
+    info_ = bench::make_agent("fleet-" + std::to_string(number), static_cast<int>(20'000 + number), 8, 16'384);
   }
 
   void start() { link_.start(); }
 
  private:
-  template <class Message>
-  void describe(Message& message) const {
-    *message.mutable_agent_info() = info_;
-    message.set_version("1.12.0");
-    for (const auto type : {AgentInfo::Capability::MULTI_ROLE, AgentInfo::Capability::HIERARCHICAL_ROLE,
-                            AgentInfo::Capability::RESERVATION_REFINEMENT, AgentInfo::Capability::AGENT_DRAINING}) {
-      message.add_capabilities()->set_type(type);
-    }
-  }
-
   void sign_on() {
     AgentMessage message;
     if (info_.has_id()) {
-      describe(*message.mutable_reregister_agent());
+      bench::describe(info_, *message.mutable_reregister_agent());
     } else {
-      describe(*message.mutable_register_agent());
+      bench::describe(info_, *message.mutable_register_agent());
     }
     link_.send(std::move(message));
   }
@@ -72,26 +56,12 @@ class FleetAgent {
       tell(message.kill_task().framework_id(), message.kill_task().task_id(), mesos::v1::TASK_KILLED);
     }
     if (message.has_refused()) LOG_ERROR("refused: {}", message.refused().message());
-    if (!message.has_ping()) return;
-    AgentMessage pong;
-    pong.mutable_pong()->set_sequence(message.ping().sequence());
-    link_.send(std::move(pong));
+    if (message.has_ping()) link_.send(bench::make_pong(message.ping()));
   }
 
   /// News about a task. Nothing is lost on the link, and nobody here fails: it is sent once.
   void tell(const mesos::v1::FrameworkID& framework, const mesos::v1::TaskID& task, mesos::v1::TaskState state) {
-    AgentMessage message;
-    auto& update = *message.mutable_status_update();
-    *update.mutable_framework_id() = framework;
-    auto& status = *update.mutable_status();
-    *status.mutable_task_id() = task;
-    *status.mutable_agent_id() = info_.id();
-    status.set_state(state);
-    status.set_source(mesos::v1::TaskStatus::SOURCE_EXECUTOR);
-    status.set_timestamp(base::system_clock().now().time.seconds());
-    status.set_uuid(random_.uuid().substr(0, 16));
-    update.set_latest_state(state);
-    link_.send(std::move(message));
+    link_.send(bench::make_update(framework, info_.id(), task, state, random_.uuid_bytes()));
   }
 
   AgentInfo info_;

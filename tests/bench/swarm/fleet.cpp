@@ -5,6 +5,7 @@
 #include "base/json/value.hpp"
 #include "base/loop.hpp"
 #include "base/numbers.hpp"
+#include "tests/bench/agent_words.hpp"
 
 namespace swarm {
 
@@ -22,14 +23,8 @@ constexpr base::Duration kRetry = base::milliseconds(50);
 class Fleet::Agent : public Link {
  public:
   Agent(Fleet& fleet, size_t number) : Link(fleet.sockets_), fleet_(fleet), question_(fleet.sockets_, fleet.master_port_) {
-    info_.set_hostname("swarm-" + std::to_string(number));
-    info_.set_port(static_cast<int>(1 + number));  // the master knows an agent by address and port
-    for (const auto& [name, amount] : {std::pair("cpus", fleet.options_.cpus), std::pair("mem", fleet.options_.mem_mb)}) {
-      auto* resource = info_.add_resources();
-      resource->set_name(name);
-      resource->set_type(mesos::v1::Value::SCALAR);
-      resource->mutable_scalar()->set_value(amount);
-    }
+    info_ = bench::make_agent("swarm-" + std::to_string(number), static_cast<int>(1 + number), fleet.options_.cpus,
+                              fleet.options_.mem_mb);
   }
 
   /// As the agent does: asks the master over HTTP where its link is.
@@ -74,24 +69,14 @@ class Fleet::Agent : public Link {
     retry();
   }
 
-  template <class Message>
-  void describe(Message& message) const {
-    *message.mutable_agent_info() = info_;
-    message.set_version("1.12.0");
-    for (const auto type : {AgentInfo::Capability::MULTI_ROLE, AgentInfo::Capability::HIERARCHICAL_ROLE,
-                            AgentInfo::Capability::RESERVATION_REFINEMENT, AgentInfo::Capability::AGENT_DRAINING}) {
-      message.add_capabilities()->set_type(type);
-    }
-  }
-
   void sign_on() {
     AgentMessage message;
     if (!info_.has_id()) {
-      describe(*message.mutable_register_agent());
+      bench::describe(info_, *message.mutable_register_agent());
       return send_message(message);
     }
     auto& told = *message.mutable_reregister_agent();
-    describe(told);
+    bench::describe(info_, told);
     std::set<std::string> frameworks;
     for (const auto& [id, task] : tasks_) {
       *told.add_tasks() = task;
@@ -116,9 +101,7 @@ class Fleet::Agent : public Link {
       case MasterMessage::kReregistered: return confirmed(message.reregistered());
       case MasterMessage::kPing: {
         spread_ = base::Duration(static_cast<int64_t>(message.ping().reconnect_spread_seconds() * 1e9));
-        AgentMessage pong;
-        pong.mutable_pong()->set_sequence(message.ping().sequence());
-        return send_message(pong);
+        return send_message(bench::make_pong(message.ping()));
       }
       case MasterMessage::kRunTask: return run(message.run_task());
       case MasterMessage::kAcknowledgeStatusUpdate: return acknowledged(message.acknowledge_status_update());
@@ -142,21 +125,10 @@ class Fleet::Agent : public Link {
 
   void update(mesos::v1::Task& task, TaskState state) {
     task.set_state(state);
-    AgentMessage message;
-    auto& update = *message.mutable_status_update();
-    *update.mutable_framework_id() = task.framework_id();
-    auto& status = *update.mutable_status();
-    *status.mutable_task_id() = task.task_id();
-    *status.mutable_agent_id() = task.agent_id();
-    status.set_state(state);
-    status.set_source(mesos::v1::TaskStatus::SOURCE_EXECUTOR);
-    status.set_timestamp(base::system_clock().now().time.seconds());
-    status.set_uuid(fleet_.random_.uuid_bytes());
-    auto* address = status.mutable_container_status()->add_network_infos()->add_ip_addresses();
-    address->set_ip_address("127.0.0.1");
-    update.set_latest_state(state);
-    auto& kept = *task.add_statuses();
-    kept = status;
+    const AgentMessage message =
+        bench::make_update(task.framework_id(), task.agent_id(), task.task_id(), state, fleet_.random_.uuid_bytes());
+    const auto& status = message.status_update().status();
+    *task.add_statuses() = status;
     task.set_status_update_state(state);
     task.set_status_update_uuid(status.uuid());
     send_message(message);
