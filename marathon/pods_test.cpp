@@ -597,4 +597,32 @@ TEST(Pods, what_cannot_be_is_refused_with_its_path) {
   EXPECT_NE(response.body.find("'/foo' does not match definition's id ('/p')"), std::string::npos) << response.body;
 }
 
+/// Checks of pods run beside their containers: what comes of them late, from a launch that is over, changes nothing.
+TEST(Pods, health_of_an_earlier_launch_is_not_that_of_the_present_one) {
+  World world;
+  world.subscribe();
+  ASSERT_EQ(post(world, with(kWeb, "\"instances\": 2", "\"instances\": 1")).status, 201);
+  const auto tasks_now = [&world] { return world.tasks_of("/shop/web"); };
+  const auto first = tasks_now();
+  const auto checked = [&](const std::vector<std::string>& tasks) {
+    return *std::find_if(tasks.begin(), tasks.end(), [](const auto& t) { return t.find(".nginx.") != std::string::npos; });
+  };
+  world.update(checked(first), "TASK_RUNNING", "", true);
+  world.update(first[0], "TASK_FAILED");
+  for (const std::string& other : world.siblings(first[0])) world.update(other, "TASK_KILLED");
+  world.advance(base::minutes(6));
+  world.offer_all();
+  const auto second = tasks_now();
+  ASSERT_EQ(second.size(), 2U);
+  ASSERT_NE(second, first);
+  world.update(checked(second), "TASK_RUNNING", "", true);
+  const auto& instance = world.state().apps.at("/shop/web").instances.begin()->second;
+  ASSERT_EQ(instance.healthy, true);
+  const size_t told = world.events_of("instance_health_changed_event");
+  world.update(checked(first), "TASK_RUNNING", "late", false);
+  EXPECT_EQ(instance.healthy, true);
+  EXPECT_EQ(world.events_of("instance_health_changed_event"), told);
+  EXPECT_EQ(tasks_now(), second);
+}
+
 }  // namespace marathon

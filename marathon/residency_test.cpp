@@ -383,6 +383,24 @@ TEST(ResidentPods, give_everything_back_when_they_are_wiped_or_deleted) {
   EXPECT_TRUE(world.state().releases.empty());
 }
 
+TEST(ResidentPods, go_with_their_group_and_so_do_apps) {
+  World world(with_role());
+  world.subscribe();
+  const auto in_group = [](std::string text, const std::string& id) {
+    return text.replace(text.find(id), id.size(), "/g" + id);
+  };
+  ASSERT_EQ(world.request("POST", "/v2/pods", in_group(pod(1), "/pair")).status, 201);
+  ASSERT_EQ(world.post_app(in_group(app(2), "/db")).status, 201);
+  ASSERT_EQ(reserved(world), 12U);
+  EXPECT_EQ(world.request("DELETE", "/v2/groups/g").status, 200);
+  for (int i = 0; i < 3; ++i) {
+    world.advance(base::minutes(1));
+    world.offer_all();
+  }
+  EXPECT_EQ(reserved(world), 0U);
+  EXPECT_TRUE(world.state().releases.empty());
+}
+
 TEST(ResidentPods, refuse_changes_and_definitions_that_cannot_hold) {
   World world(with_role());
   world.subscribe();
