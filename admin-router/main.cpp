@@ -21,6 +21,7 @@
 #include "base/file.hpp"
 #include "base/log.hpp"
 #include "base/random.hpp"
+#include "base/spdlog_sink.hpp"
 #include "base/strings.hpp"
 #include "kernel/auth/credentials.hpp"
 
@@ -143,6 +144,7 @@ base::Status find_masters(const Flags& flags, Sources::Options& where) {
 
 int serve(const Flags& flags, TablePolicy policy, Sources::Options where, Backends backends,
           base::TlsSettings tls_settings) {
+  base::log::use_spdlog();
   raise_descriptor_limit();
   if (flags.auth == "on") {
     ::umask(077);  // what the login stores is nobody else's

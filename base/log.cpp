@@ -5,13 +5,17 @@
 #include <atomic>
 #include <cstdio>
 
+#include "base/log_line.hpp"
+
 namespace base::log {
 
 namespace {
 
 void to_stderr(Level level, std::string_view component, std::string_view message) {
   static constexpr char kLetters[] = "DIWE";
-  fmt::print(stderr, "{} {} {}\n", kLetters[static_cast<int>(level)], component, message);
+  const std::string line = fmt::format("{} {}\n", kLetters[static_cast<int>(level)], render_line(component, message));
+  // What cannot be written is lost: nobody ends because of it.
+  (void)std::fwrite(line.data(), 1, line.size(), stderr);
 }
 
 std::atomic<Sink> current_sink{to_stderr};

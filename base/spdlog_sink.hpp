@@ -3,17 +3,11 @@
 // The sink of the daemons: standard error through spdlog, one line per message:
 //   2026-11-20T13:00:00.123Z I kernel/master agent a1 is unreachable
 
-#include <string>
-#include <string_view>
-
 #include "base/log.hpp"
 
 namespace base::log {
 
 /// From now on lines go through spdlog. To be called once, before threads log.
 void use_spdlog();
-
-/// The text of one line after the time and the level, on one line whatever the message contains.
-std::string render_line(std::string_view component, std::string_view message);
 
 }  // namespace base::log

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/log_line.hpp"
+
 namespace base::log {
 namespace {
 

@@ -8,6 +8,7 @@
 #include "base/environment.hpp"
 #include "base/file.hpp"
 #include "base/log.hpp"
+#include "base/spdlog_sink.hpp"
 #include "base/version.hpp"
 #include "dns/flags.hpp"
 #include "dns/shell.hpp"
@@ -36,6 +37,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "dcos-dns: %s\nTry 'dcos-dns --help'.\n", flags.error().message.c_str());
     return kBadFlag;
   }
+  base::log::use_spdlog();
   base::log::set_level(level_of(flags->logging_level));
   // Threads that answer do not allocate: arenas of their own would only be held.
   ::mallopt(M_ARENA_MAX, 1);

@@ -16,6 +16,7 @@
 #include "base/file.hpp"
 #include "base/http/client.hpp"
 #include "base/log.hpp"
+#include "base/spdlog_sink.hpp"
 #include "base/strings.hpp"
 #include "installer/machine.hpp"
 #include "installer/owner.hpp"
@@ -452,6 +453,7 @@ int dev_reset(const ClusterPlan& plan) {
 }
 
 int dev_supervise(const ClusterPlan& plan) {
+  base::log::use_spdlog();
   base::Loop loop;
   Supervisor supervisor(loop, plan);
   if (auto started = supervisor.start(); !started) {

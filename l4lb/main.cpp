@@ -5,6 +5,7 @@
 
 #include "base/environment.hpp"
 #include "base/log.hpp"
+#include "base/spdlog_sink.hpp"
 #include "l4lb/dataplane/driver.hpp"
 #include "l4lb/shell.hpp"
 
@@ -33,6 +34,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "dcos-l4lb: %s\nTry 'dcos-l4lb --help'.\n", flags.error().message.c_str());
     return 112;
   }
+  base::log::use_spdlog();
   base::log::set_level(level_of(flags->logging_level));
   std::signal(SIGPIPE, SIG_IGN);
   if (flags->cleanup) {

@@ -7,6 +7,7 @@
 #include "base/ha/acting.hpp"
 #include "base/log.hpp"
 #include "base/log_level.hpp"
+#include "base/spdlog_sink.hpp"
 #include "base/store/store.hpp"
 #include "marathon/backup.hpp"
 #include "marathon/flags.hpp"
@@ -30,6 +31,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "dcos-marathon: %s\nTry 'dcos-marathon --help'.\n", flags.error().message.c_str());
     return kBadFlag;
   }
+  base::log::use_spdlog();
   base::log::set_level(base::log_level_named(flags->logging_level));
 
   base::Loop loop;

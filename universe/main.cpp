@@ -7,6 +7,7 @@
 #include "base/environment.hpp"
 #include "base/log.hpp"
 #include "base/log_level.hpp"
+#include "base/spdlog_sink.hpp"
 #include "universe/flags.hpp"
 #include "universe/shell.hpp"
 
@@ -35,6 +36,7 @@ int main(int argc, char** argv) {
     return kBadFlag;
   }
   if (flags->bundled.empty()) flags->bundled = default_catalog();
+  base::log::use_spdlog();
   base::log::set_level(base::log_level_named(flags->logging_level));
 
   base::Loop loop;

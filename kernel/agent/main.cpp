@@ -8,6 +8,7 @@
 #include "base/file.hpp"
 #include "base/log.hpp"
 #include "base/loop.hpp"
+#include "base/spdlog_sink.hpp"
 #include "base/version.hpp"
 #include "kernel/agent/audit.hpp"
 #include "kernel/agent/daemon.hpp"
@@ -31,6 +32,7 @@ int run(int argc, char** argv) {
     fprintf(stderr, "%s\n(see dcos-agent --help)\n", parsed.error().message.c_str());
     return 1;
   }
+  base::log::use_spdlog();
   base::log::set_level(flags.logging_level == "ERROR"     ? base::log::Level::Error
                        : flags.logging_level == "WARNING" ? base::log::Level::Warning
                                                           : base::log::Level::Info);

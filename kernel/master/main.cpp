@@ -9,6 +9,7 @@
 #include "base/environment.hpp"
 #include "base/log.hpp"
 #include "base/loop.hpp"
+#include "base/spdlog_sink.hpp"
 #include "base/store/store.hpp"
 #include "base/version.hpp"
 #include "kernel/master/flags.hpp"
@@ -41,6 +42,7 @@ int main(int argc, char** argv) {
   }
   if (flags.table.help_requested()) return std::fputs(flags.table.help().c_str(), stdout) < 0;
   if (flags.table.version_requested()) return std::printf("mesos %s (dcos %s)\n", base::kMesosVersion, base::kVersion) < 0;
+  base::log::use_spdlog();
   set_log_level(flags);
   std::signal(SIGPIPE, SIG_IGN);
 

@@ -2,6 +2,8 @@
 """The disk fills up under every daemon and is emptied again: refusals that say so, nothing lost, no daemon dead."""
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -58,5 +60,30 @@ def store_and_sandboxes():
         os.rmdir(root)
 
 
+def logs():
+    """Daemons start and work although not one byte of their logs can be written; elsewhere each line has its time."""
+    root = tempfile.mkdtemp(prefix="dcos-full-")
+    cluster = Cluster(agents=1, root=f"{root}/cluster")
+    names = ["master", "agent-1", "dns", "marathon", "universe", "chronos", "l4lb", "gateway"]
+    os.makedirs(f"{root}/cluster/log")
+    for name in names:
+        os.symlink("/dev/full", f"{root}/cluster/log/{name}.log")
+    try:
+        cluster.dev("up")
+        cluster.add_app({"id": "/app", "cmd": "sleep 100000", "cpus": 0.01, "mem": 16}, instances=1)
+        found = cluster.status()["daemons"]
+        assert {daemon["name"] for daemon in found} == set(names), found
+        assert all(daemon["restarts"] == 0 for daemon in found), found
+        for name in names:
+            os.unlink(f"{root}/cluster/log/{name}.log")
+        cluster.kill(*names)
+        line = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z [DIWE] [\w/-]+ ."
+        eventually("every daemon logs with the time", lambda: all(
+            re.match(line, Path(f"{root}/cluster/log/{name}.log").read_text()) for name in names))
+    finally:
+        cluster.dev("down", check=False)
+        shutil.rmtree(root)
+
+
 if __name__ == "__main__":
-    results.run("system/disk_full", [store_and_sandboxes])
+    results.run("system/disk_full", [store_and_sandboxes, logs])
