@@ -112,8 +112,9 @@ void Core::change_disk(Acceptance& acceptance, Operation_& operation) {
   Agent& agent = acceptance.agent;
   if (auto why = validate_feedback(acceptance, operation)) return refuse_operation(framework, operation, *why);
   normalize(operation, acceptance.role.str());
-  if (auto why = validate_operation(operation, agent, &framework, framework.info->principal())) return refuse_operation(framework, operation, *why);
-  if (auto why = forbid_operation(operation, framework.info->principal())) return refuse_operation(framework, operation, *why);
+  const std::string& principal = framework.info->principal();
+  if (auto why = validate_operation(operation, agent, &framework, principal)) return refuse_operation(framework, operation, *why);
+  if (auto why = forbid_operation(operation, principal)) return refuse_operation(framework, operation, *why);
   auto disk = resources::disk_of(operation);
   if (!disk) return refuse_operation(framework, operation, disk.error().message);
   if (!acceptance.remaining.contains(*disk))

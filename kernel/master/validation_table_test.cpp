@@ -63,6 +63,7 @@ struct Scene {
     framework.id = "F";
     framework.roles = {"web", "db"};
     agent.id = "A";
+    agent.providers["s"] = {};
     std::set<AgentInfo::Capability::Type> missing;
     for (const std::string& flag : flags) {
       AgentInfo::Capability::Type type{};
