@@ -199,14 +199,14 @@ std::vector<double> probe(uint16_t port, const std::atomic<bool>& stop) {
   require(sockets.run_until([&] { return scheduler.subscribed(); }, kGuard), "the second scheduler's subscription");
   sockets.run_until([] { return false; }, base::milliseconds(500));  // its first offers are there
   std::vector<double> times;
-  while (!stop) {
+  do {
     bool answered = false;
     const base::Instant start = swarm::now();
     scheduler.probe([&] { answered = true; });
     require(sockets.run_until([&] { return answered; }, kGuard), "an answer to a call");
     times.push_back(1e3 * swarm::seconds_since(start));
     sockets.run_until([&] { return swarm::seconds_since(start) > 0.002; }, base::milliseconds(2));
-  }
+  } while (!stop);
   return times;
 }
 
