@@ -576,6 +576,24 @@ TEST(Offers, are_suppressed_when_idle_and_revived_when_needed) {
   EXPECT_EQ(world.calls.back(), "SUPPRESS");
 }
 
+TEST(Offers, are_revived_for_what_is_wanted_while_others_are_being_accepted) {
+  World world;
+  world.subscribe();
+  world.auto_offer = false;
+  world.post_app(app("/a", 1));
+  world.store_answers = false;
+  world.post_app(app("/b", 1));
+  world.offer_all();  // for /a, whose launch waits for the store
+  ASSERT_EQ(world.commits_under_way(), 2U);
+  world.answer_commit(0, true);  // /b is wanted from now on
+  EXPECT_EQ(world.running("/a"), 0U);
+  world.auto_offer = true;
+  world.store_answers = true;
+  world.release_store();
+  EXPECT_EQ(world.running("/a"), 1U);
+  EXPECT_EQ(world.running("/b"), 1U) << "the filter of what was left of the offer holds";
+}
+
 TEST(Offers, instances_spread_over_agents) {
   World world;
   world.subscribe();

@@ -354,7 +354,9 @@ void on_offers(Turn& turn, const pb::scheduler::Event_Offers& message) {
   if (used.empty()) return;
   // The store may have refused it before: without it the instances could not be read back.
   if (!turn.state.framework_id_stored) store_framework_id(turn);
+  ++turn.state.accepting;
   commit(turn, std::move(writes), [used = std::move(used)](Turn& later, const base::Status& status) {
+    --later.state.accepting;
     if (!status) return abandon(later, used);
     for (const OfferUse& use : used) accept(later, use);
   });
@@ -362,7 +364,8 @@ void on_offers(Turn& turn, const pb::scheduler::Event_Offers& message) {
 
 void ask_for_offers(Turn& turn) {
   State& state = turn.state;
-  if (!state.demand || !state.subscribed) return;
+  // The filters of what is being accepted would hold back what is asked for before them.
+  if (!state.demand || !state.subscribed || state.accepting > 0) return;
   state.demand = false;
   if (!state.suppressed && !state.filters_set) return;
   auto call = std::make_shared<Call>();

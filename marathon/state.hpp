@@ -187,6 +187,7 @@ struct State {
   bool subscribed = false;
   bool suppressed = false;
   bool filters_set = false;     // offers were declined since the last revive
+  size_t accepting = 0;         // offers are used as soon as so many commits are durable; the rest of them is declined then
   bool demand = false;          // something became launchable in this turn
   std::string master;           // "host:port" of the leading master
   std::string region;           // of its fault domain; empty: it has none

@@ -224,6 +224,11 @@ ParseEvent step(Parser& parser, std::string_view& data, size_t max_header_bytes)
       return ParseEvent::Failed;
     }
     if (parser.is_header_done() && !parser.head_reported) {
+      // Beast counts the fields alone; what comes in pieces is measured as a whole.
+      if (taken > max_header_bytes) {
+        parser.failure = {431, "the header is larger than the limit"};
+        return ParseEvent::Failed;
+      }
       parser.head_reported = true;
       return ParseEvent::Head;
     }
