@@ -149,4 +149,14 @@ class Peer {
   std::string got_;
 };
 
+/// A handler that answers with what it was asked.
+inline void echo(Request request, Responder responder) {
+  responder.reply(Response::text(200, request.method + " " + request.target + " " + request.body));
+}
+
+/// A request; `more`: header lines.
+inline std::string get(std::string_view target, std::string_view more = "") {
+  return "GET " + std::string(target) + " HTTP/1.1\r\nHost: x\r\n" + std::string(more) + "\r\n";
+}
+
 }  // namespace base::http
