@@ -8,13 +8,13 @@
 #include <openssl/hmac.h>
 #include <openssl/param_build.h>
 #include <openssl/pem.h>
-#include <openssl/rand.h>
 #include <openssl/rsa.h>
+#include <sys/random.h>
 
 #include <fmt/format.h>
 
 #include <array>
-#include <climits>
+#include <cerrno>
 
 namespace base {
 namespace {
@@ -205,9 +205,12 @@ std::string PrivateKey::pem() const {
 
 Result<std::string> secret_bytes(size_t count) {
   std::string out(count, '\0');
-  if (count > INT_MAX ||
-      ::RAND_bytes(reinterpret_cast<unsigned char*>(out.data()), static_cast<int>(count)) != 1)
-    return internal("the system gives no random bytes");
+  for (size_t got = 0; got < count;) {
+    const ssize_t more = ::getrandom(out.data() + got, count - got, 0);
+    if (more < 0 && errno == EINTR) continue;
+    if (more <= 0) return errno_error("the system gives no random bytes", errno);
+    got += static_cast<size_t>(more);
+  }
   return out;
 }
 

@@ -3,6 +3,10 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <atomic>
+#include <filesystem>
+#include <iterator>
+#include <latch>
 #include <string>
 #include <thread>
 
@@ -140,6 +144,22 @@ TEST(Pool, refuses_work_beyond_its_limit_and_drops_what_waits_at_its_end) {
   }
   loop.post([&] { loop.stop(); });
   loop.run();
+}
+
+TEST(Pool, has_no_more_threads_than_it_had_jobs_at_once) {
+  const auto threads = [] { return std::distance(std::filesystem::directory_iterator("/proc/self/task"), {}); };
+  const auto before = threads();
+  Loop loop;
+  Pool pool(loop, 3);
+  EXPECT_EQ(threads(), before);
+  std::latch both(2);
+  for (int i = 0; i < 2; ++i) ASSERT_TRUE(pool.run([&] { both.arrive_and_wait(); }, nullptr));
+  both.wait();
+  EXPECT_EQ(threads(), before + 2);
+  for (int i = 0; i < 8; ++i) ASSERT_TRUE(pool.run([] {}, nullptr));
+  ASSERT_TRUE(pool.run([] {}, [&] { loop.stop(); }));
+  loop.run();
+  EXPECT_LE(threads(), before + 3);
 }
 
 }  // namespace

@@ -9,7 +9,8 @@
 namespace base {
 
 /// Threads for what blocks or takes long (files, fork, rendering). `work` runs on a thread of the pool, `done` with its
-/// result on the loop. The queue is bounded: run() refuses (false) beyond `queue_limit` waiting jobs.
+/// result on the loop. The queue is bounded: run() refuses (false) beyond `queue_limit` waiting jobs. Threads are started
+/// when there is work for them, at most `threads`, and stay.
 class Pool {
  public:
   Pool(Loop& loop, unsigned threads, size_t queue_limit = 10'000);

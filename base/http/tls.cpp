@@ -165,7 +165,7 @@ std::string time_warning(const X509* certificate) {
 /// What was read from the files at one time.
 struct Loaded {
   SslContextPointer server;  // null unless enabled
-  SslContextPointer client;
+  SslContextPointer client;  // null until it is needed, unless wanted_at_once()
   Tls::Pem pem;
   std::string certificate, warning;
 };
@@ -178,16 +178,29 @@ Result<SslContextPointer> make_context(const SSL_METHOD* method, const TlsSettin
   return context;
 }
 
+Result<SslContextPointer> client_context(const TlsSettings& settings) {
+  ASSIGN_OR_RETURN(SslContextPointer client, make_context(::TLS_client_method(), settings));
+  if (settings.verify_server) {
+    RETURN_IF_ERROR(load_authorities(client.get(), settings));
+    ::SSL_CTX_set_verify(client.get(), SSL_VERIFY_PEER, nullptr);
+  }
+  ::SSL_CTX_set_alpn_protos(client.get(), kHttp11.data(), kHttp11.size());
+  SSL_CTX_set_session_cache_mode(client.get(), SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+  ::SSL_CTX_sess_set_new_cb(client.get(), keep_session);
+  return client;
+}
+
+/// Whether there is anything in the settings that could be wrong, or is in use for certain. Most daemons of a cluster without
+/// TLS never need OpenSSL, which takes 4 MiB.
+bool wanted_at_once(const TlsSettings& settings) {
+  return settings.enabled || !settings.ciphers.empty() || !settings.cert_file.empty() || !settings.ca_file.empty() || !settings.ca_dir.empty();
+}
+
 Result<Loaded> load(const TlsSettings& settings) {
   Loaded out;
-  ASSIGN_OR_RETURN(out.client, make_context(::TLS_client_method(), settings));
-  if (settings.verify_server) {
-    RETURN_IF_ERROR(load_authorities(out.client.get(), settings));
-    ::SSL_CTX_set_verify(out.client.get(), SSL_VERIFY_PEER, nullptr);
+  if (wanted_at_once(settings)) {
+    ASSIGN_OR_RETURN(out.client, client_context(settings));
   }
-  ::SSL_CTX_set_alpn_protos(out.client.get(), kHttp11.data(), kHttp11.size());
-  SSL_CTX_set_session_cache_mode(out.client.get(), SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
-  ::SSL_CTX_sess_set_new_cb(out.client.get(), keep_session);
   if (settings.enabled) {
     ASSIGN_OR_RETURN(out.server, make_context(::TLS_server_method(), settings));
     SSL_CTX* server = out.server.get();
@@ -306,6 +319,9 @@ Result<std::unique_ptr<Channel>> Tls::accept(Fd fd) {
 }
 
 Result<std::unique_ptr<Channel>> Tls::connect(Fd fd, const std::string& host, uint16_t port) {
+  if (!impl_->loaded.client) {
+    ASSIGN_OR_RETURN(impl_->loaded.client, client_context(impl_->settings));
+  }
   SslPointer ssl(::SSL_new(impl_->loaded.client.get()));
   if (!ssl) return internal("cannot make a TLS connection: " + tls_error("no memory"));
   std::array<unsigned char, 16> address;
