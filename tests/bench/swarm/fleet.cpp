@@ -3,9 +3,9 @@
 #include <boost/json.hpp>
 
 #include "base/json/value.hpp"
+#include "base/log.hpp"
 #include "base/loop.hpp"
-#include "base/numbers.hpp"
-#include "tests/bench/agent_words.hpp"
+#include "tests/bench/swarm/words.hpp"
 
 namespace swarm {
 
@@ -22,22 +22,19 @@ constexpr base::Duration kRetry = base::milliseconds(50);
 
 class Fleet::Agent : public Link {
  public:
-  Agent(Fleet& fleet, size_t number) : Link(fleet.sockets_), fleet_(fleet), question_(fleet.sockets_, fleet.master_port_) {
-    info_ = bench::make_agent("swarm-" + std::to_string(number), static_cast<int>(1 + number), fleet.options_.cpus,
+  Agent(Fleet& fleet, size_t number) : Link(fleet.sockets_), fleet_(fleet), question_(fleet.sockets_, 0) {
+    info_ = make_agent("swarm-" + std::to_string(number), static_cast<int>(1 + number), fleet.options_.cpus,
                               fleet.options_.mem_mb);
   }
 
-  /// As the agent does: asks the master over HTTP where its link is.
-  void attempt() {
-    question_.request("GET", "/agent-link", "", "", [this](const Answer& answer) {
-      if (answer.status == 0) return retry();
-      // Not closed here: this is its callback.
-      fleet_.sockets_.after(base::Duration(0), [this] { question_.close(); });
-      const uint16_t port = answer.status == 200 ? link_port(answer.body) : uint16_t{0};
-      if (port == 0) return retry();
-      connect(port);
-      sign_on();
-    });
+  void follow(const Endpoint& master) {
+    ++attempts_;  // what is under way does not count
+    question_.turn_to(master);
+    if (is_open()) {
+      close();
+      lost();
+    }
+    attempt_after(fleet_.random_.jitter(spread_));
   }
 
   bool finish_one() {
@@ -50,33 +47,53 @@ class Fleet::Agent : public Link {
   }
 
  private:
-  static uint16_t link_port(const std::string& body) {
-    const auto answer = base::json::parse(body);
-    if (!answer) return 0;
-    const auto address = base::json::get_string(*answer, "/address").value_or("");
-    const auto port = base::parse_uint(std::string_view(address).substr(address.rfind(':') + 1));
-    return port && *port <= 65'535 ? static_cast<uint16_t>(*port) : uint16_t{0};
+  static Endpoint link_of(const Answer& answer) {
+    if (answer.status != 200) return 0;
+    const auto body = base::json::parse(answer.body);
+    return body ? Endpoint::parse(base::json::get_string(*body, "/address").value_or("")) : 0;
+  }
+
+  void attempt_after(base::Duration wait) {
+    fleet_.sockets_.after(wait, [this, number = attempts_] {
+      if (number == attempts_) attempt();
+    });
+  }
+
+  /// As the agent does: asks the master over HTTP where its link is.
+  void attempt() {
+    question_.request("GET", "/agent-link", "", "", [this](const Answer& answer) {
+      if (answer.status == 0) return retry();
+      // Not closed here: this is its callback.
+      fleet_.sockets_.after(base::Duration(0), [this] { question_.close(); });
+      const Endpoint link = link_of(answer);
+      if (link.port == 0) return retry();
+      connect(link);
+      sign_on();
+    });
   }
 
   void retry() {
-    const base::Duration wait = std::max(kRetry / 2 + fleet_.random_.jitter(kRetry / 2), fleet_.random_.jitter(spread_));
-    fleet_.sockets_.after(wait, [this] { attempt(); });
+    attempt_after(std::max(kRetry / 2 + fleet_.random_.jitter(kRetry / 2), fleet_.random_.jitter(spread_)));
+  }
+
+  void lost() {
+    if (registered_) --fleet_.registered_;
+    registered_ = false;
   }
 
   void on_lost() override {
-    if (registered_) --fleet_.registered_;
-    registered_ = false;
+    lost();
     retry();
   }
 
   void sign_on() {
     AgentMessage message;
     if (!info_.has_id()) {
-      bench::describe(info_, *message.mutable_register_agent());
+      describe(info_, *message.mutable_register_agent());
       return send_message(message);
     }
     auto& told = *message.mutable_reregister_agent();
-    bench::describe(info_, told);
+    describe(info_, told);
     std::set<std::string> frameworks;
     for (const auto& [id, task] : tasks_) {
       *told.add_tasks() = task;
@@ -101,10 +118,12 @@ class Fleet::Agent : public Link {
       case MasterMessage::kReregistered: return confirmed(message.reregistered());
       case MasterMessage::kPing: {
         spread_ = base::Duration(static_cast<int64_t>(message.ping().reconnect_spread_seconds() * 1e9));
-        return send_message(bench::make_pong(message.ping()));
+        return send_message(make_pong(message.ping()));
       }
       case MasterMessage::kRunTask: return run(message.run_task());
+      case MasterMessage::kKillTask: return kill(message.kill_task());
       case MasterMessage::kAcknowledgeStatusUpdate: return acknowledged(message.acknowledge_status_update());
+      case MasterMessage::kRefused: return LOG_ERROR("refused: {}", message.refused().message());
       default: return;
     }
   }
@@ -123,10 +142,15 @@ class Fleet::Agent : public Link {
     update(task, mesos::v1::TASK_RUNNING);
   }
 
+  void kill(const dcos::internal::v1::KillTask& order) {
+    const auto found = tasks_.find(order.task_id().value());
+    if (found != tasks_.end()) update(found->second, mesos::v1::TASK_KILLED);
+  }
+
   void update(mesos::v1::Task& task, TaskState state) {
     task.set_state(state);
     const AgentMessage message =
-        bench::make_update(task.framework_id(), task.agent_id(), task.task_id(), state, fleet_.random_.uuid_bytes());
+        make_update(task.framework_id(), task.agent_id(), task.task_id(), state, fleet_.random_.uuid_bytes());
     const auto& status = message.status_update().status();
     *task.add_statuses() = status;
     task.set_status_update_state(state);
@@ -138,10 +162,10 @@ class Fleet::Agent : public Link {
   void acknowledged(const dcos::internal::v1::AcknowledgeStatusUpdate& order) {
     const auto found = tasks_.find(order.task_id().value());
     if (found == tasks_.end() || found->second.status_update_uuid() != order.uuid()) return;
-    if (found->second.state() == mesos::v1::TASK_FINISHED) {
+    if (found->second.state() != mesos::v1::TASK_RUNNING) {
+      if (found->second.state() == mesos::v1::TASK_FINISHED) ++fleet_.finished_;
       tasks_.erase(found);
       --fleet_.tasks_;
-      ++fleet_.finished_;
     } else if (fleet_.options_.finish) {
       update(found->second, mesos::v1::TASK_FINISHED);
     }
@@ -152,21 +176,24 @@ class Fleet::Agent : public Link {
   AgentInfo info_;
   std::map<std::string, mesos::v1::Task> tasks_;
   base::Duration spread_{0};
+  uint64_t attempts_ = 0;
   bool registered_ = false;
 };
 
-Fleet::Fleet(Sockets& sockets, Options options) : sockets_(sockets), options_(options) {}
+Fleet::Fleet(Sockets& sockets, Options options) : sockets_(sockets), options_(options) {
+  for (size_t i = 0; i < options_.agents; ++i) agents_.push_back(std::make_unique<Agent>(*this, i));
+}
 
 Fleet::~Fleet() = default;
 
-void Fleet::start(uint16_t master_port) {
-  master_port_ = master_port;
+void Fleet::start(const Endpoint& master) {
   for (size_t i = 0; i < options_.agents; ++i) {
-    agents_.push_back(std::make_unique<Agent>(*this, i));
     // As a cluster that is switched on: not all in one instant.
-    sockets_.after(base::microseconds(200) * static_cast<int64_t>(i), [agent = agents_.back().get()] { agent->attempt(); });
+    sockets_.after(base::microseconds(200) * static_cast<int64_t>(i), [this, i, master] { follow(i, master); });
   }
 }
+
+void Fleet::follow(size_t agent, const Endpoint& master) { agents_[agent]->follow(master); }
 
 bool Fleet::finish_one(size_t agent) { return agents_[agent]->finish_one(); }
 

@@ -21,14 +21,17 @@ class Fleet {
   struct Options {
     size_t agents = 100;
     double cpus = 16, mem_mb = 16'384;
-    bool finish = false;  // a task ends when its TASK_RUNNING is acknowledged; else it runs until finish_one()
+    bool finish = false;  // a task ends when its TASK_RUNNING is acknowledged; else it runs until finish_one() or a kill
   };
 
   Fleet(Sockets& sockets, Options options);
   ~Fleet();
 
-  /// All connect to the master at that port; when they lose it they come back to it, over as long a time as it said.
-  void start(uint16_t master_port);
+  /// All connect to that master; when they lose it they come back to it, over as long a time as it said.
+  void start(const Endpoint& master);
+
+  /// One agent learns that another master leads: it leaves the one it has, and connects to that one.
+  void follow(size_t agent, const Endpoint& master);
 
   /// Agents that the master has confirmed since they last connected.
   size_t registered() const { return registered_; }
@@ -48,7 +51,6 @@ class Fleet {
   Sockets& sockets_;
   Options options_;
   base::Random random_{1};
-  uint16_t master_port_ = 0;
   std::map<std::string, mesos::v1::FrameworkInfo> frameworks_;
   size_t registered_ = 0, tasks_ = 0;
   uint64_t finished_ = 0;

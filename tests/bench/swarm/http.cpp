@@ -21,11 +21,17 @@ void Http::write_request(const std::string& method, const std::string& target, c
     in_.clear();
     at_ = 0;
     in_body_ = streaming_ = false;
-    open(port_);
+    open(server_);
   }
   send(method + " " + target + " HTTP/1.1\r\nHost: 127.0.0.1\r\n" + fields +
        "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n");
   send(body);
+}
+
+void Http::turn_to(Endpoint server) {
+  close();
+  waiting_.clear();
+  server_ = std::move(server);
 }
 
 void Http::request(const std::string& method, const std::string& target, const std::string& fields, std::string_view body,

@@ -21,7 +21,10 @@ struct Answer {
 
 class Http : private Socket {
  public:
-  Http(Sockets& sockets, uint16_t port) : Socket(sockets), port_(port) {}
+  Http(Sockets& sockets, Endpoint server) : Socket(sockets), server_(std::move(server)) {}
+
+  /// Requests go to another server from now on; what is under way is dropped without a word.
+  void turn_to(Endpoint server);
 
   /// `fields`: complete lines of further headers. Opens the connection when there is none.
   void request(const std::string& method, const std::string& target, const std::string& fields, std::string_view body,
@@ -47,7 +50,7 @@ class Http : private Socket {
   bool take_body();
   void finish();
 
-  uint16_t port_;
+  Endpoint server_;
   std::string in_;
   size_t at_ = 0;  // read so far
   bool in_body_ = false, chunked_ = false;

@@ -55,12 +55,12 @@ void Link::frame(uint8_t type, uint8_t flags, uint32_t stream, std::string_view 
   send(body);
 }
 
-void Link::connect(uint16_t port) {
+void Link::connect(const Endpoint& master) {
   in_.clear();
   message_.clear();
   waiting_.clear();
   window_ = stream_window_ = initial_window_ = kDefaultWindow;
-  open(port);
+  open(master);
   send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
   frame(kSettings, 0, 0, big_endian(kInitialWindowSize, 2) + big_endian(kWholeWindow, 4));
   frame(kWindowUpdate, 0, 0, big_endian(kWholeWindow - kDefaultWindow, 4));

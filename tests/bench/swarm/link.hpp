@@ -16,7 +16,7 @@ class Link : private Socket {
   explicit Link(Sockets& sockets) : Socket(sockets) {}
 
   /// Connects; messages may be sent at once.
-  void connect(uint16_t port);
+  void connect(const Endpoint& master);
   void send_message(const dcos::internal::v1::AgentMessage& message);
   using Socket::close;
   using Socket::is_open;

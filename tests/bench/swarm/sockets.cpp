@@ -14,6 +14,7 @@
 
 #include "base/check.hpp"
 #include "base/loop.hpp"
+#include "base/numbers.hpp"
 
 namespace swarm {
 
@@ -23,7 +24,14 @@ double seconds_since(base::Instant start) { return std::chrono::duration<double>
 
 Socket::~Socket() { close(); }
 
-void Socket::open(uint16_t port) {
+Endpoint Endpoint::parse(const std::string& text) {
+  const size_t colon = text.rfind(':');
+  if (colon == std::string::npos) return 0;
+  const auto port = base::parse_uint(std::string_view(text).substr(colon + 1));
+  return {text.substr(0, colon), port && *port <= 65'535 ? static_cast<uint16_t>(*port) : uint16_t{0}};
+}
+
+void Socket::open(const Endpoint& to) {
   close();
   fd_ = base::Fd(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   CHECK(fd_);  // the limit of descriptors is raised by the benchmark
@@ -31,8 +39,8 @@ void Socket::open(uint16_t port) {
   ::setsockopt(fd_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
   sockaddr_in address{};
   address.sin_family = AF_INET;
-  address.sin_port = htons(port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = htons(to.port);
+  CHECK(::inet_pton(AF_INET, to.ip.c_str(), &address.sin_addr) == 1);
   ::connect(fd_.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address));  // its outcome is an event
   generation_ = ++sockets_.last_generation_;
   sockets_.sockets_[generation_] = this;

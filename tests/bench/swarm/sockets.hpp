@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/file.hpp"
@@ -19,7 +20,19 @@ namespace swarm {
 
 class Sockets;
 
-/// One connection to 127.0.0.1. It may be closed and opened again, also from within its callbacks, but not destroyed there.
+/// Where somebody listens.
+struct Endpoint {
+  Endpoint(uint16_t p) : port(p) {}  // NOLINT(google-explicit-constructor): on 127.0.0.1, as nearly always here
+  Endpoint(std::string i, uint16_t p) : ip(std::move(i)), port(p) {}
+
+  /// "ip:port", version 4. Port 0 when it is none.
+  static Endpoint parse(const std::string& text);
+
+  std::string ip = "127.0.0.1";
+  uint16_t port;
+};
+
+/// One connection. It may be closed and opened again, also from within its callbacks, but not destroyed there.
 class Socket {
  public:
   explicit Socket(Sockets& sockets) : sockets_(sockets) {}
@@ -28,7 +41,7 @@ class Socket {
   Socket& operator=(const Socket&) = delete;
 
   /// What is sent before the connection stands goes out then. A refused connection is on_closed().
-  void open(uint16_t port);
+  void open(const Endpoint& to);
 
   /// Without on_closed().
   void close();

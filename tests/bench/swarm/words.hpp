@@ -1,13 +1,12 @@
 #pragma once
 
-// What agents without machines say to a master: shared by the two fleets, of which one holds the real link and the other
-// costs next to nothing.
+// What agents without machines say to a master.
 
 #include <string>
 
 #include "kernel/api/internal/agent_link.pb.h"
 
-namespace bench {
+namespace swarm {
 
 mesos::v1::AgentInfo make_agent(const std::string& hostname, int port, double cpus, double mem_mb);
 
@@ -21,4 +20,4 @@ dcos::internal::v1::AgentMessage make_pong(const dcos::internal::v1::Ping& ping)
 dcos::internal::v1::AgentMessage make_update(const mesos::v1::FrameworkID& framework, const mesos::v1::AgentID& agent,
                                              const mesos::v1::TaskID& task, mesos::v1::TaskState state, std::string uuid);
 
-}  // namespace bench
+}  // namespace swarm

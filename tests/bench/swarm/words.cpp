@@ -1,8 +1,8 @@
-#include "tests/bench/agent_words.hpp"
+#include "tests/bench/swarm/words.hpp"
 
 #include "base/loop.hpp"
 
-namespace bench {
+namespace swarm {
 
 namespace {
 
@@ -60,4 +60,4 @@ AgentMessage make_update(const mesos::v1::FrameworkID& framework, const mesos::v
   return message;
 }
 
-}  // namespace bench
+}  // namespace swarm
