@@ -220,6 +220,9 @@ class RealClient : public std::enable_shared_from_this<RealClient> {
       });
       return;
     }
+    // By itself the library asks for the servers' names each time it looks at its socket, and the loop waits for the name
+    // service. Without: when it has lost its server.
+    zoo_set_servers_resolution_delay(handle_, -1);
     if (!url_.credentials.empty()) {
       zoo_add_auth(handle_, "digest", url_.credentials.data(), static_cast<int>(url_.credentials.size()), on_auth, this);
     }
