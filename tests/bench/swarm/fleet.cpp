@@ -54,7 +54,7 @@ class Fleet::Agent : public Link {
   }
 
   void attempt_after(base::Duration wait) {
-    fleet_.sockets_.after(wait, [this, number = attempts_] {
+    fleet_.later(wait, [this, number = attempts_] {
       if (number == attempts_) attempt();
     });
   }
@@ -64,7 +64,7 @@ class Fleet::Agent : public Link {
     question_.request("GET", "/agent-link", "", "", [this](const Answer& answer) {
       if (answer.status == 0) return retry();
       // Not closed here: this is its callback.
-      fleet_.sockets_.after(base::Duration(0), [this] { question_.close(); });
+      fleet_.later(base::Duration(0), [this] { question_.close(); });
       const Endpoint link = link_of(answer);
       if (link.port == 0) return retry();
       connect(link);
@@ -181,15 +181,21 @@ class Fleet::Agent : public Link {
 };
 
 Fleet::Fleet(Sockets& sockets, Options options) : sockets_(sockets), options_(options) {
-  for (size_t i = 0; i < options_.agents; ++i) agents_.push_back(std::make_unique<Agent>(*this, i));
+  for (size_t i = 0; i < options_.agents; ++i) agents_.push_back(std::make_unique<Agent>(*this, options_.first + i));
 }
 
 Fleet::~Fleet() = default;
 
+void Fleet::later(base::Duration delay, std::function<void()> call) {
+  sockets_.after(delay, [here = std::weak_ptr<const bool>(here_), call = std::move(call)] {
+    if (here.lock()) call();
+  });
+}
+
 void Fleet::start(const Endpoint& master) {
   for (size_t i = 0; i < options_.agents; ++i) {
     // As a cluster that is switched on: not all in one instant.
-    sockets_.after(base::microseconds(200) * static_cast<int64_t>(i), [this, i, master] { follow(i, master); });
+    later(base::microseconds(200) * static_cast<int64_t>(i), [this, i, master] { follow(i, master); });
   }
 }
 

@@ -20,6 +20,7 @@ class Fleet {
  public:
   struct Options {
     size_t agents = 100;
+    size_t first = 0;  // number of the first one: its name and port come from it
     double cpus = 16, mem_mb = 16'384;
     bool finish = false;  // a task ends when its TASK_RUNNING is acknowledged; else it runs until finish_one() or a kill
   };
@@ -48,6 +49,9 @@ class Fleet {
   class Agent;
   friend class Agent;
 
+  /// Not after this fleet's end.
+  void later(base::Duration delay, std::function<void()> call);
+
   Sockets& sockets_;
   Options options_;
   base::Random random_{1};
@@ -55,6 +59,7 @@ class Fleet {
   size_t registered_ = 0, tasks_ = 0;
   uint64_t finished_ = 0;
   base::Instant finish_sent_{};
+  const std::shared_ptr<const bool> here_ = std::make_shared<bool>(true);
   std::vector<std::unique_ptr<Agent>> agents_;
 };
 
