@@ -1,10 +1,12 @@
 #include "base/log_level.hpp"
 
 #include "base/numbers.hpp"
+#include "base/strings.hpp"
 
 namespace base {
 
-log::Level log_level_named(std::string_view name) {
+log::Level log_level_named(std::string_view given) {
+  const std::string name = to_lower(given);
   if (name == "debug" || name == "trace") return log::Level::Debug;
   if (name == "warn" || name == "warning") return log::Level::Warning;
   if (name == "error" || name == "fatal") return log::Level::Error;

@@ -8,6 +8,7 @@
 #include "base/environment.hpp"
 #include "base/file.hpp"
 #include "base/log.hpp"
+#include "base/log_level.hpp"
 #include "base/spdlog_sink.hpp"
 #include "base/version.hpp"
 #include "dns/flags.hpp"
@@ -17,13 +18,6 @@ namespace {
 
 constexpr int kBadFlag = 112;
 constexpr int kCannotBind = 111;
-
-base::log::Level level_of(const std::string& name) {
-  if (name == "debug") return base::log::Level::Debug;
-  if (name == "warn" || name == "warning") return base::log::Level::Warning;
-  if (name == "error") return base::log::Level::Error;
-  return base::log::Level::Info;
-}
 
 }  // namespace
 
@@ -38,7 +32,7 @@ int main(int argc, char** argv) {
     return kBadFlag;
   }
   base::log::use_spdlog();
-  base::log::set_level(level_of(flags->logging_level));
+  base::log::set_level(base::log_level_named(flags->logging_level));
   // Threads that answer do not allocate: arenas of their own would only be held.
   ::mallopt(M_ARENA_MAX, 1);
 

@@ -5,18 +5,12 @@
 
 #include "base/environment.hpp"
 #include "base/log.hpp"
+#include "base/log_level.hpp"
 #include "base/spdlog_sink.hpp"
 #include "l4lb/dataplane/driver.hpp"
 #include "l4lb/shell.hpp"
 
 namespace {
-
-base::log::Level level_of(const std::string& name) {
-  if (name == "debug") return base::log::Level::Debug;
-  if (name == "warn" || name == "warning") return base::log::Level::Warning;
-  if (name == "error") return base::log::Level::Error;
-  return base::log::Level::Info;
-}
 
 int fail(const base::Error& error) {
   std::fprintf(stderr, "dcos-l4lb: %s\n", error.message.c_str());
@@ -35,7 +29,7 @@ int main(int argc, char** argv) {
     return 112;
   }
   base::log::use_spdlog();
-  base::log::set_level(level_of(flags->logging_level));
+  base::log::set_level(base::log_level_named(flags->logging_level));
   std::signal(SIGPIPE, SIG_IGN);
   if (flags->cleanup) {
     l4lb::DriverOptions options;

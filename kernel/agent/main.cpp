@@ -7,6 +7,7 @@
 #include "base/environment.hpp"
 #include "base/file.hpp"
 #include "base/log.hpp"
+#include "base/log_level.hpp"
 #include "base/loop.hpp"
 #include "base/spdlog_sink.hpp"
 #include "base/version.hpp"
@@ -33,9 +34,7 @@ int run(int argc, char** argv) {
     return 1;
   }
   base::log::use_spdlog();
-  base::log::set_level(flags.logging_level == "ERROR"     ? base::log::Level::Error
-                       : flags.logging_level == "WARNING" ? base::log::Level::Warning
-                                                          : base::log::Level::Info);
+  base::log::set_level(base::log_level_named(flags.logging_level));
   signal(SIGPIPE, SIG_IGN);
   base::Loop loop;
   const auto daemon = agent::Daemon::start(loop, flags);

@@ -6,21 +6,13 @@
 #include "base/json/value.hpp"
 #include "base/json/writer.hpp"
 #include "base/strings.hpp"
+#include "kernel/auth/jwt_parts.hpp"
 
 namespace auth {
 namespace {
 
 constexpr size_t kMaxToken = 16 << 10;
 constexpr std::string_view kHeader = R"({"alg":"HS256","typ":"JWT"})";
-
-/// A part of a token as JSON.
-std::optional<base::json::Value> decode(std::string_view part) {
-  std::string text;
-  if (!base::base64url_decode(part, text)) return std::nullopt;
-  auto value = base::json::parse(text);
-  if (!value || !value->is_object()) return std::nullopt;
-  return std::move(*value);
-}
 
 }  // namespace
 
@@ -37,21 +29,16 @@ std::string make_executor_token(std::string_view key, const ExecutorClaims& clai
 }
 
 std::optional<ExecutorClaims> read_executor_token(std::string_view key, std::string_view token, base::Time now) {
-  if (key.empty() || token.size() > kMaxToken) return std::nullopt;
-  const size_t first = token.find('.'), last = token.rfind('.');
-  if (first == std::string_view::npos || first == last) return std::nullopt;
-  std::string signature;
-  if (!base::base64url_decode(token.substr(last + 1), signature) ||
-      !base::equal_in_constant_time(signature, base::hmac_sha256(key, token.substr(0, last))))
-    return std::nullopt;
-  const auto header = decode(token.substr(0, first)), claims = decode(token.substr(first + 1, last - first - 1));
-  if (!header || !claims || base::json::get_string(*header, "/alg").value_or("") != "HS256") return std::nullopt;
-  if (base::json::find(*claims, "/exp") != nullptr) {
-    const auto until = base::json::get_double(*claims, "/exp");
+  if (key.empty()) return std::nullopt;
+  const auto parts = split_jwt(token, JwtAlgorithm::Hs256, kMaxToken);
+  if (!parts || !base::equal_in_constant_time(parts->signature, base::hmac_sha256(key, parts->signed_part))) return std::nullopt;
+  const base::json::Value& claims = parts->payload;
+  if (base::json::find(claims, "/exp") != nullptr) {
+    const auto until = base::json::get_double(claims, "/exp");
     if (!until || *until < now.seconds()) return std::nullopt;
   }
-  ExecutorClaims out{base::json::get_string(*claims, "/fid").value_or(""), base::json::get_string(*claims, "/eid").value_or(""),
-                     base::json::get_string(*claims, "/cid").value_or("")};
+  ExecutorClaims out{base::json::get_string(claims, "/fid").value_or(""), base::json::get_string(claims, "/eid").value_or(""),
+                     base::json::get_string(claims, "/cid").value_or("")};
   if (out.framework_id.empty() || out.executor_id.empty() || out.container_id.empty()) return std::nullopt;
   return out;
 }

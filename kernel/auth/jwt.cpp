@@ -5,6 +5,7 @@
 #include "base/crypto.hpp"
 #include "base/json/value.hpp"
 #include "base/strings.hpp"
+#include "kernel/auth/jwt_parts.hpp"
 
 namespace auth {
 namespace {
@@ -15,11 +16,11 @@ base::Error bad(std::string why) {
   return {base::Code::Unauthenticated, "the token " + std::move(why)};
 }
 
-base::Result<json::value> read_part(std::string_view part) {
+base::Result<json::value> read_part(std::string_view part, size_t max_bytes) {
   std::string text;
   if (!base::base64url_decode(part, text)) return bad("is not base64url");
   base::json::ParseOptions options;
-  options.max_bytes = kMaxTokenBytes;
+  options.max_bytes = max_bytes;
   options.max_depth = 8;
   options.reject_duplicate_keys = true;
   auto value = base::json::parse(text, options);
@@ -29,7 +30,7 @@ base::Result<json::value> read_part(std::string_view part) {
 
 const char* name_of(JwtAlgorithm algorithm) { return algorithm == JwtAlgorithm::Rs256 ? "RS256" : "HS256"; }
 
-base::Status read_header(const json::object& header, JwtAlgorithm algorithm, Jwt& out) {
+base::Status read_header(const json::object& header, JwtAlgorithm algorithm, std::string& kid) {
   const auto* alg = header.if_contains("alg");
   if (alg == nullptr || !alg->is_string() || alg->get_string() != name_of(algorithm))
     return bad(std::string("is not signed by ") + name_of(algorithm));
@@ -37,9 +38,9 @@ base::Status read_header(const json::object& header, JwtAlgorithm algorithm, Jwt
   if (const auto* typ = header.if_contains("typ");
       typ != nullptr && (!typ->is_string() || typ->get_string() != "JWT"))
     return bad("is not of the type JWT");
-  if (const auto* kid = header.if_contains("kid")) {
-    if (!kid->is_string() || kid->get_string().empty()) return bad("names no key");
-    out.kid = std::string(kid->get_string());
+  if (const auto* name = header.if_contains("kid")) {
+    if (!name->is_string() || name->get_string().empty()) return bad("names no key");
+    kid = std::string(name->get_string());
   }
   return {};
 }
@@ -63,20 +64,26 @@ base::Status read_claims(const json::object& payload, Claims& out) {
 
 }  // namespace
 
-base::Result<Jwt> parse_jwt(std::string_view token, JwtAlgorithm algorithm) {
-  if (token.size() > kMaxTokenBytes) return bad("is longer than 4 KiB");
+base::Result<JwtParts> split_jwt(std::string_view token, JwtAlgorithm algorithm, size_t max_bytes) {
+  if (token.size() > max_bytes) return bad("is longer than " + std::to_string(max_bytes >> 10) + " KiB");
   size_t first = token.find('.');
   size_t second = first == std::string_view::npos ? first : token.find('.', first + 1);
   if (second == std::string_view::npos || token.find('.', second + 1) != std::string_view::npos)
     return bad("does not have three parts");
-  Jwt out;
-  ASSIGN_OR_RETURN(json::value header, read_part(token.substr(0, first)));
-  RETURN_IF_ERROR(read_header(header.get_object(), algorithm, out));
-  ASSIGN_OR_RETURN(json::value payload, read_part(token.substr(first + 1, second - first - 1)));
-  RETURN_IF_ERROR(read_claims(payload.get_object(), out.claims));
+  JwtParts out;
+  ASSIGN_OR_RETURN(json::value header, read_part(token.substr(0, first), max_bytes));
+  RETURN_IF_ERROR(read_header(header.get_object(), algorithm, out.kid));
+  ASSIGN_OR_RETURN(out.payload, read_part(token.substr(first + 1, second - first - 1), max_bytes));
   if (!base::base64url_decode(token.substr(second + 1), out.signature) || out.signature.empty())
     return bad("has no signature");
   out.signed_part = token.substr(0, second);
+  return out;
+}
+
+base::Result<Jwt> parse_jwt(std::string_view token, JwtAlgorithm algorithm) {
+  ASSIGN_OR_RETURN(JwtParts parts, split_jwt(token, algorithm, kMaxTokenBytes));
+  Jwt out{.kid = std::move(parts.kid), .signed_part = parts.signed_part, .signature = std::move(parts.signature)};
+  RETURN_IF_ERROR(read_claims(parts.payload.get_object(), out.claims));
   return out;
 }
 

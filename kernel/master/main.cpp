@@ -8,6 +8,7 @@
 
 #include "base/environment.hpp"
 #include "base/log.hpp"
+#include "base/log_level.hpp"
 #include "base/loop.hpp"
 #include "base/spdlog_sink.hpp"
 #include "base/store/store.hpp"
@@ -16,17 +17,6 @@
 #include "kernel/master/shell.hpp"
 
 namespace {
-
-void set_log_level(const master::Flags& flags) {
-  using base::log::Level;
-  if (flags.quiet || flags.logging_level == "ERROR") {
-    base::log::set_level(Level::Error);
-  } else if (flags.logging_level == "WARNING") {
-    base::log::set_level(Level::Warning);
-  } else if (flags.logging_level == "DEBUG") {
-    base::log::set_level(Level::Debug);
-  }
-}
 
 int fail(const std::string& message) {
   std::fprintf(stderr, "dcos-master: %s\n", message.c_str());
@@ -43,7 +33,7 @@ int main(int argc, char** argv) {
   if (flags.table.help_requested()) return std::fputs(flags.table.help().c_str(), stdout) < 0;
   if (flags.table.version_requested()) return std::printf("mesos %s (dcos %s)\n", base::kMesosVersion, base::kVersion) < 0;
   base::log::use_spdlog();
-  set_log_level(flags);
+  base::log::set_level(flags.quiet ? base::log::Level::Error : base::log_level_named(flags.logging_level));
   std::signal(SIGPIPE, SIG_IGN);
 
   base::Loop loop;
