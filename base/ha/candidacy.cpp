@@ -39,7 +39,11 @@ Candidacy::~Candidacy() {
   if (open_timer_ != 0) host_.cancel(open_timer_);
 }
 
-void Candidacy::start() { elector_.start(); }
+void Candidacy::start() {
+  make_store();
+  store_->follow();
+  elector_.start();
+}
 
 std::optional<std::string> Candidacy::leader_elsewhere() const {
   const auto& leader = elector_.leader();
@@ -47,7 +51,7 @@ std::optional<std::string> Candidacy::leader_elsewhere() const {
   return leader->data;
 }
 
-void Candidacy::open_store() {
+void Candidacy::make_store() {
   ZooKeeperStore::Options options;
   options.path = options_.url.path + "/store";
   options.writer = options_.writer;
@@ -56,6 +60,9 @@ void Candidacy::open_store() {
   callbacks.on_fenced = [this](const std::string& why) { lose(why); };
   callbacks.on_trouble = [this](const std::string& text) { note(true, "store: " + text); };
   store_ = std::make_unique<ZooKeeperStore>(host_, std::move(options), std::move(callbacks));
+}
+
+void Candidacy::open_store() {
   open_timer_ = host_.after(options_.open_timeout, [this] {
     open_timer_ = 0;
     lose("the store could not be read in time");

@@ -7,6 +7,8 @@
 //   <path>/election   one node per process, with its address
 //   <path>/store      what base::ZooKeeperStore keeps
 //
+// One that does not lead keeps a copy of the store (ZooKeeperStore::follow), so that it has little to read when its turn comes.
+//
 // A process that stood still must not act on what it believed before: whoever holds this asks may_act() before each act.
 // What it had sent before that moment is the business of whoever receives it; the store refuses it as a whole.
 
@@ -55,6 +57,7 @@ class Candidacy {
   std::optional<std::string> leader_elsewhere() const;
 
  private:
+  void make_store();
   void open_store();
   void lose(const std::string& why);
   void note(bool trouble, const std::string& text) const;
@@ -62,7 +65,7 @@ class Candidacy {
   zk::Host host_;
   Options options_;
   Callbacks callbacks_;
-  std::unique_ptr<ZooKeeperStore> store_{};  // until it is loaded
+  std::unique_ptr<ZooKeeperStore> store_{};  // followed, until it is ours and loaded
   uint64_t open_timer_ = 0;
   bool leading_ = false, lost_ = false;
   zk::Elector elector_;

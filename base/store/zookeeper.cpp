@@ -347,10 +347,18 @@ ZooKeeperStore::~ZooKeeperStore() {
   impl_->queue.clear();
 }
 
-void ZooKeeperStore::open(std::function<void(Status)> done) {
+void ZooKeeperStore::follow() {
   impl_->load.emplace();
-  impl_->load->done = std::move(done);
   impl_->connect();
+}
+
+void ZooKeeperStore::open(std::function<void(Status)> done) {
+  const bool followed = impl_->load.has_value();
+  if (!followed) impl_->load.emplace();
+  impl_->load->done = std::move(done);
+  if (!followed) return impl_->connect();
+  if (impl_->load->running) return impl_->begin_taking();
+  if (impl_->reconnecting) impl_->connect();  // now, not after the pause of one that only follows
 }
 
 void ZooKeeperStore::commit(StoreBatch batch, Done done) { impl_->commit(std::move(batch), std::move(done)); }

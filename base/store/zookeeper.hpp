@@ -40,6 +40,10 @@ class ZooKeeperStore : public Store {
   ZooKeeperStore(zk::Host host, Options options, Callbacks callbacks);
   ~ZooKeeperStore() override;
 
+  /// Reads everything and keeps up with what another process changes, so that open() has little left to read. Nothing is
+  /// written. To be called at most once, before open().
+  void follow();
+
   /// Takes over and loads everything, as often as the connection needs. To be called once; nothing else may be called
   /// before `done(ok)`.
   void open(std::function<void(Status)> done);

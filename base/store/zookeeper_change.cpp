@@ -38,7 +38,10 @@ void ZooKeeperStore::Impl::on_session(zk::SessionState state) {
       if (load) return load_step();
       if (change) return resolve();
       return;
-    case zk::SessionState::Connecting: connected = false; return;
+    case zk::SessionState::Connecting:
+      connected = false;
+      if (load) restart_load(zk::Rc::ConnectionLoss);
+      return;
     case zk::SessionState::AuthFailed:
       connected = false;
       trouble("ZooKeeper refuses the credentials");

@@ -3,24 +3,44 @@
 // Inside the ZooKeeper store: three files share this. zookeeper.cpp: commits and reads; zookeeper_change.cpp: one fenced
 // change, whatever the connection does; zookeeper_load.cpp: taking over and loading.
 
+#include <array>
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 
 #include "base/store/zookeeper.hpp"
 
 namespace base {
 
-/// What has been read while the store is being opened.
+constexpr size_t kBuckets = 64;
+std::string bucket_name(size_t bucket);
+size_t bucket_of(const std::string& name);
+
+/// What has been read while the store is being followed or opened.
 struct ZooKeeperLoad {
-  std::function<void(Status)> done{};
-  bool running = false, taken = false;
-  size_t buckets_listed = 0;
-  std::deque<std::string> to_read{};  // paths
-  size_t reading = 0;
-  std::map<std::string, std::pair<std::string, int32_t>> nodes;  // by name: data and version
-  std::string journal;  // the journal node's data
-  std::vector<std::string> journal_pieces;
+  struct Node {
+    std::string data{};
+    int32_t version = 0;
+  };
+  std::function<void(Status)> done{};  // null: it is only followed yet
+  bool taken = false;                  // by some attempt of ours
+
+  // Of the present attempt, which ends with its session.
+  bool running = false;
+  bool ours = false;      // the store is: nobody else changes it any more
+  bool watching = false;  // nodes are
+  bool reading_journal = false;
+  std::set<size_t> to_list{};
+  std::deque<std::pair<size_t, std::string>> to_read{};  // by bucket
+  size_t under_way = 0, listing = 0;  // reads, and those of them that list
+  std::array<std::map<std::string, Node>, kBuckets> nodes{};
+  Instant began{};
+  Duration took{0};
+  uint64_t pause_timer = 0;
+  std::string journal{};  // the journal node's data
+  std::vector<std::string> journal_pieces{};
+  std::map<std::string, std::string> pieces{};  // of the journal, by name
 };
 
 struct ZooKeeperStore::Impl : std::enable_shared_from_this<ZooKeeperStore::Impl> {
@@ -96,9 +116,16 @@ struct ZooKeeperStore::Impl : std::enable_shared_from_this<ZooKeeperStore::Impl>
 
   // zookeeper_load.cpp
   void load_step();
-  void take_over();
+  void begin_taking();
   void make_buckets(size_t next);
+  void take_over();
+  void taken_over(int32_t version);
+  template <class Function>
+  zk::Client::Watch watch(Function function);
   void list_bucket(size_t bucket);
+  void take_listing(size_t bucket, const std::string& path, const std::vector<std::string>& names);
+  void read_node(size_t bucket, const std::string& name);
+  void read_soon();
   void read_more();
   void read_journal();
   void finish_load();
@@ -126,10 +153,6 @@ struct ZooKeeperStore::Impl : std::enable_shared_from_this<ZooKeeperStore::Impl>
   std::optional<ZooKeeperLoad> load;
   int32_t journal_version = 0;
 };
-
-constexpr size_t kBuckets = 64;
-std::string bucket_name(size_t bucket);
-size_t bucket_of(const std::string& name);
 
 /// A batch as bytes, for the journal.
 std::string encode_writes(const std::map<std::string, std::optional<std::string>>& writes);

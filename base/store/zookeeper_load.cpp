@@ -1,10 +1,14 @@
-// Taking over and loading: nodes made, epoch ours, every node read, the journal carried out.
+// Taking over and loading: nodes made, epoch ours, every node read, the journal carried out. Whoever follows has read the
+// nodes before: each is watched, and what has changed is read again, a little later while the store is somebody else's and
+// at once when it has become ours. After the answer to our own first change nothing changes any more, and ZooKeeper tells
+// of every change before it on the same connection first: when nothing is left to be read then, the copy is exact.
 
 #include <algorithm>
 
 #include "base/numbers.hpp"
 #include "base/store/zookeeper_impl.hpp"
 #include "base/strings.hpp"
+#include "base/testing/planted.hpp"
 #include "base/zk/paths.hpp"
 
 namespace base {
@@ -12,18 +16,28 @@ namespace base {
 namespace {
 
 constexpr size_t kMostReads = 512;  // under way at a time
+constexpr Duration kShortestPause = milliseconds(500);
+constexpr int kPausesPerRead = 10;  // who follows is idle for so many times as long as it has read
+constexpr Duration kLookAgain = seconds(5);  // for a store that nobody has made yet, or that may not be read
 
 }  // namespace
 
 /// A connection is there: (again) from the start.
 void ZooKeeperStore::Impl::load_step() {
   if (load->running) return;
-  load->running = true;
-  load->nodes.clear();
-  load->to_read.clear();
-  load->buckets_listed = 0;
-  load->reading = 0;
-  load->journal_pieces.clear();
+  ZooKeeperLoad fresh;
+  fresh.done = std::move(load->done);
+  fresh.taken = load->taken;
+  fresh.running = true;
+  fresh.began = host.now();
+  for (size_t i = 0; i < kBuckets; ++i) fresh.to_list.insert(i);
+  host.cancel(load->pause_timer);
+  load = std::move(fresh);
+  if (load->done) return begin_taking();
+  read_more();
+}
+
+void ZooKeeperStore::Impl::begin_taking() {
   client->get(root("kv/") + bucket_name(kBuckets - 1), guarded([](Impl& self, zk::Rc rc, const std::string&, zk::Stat) {
                 if (rc == zk::Rc::Ok) return self.take_over();  // made before
                 if (rc != zk::Rc::NoNode) return self.restart_load(rc);
@@ -46,10 +60,9 @@ void ZooKeeperStore::Impl::refuse_load(const std::string& why) {
 void ZooKeeperStore::Impl::restart_load(zk::Rc rc) {
   if (!load || !load->running) return;
   load->running = false;
-  if (rc != zk::Rc::ConnectionLoss && rc != zk::Rc::SessionExpired) {
-    trouble("the store at " + options.path + " cannot be opened yet: " + std::string(describe(rc)));
-  }
-  reconnect_after(milliseconds(200));
+  const bool lost = rc == zk::Rc::ConnectionLoss || rc == zk::Rc::SessionExpired;
+  if (!lost) trouble("the store at " + options.path + " cannot be opened yet: " + std::string(describe(rc)));
+  reconnect_after(lost || load->done ? milliseconds(200) : kLookAgain);
 }
 
 void ZooKeeperStore::Impl::make_buckets(size_t next) {
@@ -69,11 +82,7 @@ void ZooKeeperStore::Impl::take_over() {
   client->get(root("epoch"), guarded([](Impl& self, zk::Rc rc, const std::string& data, zk::Stat stat) {
                 if (rc == zk::Rc::NoNode) return self.refuse_load(self.root("epoch") + " is missing");
                 if (rc != zk::Rc::Ok) return self.restart_load(rc);
-                if (data == self.signature(0)) {  // an earlier attempt of ours
-                  self.epoch_version = stat.version;
-                  for (size_t i = 0; i < kBuckets; ++i) self.list_bucket(i);
-                  return;
-                }
+                if (data == self.signature(0)) return self.taken_over(stat.version);  // by an earlier attempt of ours
                 if (self.load->taken) {
                   const auto done = std::move(self.load->done);
                   self.load.reset();
@@ -84,48 +93,124 @@ void ZooKeeperStore::Impl::take_over() {
                                    self.guarded([version = stat.version](Impl& s, zk::Rc set, size_t) {
                                      if (set == zk::Rc::BadVersion) return s.take_over();  // its last commit came between
                                      if (set != zk::Rc::Ok) return s.restart_load(set);
-                                     s.load->taken = true;
-                                     s.epoch_version = version + 1;
-                                     for (size_t i = 0; i < kBuckets; ++i) s.list_bucket(i);
+                                     s.taken_over(version + 1);
                                    }));
               }));
 }
 
+/// Nobody else changes anything any more. What an earlier process had changed has been told of before.
+void ZooKeeperStore::Impl::taken_over(int32_t version) {
+  load->taken = load->ours = true;
+  epoch_version = version;
+  if (planted("store/trusts-its-copy") && load->watching) {
+    load->to_list.clear();
+    load->to_read.clear();
+  }
+  read_more();
+}
+
 void ZooKeeperStore::Impl::list_bucket(size_t bucket) {
-  load->taken = true;
   const std::string path = root("kv/") + bucket_name(bucket);
-  client->children(path, nullptr, guarded([path, bucket](Impl& self, zk::Rc rc, const std::vector<std::string>& names) {
+  const bool ours = load->ours;
+  ++load->under_way;
+  ++load->listing;
+  client->children(path, watch([bucket](Impl& self) {
+                     self.load->to_list.insert(bucket);
+                     self.read_soon();
+                   }),
+                   guarded([path, bucket, ours](Impl& self, zk::Rc rc, const std::vector<std::string>& names) {
                      if (!self.load || !self.load->running) return;
-                     if (rc == zk::Rc::NoNode) return self.refuse_load(path + " is missing, with the records below it");
-                     if (rc != zk::Rc::Ok) return self.restart_load(rc);
-                     for (const std::string& name : names) {
-                       const std::string main = name.substr(0, name.rfind('+'));
-                       if (bucket_of(main) == bucket && node_name(key_of_node(main)) == main) {
-                         self.load->to_read.push_back(path + "/" + name);
-                       } else {  // a commit of its key would change another node
-                         self.trouble(path + "/" + valid_utf8(name) + " is not where its record belongs; it is left alone");
-                       }
+                     --self.load->under_way;
+                     --self.load->listing;
+                     if (rc == zk::Rc::NoNode && ours) return self.refuse_load(path + " is missing, with the records below it");
+                     if (rc == zk::Rc::NoNode) {  // nobody had made the store yet
+                       self.load->to_list.insert(bucket);
+                       return self.read_soon();
                      }
-                     ++self.load->buckets_listed;
+                     if (rc != zk::Rc::Ok) return self.restart_load(rc);
+                     self.take_listing(bucket, path, names);
                      self.read_more();
                    }));
 }
 
-void ZooKeeperStore::Impl::read_more() {
-  while (!load->to_read.empty() && load->reading < kMostReads) {
-    const std::string path = std::move(load->to_read.front());
-    load->to_read.pop_front();
-    ++load->reading;
-    client->get(path, guarded([path](Impl& self, zk::Rc rc, std::string data, zk::Stat stat) {
-                  if (!self.load || !self.load->running) return;
-                  if (rc != zk::Rc::Ok) return self.restart_load(rc);
-                  --self.load->reading;
-                  self.load->nodes[path.substr(path.rfind('/') + 1)] = {std::move(data), stat.version};
-                  self.read_more();
-                }));
+void ZooKeeperStore::Impl::take_listing(size_t bucket, const std::string& path, const std::vector<std::string>& names) {
+  auto& known = load->nodes[bucket];
+  std::map<std::string, ZooKeeperLoad::Node> found;
+  for (const std::string& name : names) {
+    const std::string main = name.substr(0, name.rfind('+'));
+    if (bucket_of(main) != bucket || node_name(key_of_node(main)) != main) {  // a commit of its key would change another node
+      trouble(path + "/" + valid_utf8(name) + " is not where its record belongs; it is left alone");
+      continue;
+    }
+    if (auto node = known.extract(name)) {
+      found.insert(std::move(node));
+    } else {
+      found[name];
+      load->to_read.emplace_back(bucket, name);
+    }
   }
-  if (load->to_read.empty() && load->reading == 0 && load->buckets_listed == kBuckets) {
-    load->buckets_listed = 0;  // once
+  known = std::move(found);
+}
+
+/// A callback for a node's watch; none once the store is ours.
+template <class Function>
+zk::Client::Watch ZooKeeperStore::Impl::watch(Function function) {
+  if (load->ours) return nullptr;
+  load->watching = true;
+  return guarded([function](Impl& self) {
+    if (self.load && self.load->running) function(self);
+  });
+}
+
+void ZooKeeperStore::Impl::read_node(size_t bucket, const std::string& name) {
+  ++load->under_way;
+  const bool ours = load->ours;
+  client->get(root("kv/") + bucket_name(bucket) + "/" + name, watch([bucket, name](Impl& self) {
+                self.load->to_read.emplace_back(bucket, name);
+                self.read_soon();
+              }),
+              guarded([bucket, name, ours](Impl& self, zk::Rc rc, std::string data, zk::Stat stat) {
+                if (!self.load || !self.load->running) return;
+                --self.load->under_way;
+                const bool gone = rc == zk::Rc::NoNode && !ours;  // meanwhile: the bucket's watch tells, too
+                if (rc != zk::Rc::Ok && !gone) return self.restart_load(rc);
+                auto& nodes = self.load->nodes[bucket];
+                if (gone) nodes.erase(name);
+                if (const auto node = nodes.find(name); node != nodes.end()) node->second = {std::move(data), stat.version};
+                self.read_more();
+              }));
+}
+
+/// Something has changed: at once when it is ours, after a pause otherwise.
+void ZooKeeperStore::Impl::read_soon() {
+  if (load->ours) return read_more();
+  if (load->pause_timer != 0) return;
+  const Duration pause = std::max(kShortestPause, load->took * kPausesPerRead);
+  load->pause_timer = host.after(pause, guarded([](Impl& self) {
+    if (!self.load) return;
+    self.load->pause_timer = 0;
+    if (!self.load->running || self.load->under_way > 0) return;
+    self.load->began = self.host.now();
+    self.read_more();
+  }));
+}
+
+void ZooKeeperStore::Impl::read_more() {
+  while (!load->to_list.empty() && load->under_way < kMostReads) {
+    const size_t bucket = *load->to_list.begin();
+    load->to_list.erase(load->to_list.begin());
+    list_bucket(bucket);
+  }
+  // Listings first: what has been removed is not read then.
+  while (load->listing == 0 && !load->to_read.empty() && load->under_way < kMostReads) {
+    const auto [bucket, name] = std::move(load->to_read.front());
+    load->to_read.pop_front();
+    if (load->nodes[bucket].contains(name)) read_node(bucket, name);
+  }
+  if (load->under_way > 0) return;
+  load->took = host.now() - load->began;
+  if (load->ours && !load->reading_journal) {
+    load->reading_journal = true;
     read_journal();
   }
 }
@@ -149,7 +234,7 @@ void ZooKeeperStore::Impl::read_journal() {
         s.client->get(s.root("journal/") + name, s.guarded([name, left](Impl& t, zk::Rc read, std::string piece, zk::Stat) {
           if (!t.load || !t.load->running) return;
           if (read != zk::Rc::Ok) return t.restart_load(read);
-          t.load->nodes["/" + name] = {std::move(piece), 0};  // no key's node has a slash in its name
+          t.load->pieces[name] = std::move(piece);
           if (--*left == 0) t.finish_load();
         }));
       }
@@ -162,37 +247,40 @@ void ZooKeeperStore::Impl::finish_load() {
   load.reset();
   entries.clear();
   // Main nodes, then their parts.
-  for (auto& [name, node] : done_load.nodes) {
-    if (name.front() == '/' || name.find('+') != std::string::npos) continue;
-    const std::string key = key_of_node(name);
-    Entry& entry = entries[key];
-    entry.version = node.second;
-    if (node.first.starts_with('v')) {
-      entry.value = node.first.substr(1);
-      continue;
-    }
-    const auto parts = node.first.starts_with('s') ? parse_uint(std::string_view(node.first).substr(1)) : parse_uint("");
-    entry.readable = parts.has_value();
-    for (uint64_t i = 0; parts && i < *parts; ++i) {
-      const auto part = done_load.nodes.find(name + "+" + std::to_string(i));
-      if (part == done_load.nodes.end()) {
-        entry.readable = false;
-        break;
+  for (auto& bucket : done_load.nodes) {
+    for (auto& [name, node] : bucket) {
+      if (name.find('+') != std::string::npos) continue;
+      Entry& entry = entries[key_of_node(name)];
+      entry.version = node.version;
+      if (node.data.starts_with('v')) {
+        entry.value = node.data.substr(1);
+        continue;
       }
-      entry.value += part->second.first;
-      entry.parts.push_back(part->second.second);
+      const auto parts = node.data.starts_with('s') ? parse_uint(std::string_view(node.data).substr(1)) : parse_uint("");
+      entry.readable = parts.has_value();
+      for (uint64_t i = 0; parts && i < *parts; ++i) {
+        const auto part = bucket.find(name + "+" + std::to_string(i));
+        if (part == bucket.end()) {
+          entry.readable = false;
+          break;
+        }
+        entry.value += part->second.data;
+        entry.parts.push_back(part->second.version);
+      }
     }
   }
   // What a crash left behind: parts that no main node counts, pieces that the journal does not point to.
   Change sweep;
-  for (const auto& [name, node] : done_load.nodes) {
-    const size_t plus = name.rfind('+');
-    if (name.front() == '/' || plus == std::string::npos) continue;
-    const std::string key = key_of_node(name.substr(0, plus));
-    const auto index = parse_uint(std::string_view(name).substr(plus + 1));
-    const auto entry = entries.find(key);
-    if (index && entry != entries.end() && *index < entry->second.parts.size()) continue;
-    sweep.ops.push_back({zk::Op::Kind::Remove, root("kv/") + bucket_name(bucket_of(name.substr(0, plus))) + "/" + name});
+  for (const auto& bucket : done_load.nodes) {
+    for (const auto& [name, node] : bucket) {
+      const size_t plus = name.rfind('+');
+      if (plus == std::string::npos) continue;
+      const std::string key = key_of_node(name.substr(0, plus));
+      const auto index = parse_uint(std::string_view(name).substr(plus + 1));
+      const auto entry = entries.find(key);
+      if (index && entry != entries.end() && *index < entry->second.parts.size()) continue;
+      sweep.ops.push_back({zk::Op::Kind::Remove, root("kv/") + bucket_name(bucket_of(name.substr(0, plus))) + "/" + name});
+    }
   }
   auto writes = std::make_shared<Writes>();
   uint64_t number = 0;
@@ -204,9 +292,9 @@ void ZooKeeperStore::Impl::finish_load() {
     std::string bytes;
     bool whole = first && count && *count <= done_load.journal_pieces.size();
     for (uint64_t i = 0; whole && i < *count; ++i) {
-      const auto piece = done_load.nodes.find("/" + std::to_string(*first) + "-" + std::to_string(i));
-      whole = piece != done_load.nodes.end();
-      if (whole) bytes += piece->second.first;
+      const auto piece = done_load.pieces.find(std::to_string(*first) + "-" + std::to_string(i));
+      whole = piece != done_load.pieces.end();
+      if (whole) bytes += piece->second;
     }
     const auto decoded = whole ? decode_writes(bytes) : Result<Writes>(Error{Code::Corrupt, ""});
     if (!decoded) {
@@ -222,8 +310,10 @@ void ZooKeeperStore::Impl::finish_load() {
     if (pieces > 0 && name.starts_with(std::to_string(number) + "-")) continue;
     sweep.ops.push_back({zk::Op::Kind::Remove, root("journal/") + name});
   }
-  const auto finish = [this, done = done_load.done](const Status& status) {
+  const auto finish = [this, done = done_load.done, watched = done_load.watching](const Status& status) {
     if (!status) return done(status);
+    // A session with so many watches may not come back after a broken connection: they must fit into one message.
+    if (watched) connect();
     for (const auto& [key, entry] : entries) {
       if (!entry.readable) trouble("the record '" + valid_utf8(key) + "' of the store cannot be read; it is left alone");
     }

@@ -114,7 +114,8 @@ class Writers {
     bool fenced = false;
   };
 
-  Writer& start(const std::string& name, size_t max_change = 1'000'000, size_t max_value = 900 << 10) {
+  Writer& start(const std::string& name, size_t max_change = 1'000'000, size_t max_value = 900 << 10,
+                bool follows = false) {
     Writer& writer = writers[name];
     if (writer.alive) crash(name);
     writer = Writer();
@@ -133,8 +134,18 @@ class Writers {
     ZooKeeperStore::Callbacks callbacks;
     callbacks.on_fenced = [&writer](const std::string&) { writer.fenced = true; };
     writer.store = std::make_unique<ZooKeeperStore>(zookeeper.host(name, place), options, callbacks);
-    writer.store->open([&writer](Status status) { writer.opened = std::move(status); });
+    if (!follows) open(writer);
     return writer;
+  }
+
+  Writer& follow(const std::string& name, size_t max_change = 1'000'000, size_t max_value = 900 << 10) {
+    Writer& writer = start(name, max_change, max_value, true);
+    writer.store->follow();
+    return writer;
+  }
+
+  static void open(Writer& writer) {
+    writer.store->open([&writer](Status status) { writer.opened = std::move(status); });
   }
 
   void crash(const std::string& name) {
@@ -274,6 +285,154 @@ TEST(ZooKeeperStore, keeps_every_acknowledged_commit_over_a_crash_at_any_moment_
         world.time.run_for(world.random.jitter(milliseconds(120)));
       }
       world.crash(name);
+    }
+  }
+}
+
+TEST(ZooKeeperStore, has_read_before_it_opens_when_it_follows) {
+  Writers world(4);
+  auto& first = world.start("first");
+  world.run_until([&] { return first.opened.has_value(); });
+  StoreBatch many;
+  for (int i = 0; i < 500; ++i) many.put("k" + std::to_string(i), "1");
+  ASSERT_TRUE(world.commit(first, many));
+  auto& second = world.follow("second");
+  world.time.run_for(seconds(5));
+  ASSERT_TRUE(world.commit(first, put("k7", "2")));
+  ASSERT_TRUE(world.commit(first, put("new", "3")));
+  StoreBatch gone;
+  gone.erase("k8");
+  ASSERT_TRUE(world.commit(first, gone));
+  EXPECT_FALSE(first.fenced);
+  world.crash("first");
+  const uint64_t before = world.zookeeper.reads();
+  Writers::open(second);
+  world.run_until([&] { return second.opened.has_value(); });
+  ASSERT_TRUE(*second.opened);
+  EXPECT_LT(world.zookeeper.reads() - before, 20U) << "two nodes and two buckets have changed";
+  EXPECT_EQ(second.store->scan("").value().size(), 500U);
+  EXPECT_EQ(second.store->get("k7").value(), "2");
+  EXPECT_EQ(second.store->get("new").value(), "3");
+  EXPECT_EQ(second.store->get("k8").value(), std::nullopt);
+  EXPECT_TRUE(world.commit(second, put("k9", "4")));
+}
+
+TEST(ZooKeeperStore, follows_another_on_a_real_server) {
+  if (!TestServer::available()) GTEST_SKIP() << "the package zookeeper is not installed";
+  const auto server = TestServer::start().value();
+  const auto url = zk::parse_url("zk://" + server->address() + "/follow").value();
+  Loop loop;
+  const auto run_for = [&](Duration duration) {
+    loop.after(duration, [&] { loop.stop(); });
+    loop.run();
+  };
+  const auto commit = [&](Store& store, StoreBatch batch) {
+    store.commit(std::move(batch), [&](const Status& status) {
+      EXPECT_TRUE(status.has_value());
+      loop.stop();
+    });
+    loop.run();
+  };
+  for (int life = 0; life < 3; ++life) {
+    auto first = open_on(loop, zk::real_host(loop, url), url.path);
+    ZooKeeperStore::Options options;
+    options.path = url.path + "/registry";
+    options.writer = Random::from_os().uuid();
+    options.session_timeout = seconds(2);
+    ZooKeeperStore second(zk::real_host(loop, url), options, {});
+    StoreBatch many;
+    for (int i = 0; i < 300; ++i) many.put("k" + std::to_string(i), std::string(static_cast<size_t>(i), 'x'));
+    commit(*first, many);
+    second.follow();
+    run_for(milliseconds(300));
+    if (life == 2) {  // it begins anew
+      server->kill();
+      ASSERT_TRUE(server->restart());
+    }
+    commit(*first, put("k7", "changed"));
+    StoreBatch gone;
+    gone.erase("k8");
+    commit(*first, gone);
+    run_for(milliseconds(life == 0 ? 1 : 900));
+    commit(*first, put("k8", "again"));
+    commit(*first, put("k9", "and again"));
+    Status opened = unavailable("never told");
+    second.open([&](Status status) {
+      opened = std::move(status);
+      loop.stop();
+    });
+    loop.run();
+    ASSERT_TRUE(opened) << opened.error().message;
+    EXPECT_EQ(second.scan("").value(), first->scan("").value());
+    commit(second, put("k9", "by the second"));
+    first->commit(put("k9", "late"), [&](const Status& status) {
+      EXPECT_FALSE(status.has_value());
+      loop.stop();
+    });
+    loop.run();
+  }
+}
+
+TEST(ZooKeeperStore, follows_a_store_that_nobody_has_made_yet) {
+  Writers world(5);
+  auto& second = world.follow("second");
+  world.time.run_for(seconds(3));
+  auto& first = world.start("first");
+  world.run_until([&] { return first.opened.has_value(); });
+  ASSERT_TRUE(world.commit(first, put("key", "1")));
+  Writers::open(second);
+  world.run_until([&] { return second.opened.has_value(); });
+  ASSERT_TRUE(*second.opened);
+  EXPECT_EQ(second.store->get("key").value(), "1");
+  auto& third = world.follow("third");
+  Writers::open(third);
+  world.run_until([&] { return third.opened.has_value(); });
+  EXPECT_EQ(third.store->get("key").value(), "1");
+}
+
+TEST(ZooKeeperStore, finds_everything_when_it_takes_over_from_one_that_it_followed) {
+  for (uint64_t seed = 1; seed <= 150; ++seed) {
+    Writers world(seed);
+    std::map<std::string, std::string> model;
+    auto* writer = &world.start("w0", 1500, 500);
+    world.run_until([&] { return writer->opened.has_value(); });
+    for (int life = 1; life < 4; ++life) {
+      auto& next = world.follow("w" + std::to_string(life), 1500, 500);
+      for (int i = 0; i < 40; ++i) {
+        StoreBatch batch;
+        for (uint64_t n = 1 + world.random.below(5); n > 0; --n) {
+          const std::string key = "k" + std::to_string(world.random.below(40));
+          if (world.random.chance(0.3)) {
+            batch.erase(key);
+            model.erase(key);
+          } else {
+            model[key] = std::string(world.random.below(1500), static_cast<char>('a' + i % 26));
+            batch.put(key, model[key]);
+          }
+        }
+        ASSERT_TRUE(world.commit(*writer, std::move(batch))) << seed;
+        const std::string name = "w" + std::to_string(life);
+        switch (world.random.below(12)) {
+          case 0: world.zookeeper.drop(name); break;
+          case 1: world.zookeeper.cut(name); break;
+          case 2: world.zookeeper.mend(name); break;
+          case 3: world.zookeeper.expire(name); break;
+          default: break;
+        }
+        world.time.run_for(world.random.jitter(milliseconds(world.random.chance(0.1) ? 3000 : 50)));
+      }
+      world.zookeeper.mend("w" + std::to_string(life));
+      Writers::open(next);
+      // The old one does not know yet, and goes on.
+      std::optional<Status> late;
+      writer->store->commit(put("late", std::to_string(life)), [&](Status status) { late = std::move(status); });
+      world.run_until([&] { return next.opened.has_value() && late.has_value(); });
+      ASSERT_TRUE(*next.opened) << seed;
+      if (*late) model["late"] = std::to_string(life);
+      const auto all = next.store->scan("").value();
+      ASSERT_EQ(all.size(), model.size()) << seed;
+      for (const auto& entry : all) EXPECT_EQ(entry.value, model[entry.key]) << seed << " " << entry.key;
+      writer = &next;
     }
   }
 }

@@ -73,7 +73,13 @@ class Client {
   /// Answers with the name that the node got.
   virtual void create(const std::string& path, const std::string& data, CreateMode mode,
                       std::function<void(Rc, std::string path)> done) = 0;
-  virtual void get(const std::string& path, std::function<void(Rc, std::string data, Stat)> done) = 0;
+  void get(const std::string& path, std::function<void(Rc, std::string data, Stat)> done) {
+    get(path, nullptr, std::move(done));
+  }
+
+  /// `watch` (may be null) is called once, when the data changes or the node goes. Of a change that an answer reflects,
+  /// watches are told before it.
+  virtual void get(const std::string& path, Watch watch, std::function<void(Rc, std::string data, Stat)> done) = 0;
 
   /// `watch` (may be null) is called once, when a child comes or goes, or the node itself goes.
   virtual void children(const std::string& path, Watch watch,

@@ -38,7 +38,7 @@ struct FakeZooKeeper::Server : std::enable_shared_from_this<FakeZooKeeper::Serve
     bool alive = true;      // on the servers
     bool connected = false; // a connection carries it now
     uint64_t silence = 0;   // counts its silences; an expiry of an older one is void
-    std::map<std::string, Client::Watch> watches{};
+    std::map<std::string, Client::Watch> child_watches{}, data_watches{};
   };
 
   Place place;
@@ -48,13 +48,14 @@ struct FakeZooKeeper::Server : std::enable_shared_from_this<FakeZooKeeper::Serve
   std::set<std::string> cut_off;
   std::map<int64_t, FakeClient*> clients;
   int64_t next_session = 1, zxid = 0;
+  uint64_t reads = 0;
   bool stopped = false;
 
   void silent(int64_t id);
   void heard(int64_t id);
   void end_session(int64_t id);
   void notify_parent(const std::string& path);
-  void fire(const std::string& path);
+  void fire(std::map<std::string, Client::Watch> Session::*watches, const std::string& path);
   Rc perform(Op op, int64_t owner, bool sequential, std::map<std::string, Node>& to, std::string* made) const;
   void changed(const Op& op);
 };
@@ -113,13 +114,15 @@ class FakeClient : public Client, public std::enable_shared_from_this<FakeClient
         [answer, done](Rc rc) { done(rc, *answer); });
   }
 
-  void get(const std::string& path, std::function<void(Rc, std::string, Stat)> done) override {
+  void get(const std::string& path, Watch watch, std::function<void(Rc, std::string, Stat)> done) override {
     auto answer = std::make_shared<Node>();
     send(
-        [path, answer](Server& server, int64_t) {
+        [path, watch, answer](Server& server, int64_t id) {
+          ++server.reads;
           const auto found = server.tree.find(path);
           if (found == server.tree.end()) return Rc::NoNode;
           *answer = found->second;
+          if (watch) server.sessions.at(id).data_watches[path] = watch;
           return Rc::Ok;
         },
         [answer, done](Rc rc) {
@@ -132,10 +135,11 @@ class FakeClient : public Client, public std::enable_shared_from_this<FakeClient
     auto answer = std::make_shared<std::vector<std::string>>();
     send(
         [path, watch, answer](Server& server, int64_t id) {
+          ++server.reads;
           const auto found = server.tree.find(path);
           if (found == server.tree.end()) return Rc::NoNode;
           answer->assign(found->second.children.begin(), found->second.children.end());
-          if (watch) server.sessions.at(id).watches[path] = watch;
+          if (watch) server.sessions.at(id).child_watches[path] = watch;
           return Rc::Ok;
         },
         [answer, done](Rc rc) { done(rc, *answer); });
@@ -168,7 +172,7 @@ class FakeClient : public Client, public std::enable_shared_from_this<FakeClient
   /// The connection is gone: everything under way is answered by ConnectionLoss.
   void break_connection() {
     if (closed_ || !connected_) return;
-    connected_ = false;
+    connected_ = silent_ = false;
     ++connection_;
     server_->silent(session_);
     fail_pending(Rc::ConnectionLoss);
@@ -176,9 +180,11 @@ class FakeClient : public Client, public std::enable_shared_from_this<FakeClient
     connect_later(server_->latency() * 4);
   }
 
-  /// Cut off: noticed by the client when nothing has come for two thirds of the timeout.
+  /// Cut off: noticed by the client when nothing has come for two thirds of the timeout. What was on its way is lost, so
+  /// that nothing passes on this connection any more.
   void fall_silent() {
     if (closed_ || !connected_) return;
+    silent_ = true;
     server_->silent(session_);
     const uint64_t connection = ++connection_;  // no message arrives any more
     in_place(options_.session_timeout * 2 / 3, [connection](FakeClient& self) {
@@ -186,10 +192,19 @@ class FakeClient : public Client, public std::enable_shared_from_this<FakeClient
     });
   }
 
+  /// The other end answers again, that it knows nothing of the connection.
+  void heard_again() {
+    const uint64_t connection = connection_;
+    in_place(Duration(0), [connection](FakeClient& self) {
+      if (self.silent_ && self.connection_ == connection) self.break_connection();
+    });
+  }
+
   void watch_fired(const Watch& watch) {
     const uint64_t connection = connection_;
-    in_place(server_->latency(), [watch, connection](FakeClient& self) {
-      if (self.connected_ && self.connection_ == connection) return watch();
+    answer_ = std::max(answer_, place_.now() + server_->latency());  // no answer overtakes it
+    in_place(answer_ - place_.now(), [watch, connection](FakeClient& self) {
+      if (self.connected_ && !self.silent_ && self.connection_ == connection) return watch();
       self.missed_.push_back(watch);  // told when the connection is back, as the real client does
     });
   }
@@ -255,6 +270,7 @@ class FakeClient : public Client, public std::enable_shared_from_this<FakeClient
       const auto session = server->sessions.find(id);
       if (session == server->sessions.end() || !session->second.alive || server->cut_off.count(owner) > 0) return;
       const auto self = weak.lock();
+      if (self && self->silent_ && self->connection_ == connection) return;
       if (self && !self->closed_ && self->connected_ && self->connection_ == connection) server->heard(id);
       const Rc rc = perform(*server, id);
       if (!self || self->closed_) return;
@@ -288,7 +304,7 @@ class FakeClient : public Client, public std::enable_shared_from_this<FakeClient
   ClientOptions options_;
   Host::OnSession on_session_;
   SessionState state_ = SessionState::Connecting;
-  bool connected_ = false, closed_ = false;
+  bool connected_ = false, closed_ = false, silent_ = false;
   int64_t session_ = 0;
   uint64_t connection_ = 0, next_ = 1;
   std::map<uint64_t, std::function<void(Rc)>> pending_;
@@ -308,8 +324,8 @@ class Handle : public Client {
               std::function<void(Rc, std::string)> done) override {
     client_->create(path, data, mode, std::move(done));
   }
-  void get(const std::string& path, std::function<void(Rc, std::string, Stat)> done) override {
-    client_->get(path, std::move(done));
+  void get(const std::string& path, Watch watch, std::function<void(Rc, std::string, Stat)> done) override {
+    client_->get(path, std::move(watch), std::move(done));
   }
   void children(const std::string& path, Watch watch,
                 std::function<void(Rc, std::vector<std::string>)> done) override {
@@ -351,7 +367,8 @@ void FakeZooKeeper::Server::end_session(int64_t id) {
   const auto found = sessions.find(id);
   if (found == sessions.end() || !found->second.alive) return;
   found->second.alive = false;
-  found->second.watches.clear();
+  found->second.child_watches.clear();
+  found->second.data_watches.clear();
   std::vector<std::string> owned;
   for (const auto& [path, node] : tree) {
     if (node.owner == id) owned.push_back(path);
@@ -359,24 +376,26 @@ void FakeZooKeeper::Server::end_session(int64_t id) {
   for (const std::string& path : owned) {
     tree.at(parent_of(path)).children.erase(name_of(path));
     tree.erase(path);
+    fire(&Session::data_watches, path);
     notify_parent(path);
   }
 }
 
-void FakeZooKeeper::Server::notify_parent(const std::string& path) { fire(parent_of(path)); }
+void FakeZooKeeper::Server::notify_parent(const std::string& path) { fire(&Session::child_watches, parent_of(path)); }
 
-void FakeZooKeeper::Server::fire(const std::string& path) {
+void FakeZooKeeper::Server::fire(std::map<std::string, Client::Watch> Session::*watches, const std::string& path) {
   for (auto& [id, session] : sessions) {
-    const auto watch = session.watches.find(path);
-    if (watch == session.watches.end()) continue;
+    const auto watch = (session.*watches).find(path);
+    if (watch == (session.*watches).end()) continue;
     const auto call = watch->second;
-    session.watches.erase(watch);
+    (session.*watches).erase(watch);
     if (const auto client = clients.find(id); client != clients.end()) client->second->watch_fired(call);
   }
 }
 
 void FakeZooKeeper::Server::changed(const Op& op) {
   if (op.kind == Op::Kind::Create || op.kind == Op::Kind::Remove) notify_parent(op.path);
+  if (op.kind == Op::Kind::Set || op.kind == Op::Kind::Remove) fire(&Session::data_watches, op.path);
 }
 
 Rc FakeZooKeeper::Server::perform(Op op, int64_t owner, bool sequential, std::map<std::string, Node>& to,
@@ -451,7 +470,10 @@ void FakeZooKeeper::cut(const std::string& owner) {
   for (const auto& client : clients_of(*server_, owner)) client->fall_silent();
 }
 
-void FakeZooKeeper::mend(const std::string& owner) { server_->cut_off.erase(owner); }
+void FakeZooKeeper::mend(const std::string& owner) {
+  if (server_->cut_off.erase(owner) == 0) return;
+  for (const auto& client : clients_of(*server_, owner)) client->heard_again();
+}
 
 void FakeZooKeeper::drop(const std::string& owner) {
   for (const auto& client : clients_of(*server_, owner)) client->break_connection();
@@ -480,6 +502,8 @@ size_t FakeZooKeeper::sessions() const {
   return static_cast<size_t>(std::count_if(server_->sessions.begin(), server_->sessions.end(),
                                            [](const auto& entry) { return entry.second.alive; }));
 }
+
+uint64_t FakeZooKeeper::reads() const { return server_->reads; }
 
 bool FakeZooKeeper::force(const Op& op) {
   if (server_->perform(op, 0, false, server_->tree, nullptr) != Rc::Ok) return false;

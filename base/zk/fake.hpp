@@ -54,6 +54,9 @@ class FakeZooKeeper {
   const std::map<std::string, std::string> nodes() const;
   size_t sessions() const;
 
+  /// How often data or children were asked for.
+  uint64_t reads() const;
+
   /// As a program of nobody's would: at once. False: not possible.
   bool force(const Op& op);
 

@@ -126,7 +126,7 @@ class RealClient : public std::enable_shared_from_this<RealClient> {
     });
   }
 
-  void get(const std::string& path, std::function<void(Rc, std::string, Stat)> done) {
+  void get(const std::string& path, Client::Watch watch, std::function<void(Rc, std::string, Stat)> done) {
     Pending* pending = expect([done](int rc, const void* answer, const ::Stat* stat, int length) {
       auto data = std::make_shared<std::string>();
       if (rc == ZOK && answer && length > 0) data->assign(static_cast<const char*>(answer), static_cast<size_t>(length));
@@ -134,7 +134,9 @@ class RealClient : public std::enable_shared_from_this<RealClient> {
       if (rc == ZOK && stat) found = Stat{stat->version, stat->cversion, stat->ephemeralOwner};
       return [done, rc, data, found] { done(to_rc(rc), std::move(*data), found); };
     });
-    begin(pending, [&] { return zoo_aget(handle_, path.c_str(), 0, on_data, pending); });
+    if (!watch) return begin(pending, [&] { return zoo_aget(handle_, path.c_str(), 0, on_data, pending); });
+    data_watches_[path] = std::move(watch);
+    begin(pending, [&] { return zoo_awget(handle_, path.c_str(), on_watch, this, on_data, pending); });
   }
 
   void children(const std::string& path, Client::Watch watch, std::function<void(Rc, std::vector<std::string>)> done) {
@@ -145,7 +147,7 @@ class RealClient : public std::enable_shared_from_this<RealClient> {
       return [done, rc, names] { done(to_rc(rc), std::move(*names)); };
     });
     if (!watch) return begin(pending, [&] { return zoo_aget_children(handle_, path.c_str(), 0, on_strings, pending); });
-    watches_[path] = std::move(watch);
+    child_watches_[path] = std::move(watch);
     // One context for all: the library keeps equal watches of a path once.
     begin(pending, [&] { return zoo_awget_children(handle_, path.c_str(), on_watch, this, on_strings, pending); });
   }
@@ -389,11 +391,16 @@ class RealClient : public std::enable_shared_from_this<RealClient> {
   static void on_watch(zhandle_t*, int type, int, const char* path, void* context) {
     auto* self = static_cast<RealClient*>(context);
     if (self->closed_ || type == ZOO_SESSION_EVENT || path == nullptr) return;
-    const auto found = self->watches_.find(path);
-    if (found == self->watches_.end()) return;
-    self->queue_.push_back(std::move(found->second));
-    self->watches_.erase(found);
-    self->look_again();
+    if (type != ZOO_CHANGED_EVENT) self->pass_on_watch(self->child_watches_, path);
+    if (type != ZOO_CHILD_EVENT) self->pass_on_watch(self->data_watches_, path);
+  }
+
+  void pass_on_watch(std::map<std::string, Client::Watch>& watches, const char* path) {
+    const auto found = watches.find(path);
+    if (found == watches.end()) return;
+    queue_.push_back(std::move(found->second));
+    watches.erase(found);
+    look_again();
   }
 
   static void on_auth(int rc, const void* context) {
@@ -426,7 +433,7 @@ class RealClient : public std::enable_shared_from_this<RealClient> {
   bool reading_ = false, writing_ = false, looking_ = false, closed_ = false;
   Loop::TimerId timer_ = 0;
   std::map<Pending*, std::unique_ptr<Pending>> pending_;
-  std::map<std::string, Client::Watch> watches_;
+  std::map<std::string, Client::Watch> child_watches_, data_watches_;
   std::deque<std::function<void()>> queue_;
   std::vector<ACL> acls_;
   ACL_vector acl_{};
@@ -444,8 +451,8 @@ class Handle : public Client {
               std::function<void(Rc, std::string)> done) override {
     client_->create(path, data, mode, std::move(done));
   }
-  void get(const std::string& path, std::function<void(Rc, std::string, Stat)> done) override {
-    client_->get(path, std::move(done));
+  void get(const std::string& path, Watch watch, std::function<void(Rc, std::string, Stat)> done) override {
+    client_->get(path, std::move(watch), std::move(done));
   }
   void children(const std::string& path, Watch watch,
                 std::function<void(Rc, std::vector<std::string>)> done) override {

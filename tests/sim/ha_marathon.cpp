@@ -22,7 +22,7 @@ void HaMarathon::on_boot() {
 }
 
 void HaMarathon::on_crash() {
-  zookeeper_.fake().crash(name);
+  if (!ended_) zookeeper_.fake().crash(name);
   store_.reset();
   candidacy_.reset();
   SimMarathon::on_crash();

@@ -36,6 +36,7 @@ const std::vector<PlantedBug>& planted_bugs() {
       {"agent/tells-before-it-is-written", "kernel", 200, "after the terminal"},
       {"agent/takes-any-acknowledgement", "wide", 100, ""},
       {"agent/forgets-volumes", "wide", 100, "volume"},
+      {"store/trusts-its-copy", "marathon-ha", 400, ""},
       {"executor/lets-siblings-live", "marathon", 60, "of the same pod"},
       {"marathon/takes-refusals-for-writes", "marathon", 200, "the store says"},
       {"marathon/stops-what-is-needed", "marathon", 200, "shall be"},

@@ -47,7 +47,7 @@ void SimMarathon::on_boot() {
 }
 
 void SimMarathon::make_core() {
-  dead_ = false;
+  dead_ = ended_ = false;
   core_ = std::make_unique<marathon::Core>(policy_, marathon::Identity{name + ":8080", "1.11.24", "{}"},
                                            base::Random(context_.world.random().next()));
 }
@@ -141,7 +141,7 @@ void SimMarathon::persist(marathon::Persist& effect) {
 void SimMarathon::end(const std::string& why) {
   if (dead_) return;
   context_.world.note(name, "ends: " + why);
-  dead_ = true;
+  dead_ = ended_ = true;
   context_.world.after(base::Duration::zero(), [this, now_epoch = epoch] {
     if (epoch == now_epoch) crash();
   });

@@ -69,6 +69,7 @@ class SimMarathon : public Process {
   void end(const std::string& why);
 
   bool dead_ = false;
+  bool ended_ = false;  // of its own accord: it says goodbye
 
  private:
   void perform(marathon::Effect& effect);
