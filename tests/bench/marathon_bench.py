@@ -24,7 +24,7 @@ from harness.bench import Bench  # noqa: E402
 from harness.cluster import BIN, call, eventually  # noqa: E402
 
 bench = Bench()
-MASTER, MARATHON, PORT = "127.77.1.11", "127.77.1.12", 8080
+MASTER, MARATHON, SMALL, PORT = "127.77.1.11", "127.77.1.12", "127.77.1.15", 8080
 AGENTS = 20 if bench.small else 190
 EMBEDS = "&".join("embed=group." + part for part in ("groups", "apps", "apps.tasks", "apps.counts"))
 
@@ -53,10 +53,13 @@ class House:
         self.processes[name] = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def start_marathon(self):
+        return self.start_scheduler("marathon", MARATHON, self.root)
+
+    def start_scheduler(self, name, host, data):
         started = time.monotonic()
-        self.start("marathon", [str(BIN / "dcos-marathon"), f"--master={MASTER}:5050", f"--http_address={MARATHON}", f"--hostname={MARATHON}",
-                                f"--data_dir={self.root}", "--logging_level=warn"])
-        eventually("it answers", lambda: self.ask("GET", "/v2/info").status == 200, limit=120, interval=0.005)
+        self.start(name, [str(BIN / "dcos-marathon"), f"--master={MASTER}:5050", f"--http_address={host}", f"--hostname={host}",
+                          f"--framework_name={name}", f"--data_dir={data}", "--logging_level=warn"])
+        eventually("it answers", lambda: call(PORT, "GET", "/v2/info", host=host).status == 200, limit=120, interval=0.005)
         return time.monotonic() - started
 
     def kill_marathon(self):
@@ -103,9 +106,9 @@ class House:
     def resident_mib(self):
         return self.status("VmRSS") / 1024
 
-    def cpu_ms(self):
+    def cpu_ms(self, name="marathon"):
         """Of all its threads, to the nanosecond: what /proc/<pid>/stat counts in ticks is too coarse for one update."""
-        tasks = Path(f"/proc/{self.processes['marathon'].pid}/task")
+        tasks = Path(f"/proc/{self.processes[name].pid}/task")
         return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks.iterdir()) / 1e6
 
 
@@ -158,18 +161,40 @@ def posts(house):
     bench.report("marathon/posts-1000", {"apps": count, "agents": AGENTS, "measure": "all run after the last"}, "s", rests)
 
 
-UPDATE_RUNS = 3 if bench.small else 9  # a sweep that falls into one of them is no part of an update
+UPDATE_RUNS = 3 if bench.small else 15  # a sweep that falls into one of them is no part of an update
 
 
-def update_cost(house, path):
+def update_cost(house, name, host):
     """CPU milliseconds of one change of one app, to the end of its deployment."""
     count = 20 if bench.small else 200
-    started = house.cpu_ms()
+    connection = http.client.HTTPConnection(host, PORT, timeout=60)
+    started = house.cpu_ms(name)
     for number in range(count):
-        answer = house.ask("PUT", path, {"instances": 0, "labels": {"n": str(number)}})
-        assert answer.status == 200, answer
-    eventually("all is deployed", lambda: house.ask("GET", "/v2/deployments").json() == [], limit=60)
-    return (house.cpu_ms() - started) / count
+        connection.request("PUT", "/v2/apps//few/a0", json.dumps({"instances": 0, "labels": {"n": str(number)}}))
+        answer = connection.getresponse()
+        answer.read()
+        assert answer.status == 200, answer.status
+    eventually("all is deployed", lambda: call(PORT, "GET", "/v2/deployments", host=host).json() == [], limit=60)
+    connection.close()
+    return (house.cpu_ms(name) - started) / count
+
+
+def update_costs(house):
+    """Of the large scheduler, and of a small one beside it, in turns: what else the machine does slows both."""
+    (house.root / "small").mkdir()
+    house.start_scheduler("small", SMALL, house.root / "small")
+    for host in (SMALL, MARATHON):
+        answer = call(PORT, "PUT", "/v2/groups/few", {"apps": [app(f"/few/a{i}", 0) for i in range(10)]}, host=host)
+        assert answer.status in (200, 201), answer
+    few, many = [], []
+    for number in range(UPDATE_RUNS + 1):
+        pair = update_cost(house, "small", SMALL), update_cost(house, "marathon", MARATHON)
+        if number > 0:  # a fresh process is slower
+            few.append(pair[0])
+            many.append(pair[1])
+    house.processes["small"].kill()
+    house.processes["small"].wait()
+    return few, many
 
 
 def timed_get(house, path, runs):
@@ -187,9 +212,6 @@ def large(house):
     if not wants_large and not wants_failover:
         return
     groups, apps, instances = (2, 10, 5) if bench.small else (10, 1000, 10)
-    house.until_deployed("PUT", "/v2/groups/few", {"apps": [app(f"/few/a{i}", 0) for i in range(10)]})
-    update_cost(house, "/v2/apps//few/a0")  # a fresh process is slower
-    few = [update_cost(house, "/v2/apps//few/a0") for _ in range(UPDATE_RUNS)]
     started = time.monotonic()
     for number in range(groups):
         house.until_deployed("PUT", f"/v2/groups/g{number}", {"apps": [app(f"/g{number}/a{i}", instances) for i in range(apps)]},
@@ -198,9 +220,11 @@ def large(house):
     if wants_large:
         bench.report("marathon/large", {**size, "measure": "all running"}, "s", [time.monotonic() - started])
         bench.report("marathon/large", {**size, "measure": "resident"}, "MiB", [house.resident_mib()])
-        many = [update_cost(house, "/v2/apps//few/a0") for _ in range(UPDATE_RUNS)]
+        few, many = update_costs(house)
         bench.report("marathon/large", {**size, "measure": "CPU of an app's update"}, "ms", many)
         bench.report("marathon/large", {"apps": 10, "measure": "CPU of an app's update"}, "ms", few)
+        bench.report("marathon/large", {**size, "measure": "CPU of an app's update, as a multiple of that among 10 apps"}, "",
+                     [a / b for a, b in zip(many, few)])
         runs = 3 if bench.small else 7
         bench.report("marathon/large", {**size, "measure": "GET /v2/apps"}, "ms", timed_get(house, "/v2/apps", runs))
         bench.report("marathon/large", {**size, "measure": "GET /v2/groups with tasks"}, "ms", timed_get(house, f"/v2/groups?{EMBEDS}", runs))
