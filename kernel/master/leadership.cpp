@@ -59,11 +59,15 @@ Leadership::~Leadership() {
 
 bool Leadership::may_act() const { return elector_.may_act() || base::planted("master/acts-after-its-lease"); }
 
-void Leadership::start() { elector_.start(); }
+void Leadership::start() {
+  if (!options_.in_memory) {
+    make_registry();
+    registry_->follow();
+  }
+  elector_.start();
+}
 
-void Leadership::open_registry() {
-  LOG_INFO("elected");
-  if (options_.in_memory) return callbacks_.on_leading(nullptr);
+void Leadership::make_registry() {
   base::ZooKeeperStore::Options options;
   options.path = options_.url.path + "/registry";
   options.writer = self_.id();
@@ -72,6 +76,11 @@ void Leadership::open_registry() {
   callbacks.on_fenced = [this](const std::string& why) { lose(why); };
   callbacks.on_trouble = [](const std::string& text) { LOG_WARNING("registry: {}", text); };
   registry_ = std::make_unique<base::ZooKeeperStore>(host_, std::move(options), std::move(callbacks));
+}
+
+void Leadership::open_registry() {
+  LOG_INFO("elected");
+  if (options_.in_memory) return callbacks_.on_leading(nullptr);
   fetch_timer_ = host_.after(options_.fetch_timeout, [this] {
     fetch_timer_ = 0;
     lose("the registry could not be read within --registry_fetch_timeout");

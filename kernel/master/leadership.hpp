@@ -1,7 +1,8 @@
 #pragma once
 
-// Where several masters run: who leads, by ZooKeeper, and the registry that the leader keeps there. A master leads at
-// most once in its life: when it has lost the leadership the process ends, and its supervisor starts it again.
+// Where several masters run: who leads, by ZooKeeper, and the registry that the leader keeps there, of which the others keep
+// a copy (ZooKeeperStore::follow), so that they have little to read when their turn comes. A master leads at most once in
+// its life: when it has lost the leadership the process ends, and its supervisor starts it again.
 
 #include <functional>
 #include <memory>
@@ -45,6 +46,7 @@ class Leadership {
   const std::optional<mesos::v1::MasterInfo>& leader() const { return leader_; }
 
  private:
+  void make_registry();
   void open_registry();
   void lose(const std::string& why);
 
@@ -53,7 +55,7 @@ class Leadership {
   mesos::v1::MasterInfo self_;
   Callbacks callbacks_;
   std::optional<mesos::v1::MasterInfo> leader_;
-  std::unique_ptr<base::ZooKeeperStore> registry_;  // until it is loaded
+  std::unique_ptr<base::ZooKeeperStore> registry_;  // followed, until it is ours and loaded
   uint64_t fetch_timer_ = 0;
   bool lost_ = false;
   base::zk::Elector elector_;
