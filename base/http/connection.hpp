@@ -4,6 +4,7 @@
 // answered, writes the answers in the order of the requests.
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -22,7 +23,7 @@ namespace base::http {
 class Connection;
 
 /// What the connections of one server share.
-struct ServerState {
+struct ServerState : std::enable_shared_from_this<ServerState> {
   Loop& loop;
   Poller& poller;
   ServerOptions options;
@@ -42,7 +43,23 @@ struct ServerState {
   /// Logs a failed handshake: at most one a second, with the number of those left out.
   void log_refusal(const std::string& address, const std::string& why);
 
+  // Large answers share what may be written in one turn of the loop, however many there are: calls and small answers go
+  // between. They take turns, a piece each.
+
+  /// How much a connection with much to write may write now; nothing: await_output().
+  size_t output_left() const;
+  void count_output(size_t bytes);
+
+  /// Calls write_on() of the connection when there is something left for it.
+  void await_output(std::weak_ptr<Connection> connection);
+
  private:
+  void serve_outputs();
+  void next_turn();
+
+  std::deque<std::weak_ptr<Connection>> outputs_;
+  size_t written_in_turn_ = 0;
+  bool turn_posted_ = false;
   int64_t date_second_ = -1;
   std::string date_;
 };
@@ -68,6 +85,9 @@ class Connection : public Poller::Watcher, public std::enable_shared_from_this<C
 
   /// Closes at once when nothing is under way, else after the running requests.
   void drain();
+
+  /// Writes on what is queued.
+  void write_on();
 
   bool closed() const { return closed_; }
   bool secure() const { return channel_ && channel_->secure(); }
@@ -159,6 +179,7 @@ class Connection : public Poller::Watcher, public std::enable_shared_from_this<C
   bool in_message_ = false;          // part of a request was read
   bool in_pump_ = false;
   bool posted_ = false;
+  bool awaits_output_ = false;       // its turn to write will come
   bool peer_ended_ = false;          // the poller announced the end of input
   bool end_seen_ = false;            // and it was read
   bool input_blocked_ = false;       // the last pump left something unread

@@ -16,7 +16,9 @@ namespace base::http {
 
 namespace {
 
-constexpr size_t kMostPerTurn = 512 << 10;
+constexpr size_t kSmallOutput = 16 << 10;   // goes out at once, whatever else is being written
+constexpr size_t kMostAtOnce = 128 << 10;   // of one connection
+constexpr size_t kMostPerTurn = 256 << 10;  // of all together
 
 /// Fields that the connection decides about, not the handler.
 bool is_hop_by_hop(std::string_view name) {
@@ -82,6 +84,44 @@ void ServerState::log_refusal(const std::string& address, const std::string& why
   refusal_logged = now;
   const uint64_t more = std::exchange(refusals_unlogged, 0);
   LOG_WARNING("refused a connection from {}: {}{}", address, why, more == 0 ? "" : " (and " + std::to_string(more) + " others before)");
+}
+
+size_t ServerState::output_left() const {
+  return std::min(kMostAtOnce, kMostPerTurn - std::min(kMostPerTurn, written_in_turn_));
+}
+
+void ServerState::count_output(size_t bytes) {
+  if (bytes == 0) return;
+  written_in_turn_ += bytes;
+  next_turn();
+}
+
+void ServerState::await_output(std::weak_ptr<Connection> connection) {
+  outputs_.push_back(std::move(connection));
+  next_turn();
+}
+
+void ServerState::next_turn() {
+  if (turn_posted_) return;
+  turn_posted_ = true;
+  loop.post([self = shared_from_this()] { self->serve_outputs(); });
+}
+
+/// Between two of these the loop looks at what has come in.
+void ServerState::serve_outputs() {
+  turn_posted_ = false;
+  written_in_turn_ = 0;
+  while (!outputs_.empty() && output_left() > 0) {
+    const std::shared_ptr<Connection> connection = outputs_.front().lock();
+    outputs_.pop_front();
+    if (connection) connection->write_on();
+  }
+  if (!outputs_.empty()) next_turn();
+}
+
+void Connection::write_on() {
+  awaits_output_ = false;
+  flush();
 }
 
 void Connection::render_head(Slot& slot, const Response& response, BodyKind kind, size_t body_bytes) {
@@ -308,11 +348,18 @@ void Connection::advance() {
 void Connection::flush() {
   if (closed_ || in_pump_ || !established_) return;
   auto self = shared_from_this();
+  const auto await_turn = [&] {
+    if (!std::exchange(awaits_output_, true)) server_->await_output(self);
+  };
+  const bool large = out_.bytes() > kSmallOutput;
+  const size_t most = large ? server_->output_left() : SIZE_MAX;
+  if (most == 0 || (large && awaits_output_)) return await_turn();
   size_t written = 0;
-  if (!out_.write_to(*channel_, written, kMostPerTurn)) return close(true);
+  if (!out_.write_to(*channel_, written, most)) return close(true);
+  if (large) server_->count_output(written);
   if (written > 0) last_progress_ = server_->loop.now().instant;
   if (!out_.empty()) {
-    if (written >= kMostPerTurn) later();  // others have their turn before the rest of a large answer
+    if (written >= most) await_turn();
     return;
   }
   out_.give_back(server_->spare);

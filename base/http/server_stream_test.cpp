@@ -83,6 +83,38 @@ TEST(Server, sends_what_many_share_whole_and_in_order) {
   }
 }
 
+TEST(Server, writes_large_answers_by_turns_and_small_ones_at_once) {
+  const auto large = std::make_shared<const std::string>(size_t{1} << 20, 'x');
+  constexpr size_t kReaders = 8;
+  constexpr size_t kMostPerTurn = size_t{256} << 10;
+  std::vector<Stream> streams;  // the server's thread alone
+  TestServer server([&](Request request, Responder responder) {
+    Response head;
+    head.headers.add("Content-Length", request.path == "/small" ? "5" : std::to_string(large->size()));
+    streams.push_back(responder.stream(std::move(head)));
+  });
+  std::vector<std::unique_ptr<Peer>> peers;
+  for (size_t i = 0; i <= kReaders; ++i) {
+    peers.push_back(std::make_unique<Peer>(server.port()));
+    peers.back()->say(get(i < kReaders ? "/large" : "/small"));
+    while (server.on_loop([&](Server&) { return streams.size(); }) <= i) std::this_thread::yield();
+  }
+  // All of them in one turn of the loop, as when they waited for the same rendering.
+  size_t large_left = 0, small_left = 0;
+  server.on_loop([&](Server&) {
+    for (size_t i = 0; i < kReaders; ++i) streams[i].write(large);
+    streams.back().write("small");
+    for (size_t i = 0; i < kReaders; ++i) large_left += streams[i].queued_bytes();
+    small_left = streams.back().queued_bytes();
+    for (const Stream& stream : streams) stream.close();
+    return streams.clear(), true;
+  });
+  EXPECT_EQ(small_left, 0u);
+  EXPECT_GE(large_left, kReaders * large->size() - kMostPerTurn);
+  EXPECT_EQ(peers.back()->answer().second, "small");
+  for (size_t i = 0; i < kReaders; ++i) EXPECT_TRUE(peers[i]->answer().second == *large) << i;
+}
+
 TEST(Server, closes_on_a_client_that_sends_for_ever_after_its_refusal) {
   ServerOptions options;
   options.idle_timeout = milliseconds(60);
