@@ -3,17 +3,15 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <linux/openat2.h>
-#include <pwd.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 
 #include "base/strings.hpp"
+#include "base/user_names.hpp"
 
 namespace agent {
 namespace {
@@ -65,22 +63,6 @@ void resolve_latest(const std::string& work_dir, Place& place) {
   if (length <= 0) return;
   const std::string_view text(target, static_cast<size_t>(length));
   place.root.replace(place.root.size() - 6, 6, text.substr(text.rfind('/') + 1));
-}
-
-std::string name_of_user(uid_t uid) {
-  std::array<char, 4096> buffer;
-  struct passwd entry;
-  struct passwd* found = nullptr;
-  if (getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr) return found->pw_name;
-  return std::to_string(uid);
-}
-
-std::string name_of_group(gid_t gid) {
-  std::array<char, 4096> buffer;
-  struct group entry;
-  struct group* found = nullptr;
-  if (getgrgid_r(gid, &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr) return found->gr_name;
-  return std::to_string(gid);
 }
 
 }  // namespace
@@ -149,7 +131,7 @@ base::Result<std::vector<ListedFile>> Files::browse(const std::string& path, con
     if (name == "." || name == "..") continue;
     if (fstatat(dirfd(directory), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) != 0) continue;
     listed.push_back({prefix + "/" + name, render_mode(info.st_mode), info.st_mode, info.st_nlink,
-                      static_cast<uint64_t>(info.st_size), name_of_user(info.st_uid), name_of_group(info.st_gid),
+                      static_cast<uint64_t>(info.st_size), base::name_of_user(info.st_uid), base::name_of_group(info.st_gid),
                       info.st_mtime});
   }
   closedir(directory);

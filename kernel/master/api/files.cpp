@@ -11,6 +11,7 @@
 #include "base/json/writer.hpp"
 #include "base/numbers.hpp"
 #include "base/strings.hpp"
+#include "base/user_names.hpp"
 #include "kernel/master/api/routes.hpp"
 #include "kernel/master/shell.hpp"
 
@@ -119,10 +120,10 @@ base::Result<std::vector<mesos::v1::FileInfo>> browse_files(const Shell& shell, 
     entry.set_path(path + "/" + name);
     entry.set_nlink(static_cast<int32_t>(info.st_nlink));
     entry.set_size(static_cast<uint64_t>(info.st_size));
-    entry.mutable_mtime()->set_nanoseconds(info.st_mtim.tv_sec * 1'000'000'000 + info.st_mtim.tv_nsec);
+    entry.mutable_mtime()->set_nanoseconds(info.st_mtim.tv_sec * 1'000'000'000);
     entry.set_mode(info.st_mode);
-    entry.set_uid(std::to_string(info.st_uid));
-    entry.set_gid(std::to_string(info.st_gid));
+    entry.set_uid(base::name_of_user(info.st_uid));
+    entry.set_gid(base::name_of_group(info.st_gid));
   }
   return out;
 }
