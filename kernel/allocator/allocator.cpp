@@ -105,6 +105,7 @@ std::optional<Explanation> Allocator::explain(const std::string& framework, base
 }
 
 std::vector<RoleState> Allocator::roles() const {
+  impl_->tree.refresh();  // shares
   std::vector<RoleState> out;
   for (const auto& [path, role] : impl_->tree.roles()) {
     RoleState state;
@@ -114,7 +115,9 @@ std::vector<RoleState> Allocator::roles() const {
     state.quota = role->quota;
     state.consumed_quota = role->consumed.quantities(impl_->names);
     state.allocated = role->allocated.quantities(impl_->names);
+    state.share = role->share;
     for (const auto& client : role->clients) {
+      state.filters += client->filters;
       if (client->subscribed) state.frameworks.push_back(client->framework->id);
     }
     std::sort(state.frameworks.begin(), state.frameworks.end());

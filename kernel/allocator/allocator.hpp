@@ -128,7 +128,8 @@ struct RoleExplanation {
   double role_share = 0;        // of the role among its siblings, divided by its weight
   double weight = 1;
   bool suppressed = false;
-  std::optional<Quota> quota;   // the nearest one up the tree
+  std::optional<Quota> quota{};  // the nearest one up the tree
+  std::string quota_role;        // whose it is
   ResourceQuantities consumed_quota;
   size_t frameworks_before = 0; // how many (framework, role) pairs are asked first
   std::vector<FilterExplanation> filters;
@@ -154,6 +155,8 @@ struct RoleState {
   std::optional<Quota> quota;
   ResourceQuantities consumed_quota;  // reservations + unreserved allocation, of the subtree
   ResourceQuantities allocated;       // offered or in use, of the subtree, scalars
+  double share = 0;                   // of the dominant resource, divided by the weight
+  size_t filters = 0;                 // of the frameworks in exactly this role
   std::vector<std::string> frameworks;  // subscribed to exactly this role
 };
 

@@ -12,9 +12,6 @@ using Proto = mesos::v1::scheduler::AttributeConstraint;
 
 namespace {
 
-constexpr size_t kMaxRegexBytes = 4096;
-constexpr int kMaxProgramSize = 100;
-
 enum class Subject { Attribute, Hostname, Region, Zone };
 enum class Test { Exists, Equals, Matches };
 
@@ -67,26 +64,23 @@ base::Result<Constraint> compile_selector(const Proto::Selector& selector) {
   }
 }
 
-base::Status set_regex(Constraint& constraint, const std::string& pattern, bool negated) {
+base::Status set_regex(Constraint& constraint, const std::string& pattern, bool negated, const OfferConstraints::Limits& limits) {
   constraint.test = Test::Matches;
   constraint.negated = negated;
-  if (pattern.size() > kMaxRegexBytes) {
-    return invalid("The regular expression is longer than " + std::to_string(kMaxRegexBytes) + " bytes");
-  }
   re2::RE2::Options options(re2::RE2::CannedOptions::Quiet);
-  options.set_max_mem(int64_t{1} << 20);
+  options.set_max_mem(limits.memory_bytes);
   constraint.regex = std::make_unique<re2::RE2>(pattern, options);
   if (!constraint.regex->ok()) {
     return invalid("Failed to construct regex from pattern '" + pattern + "': " + constraint.regex->error());
   }
-  if (constraint.regex->ProgramSize() > kMaxProgramSize || constraint.regex->ReverseProgramSize() > kMaxProgramSize) {
+  if (constraint.regex->ProgramSize() > limits.program_size || constraint.regex->ReverseProgramSize() > limits.program_size) {
     return invalid("Regex '" + pattern + "' is too complex: its program is larger than " +
-                   std::to_string(kMaxProgramSize));
+                   std::to_string(limits.program_size));
   }
   return {};
 }
 
-base::Result<Constraint> compile_constraint(const Proto& proto) {
+base::Result<Constraint> compile_constraint(const Proto& proto, const OfferConstraints::Limits& limits) {
   ASSIGN_OR_RETURN(Constraint out, compile_selector(proto.selector()));
   const Proto::Predicate& predicate = proto.predicate();
   switch (predicate.predicate_case()) {
@@ -99,10 +93,10 @@ base::Result<Constraint> compile_constraint(const Proto& proto) {
       out.text = out.negated ? predicate.text_not_equals().value() : predicate.text_equals().value();
       return out;
     case Proto::Predicate::kTextMatches:
-      RETURN_IF_ERROR(set_regex(out, predicate.text_matches().regex(), false));
+      RETURN_IF_ERROR(set_regex(out, predicate.text_matches().regex(), false, limits));
       return out;
     case Proto::Predicate::kTextNotMatches:
-      RETURN_IF_ERROR(set_regex(out, predicate.text_not_matches().regex(), true));
+      RETURN_IF_ERROR(set_regex(out, predicate.text_not_matches().regex(), true, limits));
       return out;
     default: return invalid("The offer constraint's predicate is not set or not known");
   }
@@ -118,7 +112,7 @@ OfferConstraints::OfferConstraints() = default;
 OfferConstraints::~OfferConstraints() = default;
 
 base::Result<std::shared_ptr<const OfferConstraints>> OfferConstraints::compile(
-    const mesos::v1::scheduler::OfferConstraints& constraints) {
+    const mesos::v1::scheduler::OfferConstraints& constraints, const Limits& limits) {
   std::shared_ptr<OfferConstraints> out(new OfferConstraints());
   for (const auto& [path, proto] : constraints.role_constraints()) {
     auto role = std::make_unique<Role>();
@@ -129,7 +123,7 @@ base::Result<std::shared_ptr<const OfferConstraints>> OfferConstraints::compile(
       }
       std::vector<Constraint> compiled;
       for (const Proto& constraint : group.attribute_constraints()) {
-        auto one = compile_constraint(constraint);
+        auto one = compile_constraint(constraint, limits);
         if (!one) return one.error().with_context("Offer constraints for role '" + path + "' are invalid");
         compiled.push_back(std::move(*one));
       }

@@ -3,6 +3,7 @@
 // Offer constraints: which agents a framework wants to see at all, by attribute, hostname, region or zone. Compiled once
 // when the framework subscribes; evaluating them reads only the agent's description.
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
@@ -30,10 +31,16 @@ struct AgentView {
 
 class OfferConstraints {
  public:
+  /// What a regular expression may cost.
+  struct Limits {
+    int64_t memory_bytes = 4096;
+    int program_size = 100;
+  };
+
   /// Errors name what is wrong: an unknown selector or predicate, a role without groups, a regular expression that does
   /// not compile or is too large.
   static base::Result<std::shared_ptr<const OfferConstraints>> compile(
-      const mesos::v1::scheduler::OfferConstraints& constraints);
+      const mesos::v1::scheduler::OfferConstraints& constraints, const Limits& limits);
 
   ~OfferConstraints();
 

@@ -9,11 +9,11 @@ namespace {
 
 using Compiled = base::Result<std::shared_ptr<const OfferConstraints>>;
 
-Compiled compile_groups(const std::string& groups) {
+Compiled compile_groups(const std::string& groups, const OfferConstraints::Limits& limits = {}) {
   mesos::v1::scheduler::OfferConstraints proto;
   EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(
       "role_constraints { key: 'r' value { " + groups + " } }", &proto));
-  return OfferConstraints::compile(proto);
+  return OfferConstraints::compile(proto, limits);
 }
 
 Compiled compile_one(const std::string& selector, const std::string& predicate) {
@@ -87,6 +87,15 @@ TEST(Constraints, that_are_not_valid_are_refused) {
   EXPECT_FALSE(compile_one("attribute_name: 'a'", "text_matches { regex: '(' }"));
   EXPECT_FALSE(compile_one("attribute_name: 'a'", "text_matches { regex: '((a{100}){100}){100}' }"));
   EXPECT_FALSE(compile_one("attribute_name: 'a'", "text_matches { regex: '" + std::string(5000, 'a') + "' }"));
+}
+
+TEST(Constraints, may_cost_what_the_operator_says) {
+  const std::string matches = "groups { attribute_constraints { selector { attribute_name: 'a' } predicate { text_matches { regex: '";
+  const std::string long_one = matches + std::string(200, 'a') + "' } } } }";
+  EXPECT_FALSE(compile_groups(long_one));
+  EXPECT_FALSE(compile_groups(long_one, {.memory_bytes = 512, .program_size = 1000}));
+  EXPECT_TRUE(compile_groups(long_one, {.memory_bytes = 1 << 20, .program_size = 1000}));
+  EXPECT_TRUE(compile_groups(matches + "rack-[0-9]+' } } } }"));
 }
 
 TEST(Constraints, decide_what_is_offered) {

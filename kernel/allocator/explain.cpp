@@ -46,6 +46,7 @@ std::optional<Explanation> Allocator::Impl::explain(const std::string& id) const
     for (const Role* at = client->role; at->parent && !role.quota; at = at->parent) {
       if (!at->quota) continue;
       role.quota = at->quota;
+      role.quota_role = at->path;
       role.consumed_quota = at->consumed.quantities(names);
     }
     for (const Client* other : clients) {

@@ -164,6 +164,7 @@ TEST(Quota, that_blocks_is_named_in_the_explanation) {
   EXPECT_EQ(e.roles[0].excluded.at("quota"), Lines{"a2"});
   EXPECT_EQ(e.roles[0].consumed_quota.text(), "cpus:1.0; mem:32.0");
   EXPECT_TRUE(e.roles[0].quota.has_value());
+  EXPECT_EQ(e.roles[0].quota_role, "a");
 }
 
 TEST(Recovery, lets_only_roles_under_a_limit_wait) {

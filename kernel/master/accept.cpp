@@ -187,6 +187,7 @@ void Core::launch(Acceptance& acceptance, Operation_& operation) {
     order.set_launch_executor(launch_executor);
     add_versions(agent, needed, order.mutable_resource_versions());
     out_->send(agent.link, std::move(message));
+    ++framework.operations_sent[Operation_::LAUNCH];
   }
 }
 
@@ -241,6 +242,7 @@ void Core::launch_group(Acceptance& acceptance, Operation_& operation) {
   order.set_launch_executor(launch_executor);
   add_versions(agent, needed, order.mutable_resource_versions());
   out_->send(agent.link, std::move(message));
+  ++framework.operations_sent[Operation_::LAUNCH_GROUP];
 }
 
 }  // namespace master

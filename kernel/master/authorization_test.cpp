@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "kernel/master/render.hpp"
 #include "kernel/master/testing.hpp"
 #include "kernel/master/visibility.hpp"
 
@@ -90,6 +91,68 @@ TEST(Visibility, hides_frameworks_tasks_and_roles_and_keeps_the_rest) {
   EXPECT_TRUE(Visibility(nullptr, "p").everything());
 }
 
+TEST(Visibility, hides_what_belongs_to_roles_and_frameworks_that_are_hidden) {
+  testing::Conversation conversation;
+  for (const char* command :
+       {"recovered", "agent L1 register host=h1 resources=cpus:8;mem:4096", "subscribe C1 role=web user=alice principal=x",
+        "C1 accept M-O0 reserve cpus:1 custom t1=cpus:1;mem:32 role=web principal=x", "operator reserve M-S0 cpus:1 role=db"}) {
+    conversation.command(command);
+    conversation.take_effects();
+  }
+  const auto snapshot = conversation.core().snapshot(base::Now());
+  ASSERT_EQ(snapshot->agents.at(0).operations.size(), 2u);
+  ASSERT_EQ(snapshot->agents[0].executors.size(), 1u);
+
+  const Visibility roles(policy(R"({"view_roles":[{"principals":{"type":"ANY"},"roles":{"values":["db"]}},
+                                                  {"principals":{"type":"ANY"},"roles":{"type":"NONE"}}]})").acls, "p");
+  const AgentView agent = roles.filter(*snapshot).agents.at(0);
+  EXPECT_EQ(agent.total.reservation_roles(), std::vector<std::string>{"db"});
+  EXPECT_TRUE(agent.total.scalar("cpus") > resources::Scalar::from_double(6));  // what nobody reserved is there
+  for (const auto& [framework, used] : agent.used) EXPECT_TRUE(used.empty()) << used.text();
+  EXPECT_TRUE(agent.offered.empty()) << agent.offered.text();
+  ASSERT_EQ(agent.operations.size(), 1u);
+  EXPECT_EQ(agent.operations[0]->info().type(), mesos::v1::Offer::Operation::RESERVE);
+  EXPECT_EQ(agent.executors.size(), 1u);
+
+  // Who may see executors but not the framework sees none of its executors.
+  const Visibility frameworks(policy(R"({"view_frameworks":[{"principals":{"type":"ANY"},"users":{"type":"NONE"}}]})").acls, "p");
+  EXPECT_TRUE(frameworks.filter(*snapshot).agents.at(0).executors.empty());
+
+  mesos::v1::master::Event event;
+  event.set_type(mesos::v1::master::Event::AGENT_ADDED);
+  render_agent(snapshot->agents[0], event.mutable_agent_added()->mutable_agent());
+  const auto shown = roles.without_hidden(event);
+  ASSERT_TRUE(shown);
+  EXPECT_EQ(shown->agent_added().agent().allocated_resources_size(), 0);
+  for (const auto& resource : shown->agent_added().agent().total_resources()) EXPECT_NE(resource.role(), "web");
+  EXPECT_FALSE(frameworks.without_hidden(event));
+}
+
+TEST(Visibility, hides_machines_in_maintenance) {
+  testing::Conversation conversation;
+  for (const char* command : {"recovered", "operator schedule h1:2000000 h2:2000000 h3:2000000", "operator down h3"}) {
+    conversation.command(command);
+    conversation.take_effects();
+  }
+  const auto snapshot = conversation.core().snapshot(base::Now());
+  ASSERT_EQ(snapshot->schedule.windows_size(), 3);
+  const Snapshot schedules =
+      Visibility(policy(R"({"get_maintenance_schedules":[{"principals":{"type":"ANY"},"machines":{"values":["h1"]}},
+                                                                               {"principals":{"type":"ANY"},"machines":{"type":"NONE"}}]})")
+                     .acls,
+                 "p")
+          .filter(*snapshot);
+  ASSERT_EQ(schedules.schedule.windows_size(), 1);
+  EXPECT_EQ(schedules.schedule.windows(0).machine_ids(0).hostname(), "h1");
+  EXPECT_EQ(schedules.maintenance.draining_machines_size(), 2);
+  const Snapshot statuses =
+      Visibility(policy(R"({"get_maintenance_statuses":[{"principals":{"type":"ANY"},"machines":{"type":"NONE"}}]})").acls, "p")
+          .filter(*snapshot);
+  EXPECT_EQ(statuses.schedule.windows_size(), 3);
+  EXPECT_EQ(statuses.maintenance.draining_machines_size(), 0);
+  EXPECT_EQ(statuses.maintenance.down_machines_size(), 0);
+}
+
 TEST(Visibility, shows_only_events_about_what_is_visible) {
   Visibility visible(policy(R"({"view_tasks":[{"principals":{"type":"ANY"},"users":{"values":["alice"]}},
                                               {"principals":{"type":"ANY"},"users":{"type":"NONE"}}]})").acls, "p");
@@ -112,6 +175,9 @@ TEST(Visibility, shows_only_events_about_what_is_visible) {
   EXPECT_TRUE(visible.shows(updated("a")));
   EXPECT_FALSE(visible.shows(updated("b")));
   EXPECT_FALSE(visible.shows(updated("unknown")));
+  // A task may run as somebody else than its framework.
+  EXPECT_FALSE(visible.shows(updated("a"), "bob"));
+  EXPECT_TRUE(visible.shows(updated("b"), "alice"));
 }
 
 }  // namespace

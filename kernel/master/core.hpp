@@ -61,6 +61,7 @@ class Core {
   void handle(SchedulerCallReceived& event);
   void handle(SchedulerConnectionClosed& event);
   void handle(OperatorCallReceived& event);
+  void handle(WhitelistChanged& event);
   void handle(TimerFired& event);
   void handle(Persisted& event);
   void handle(TurnEnded& event);
@@ -153,7 +154,7 @@ class Core {
   // offers.cpp
   void want_allocation();
   void make_offers();
-  void rescind(Offer& offer, bool tell);
+  void rescind(Offer& offer, bool tell, const mesos::v1::Filters* filters = nullptr);
   void rescind_all(Agent& agent);
   resources::ResourceQuantities offered_within(const std::string& role) const;
   resources::ResourceQuantities consumed_quota(const std::string& role) const;  // offers included
@@ -223,6 +224,7 @@ class Core {
   void update_quota(CallId call, const mesos::v1::master::Call::UpdateQuota& request);
   void remove_quota(CallId call, const std::string& role);
   void set_quota(CallId call, const mesos::v1::quota::QuotaRequest& request);
+  base::Result<allocator::ResourceQuantities> guarantees_with(const std::vector<mesos::v1::quota::QuotaConfig>& changed) const;
   void store_quotas(CallId call, std::vector<mesos::v1::quota::QuotaConfig> configs);
   void convert_as_operator(const OperatorCallReceived& event, const AgentId& agent, mesos::v1::Offer::Operation operation);
   bool in_transition(const Agent& agent) const;
@@ -260,7 +262,7 @@ class Core {
   void publish_framework(const Framework& framework, bool added);
   void publish_framework_removed(const FrameworkInfo& info);
   void publish_task_added(const mesos::v1::Task& task);
-  void publish_task_updated(const Framework& framework, const TaskStatus& status, TaskState state);
+  void publish_task_updated(const Task& task, const TaskStatus& status);
 
   Policy policy_;
   std::unique_ptr<allocator::Allocator> allocator_;

@@ -66,6 +66,7 @@ struct CancelTimer {
 /// News for the subscribers of the operator API.
 struct Publish {
   mesos::v1::master::Event event;
+  std::string user{};  // with a TASK_UPDATED: the task's, when it has one of its own
 };
 
 /// Send TurnEnded when the events that wait now are handled.
@@ -95,7 +96,9 @@ class Effects {
   void persist(Ticket ticket, std::vector<Write> writes) { list_.emplace_back(Persist{ticket, std::move(writes)}); }
   void set_timer(TimerId timer, base::Instant at) { list_.emplace_back(SetTimer{timer, at}); }
   void cancel_timer(TimerId timer) { list_.emplace_back(CancelTimer{timer}); }
-  void publish(mesos::v1::master::Event event) { list_.emplace_back(Publish{std::move(event)}); }
+  void publish(mesos::v1::master::Event event, std::string user = {}) {
+    list_.emplace_back(Publish{std::move(event), std::move(user)});
+  }
   void want_turn_end() { list_.emplace_back(WantTurnEnd{}); }
   void trace(TraceLevel level, std::string text) { list_.emplace_back(Trace{level, std::move(text)}); }
 

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -66,6 +67,11 @@ struct OperatorCallReceived {
   std::string principal;
 };
 
+/// The only hostnames to offer changed; absent: all are offered.
+struct WhitelistChanged {
+  std::optional<std::set<std::string>> hostnames{};
+};
+
 struct TimerFired {
   TimerId timer = 0;
 };
@@ -80,6 +86,6 @@ struct Persisted {
 struct TurnEnded {};
 
 using Event = std::variant<Recovered, AgentMessageReceived, AgentLinkLost, SchedulerSubscribed, SchedulerCallReceived,
-                           SchedulerConnectionClosed, OperatorCallReceived, TimerFired, Persisted, TurnEnded>;
+                           SchedulerConnectionClosed, OperatorCallReceived, WhitelistChanged, TimerFired, Persisted, TurnEnded>;
 
 }  // namespace master

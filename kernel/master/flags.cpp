@@ -1,5 +1,7 @@
 #include "kernel/master/flags.hpp"
 
+#include <algorithm>
+
 #include "base/file.hpp"
 #include "base/json/value.hpp"
 #include "base/numbers.hpp"
@@ -36,6 +38,15 @@ base::Result<std::pair<uint32_t, base::Duration>> parse_rate(std::string_view te
     return base::invalid("a rate needs at least one permit and a positive duration");
   }
   return std::pair(static_cast<uint32_t>(permits), period);
+}
+
+base::Result<std::set<std::string>> read_whitelist(const std::string& path) {
+  ASSIGN_OR_RETURN(const std::string text, base::read_file(path, 16 << 20));
+  std::set<std::string> out;
+  for (const auto line : base::tokenize(text, '\n')) {
+    if (!base::trim(line).empty()) out.emplace(base::trim(line));
+  }
+  return out;
 }
 
 Flags::Flags() : table("dcos-master", kSummary, "MESOS_") {
@@ -126,6 +137,7 @@ void Flags::add_policy_flags() {
             "unreachable tasks that are remembered per framework");
   table.add(&max_operator_event_stream_subscribers, "max_operator_event_stream_subscribers",
             "subscribers of the operator API's events; beyond, the oldest is cut off");
+  table.add(&publish_per_framework_metrics, "publish_per_framework_metrics", "metrics show each framework by itself");
 }
 
 void Flags::add_allocation_flags() {
@@ -143,7 +155,12 @@ void Flags::add_allocation_flags() {
   table.add(&policy.recovery_factor, "allocator_agent_recovery_factor",
             "after a restart, roles with a quota limit get offers when this part of the agents is back (0 to 1); others at once");
   table.add(&policy.recovery_timeout, "allocator_recovery_timeout", "how long roles with a quota limit wait for that at most");
-  table.add(&whitelist_, "whitelist", "file with the hostnames of the only agents to offer, one per line");
+  table.add(&whitelist_, "whitelist",
+            "file with the hostnames of the only agents to offer, one per line; read again every 5 seconds");
+  table.add(&constraint_memory_, "offer_constraints_re2_max_mem",
+            "how much memory a regular expression of a framework's offer constraints may take");
+  table.add(&constraint_program_size_, "offer_constraints_re2_max_program_size",
+            "how large the program of such a regular expression may be");
 }
 
 void Flags::add_access_flags() {
@@ -271,10 +288,7 @@ void Flags::add_absent_flags() {
   absent_switch("memory_profiling", false, "use a profiler from outside");
   absent_switch("initialize_driver_logging", true, "there are no drivers in this process");
   absent("logbufsecs", "0", "the log is not buffered");
-  absent("max_executors_per_slave", std::nullopt, "the number of executors is not limited");
-  absent("offer_constraints_re2_max_mem", "4096B", "the limit is fixed");
-  absent("offer_constraints_re2_max_program_size", "100", "the limit is fixed");
-  absent_switch("publish_per_framework_metrics", true, "metrics per framework cannot be switched off");
+  absent("max_executors_per_agent", std::nullopt, "the number of executors is not limited", {"max_executors_per_slave"});
 }
 
 base::Status Flags::parse(int argc, const char* const* argv, const base::FlagTable::Environment& environment) {
@@ -337,14 +351,11 @@ base::Status Flags::check() {
     }
   }
   if (whitelist_ && *whitelist_ != "*") {
-    std::string path = *whitelist_;
-    if (path.substr(0, 7) == "file://") path = path.substr(7);
-    ASSIGN_OR_RETURN(const std::string text, base::read_file(path));
-    allocator_options.whitelist.emplace();
-    for (const auto line : base::tokenize(text, '\n')) {
-      if (!base::trim(line).empty()) allocator_options.whitelist->insert(std::string(base::trim(line)));
-    }
+    whitelist_path = whitelist_->starts_with("file://") ? whitelist_->substr(7) : *whitelist_;
+    ASSIGN_OR_RETURN(allocator_options.whitelist, read_whitelist(*whitelist_path));
   }
+  policy.constraint_limits = {.memory_bytes = static_cast<int64_t>(std::min<uint64_t>(constraint_memory_.value, 1 << 30)),
+                              .program_size = static_cast<int>(std::min<uint32_t>(constraint_program_size_, 1 << 20))};
   const std::string wanted = base::to_upper(logging_level);
   if (wanted != "INFO" && wanted != "WARNING" && wanted != "ERROR" && wanted != "DEBUG") {
     return base::invalid("--logging_level must be INFO, WARNING, ERROR or DEBUG");

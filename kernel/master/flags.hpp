@@ -47,6 +47,12 @@ struct Flags {
   uint64_t max_operator_event_stream_subscribers = 1000;
   uint64_t event_queue_bytes = uint64_t{64} << 20;
 
+  /// The file of the only hostnames to offer, which may change while we run.
+  std::optional<std::string> whitelist_path;
+  base::Duration whitelist_interval = base::seconds(5);
+
+  bool publish_per_framework_metrics = true;
+
   Policy policy;
   allocator::Options allocator_options;
 
@@ -78,6 +84,8 @@ struct Flags {
   std::optional<std::string> credentials_, acls_, rate_limits_, firewall_rules_, domain_;
   base::TlsFlags tls_flags_;
   bool authenticate_readonly_ = false, authenticate_readwrite_ = false, authenticate_schedulers_ = false;
+  base::Bytes constraint_memory_{4096};
+  uint32_t constraint_program_size_ = 100;
   std::string role_sorter_ = "drf", framework_sorter_ = "drf", min_allocatable_ = "cpus:0.01|mem:32";
   uint64_t max_completed_frameworks_ = 50, max_completed_tasks_ = 1000, max_unreachable_tasks_ = 1000;
   uint64_t registry_max_agent_count_ = 102'400;
@@ -97,6 +105,9 @@ struct Flags {
               std::vector<std::string> aliases = {});
   void absent_switch(std::string name, bool default_value, std::string sentence, std::vector<std::string> aliases = {});
 };
+
+/// A hostname per line.
+base::Result<std::set<std::string>> read_whitelist(const std::string& path);
 
 /// "1/1mins": so many per period.
 base::Result<std::pair<uint32_t, base::Duration>> parse_rate(std::string_view text);

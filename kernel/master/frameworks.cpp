@@ -49,7 +49,7 @@ std::optional<std::string> Core::refuse_subscription(const SchedulerSubscribed& 
   if (auto error = validate_framework_roles(roles, event.subscribe.suppressed_roles(),
                                             event.subscribe.has_offer_constraints() ? &event.subscribe.offer_constraints()
                                                                                     : nullptr,
-                                            policy_.roles)) {
+                                            policy_.roles, policy_.constraint_limits)) {
     return error;
   }
   if (!policy_.root_submissions && info.user() == "root") {
@@ -143,7 +143,8 @@ void Core::set_framework_info(Framework& framework, FrameworkInfo info, std::set
   framework.compiled_constraints = nullptr;
   if (constraints != nullptr) {
     framework.constraints = std::make_shared<const mesos::v1::scheduler::OfferConstraints>(*constraints);
-    if (auto compiled = allocator::OfferConstraints::compile(*constraints)) framework.compiled_constraints = *compiled;
+    if (auto compiled = allocator::OfferConstraints::compile(*constraints, policy_.constraint_limits))
+      framework.compiled_constraints = *compiled;
   }
   allocator_->update_framework(framework.id, framework_config(framework));
 }
@@ -397,28 +398,31 @@ void Core::dispatch_call(Framework& framework, SchedulerCallReceived& event) {
 void Core::update_framework(Framework& framework, CallId call, Call::UpdateFramework& update) {
   FrameworkInfo& info = *update.mutable_framework_info();
   if (!info.has_principal() && framework.info->has_principal()) info.set_principal(framework.info->principal());
-  std::optional<std::string> why = validate_framework_info(info);
-  if (!why) why = validate_framework_update(*framework.info, info);
-  if (!why) {
-    why = validate_framework_roles(roles_of(info), update.suppressed_roles(),
-                                   update.has_offer_constraints() ? &update.offer_constraints() : nullptr, policy_.roles);
+  if (auto why = validate_framework_info(info)) return out_->reply(call, 400, "Supplied FrameworkInfo is not valid: " + *why);
+  if (auto why = validate_framework_update(*framework.info, info)) {
+    return out_->reply(call, 400, "FrameworkInfo update is not valid: " + *why);
   }
-  if (why) {
-    out_->reply(call, 400, "'FrameworkInfo' is not valid: " + *why);
-    return;
+  if (auto why = validate_framework_roles(roles_of(info), update.suppressed_roles(),
+                                          update.has_offer_constraints() ? &update.offer_constraints() : nullptr, policy_.roles,
+                                          policy_.constraint_limits)) {
+    return out_->reply(call, 400, "'UpdateFramework' call is not valid: " + *why);
   }
-  if ((why = forbid_roles(info))) return out_->reply(call, 403, *why);
+  if (auto why = forbid_roles(info)) return out_->reply(call, 403, *why);
   const std::set<std::string> roles = roles_of(info);
   std::vector<Offer*> stale;
   for (const auto& [id, offer] : framework.offers) {
     if (!roles.count(offer->role)) stale.push_back(offer.get());
   }
   for (Offer* offer : stale) rescind(*offer, true);
+  info.mutable_id()->set_value(framework.id);
+  const bool changed = info.SerializeAsString() != framework.info->SerializeAsString();
   set_framework_info(framework, std::move(info),
                      std::set<std::string>(update.suppressed_roles().begin(), update.suppressed_roles().end()),
                      update.has_offer_constraints() ? &update.offer_constraints() : nullptr);
-  tell_agents_about(framework);
-  publish_framework(framework, false);
+  if (changed) {  // what is suppressed or constrained concerns nobody else
+    tell_agents_about(framework);
+    publish_framework(framework, false);
+  }
   want_allocation();
   out_->reply(call, 200);
 }

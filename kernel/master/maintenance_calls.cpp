@@ -177,10 +177,11 @@ void Core::make_inverse_offers() {
       const auto format = framework->capabilities.reservation_refinement ? resources::Format::Post : resources::Format::Pre;
       resources::to_proto(resources, format, offer.mutable_resources());
       agent->inverse_offers[framework_id] = offer.id().value();
-      state_.inverse_offers[offer.id().value()] = {framework_id, agent->id};
       SchedulerEvent& event = events[framework_id];
       event.set_type(SchedulerEvent::INVERSE_OFFERS);
-      *event.mutable_inverse_offers()->add_inverse_offers() = std::move(offer);
+      *event.mutable_inverse_offers()->add_inverse_offers() = offer;
+      const OfferId offer_id = offer.id().value();
+      state_.inverse_offers[offer_id] = std::make_shared<const mesos::v1::InverseOffer>(std::move(offer));
     }
   }
   for (auto& [id, event] : events) send_event(*find_framework(id), std::move(event));
@@ -221,8 +222,8 @@ void Core::answer_inverse(Framework& framework, const google::protobuf::Repeated
                           const mesos::v1::Filters& filters) {
   for (const auto& id : ids) {
     const auto found = state_.inverse_offers.find(id.value());
-    if (found == state_.inverse_offers.end() || found->second.first != framework.id) continue;
-    Agent* agent = find_agent(found->second.second);
+    if (found == state_.inverse_offers.end() || found->second->framework_id().value() != framework.id) continue;
+    Agent* agent = find_agent(found->second->agent_id().value());
     state_.inverse_offers.erase(found);
     if (agent == nullptr) continue;
     agent->inverse_offers.erase(framework.id);

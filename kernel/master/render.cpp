@@ -62,14 +62,20 @@ void render_framework(const FrameworkView& view, OperatorResponse::GetFrameworks
   out->set_recovered(view.recovered);
   set_time(view.registered, out->mutable_registered_time());
   set_time(view.reregistered.value_or(view.registered), out->mutable_reregistered_time());
-  set_time(view.unregistered, out->mutable_unregistered_time());
+  if (view.unregistered != base::Time()) set_time(view.unregistered, out->mutable_unregistered_time());
   for (const auto& offer : view.offers) {
     mesos::v1::Offer* copy = out->add_offers();
     *copy = *offer;
     rewrite_resources(copy->mutable_resources());
   }
+  for (const auto& offer : view.inverse_offers) {
+    mesos::v1::InverseOffer* copy = out->add_inverse_offers();
+    *copy = *offer;
+    rewrite_resources(copy->mutable_resources());
+  }
   write_resources(view.used, out->mutable_allocated_resources());
   write_resources(view.offered, out->mutable_offered_resources());
+  out->mutable_offer_constraints();  // there also when there are none
   if (view.constraints) *out->mutable_offer_constraints() = *view.constraints;
 }
 
@@ -120,6 +126,7 @@ void render_roles(const Snapshot& snapshot, OperatorResponse::GetRoles* out) {
     role->set_weight(state.weight);
     for (const std::string& id : state.frameworks) role->add_frameworks()->set_value(id);
     for (const auto& [name, amount] : state.allocated.list()) {
+      if (name != "cpus" && name != "gpus" && name != "mem" && name != "disk") continue;
       mesos::v1::Resource* resource = role->add_resources();
       resource->set_name(name);
       resource->set_type(mesos::v1::Value::SCALAR);

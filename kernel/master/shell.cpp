@@ -93,6 +93,7 @@ Shell::Shell(base::Loop& loop, const Flags& flags, std::unique_ptr<base::Store> 
     : loop_(loop), flags_(flags), store_(std::move(store)), random_(base::Random::from_os()), pool_(loop, 2),
       subscribers_(loop, pool_, {.most_streams = flags.max_operator_event_stream_subscribers}) {
   started_ = loop.now().time;
+  whitelist_ = flags.allocator_options.whitelist;
   facts_.flags = flags.table.effective();
   if (flags.zk) facts_.flags["zk"] = flags.zk->redacted();
   facts_.cluster = flags.cluster;
@@ -141,7 +142,9 @@ base::Status Shell::start() {
   if (flags_.zk) return contend();
   std::vector<base::StoreEntry> entries;
   if (store_) {
+    const base::Instant begun = loop_.now().instant;
     ASSIGN_OR_RETURN(entries, store_->scan(""));
+    metrics_.timer("registrar/state_fetch_ms").record(loop_.now().instant - begun);
   }
   LOG_INFO("registry: {}", store_ ? *flags_.work_dir + "/registry.db" : std::string("in memory"));
   serve(std::move(store_), std::move(entries));
@@ -154,8 +157,31 @@ void Shell::serve(std::unique_ptr<base::Store> store, std::vector<base::StoreEnt
   acting_ = true;
   Recovered recovered;
   recovered.started = started_;
-  for (base::StoreEntry& entry : entries) recovered.entries.push_back({std::move(entry.key), std::move(entry.value)});
+  for (base::StoreEntry& entry : entries) {
+    count_record(entry.key, entry.value.size());
+    recovered.entries.push_back({std::move(entry.key), std::move(entry.value)});
+  }
   on(std::move(recovered));
+  if (flags_.whitelist_path) watch_whitelist();
+}
+
+void Shell::watch_whitelist() {
+  loop_.after(flags_.whitelist_interval, [this, alive = std::weak_ptr<bool>(alive_)] {
+    if (alive.expired()) return;
+    const auto read = [path = *flags_.whitelist_path] { return read_whitelist(path); };
+    const bool asked = pool_.run_for(read, [this, alive](base::Result<std::set<std::string>> hostnames) {
+      if (alive.expired()) return;
+      if (!hostnames) {
+        LOG_WARNING("the whitelist stays as it was: {}", hostnames.error().message);
+      } else if (*hostnames != whitelist_) {
+        LOG_INFO("the whitelist has changed: {} hostnames", hostnames->size());
+        whitelist_ = *hostnames;
+        on(WhitelistChanged{std::move(*hostnames)});
+      }
+      watch_whitelist();
+    });
+    if (!asked) watch_whitelist();
+  });
 }
 
 base::Status Shell::contend() {
@@ -226,10 +252,21 @@ void Shell::on(Event event) {
     events_.pop_front();
     ++version_;
     Effects made(base::log::level() == base::log::Level::Debug, !subscribers_.empty());
-    core_->on(std::move(next), loop_.now(), made);
+    handle(std::move(next), made);
     perform(made);
   }
   busy_ = false;
+}
+
+/// One event; what an allocation takes is measured.
+void Shell::handle(Event event, Effects& effects) {
+  const base::Now now = loop_.now();
+  const bool turn_end = std::holds_alternative<TurnEnded>(event);
+  const uint64_t runs = core_->state().counters[static_cast<size_t>(Metric::AllocationRuns)];
+  core_->on(std::move(event), now, effects);
+  if (!turn_end || core_->state().counters[static_cast<size_t>(Metric::AllocationRuns)] == runs) return;
+  metrics_.timer("allocator/mesos/allocation_run_ms").record(loop_.now().instant - now.instant);
+  metrics_.timer("allocator/mesos/allocation_run_latency_ms").record(now.instant - allocation_asked_);
 }
 
 void Shell::perform(Effects& effects) {
@@ -279,9 +316,18 @@ void Shell::perform(Persist& effect) {
     return;
   }
   base::StoreBatch batch;
-  for (Write& write : effect.writes) batch.writes.push_back({std::move(write.key), std::move(write.value)});
-  store_->commit(std::move(batch), [this, alive, ticket](base::Status result) {
-    if (!alive.expired()) on(Persisted{ticket, std::move(result)});
+  std::vector<std::pair<std::string, std::optional<size_t>>> sizes;
+  for (Write& write : effect.writes) {
+    sizes.emplace_back(write.key, write.value ? std::optional(write.value->size()) : std::nullopt);
+    batch.writes.push_back({std::move(write.key), std::move(write.value)});
+  }
+  store_->commit(std::move(batch), [this, alive, ticket, sizes = std::move(sizes), begun = loop_.now().instant](base::Status result) {
+    if (alive.expired()) return;
+    metrics_.timer("registrar/state_store_ms").record(loop_.now().instant - begun);
+    if (result) {
+      for (const auto& [key, bytes] : sizes) count_record(key, bytes);
+    }
+    on(Persisted{ticket, std::move(result)});
   });
 }
 
@@ -299,7 +345,19 @@ void Shell::perform(CancelTimer& effect) {
   timers_.erase(found);
 }
 
+void Shell::count_record(const std::string& key, std::optional<size_t> bytes) {
+  const auto known = registry_sizes_.find(key);
+  if (known != registry_sizes_.end()) registry_bytes_ -= known->second;
+  if (!bytes) {
+    if (known != registry_sizes_.end()) registry_sizes_.erase(known);
+    return;
+  }
+  registry_sizes_[key] = key.size() + *bytes;
+  registry_bytes_ += key.size() + *bytes;
+}
+
 void Shell::perform(WantTurnEnd&) {
+  allocation_asked_ = loop_.now().instant;
   const std::weak_ptr<bool> alive = alive_;
   loop_.post([this, alive] {
     if (!alive.expired()) on(TurnEnded{});
@@ -333,7 +391,7 @@ void Shell::open_scheduler_stream(base::http::Stream stream, api::ContentType ty
   on(SchedulerSubscribed{id, std::move(stream_id), std::move(subscribe), std::move(principal)});
 }
 
-void Shell::perform(Publish& effect) { subscribers_.publish(effect.event); }
+void Shell::perform(Publish& effect) { subscribers_.publish(effect.event, effect.user); }
 
 void Shell::open_operator_stream(base::http::Stream stream, api::ContentType type, const std::string& principal) {
   subscribers_.open(std::move(stream), type, visibility(principal), [this] { return snapshot(); });

@@ -137,6 +137,9 @@ class Shell {
   void stop_acting(const std::string& why);
   void start_rendering(const std::string& key);
   std::shared_ptr<const Snapshot> snapshot();
+  void count_record(const std::string& key, std::optional<size_t> bytes);
+  void handle(Event event, Effects& effects);
+  void watch_whitelist();
   void add_gauges();
   mesos::v1::MasterInfo make_master_info();
 
@@ -164,6 +167,11 @@ class Shell {
   uint64_t version_ = 0;  // of the state; grows with each event
   std::shared_ptr<const Snapshot> snapshot_;
   uint64_t snapshot_version_ = 0;
+
+  std::map<std::string, size_t> registry_sizes_;  // of the records, by key
+  size_t registry_bytes_ = 0;
+  base::Instant allocation_asked_{};
+  std::optional<std::set<std::string>> whitelist_;
 
   std::map<CallId, base::http::Responder> replies_;
   uint64_t next_id_ = 1;  // calls and connections

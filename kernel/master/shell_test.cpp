@@ -29,12 +29,14 @@ using SchedulerEvent = mesos::v1::scheduler::Event;
 /// A master on a thread of its own.
 class Master {
  public:
-  explicit Master(const std::string& work_dir = {}, const std::vector<std::string>& more = {}) {
+  explicit Master(const std::string& work_dir = {}, const std::vector<std::string>& more = {},
+                  const std::function<void(master::Flags&)>& change = nullptr) {
     const std::string directory = "--work_dir=" + work_dir;
     std::vector<const char*> arguments{"dcos-master", "--ip=127.0.0.1", "--port=0", "--agent_link_port=0"};
     arguments.push_back(work_dir.empty() ? "--registry=in_memory" : directory.c_str());
     for (const std::string& argument : more) arguments.push_back(argument.c_str());
     EXPECT_TRUE(flags_.parse(static_cast<int>(arguments.size()), arguments.data(), {}).has_value());
+    if (change) change(flags_);
     loop_ = std::make_unique<base::Loop>();
     std::unique_ptr<base::Store> store;
     if (!work_dir.empty()) store = *base::open_store(*loop_, "sqlite:" + work_dir + "/registry.db");
@@ -325,13 +327,16 @@ TEST(Endpoints, exist_bare_and_under_master) {
   EXPECT_EQ(master.get("/teardown").status, 405);
   EXPECT_EQ(master.get("/files/read?path=/etc/passwd").status, 404);
   EXPECT_EQ(master.get("/files/browse").body, "Expecting 'path=value' in query.");
+  EXPECT_EQ(master.get("/tasks?limit=-1").body, R"({"tasks":[]})");  // all
+  EXPECT_EQ(master.get("/tasks?limit=-2").status, 400);
 }
 
 TEST(Endpoints, set_and_remove_quota_and_weights) {
   const Master master;
   EXPECT_EQ(master.request("PUT", "/weights", {}, R"([{"role":"web","weight":2.0}])").status, 200);
   EXPECT_EQ(master.get("/weights").body, R"([{"role":"web","weight":2.0}])");
-  EXPECT_EQ(master.request("PUT", "/weights", {}, R"([{"role":"web","weight":-1}])").body, "Weights must be positive");
+  EXPECT_EQ(master.request("PUT", "/weights", {}, R"([{"role":"web","weight":-1}])").body,
+            "Failed to validate update weights request JSON for role 'web': Invalid weight '-1': Weights must be positive");
   EXPECT_EQ(master.get("/quota").body, "{}");
   const char quota[] = R"({"role":"web","force":true,"guarantee":[{"name":"cpus","type":"SCALAR","scalar":{"value":1}}]})";
   EXPECT_EQ(master.request("POST", "/quota", {}, quota).status, 200);
@@ -362,6 +367,185 @@ TEST(Endpoints, plan_and_end_maintenance) {
   for (const char* wrong : {"", "[]", "{}", "[{}]", R"([{"hostname":"a/b"}])", R"([{"ip":"10.0.0.256"}])"}) {
     EXPECT_EQ(master.request("POST", "/machine/down", {}, wrong).status, 400) << wrong;
   }
+}
+
+TEST(OperatorApi, answers_every_read_in_protobuf_too) {
+  const Master master;
+  for (const char* type : {"GET_HEALTH", "GET_FLAGS", "GET_VERSION", "GET_METRICS", "GET_LOGGING_LEVEL", "GET_STATE", "GET_AGENTS",
+                           "GET_FRAMEWORKS", "GET_EXECUTORS", "GET_OPERATIONS", "GET_TASKS", "GET_ROLES", "GET_WEIGHTS", "GET_MASTER",
+                           "GET_QUOTA", "GET_MAINTENANCE_STATUS", "GET_MAINTENANCE_SCHEDULE"}) {
+    mesos::v1::master::Call call;
+    mesos::v1::master::Call::Type value{};
+    ASSERT_TRUE(mesos::v1::master::Call::Type_Parse(type, &value));
+    call.set_type(value);
+    call.mutable_get_metrics();
+    const std::string protobuf = "application/x-protobuf";
+    const Response answer = master.request("POST", "/api/v1", {{"Content-Type", protobuf}, {"Accept", protobuf}}, call.SerializeAsString());
+    EXPECT_EQ(answer.status, 200) << type << answer.body;
+    EXPECT_EQ(answer.headers.get_or("Content-Type", ""), protobuf);
+    mesos::v1::master::Response response;
+    ASSERT_TRUE(response.ParseFromString(answer.body)) << type;
+    EXPECT_EQ(mesos::v1::master::Response::Type_Name(response.type()), type);
+  }
+}
+
+TEST(OperatorApi, grows_and_shrinks_volumes_and_reads_the_log) {
+  const std::string directory = ::testing::TempDir() + "master-log-" + std::to_string(::getpid());
+  ASSERT_TRUE(base::write_file(directory, "line\n").has_value());
+  const Master master({}, {"--external_log_file=" + directory});
+  const Response piece = master.post("/api/v1", R"({"type":"READ_FILE","read_file":{"path":"/master/log","offset":0}})");
+  EXPECT_NE(piece.body.find(R"("read_file":{"size":5,"data":"bGluZQo="})"), std::string::npos) << piece.body;
+  EXPECT_EQ(master.post("/api/v1", R"({"type":"LIST_FILES","list_files":{"path":"/master/log"}})").status, 200);
+  EXPECT_EQ(master.post("/api/v1", R"({"type":"READ_FILE","read_file":{"path":"/nothing","offset":0}})").status, 404);
+  EXPECT_EQ(master.get("/files/read?path=/master/log&offset=0").body, R"({"offset":0,"data":"line\n"})");
+  EXPECT_EQ(master.get("/files/read?path=/master/log").body, R"({"offset":5,"data":""})");
+  ::unlink(directory.c_str());
+
+  FakeAgent agent(master);
+  const std::string id = agent.register_new("cpus:4;mem:1024;disk:100");
+  const std::string disk = R"({"name":"disk","type":"SCALAR","scalar":{"value":8},"reservations":[{"type":"DYNAMIC","role":"web"}])";
+  const std::string volume = disk + R"(,"disk":{"persistence":{"id":"v"},"volume":{"container_path":"d","mode":"RW"}}})";
+  const auto call = [&](const std::string& type, const std::string& field, const std::string& rest) {
+    return master.post("/api/v1", "{\"type\":\"" + type + "\",\"" + field + "\":{\"agent_id\":{\"value\":\"" + id + "\"}," + rest + "}}");
+  };
+  using Operation_ = mesos::v1::Offer::Operation;
+  EXPECT_EQ(call("RESERVE_RESOURCES", "reserve_resources", "\"resources\":[" + disk + "}," + disk + "}]").status, 202);
+  EXPECT_EQ(agent.next().apply_operation().operation().type(), Operation_::RESERVE);
+  EXPECT_EQ(call("CREATE_VOLUMES", "create_volumes", "\"volumes\":[" + volume + "]").status, 202);
+  EXPECT_EQ(agent.next().apply_operation().operation().type(), Operation_::CREATE);
+  EXPECT_EQ(call("GROW_VOLUME", "grow_volume", "\"volume\":" + volume + ",\"addition\":" + disk + "}").status, 202);
+  EXPECT_EQ(agent.next().apply_operation().operation().type(), Operation_::GROW_VOLUME);
+  std::string grown = volume;
+  grown.replace(grown.find("8}"), 1, "16");
+  EXPECT_EQ(call("SHRINK_VOLUME", "shrink_volume", "\"volume\":" + grown + ",\"subtract\":{\"value\":8}").status, 202);
+  EXPECT_EQ(agent.next().apply_operation().operation().type(), Operation_::SHRINK_VOLUME);
+  EXPECT_EQ(call("DESTROY_VOLUMES", "destroy_volumes", "\"volumes\":[" + volume + "]").status, 202);
+  EXPECT_EQ(agent.next().apply_operation().operation().type(), Operation_::DESTROY);
+  EXPECT_EQ(call("UNRESERVE_RESOURCES", "unreserve_resources", "\"resources\":[" + disk + "}]").status, 202);
+  const Response refused =
+      call("RESERVE_RESOURCES", "reserve_resources", R"("resources":[{"name":"cpus","type":"SCALAR","scalar":{"value":1}}])");
+  EXPECT_EQ(refused.status, 400);
+  EXPECT_NE(refused.body.find("Invalid RESERVE operation on agent " + id + " at slave(1)@127.0.0.1:5051 (h1): "),
+            std::string::npos)
+      << refused.body;
+  EXPECT_EQ(master.post("/api/v1", R"({"type":"MARK_AGENT_GONE","mark_agent_gone":{"agent_id":{"value":"nobody"}}})").status, 404);
+}
+
+TEST(Metrics, have_the_names_of_the_original) {
+  const Master master;
+  FakeAgent agent(master);
+  const std::string id = agent.register_new();
+  Scheduler scheduler(master, kSubscribe);
+  const std::string framework = scheduler.next_event().subscribed().framework_id().value();
+  EXPECT_EQ(scheduler.next_event().type(), SchedulerEvent::OFFERS);
+  EXPECT_EQ(master.request("PUT", "/weights", {}, R"([{"role":"web","weight":2.0}])").status, 200);
+  EXPECT_EQ(
+      master
+          .post(
+              "/api/v1",
+              R"({"type":"UPDATE_QUOTA","update_quota":{)"
+              R"("quota_configs":[{"role":"web","guarantees":{"cpus":{"value":1}},"limits":{"cpus":{"value":2}}}]}})")
+          .status,
+      200);
+  EXPECT_EQ(master
+                .post("/api/v1/scheduler", R"({"type":"REQUEST","framework_id":{"value":")" + framework + R"("},"request":{}})",
+                      scheduler.stream_id)
+                .status,
+            202);
+  const std::string text = master.get("/metrics/snapshot").body;
+  const std::string of_framework = "master/frameworks/f/" + framework + "/";
+  for (const std::string& name : {std::string("master/operations/total"),
+                                  std::string("master/operations/pending"),
+                                  std::string("master/operations/reserve/gone_by_operator"),
+                                  std::string("master/operations/create_disk/finished"),
+                                  std::string("allocator/mesos/allocation_runs"),
+                                  std::string("allocator/mesos/allocation_run_ms"),
+                                  std::string("allocator/mesos/allocation_run_ms/p9999"),
+                                  std::string("allocator/mesos/allocation_run_latency_ms/count"),
+                                  std::string("allocator/mesos/event_queue_dispatches"),
+                                  std::string("allocator/event_queue_dispatches"),
+                                  std::string("allocator/mesos/roles/*/shares/dominant"),
+                                  std::string("allocator/mesos/offer_filters/roles/*/active"),
+                                  std::string("allocator/mesos/resources/mem/total"),
+                                  std::string("allocator/mesos/quota/roles/web/resources/cpus/offered_or_allocated"),
+                                  std::string("registrar/queued_operations"),
+                                  std::string("master/messages_resource_request"),
+                                  of_framework + "subscribed",
+                                  of_framework + "calls/reconcile_operations",
+                                  of_framework + "events/heartbeat",
+                                  of_framework + "operations",
+                                  of_framework + "operations/launch_group",
+                                  of_framework + "tasks/active/task_running",
+                                  of_framework + "tasks/terminal/task_gone_by_operator",
+                                  of_framework + "roles/*/suppressed"}) {
+    EXPECT_NE(text.find("\"" + name + "\":"), std::string::npos) << name;
+  }
+  for (const std::string& value : {std::string(R"("allocator/mesos/quota/roles/web/resources/cpus/guarantee":1.0)"),
+                                   std::string(R"("allocator/mesos/quota/roles/web/resources/cpus/limit":2.0)"),
+                                   std::string(R"("allocator/mesos/resources/cpus/offered_or_allocated":3.0)"),
+                                   std::string(R"("master/messages_resource_request":1.0)"), "\"" + of_framework + "calls/request\":1.0",
+                                   "\"" + of_framework + "calls\":2.0"}) {
+    EXPECT_NE(text.find(value), std::string::npos) << value << " in " << text;
+  }
+  EXPECT_EQ(text.find("/unknown\""), std::string::npos);
+  const Response explained = master.get("/allocator/explain?framework=" + framework);
+  for (const char* key : {"\"share\":", "\"role_share\":", "\"weight\":", "\"frameworks_before\":", "\"filters\":",
+                          "\"excluded\":", "\"offerable\":"}) {
+    EXPECT_NE(explained.body.find(key), std::string::npos) << explained.body;
+  }
+  EXPECT_NE(explained.body.find("\"quota\":[\"" + id + "\"]"), std::string::npos) << explained.body;
+}
+
+TEST(Metrics, of_each_framework_can_be_left_out) {
+  const Master master({}, {"--no-publish_per_framework_metrics"});
+  Scheduler scheduler(master, kSubscribe);
+  scheduler.next_event();
+  const std::string text = master.get("/metrics/snapshot").body;
+  EXPECT_EQ(text.find("master/frameworks/"), std::string::npos);
+  EXPECT_NE(text.find("\"master/frameworks_connected\":1.0"), std::string::npos);
+}
+
+TEST(Metrics, tell_of_the_registry) {
+  const std::string directory = ::testing::TempDir() + "master-registry-" + std::to_string(::getpid());
+  ASSERT_TRUE(base::make_directories(directory).has_value());
+  const Master master(directory);
+  EXPECT_EQ(master.request("PUT", "/weights", {}, R"([{"role":"web","weight":2.0}])").status, 200);
+  const std::string text = master.get("/metrics/snapshot").body;
+  for (const char* name : {"registrar/state_fetch_ms", "registrar/state_store_ms", "registrar/state_store_ms/p99"}) {
+    EXPECT_NE(text.find("\"" + std::string(name) + "\":"), std::string::npos) << name;
+  }
+  EXPECT_EQ(text.find(R"("registrar/registry_size_bytes":0.0)"), std::string::npos) << text;
+}
+
+TEST(Explain, names_the_quota_that_bounds_a_role) {
+  const Master master;
+  FakeAgent agent(master);
+  agent.register_new();
+  EXPECT_EQ(
+      master
+          .post(
+              "/api/v1",
+              R"({"type":"UPDATE_QUOTA","update_quota":{"force":true,"quota_configs":[{"role":"eng","limits":{"cpus":{"value":0}}}]}})")
+          .status,
+      200);
+  Scheduler scheduler(master, R"({"type":"SUBSCRIBE","subscribe":{"framework_info":{"user":"nobody","name":"f","role":"eng/web"}}})");
+  const std::string framework = scheduler.next_event().subscribed().framework_id().value();
+  const std::string text = master.get("/allocator/explain?framework=" + framework).body;
+  EXPECT_NE(text.find(R"("quota":{"role":"eng","guarantees":{},"limits":{"cpus":0.0},"consumed":)"), std::string::npos) << text;
+}
+
+TEST(Endpoints, read_the_whitelist_again) {
+  const std::string path = ::testing::TempDir() + "whitelist-" + std::to_string(::getpid());
+  ASSERT_TRUE(base::write_file(path, "other\n").has_value());
+  const Master master({}, {"--whitelist=" + path}, [](master::Flags& flags) { flags.whitelist_interval = base::milliseconds(5); });
+  FakeAgent agent(master);
+  agent.register_new();
+  Scheduler scheduler(master, kSubscribe);
+  const std::string framework = scheduler.next_event().subscribed().framework_id().value();
+  EXPECT_NE(master.get("/allocator/explain?framework=" + framework).body.find("\"whitelist\":["), std::string::npos);
+  ASSERT_TRUE(base::write_file(path, "other\nh1\n").has_value());
+  EXPECT_EQ(scheduler.next_event().type(), SchedulerEvent::OFFERS);
+  ::unlink(path.c_str());
 }
 
 TEST(Endpoints, tell_counters_as_text_of_prometheus) {

@@ -83,6 +83,10 @@ std::shared_ptr<const Snapshot> Core::snapshot(base::Now now) const {
       }
     }
   }
+  for (const auto& [id, offer] : state_.inverse_offers) {
+    const auto found = position.find(offer->framework_id().value());
+    if (found != position.end()) out->frameworks[found->second].inverse_offers.push_back(offer);
+  }
   for (const auto& [id, agent] : state_.recovered_agents) out->recovered_agents.push_back(agent.info);
   out->unreachable_agents = state_.unreachable_agents.size();
   for (const FrameworkId& id : state_.completed_order) {

@@ -46,6 +46,7 @@ struct FrameworkView {
   std::vector<std::shared_ptr<const mesos::v1::Task>> tasks, unreachable_tasks;
   std::vector<PackedTask> completed_tasks;
   std::vector<std::shared_ptr<const mesos::v1::Offer>> offers;
+  std::vector<std::shared_ptr<const mesos::v1::InverseOffer>> inverse_offers;
   std::vector<std::pair<AgentId, std::shared_ptr<const ExecutorInfo>>> executors;
 };
 

@@ -225,6 +225,8 @@ struct Framework {
 
   std::map<int, uint64_t> calls;  // by scheduler::Call::Type, for metrics
   std::map<int, uint64_t> events;
+  std::map<int, uint64_t> ended_tasks;      // by TaskState
+  std::map<int, uint64_t> operations_sent;  // by Offer::Operation::Type; LAUNCH counts its tasks
   uint64_t offers_sent = 0, offers_accepted = 0, offers_declined = 0, offers_rescinded = 0;
 };
 
@@ -271,7 +273,7 @@ struct State {
   Machines machines;                // in the schedule, or down
   bool changing_maintenance = false;  // a change is being written
   std::set<AgentId> planned_agents;   // with an unavailability
-  std::map<OfferId, std::pair<FrameworkId, AgentId>> inverse_offers;
+  std::map<OfferId, std::shared_ptr<const mesos::v1::InverseOffer>> inverse_offers;  // as sent
 
   std::map<std::string, double> weights;
   std::map<std::string, mesos::v1::quota::QuotaConfig> quotas;

@@ -91,7 +91,7 @@ void Subscribers::drawn(const std::shared_ptr<Drawing>& drawing, const Shared& r
   }
 }
 
-void Subscribers::publish(const OperatorEvent& event) {
+void Subscribers::publish(const OperatorEvent& event, const std::string& user) {
   if (readers_.empty()) return;
   std::array<std::string, 2> records;  // one encoding per type, whatever the number of readers
   const auto encoded = [&](api::ContentType type) -> const std::string& {
@@ -109,7 +109,12 @@ void Subscribers::publish(const OperatorEvent& event) {
     for (auto& [id, reader] : readers_) {
       if (!reader.limited) continue;
       reader.limited->learn(event);
-      if (reader.limited->shows(event)) reader.pending += encoded(reader.type);
+      if (!reader.limited->shows(event, user)) continue;
+      if (const auto part = reader.limited->without_hidden(event)) {
+        reader.pending += api::encode_record(reader.type, *part);
+      } else {
+        reader.pending += encoded(reader.type);
+      }
     }
   }
   want_flush();

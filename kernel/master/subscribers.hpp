@@ -38,7 +38,8 @@ class Subscribers {
   Subscribers& operator=(const Subscribers&) = delete;
 
   void open(base::http::Stream stream, api::ContentType type, Visibility visibility, const TakePicture& take_picture);
-  void publish(const mesos::v1::master::Event& event);
+  /// `user`: of the task that an update is about, empty: its framework's.
+  void publish(const mesos::v1::master::Event& event, const std::string& user = {});
 
   /// Ends the streams after what is queued.
   void close_all();

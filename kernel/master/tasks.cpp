@@ -174,8 +174,11 @@ void Core::update_task(Task& task, const TaskStatus& status, std::optional<TaskS
   kept = status;
   kept.clear_data();
 
-  if (notable && out_->publishing()) publish_task_updated(*task.framework, status, proto.state());
-  if (!is_terminal(before) && is_terminal(proto.state())) count_state(proto.state(), status);
+  if (notable && out_->publishing()) publish_task_updated(task, status);
+  if (!is_terminal(before) && is_terminal(proto.state())) {
+    count_state(proto.state(), status);
+    ++task.framework->ended_tasks[proto.state()];
+  }
   if (is_terminal(proto.state()) || proto.state() == mesos::v1::TASK_UNREACHABLE) free_resources(task);
 }
 

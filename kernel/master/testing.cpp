@@ -316,6 +316,13 @@ void Conversation::command(const std::string& text) {
     timers_.clear();
     held_.clear();
     command("recovered");
+  } else if (verb == "whitelist") {  // whitelist [h1,h2]
+    WhitelistChanged event;
+    if (words.size() > 1) {
+      event.hostnames.emplace();
+      for (const auto name : base::tokenize(words[1], ',')) event.hostnames->emplace(name);
+    }
+    feed(std::move(event));
   } else if (verb == "corrupt") {
     store_[words[1]] = "\xff\xff";
   } else if (verb == "hold") {

@@ -241,7 +241,8 @@ Refusal validate_framework_info(const FrameworkInfo& info) {
 Refusal validate_framework_roles(const std::set<std::string>& roles,
                                  const google::protobuf::RepeatedPtrField<std::string>& suppressed,
                                  const mesos::v1::scheduler::OfferConstraints* constraints,
-                                 const std::optional<std::set<std::string>>& whitelist) {
+                                 const std::optional<std::set<std::string>>& whitelist,
+                                 const allocator::OfferConstraints::Limits& limits) {
   if (whitelist) {
     std::set<std::string> unknown;
     for (const std::string& role : roles) {
@@ -255,7 +256,7 @@ Refusal validate_framework_roles(const std::set<std::string>& roles,
   }
   if (!foreign.empty()) return "Suppressed roles " + set_text(foreign) + " are not contained in the set of roles";
   if (constraints != nullptr) {
-    auto compiled = allocator::OfferConstraints::compile(*constraints);
+    auto compiled = allocator::OfferConstraints::compile(*constraints, limits);
     if (!compiled) return "Offer constraints are not valid: " + compiled.error().message;
     for (const std::string& role : (*compiled)->roles()) {
       if (!roles.count(role)) {

@@ -33,7 +33,8 @@ Refusal validate_framework_info(const FrameworkInfo& info);
 Refusal validate_framework_roles(const std::set<std::string>& roles,
                                  const google::protobuf::RepeatedPtrField<std::string>& suppressed,
                                  const mesos::v1::scheduler::OfferConstraints* constraints,
-                                 const std::optional<std::set<std::string>>& whitelist);
+                                 const std::optional<std::set<std::string>>& whitelist,
+                                 const allocator::OfferConstraints::Limits& limits = {});
 
 /// What UPDATE_FRAMEWORK may not change.
 Refusal validate_framework_update(const FrameworkInfo& before, const FrameworkInfo& after);

@@ -73,6 +73,21 @@ void write_executor(Writer& out, const ExecutorInfo& executor, const AgentId& ag
   out.end_object();
 }
 
+void write_network(Writer& out, const mesos::v1::NetworkInfo& network) {
+  out.begin_object();
+  if (network.groups_size() > 0) {
+    out.key("groups");
+    out.begin_array();
+    for (const std::string& group : network.groups()) out.value(group);
+    out.end_array();
+  }
+  if (network.has_labels()) field_messages(out, "labels", network.labels().labels());
+  if (network.ip_addresses_size() > 0) field_messages(out, "ip_addresses", network.ip_addresses());
+  if (network.has_name()) out.field("name", network.name());
+  if (network.port_mappings_size() > 0) field_messages(out, "port_mappings", network.port_mappings());
+  out.end_object();
+}
+
 void write_status(Writer& out, const TaskStatus& status) {
   out.begin_object();
   out.field("state", mesos::v1::TaskState_Name(status.state()));
@@ -83,7 +98,12 @@ void write_status(Writer& out, const TaskStatus& status) {
     out.key("container_status");
     out.begin_object();
     if (container.has_container_id()) field_message(out, "container_id", container.container_id());
-    if (container.network_infos_size() > 0) field_messages(out, "network_infos", container.network_infos());
+    if (container.network_infos_size() > 0) {
+      out.key("network_infos");
+      out.begin_array();
+      for (const auto& network : container.network_infos()) write_network(out, network);
+      out.end_array();
+    }
     if (container.has_cgroup_info()) field_message(out, "cgroup_info", container.cgroup_info());
     out.end_object();
   }
@@ -260,7 +280,8 @@ void write_framework(Writer& out, const FrameworkView& framework) {
   for (const auto& [agent, executor] : framework.executors) write_executor(out, *executor, agent);
   out.end_array();
   if (info.has_labels()) field_messages(out, "labels", info.labels().labels());
-  if (framework.constraints) field_message(out, "offer_constraints", *framework.constraints);
+  static const mesos::v1::scheduler::OfferConstraints kNone;
+  field_message(out, "offer_constraints", framework.constraints ? *framework.constraints : kNone);
   out.end_object();
 }
 

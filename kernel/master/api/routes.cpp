@@ -128,7 +128,11 @@ base::Result<uint64_t> query_number(const Request& request, const char* name, ui
 
 base::Result<Rendered> tasks_rendering(const Request& request) {
   TaskQuery query;
-  ASSIGN_OR_RETURN(query.limit, query_number(request, "limit", 100));
+  if (request.query().get("limit") == "-1") {
+    query.limit = UINT64_MAX;  // as the original understands it
+  } else {
+    ASSIGN_OR_RETURN(query.limit, query_number(request, "limit", 100));
+  }
   ASSIGN_OR_RETURN(query.offset, query_number(request, "offset", 0));
   const auto parameters = request.query();
   query.ascending = parameters.get("order").value_or("des") == "asc";
@@ -185,6 +189,23 @@ std::string quota_json(const Snapshot& snapshot) {
   return base::json::proto_to_json(answer.status(), api::v0_dialect());
 }
 
+/// The quota that bounds the role: its own, or that of the nearest one above it.
+void write_quota(base::json::Writer& out, const allocator::RoleExplanation& role) {
+  const auto quantities = [&](const char* name, const auto& list) {
+    out.key(name);
+    out.begin_object();
+    for (const auto& [resource, amount] : list) out.field(resource, amount.value());
+    out.end_object();
+  };
+  out.key("quota");
+  out.begin_object();
+  out.field("role", role.quota_role);
+  quantities("guarantees", role.quota->guarantees.list());
+  quantities("limits", role.quota->limits.list());
+  quantities("consumed", role.consumed_quota.list());
+  out.end_object();
+}
+
 std::string explain_json(Shell& shell, const std::string& framework) {
   std::string text;
   base::json::Writer out(text);
@@ -204,6 +225,7 @@ std::string explain_json(Shell& shell, const std::string& framework) {
     out.field("weight", role.weight);
     out.field("suppressed", role.suppressed);
     out.field("frameworks_before", role.frameworks_before);
+    if (role.quota) write_quota(out, role);
     out.key("filters");
     out.begin_array();
     for (const allocator::FilterExplanation& filter : role.filters) {

@@ -2,12 +2,16 @@
 
 #include <algorithm>
 #include <deque>
+#include <map>
+#include <set>
 
 #include "base/json/proto.hpp"
 #include "base/version.hpp"
 #include "kernel/api/names.hpp"
 #include "kernel/master/api/entity_json.hpp"
 #include "kernel/resources/proto.hpp"
+#include "kernel/resources/quantities.hpp"
+#include "kernel/resources/roles.hpp"
 #include "kernel/resources/summary.hpp"
 
 namespace master {
@@ -28,6 +32,11 @@ void write_flags(Writer& out, const ServerFacts& facts) {
   out.begin_object();
   for (const auto& [name, value] : facts.flags) out.field(name, value);
   out.end_object();
+}
+
+void write_domain(Writer& out, const mesos::v1::MasterInfo& master) {
+  out.key("domain");
+  base::json::write_proto(out, master.domain(), api::v0_dialect());
 }
 
 void write_frameworks(Writer& out, const Snapshot& snapshot, const std::optional<std::string>& only) {
@@ -102,10 +111,7 @@ std::string state_json(const Snapshot& snapshot, const ServerFacts& facts) {
   out.field("activated_slaves", static_cast<double>(active));
   out.field("deactivated_slaves", static_cast<double>(snapshot.agents.size()) - static_cast<double>(active));
   out.field("unreachable_slaves", static_cast<double>(snapshot.unreachable_agents));
-  if (snapshot.master->has_domain()) {
-    out.key("domain");
-    base::json::write_proto(out, snapshot.master->domain(), api::v0_dialect());
-  }
+  if (snapshot.master->has_domain()) write_domain(out, *snapshot.master);
   out.field("leader", master_pid(snapshot));
   out.key("leader_info");
   out.begin_object();
@@ -113,11 +119,14 @@ std::string state_json(const Snapshot& snapshot, const ServerFacts& facts) {
   out.field("pid", master_pid(snapshot));
   out.field("port", snapshot.master->port());
   out.field("hostname", snapshot.master->hostname());
+  if (snapshot.master->has_domain()) write_domain(out, *snapshot.master);
   out.end_object();
-  if (facts.cluster) out.field("cluster", *facts.cluster);
-  if (facts.log_dir) out.field("log_dir", *facts.log_dir);
-  if (facts.external_log_file) out.field("external_log_file", *facts.external_log_file);
-  if (snapshot.shows_flags) write_flags(out, facts);
+  if (snapshot.shows_flags) {
+    if (facts.cluster) out.field("cluster", *facts.cluster);
+    if (facts.log_dir) out.field("log_dir", *facts.log_dir);
+    if (facts.external_log_file) out.field("external_log_file", *facts.external_log_file);
+    write_flags(out, facts);
+  }
   out.key("slaves");
   out.begin_array();
   for (const AgentView& agent : snapshot.agents) {
@@ -272,50 +281,86 @@ std::string tasks_json(const Snapshot& snapshot, const TaskQuery& query) {
   return text;
 }
 
-std::string roles_json(const Snapshot& snapshot) {
-  std::map<std::string, Resources> offered, allocated, reserved;
+namespace {
+
+/// What a role and those below it have.
+struct RoleShare {
+  Resources offered, allocated, reserved, used_reserved;
+  std::set<FrameworkId> users;  // of what is allocated to this very role
+};
+
+/// Calls `add` for the role and each of its ancestors.
+template <class Add>
+void for_each_above(const std::string& role, Add add) {
+  add(role);
+  for (const std::string_view ancestor : resources::ancestors(role)) add(std::string(ancestor));
+}
+
+std::map<std::string, RoleShare> shares_of_roles(const Snapshot& snapshot) {
+  std::map<std::string, RoleShare> out;
   for (const AgentView& agent : snapshot.agents) {
-    for (const auto& [role, of_role] : resources::reservations_by_role(agent.total)) reserved[role] += of_role;
-    for (const resources::Resource& r : agent.offered) offered[r.allocation.str()].add(r);
+    for (const auto& [role, of_role] : resources::reservations_by_role(agent.total)) {
+      for_each_above(role, [&](const std::string& at) { out[at].reserved += of_role; });
+    }
+    for (const resources::Resource& r : agent.offered) {
+      for_each_above(r.allocation.str(), [&](const std::string& at) { out[at].offered.add(r); });
+    }
     for (const auto& [id, of_framework] : agent.used) {
-      for (const resources::Resource& r : of_framework) allocated[r.allocation.str()].add(r);
+      for (const resources::Resource& r : of_framework) {
+        out[r.allocation.str()].users.insert(id);
+        for_each_above(r.allocation.str(), [&](const std::string& at) { out[at].allocated.add(r); });
+      }
+      for (const auto& [role, of_role] : resources::reservations_by_role(of_framework)) {
+        for_each_above(role, [&](const std::string& at) { out[at].used_reserved += of_role; });
+      }
     }
   }
-  const auto quantities = [](Writer& out, const auto& list) {
-    out.begin_object();
-    for (const auto& [name, amount] : list) out.field(name, amount.value());
-    out.end_object();
-  };
+  return out;
+}
+
+}  // namespace
+
+std::string roles_json(const Snapshot& snapshot) {
+  const std::map<std::string, RoleShare> shares = shares_of_roles(snapshot);
+  static const RoleShare kNothing;
   std::string text;
   Writer out(text);
+  const auto quantities = [&](const char* name, const auto& list) {
+    out.key(name);
+    out.begin_object();
+    for (const auto& [resource, amount] : list) out.field(resource, amount.value());
+    out.end_object();
+  };
   out.begin_object();
   out.key("roles");
   out.begin_array();
   for (const allocator::RoleState& role : snapshot.roles) {
+    const auto found = shares.find(role.role);
+    const RoleShare& share = found == shares.end() ? kNothing : found->second;
+    const auto offered = resources::ResourceQuantities::of(share.offered);
+    const auto allocated = resources::ResourceQuantities::of(share.allocated);
+    const auto reserved = resources::ResourceQuantities::of(share.reserved);
     out.begin_object();
     out.field("name", role.role);
     out.field("weight", role.weight);
     out.key("quota");
     out.begin_object();
     out.field("role", role.role);
-    out.key("guarantee");
-    quantities(out, role.quota ? role.quota->guarantees.list() : allocator::ResourceQuantities().list());
-    out.key("limit");
-    quantities(out, role.quota ? role.quota->limits.list() : allocator::ResourceLimits().list());
-    out.key("consumed");
-    quantities(out, role.consumed_quota.list());
+    quantities("guarantee", role.quota ? role.quota->guarantees.list() : allocator::ResourceQuantities().list());
+    quantities("limit", role.quota ? role.quota->limits.list() : allocator::ResourceLimits().list());
+    // What tasks use, and reservations also while nobody uses them.
+    quantities("consumed",
+               (allocated + (reserved - resources::ResourceQuantities::of(share.used_reserved))).list());
     out.end_object();
-    out.key("resources");
-    write_resources(out, allocated[role.role] + offered[role.role]);
-    out.key("allocated");
-    write_resources(out, allocated[role.role]);
-    out.key("offered");
-    write_resources(out, offered[role.role]);
-    out.key("reserved");
-    write_resources(out, reserved[role.role]);
+    quantities("resources", (allocated + offered).list());
+    quantities("allocated", allocated.list());
+    quantities("offered", offered.list());
+    quantities("reserved", reserved.list());
+    std::set<std::string> frameworks(role.frameworks.begin(), role.frameworks.end());
+    frameworks.insert(share.users.begin(), share.users.end());
     out.key("frameworks");
     out.begin_array();
-    for (const std::string& id : role.frameworks) out.value(id);
+    for (const std::string& id : frameworks) out.value(id);
     out.end_array();
     out.end_object();
   }

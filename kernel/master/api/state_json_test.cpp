@@ -61,6 +61,66 @@ TEST(StateJson, slaves_show_their_resources_in_full) { compare("slaves.json", ma
 
 TEST(StateJson, roles_show_shares) { compare("roles.json", master::roles_json(*picture())); }
 
+std::string state_of(master::Snapshot snapshot) { return master::state_json(snapshot, facts()); }
+
+TEST(StateJson, leaders_tell_their_domain_and_flags_need_a_right) {
+  master::Snapshot snapshot = *picture();
+  auto info = *snapshot.master;
+  info.mutable_domain()->mutable_fault_domain()->mutable_region()->set_name("eu");
+  info.mutable_domain()->mutable_fault_domain()->mutable_zone()->set_name("z1");
+  snapshot.master = std::make_shared<const mesos::v1::MasterInfo>(info);
+  const std::string domain = R"("domain":{"fault_domain":{"region":{"name":"eu"},"zone":{"name":"z1"}}})";
+  std::string text = state_of(snapshot);
+  EXPECT_NE(text.find(R"("hostname":"master",)" + domain + "}"), std::string::npos) << text;
+  EXPECT_NE(text.find(R"("cluster":"test")"), std::string::npos);
+  snapshot.shows_flags = false;
+  text = state_of(snapshot);
+  EXPECT_EQ(text.find("\"cluster\""), std::string::npos);
+  EXPECT_EQ(text.find("\"flags\""), std::string::npos);
+}
+
+TEST(StateJson, networks_have_labels_as_a_list) {
+  master::Snapshot snapshot = *picture();
+  mesos::v1::Task task = *snapshot.frameworks.at(0).tasks.at(0);
+  auto& network = *task.mutable_statuses(0)->mutable_container_status()->add_network_infos();
+  network.set_name("net");
+  network.add_groups("g");
+  auto& label = *network.mutable_labels()->add_labels();
+  label.set_key("k");
+  label.set_value("v");
+  network.add_ip_addresses()->set_ip_address("10.0.0.7");
+  snapshot.frameworks[0].tasks[0] = std::make_shared<const mesos::v1::Task>(task);
+  const std::string text = state_of(snapshot);
+  const std::string expected =
+      R"("network_infos":[{"groups":["g"],"labels":[{"key":"k","value":"v"}],)"
+      R"("ip_addresses":[{"protocol":"IPv4","ip_address":"10.0.0.7"}],"name":"net"}])";
+  EXPECT_NE(text.find(expected), std::string::npos) << text;
+}
+
+TEST(StateJson, roles_count_what_is_below_them) {
+  master::testing::Conversation cluster;
+  for (const char* line :
+       {"recovered", "agent L1 register host=h1 resources=cpus:4;mem:1024;ports:[31000-31009]",
+        "subscribe C1 role=eng/web principal=p",
+        "C1 accept M-O0 reserve cpus:1 launch t1=cpus:1;mem:32;ports:[31000-31001] role=eng/web principal=p refuse=60"}) {
+    cluster.command(line);
+    cluster.take_effects();
+  }
+  const auto parsed = base::json::parse(master::roles_json(*cluster.core().snapshot(base::Now())));
+  ASSERT_TRUE(parsed.has_value());
+  const std::string text = base::json::render(*parsed);
+  // The reserved processor was offered again and is consumed all the while; ports count by their number.
+  const std::string numbers =
+      R"("consumed":{"cpus":2.0,"mem":32.0,"ports":2.0}},"resources":{"cpus":)";
+  for (const char* role : {"eng", "eng/web"}) {
+    const size_t at = text.find(std::string(R"({"name":")") + role + "\"");
+    ASSERT_NE(at, std::string::npos) << text;
+    EXPECT_NE(text.find(numbers, at), std::string::npos) << text;
+    EXPECT_NE(text.find(R"("allocated":{"cpus":1.0,"mem":32.0,"ports":2.0})", at), std::string::npos) << text;
+    EXPECT_NE(text.find(R"("reserved":{"cpus":1.0})", at), std::string::npos) << text;
+  }
+}
+
 TEST(StateJson, tasks_are_paged_and_selected) {
   const auto snapshot = picture();
   const auto count = [](const std::string& json) {
