@@ -16,7 +16,11 @@ uint64_t number_of(const std::string& offer) {
   return base::parse_uint(std::string_view(offer).substr(offer.rfind('O') + 1)).value_or(0);
 }
 
-std::string deactivation_text(bool deactivated) { return deactivated ? "yes" : ""; }
+template <class Agent>
+std::string activation_text(const Agent& agent) {
+  if (!agent.deactivated) return "";
+  return agent.drain ? "drain" : "yes";
+}
 
 }  // namespace
 
@@ -181,17 +185,20 @@ void PromiseChecker::look(const master::Core& core) {
                                             state.unreachable_agents.count(name)))
         world_.fail("agent " + name + " was marked gone and is there all the same");
     } else if (kind == "deactivated") {
-      if (const auto agent = state.agents.find(name); agent != state.agents.end()) {
-        observed(key, deactivation_text(agent->second->deactivated));
-      } else if (const auto away = state.recovered_agents.find(name); away != state.recovered_agents.end()) {
-        observed(key, deactivation_text(away->second.deactivated));
-      } else if (const auto lost = state.unreachable_agents.find(name); lost != state.unreachable_agents.end()) {
-        observed(key, deactivation_text(lost->second.deactivated));
+      if (const auto now = activation_of(state, name)) {
+        observed(key, *now);
       } else {
         forget(key);  // it left
       }
     }
   }
+}
+
+std::optional<std::string> activation_of(const master::State& state, const std::string& id) {
+  if (const auto agent = state.agents.find(id); agent != state.agents.end()) return activation_text(*agent->second);
+  if (const auto away = state.recovered_agents.find(id); away != state.recovered_agents.end()) return activation_text(away->second);
+  if (const auto lost = state.unreachable_agents.find(id); lost != state.unreachable_agents.end()) return activation_text(lost->second);
+  return std::nullopt;
 }
 
 std::string quota_text(const mesos::v1::quota::QuotaConfig& config) {

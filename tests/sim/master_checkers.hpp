@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -69,5 +70,8 @@ class PromiseChecker {
 // What PromiseChecker::look compares, as text.
 std::string quota_text(const mesos::v1::quota::QuotaConfig& config);
 std::string schedule_text(const mesos::v1::maintenance::Schedule& schedule);
+
+/// "", "yes" when the agent is deactivated, "drain" when it is to drain or has drained; nothing when it is not known.
+std::optional<std::string> activation_of(const master::State& state, const std::string& agent);
 
 }  // namespace sim

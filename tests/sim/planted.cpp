@@ -30,6 +30,7 @@ const std::vector<PlantedBug>& planted_bugs() {
       {"master/remembers-everything", "wide", 100, "remembers"},
       {"master/queues-every-call", "wide", 50, "calls that wait"},
       {"master/gives-up-draining", "wide", 300, "has not drained"},
+      {"master/forgets-orders-for-the-away", "wide", 300, "told otherwise"},
       {"master/gives-orphans-up", "wide", 300, "no scheduler had been told"},
       {"master/acknowledges-for-others", "kernel", 100, "no scheduler had been told"},
       {"master/acts-after-its-lease", "ha", 100, "acts while"},

@@ -50,6 +50,17 @@ const std::string* SimOperator::choose_agent() {
   return &chosen_;
 }
 
+/// Every other time one that is not here now: of the registry and not back yet, or unreachable.
+const std::string* SimOperator::choose_here_or_away() {
+  const auto& state = master_.core().state();
+  std::vector<std::string> away;
+  for (const auto& [id, agent] : state.recovered_agents) away.push_back(id);
+  for (const auto& [id, agent] : state.unreachable_agents) away.push_back(id);
+  if (away.empty() || !world_.random().chance(0.5)) return choose_agent();
+  chosen_ = world_.random().choose(away);
+  return &chosen_;
+}
+
 void SimOperator::act() {
   if (!master_.up() || !master_.core().state().recovered) return;
   // What was asked of a process that died is not answered any more.
@@ -75,7 +86,7 @@ void SimOperator::act() {
     }
     return;
   }
-  const std::string* agent = choose_agent();
+  const std::string* agent = what == 7 ? choose_agent() : choose_here_or_away();
   if (agent == nullptr) return;
   if (what == 3 || what == 4) return change_activation(*agent, what == 4);
   if (what == 5) return mark_gone(*agent);
@@ -152,7 +163,7 @@ void SimOperator::change_activation(const std::string& agent, bool drain) {
   const std::string key = "deactivated/" + agent;
   if (!free(key)) return;
   const auto& state = master_.core().state();
-  const bool deactivated = state.agents.at(agent)->deactivated;
+  const bool deactivated = !activation_of(state, agent).value_or("").empty();
   Call call;
   if (deactivated) {
     call.set_type(Call::REACTIVATE_AGENT);
@@ -171,13 +182,14 @@ void SimOperator::change_activation(const std::string& agent, bool drain) {
     call.set_type(Call::DEACTIVATE_AGENT);
     call.mutable_deactivate_agent()->mutable_agent_id()->set_value(agent);
   }
-  send(call, key, deactivated ? "" : "yes");
+  send(call, key, deactivated ? "" : drain ? "drain" : "yes");
 }
 
 void SimOperator::mark_gone(const std::string& agent) {
   const std::string key = "gone/" + agent;
   const auto& state = master_.core().state();
-  if (!free(key) || state.agents.size() + state.recovered_agents.size() <= habits_.agents_kept) return;
+  const size_t others = state.agents.size() + state.recovered_agents.size() - (state.unreachable_agents.count(agent) ? 0 : 1);
+  if (!free(key) || others < habits_.agents_kept) return;
   if (drained_for_good_.count(agent)) return;
   Call call;
   call.set_type(Call::MARK_AGENT_GONE);
@@ -244,6 +256,14 @@ bool SimOperator::mend() {
   for (const auto& [id, agent] : state.agents) {
     if (agent->deactivated) deactivated.push_back(id);
   }
+  // Those that are away and drain do so when they come back.
+  const auto add_away = [&](const auto& agents) {
+    for (const auto& [id, agent] : agents) {
+      if (agent.deactivated && !(agent.drain && agent.drain->state() == mesos::v1::DRAINING)) deactivated.push_back(id);
+    }
+  };
+  add_away(state.recovered_agents);
+  add_away(state.unreachable_agents);
   for (const auto& [role, config] : state.quotas) limited.push_back(role);
   const mesos::v1::MachineInfo* down = nullptr;
   for (const auto& [key, machine] : state.machines) {
@@ -255,7 +275,7 @@ bool SimOperator::mend() {
   }
   for (const std::string& id : deactivated) {
     done = false;
-    if (state.agents.count(id)) change_activation(id, false);
+    if (activation_of(state, id)) change_activation(id, false);
   }
   for (const std::string& role : limited) {
     done = false;
@@ -265,7 +285,7 @@ bool SimOperator::mend() {
     call.mutable_update_quota()->add_quota_configs()->set_role(role);
     send(call, "quota/" + role, "");
   }
-  // An agent that is away may be deactivated too.
+  // What is away may be kept from being used when it comes back.
   return done && state.recovered_agents.empty() && state.unreachable_agents.empty();
 }
 

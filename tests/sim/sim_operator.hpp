@@ -38,7 +38,6 @@ class SimOperator {
 
   void send(Call call, const std::string& key, const std::string& value);
   bool free(const std::string& key) const { return !busy_.count(key); }
-  void send_plain(Call call);
   void change_weight();
   void change_quota();
   void change_resources();
@@ -48,6 +47,7 @@ class SimOperator {
   void take_down(const std::string& agent);
   void bring_up(const mesos::v1::MachineID& machine);
   const std::string* choose_agent();
+  const std::string* choose_here_or_away();
 
   World& world_;
   SimMaster& master_;
