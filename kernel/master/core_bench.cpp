@@ -1,4 +1,5 @@
 // master/core-tasks: tasks launched, run, finished and acknowledged per second, through the core alone.
+// master/core-picture: taking a picture of the state for readers, and letting it go.
 // master/core-reregister-100000: a new leader's core, from the registry to every agent's return with its tasks.
 
 #include <ctime>
@@ -200,6 +201,13 @@ class Return {
     return spent_;
   }
 
+  /// Processor time of taking a picture of the state, which is what readers cost the core, and of letting it go.
+  double picture() const {
+    const double start = processor_seconds();
+    CHECK(core_->snapshot(now_)->agents.size() == agents_);
+    return processor_seconds() - start;
+  }
+
  private:
   static master::AgentInfo info(size_t i) {
     auto out = master::testing::agent_info("host" + std::to_string(i), 5051, "cpus:16;mem:65536;disk:100000;ports:[31000-32000]");
@@ -297,6 +305,14 @@ int main(int argc, char** argv) {
     for (int run = 0; run < (bench.small() ? 1 : 3); ++run) samples.push_back(Return(returning, each).run());
     bench.report("master/core-reregister-100000", {{"agents", std::to_string(returning)}, {"tasks", std::to_string(returning * each)}},
                  "s", samples);
+  }
+  if (bench.wants("master/core-picture")) {
+    const size_t pictured = bench.small() ? 50 : 1'000, each = 10;
+    Return cluster(pictured, each);
+    cluster.run();
+    std::vector<double> samples;
+    for (int run = 0; run < (bench.small() ? 1 : 100); ++run) samples.push_back(1e3 * cluster.picture());
+    bench.report("master/core-picture", {{"agents", std::to_string(pictured)}, {"tasks", std::to_string(pictured * each)}}, "ms", samples);
   }
   return 0;
 }

@@ -80,19 +80,28 @@ void Core::teardown(CallId call, const FrameworkId& id) {
 void Core::mark_gone(CallId call, const AgentId& id) {
   if (state_.gone_agents.count(id)) return out_->reply(call, 200);
   Agent* agent = find_agent(id);
-  const bool known = agent != nullptr || state_.recovered_agents.count(id) || state_.unreachable_agents.count(id);
-  if (!known) return out_->reply(call, 404, "Agent not found");
-  if (reregistering_.count(id) || (agent != nullptr && (agent->marking_unreachable || agent->marking_gone || agent->leaving))) {
-    return out_->reply(call, 503, "Agent is currently in transition; try again");
+  const auto recovered = state_.recovered_agents.find(id);
+  const bool away = agent == nullptr;
+  if (away && recovered == state_.recovered_agents.end() && !state_.unreachable_agents.count(id)) {
+    return out_->reply(call, 404, "Agent not found");
   }
-  if (agent != nullptr) agent->marking_gone = true;
+  const bool leaving_already = away ? recovered != state_.recovered_agents.end() && recovered->second.marking_unreachable
+                                    : agent->marking_unreachable || agent->marking_gone || agent->leaving;
+  if (reregistering_.count(id) || leaving_already) return out_->reply(call, 503, "Agent is currently in transition; try again");
+  // One change of its record at a time, also of one that is away: neither its return nor its timeout may overtake this.
+  if (away) {
+    reregistering_.insert(id);
+  } else {
+    agent->marking_gone = true;
+  }
   link::RegistryGoneAgent record;
   record.mutable_id()->set_value(id);
   record.mutable_timestamp()->set_nanoseconds(now_.time.nanos());
   persist({Write{"agents/" + id, std::nullopt}, Write{"unreachable/" + id, std::nullopt},
            Write{"gone/" + id, record.SerializeAsString()}},
-          [this, call, id](const base::Status& done) {
+          [this, call, id, away](const base::Status& done) {
             Agent* leaving = find_agent(id);
+            if (away) reregistering_.erase(id);
             if (!done) {
               if (leaving) {
                 leaving->marking_gone = false;

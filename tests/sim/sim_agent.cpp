@@ -112,6 +112,8 @@ void SimAgent::note_told(const dcos::internal::v1::AgentMessage& message) {
 void SimAgent::note_asked(const dcos::internal::v1::MasterMessage& message) {
   for (const auto& volume : message.apply_operation().operation().destroy().volumes())
     promised_.erase(volume.disk().persistence().id());
+  // What ends on this order ends without a word, also when the agent dies over it.
+  if (message.has_shutdown()) placement_.given_up(name);
   if (!on_acknowledged || !core_) return;
   if (message.has_acknowledge_status_update()) on_acknowledged(message.acknowledge_status_update().uuid());
   if (message.has_acknowledge_operation_status()) {
