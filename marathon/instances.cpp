@@ -57,17 +57,18 @@ Condition condition_of(const pb::TaskStatus& status) {
   return Condition::Unknown;
 }
 
-/// The task did not come to its agent, so nothing says that what it was to run on exists.
-bool is_refused(const pb::TaskStatus& status) {
+/// The task has been at its agent, so that what it was to run on exists. Staging is the master's word alone.
+bool was_there(const pb::TaskStatus& status) {
   switch (status.state()) {
+    case pb::TASK_STAGING: return base::planted("marathon/believes-in-what-was-sent");
     case pb::TASK_ERROR:
     case pb::TASK_LOST:
     case pb::TASK_DROPPED:
     case pb::TASK_UNREACHABLE:
     case pb::TASK_GONE:
     case pb::TASK_GONE_BY_OPERATOR:
-    case pb::TASK_UNKNOWN: return true;
-    default: return false;
+    case pb::TASK_UNKNOWN: return false;
+    default: return true;
   }
 }
 
@@ -398,7 +399,7 @@ void kill_task(Turn& turn, Instance& instance) {
 }
 
 void stop_instance(Turn& turn, AppRun& run, Instance& instance) {
-  if (!instance.reservation) return decommission(turn, run, instance.id);
+  if (!instance.reservation || base::planted("marathon/scales-volumes-away")) return decommission(turn, run, instance.id);
   instance.goal = Goal::Stopped;
   if (instance.task_id.empty()) return park(turn, run, instance);
   save(turn, instance);
@@ -498,7 +499,7 @@ bool update_container(Turn& turn, Instance& instance, const pb::TaskStatus& stat
 
 void on_container_status(Turn& turn, AppRun& run, Instance& instance, const pb::TaskStatus& status,
                          Condition condition) {
-  if (instance.reservation && !is_refused(status)) instance.reservation->confirmed = true;
+  if (instance.reservation && was_there(status)) instance.reservation->confirmed = true;
   const bool is_news = update_container(turn, instance, status, condition);
   touch(turn, instance.app);
   update_pod_health(turn, run, instance);
@@ -533,7 +534,7 @@ void on_task_status(Turn& turn, const pb::TaskStatus& status) {
   if (!instance->containers.empty()) return on_container_status(turn, run, *instance, status, condition);
   const std::string state = pb::TaskState_Name(status.state());
   const bool is_news = state != instance->state || condition != instance->condition;
-  if (instance->reservation && !is_refused(status)) instance->reservation->confirmed = true;
+  if (instance->reservation && was_there(status)) instance->reservation->confirmed = true;
   instance->state = state;
   copy_addresses(status, *instance);
   if (is_news) publish_status_update(turn, *instance, status.message());

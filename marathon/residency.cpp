@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/testing/planted.hpp"
 #include "kernel/api/mesos/v1/scheduler/scheduler.pb.h"
 #include "marathon/ports.hpp"
 #include "marathon/records.hpp"
@@ -48,6 +49,18 @@ pb::Resource make_volume(pb::Resource disk, int64_t size, const LocalVolume& vol
   disk.mutable_disk()->mutable_volume()->set_container_path(volume.container_path);
   disk.mutable_disk()->mutable_volume()->set_mode(pb::Volume::RW);
   return disk;
+}
+
+/// The instance's reservation in the offer; the end when it has none.
+std::map<std::string, std::vector<int>>::const_iterator held_for(const Offer& offer, const Instance& instance) {
+  if (base::planted("marathon/takes-a-siblings-volume")) {
+    return std::find_if(offer.reserved.begin(), offer.reserved.end(), [&](const auto& held) {
+      const auto name = parse_task_id(held.first);
+      return name && name->app == instance.app;
+    });
+  }
+  if (offer.agent_id != instance.reservation->agent_id) return offer.reserved.end();
+  return offer.reserved.find(instance.reservation->id);
 }
 
 int64_t size_of(const App& app, const LocalVolume& volume) {
@@ -139,9 +152,8 @@ std::optional<Placement> match_reserved(Offer& offer, const App& app, const Inst
     reject = why;
     return std::optional<Placement>();
   };
-  const auto found = offer.reserved.find(instance.reservation->id);
-  if (offer.agent_id != instance.reservation->agent_id || found == offer.reserved.end())
-    return refuse(Reject::NoCorrespondingReservationFound);
+  const auto found = held_for(offer, instance);
+  if (found == offer.reserved.end()) return refuse(Reject::NoCorrespondingReservationFound);
   if (in_maintenance(offer, policy, now)) return refuse(Reject::AgentMaintenance);
   Placement placement;
   std::map<std::string, int64_t> missing{{"cpus", thousandths(app.cpus)},
@@ -154,7 +166,7 @@ std::optional<Placement> match_reserved(Offer& offer, const App& app, const Inst
     const int64_t amount = thousandths(resource.scalar().value());
     if (resource.disk().has_persistence()) {
       ++volumes;
-      placement.scalars.push_back({index, amount});
+      if (!base::planted("marathon/launches-without-volumes")) placement.scalars.push_back({index, amount});
       continue;
     }
     const auto need = missing.find(resource.name());

@@ -240,6 +240,26 @@ TEST(Residency, begins_anew_when_its_reservation_was_refused) {
   EXPECT_EQ(reserved(world), 4U);
 }
 
+TEST(Residency, begins_anew_when_its_agent_never_had_the_task_whatever_the_master_believed) {
+  World world(with_role());
+  world.subscribe(false);
+  world.auto_run = false;
+  world.post_app(app(1));
+  world.offer_all();
+  const std::string task = world.tasks_of("/db")[0];
+  world.update(task, "TASK_STAGING", "Reconciliation: Latest task state");
+  world.restart();
+  world.subscribe(false);
+  world.update(task, "TASK_DROPPED", "The agent does not know this task");
+  for (auto& each : world.agents) each.reserved.clear();  // the call never came to it
+  world.auto_run = true;
+  for (int i = 0; i < 3; ++i) {
+    world.advance(base::minutes(5));
+    world.offer_all();
+  }
+  ASSERT_EQ(world.running("/db"), 1U);
+}
+
 TEST(Residency, refuses_changes_and_definitions_that_cannot_hold) {
   World world(with_role());
   world.subscribe();

@@ -13,6 +13,7 @@ namespace sim {
 namespace {
 
 constexpr base::Duration kPatience = base::seconds(10);
+constexpr base::Duration kLaunching = base::minutes(10);
 
 AppModels one(AppModel model) {
   return {model};
@@ -46,14 +47,33 @@ std::string describe(const AppModels& models) {
   return text;
 }
 
-AppClient::AppClient(World& world, Context& context, std::function<SimMarathon*()> find, unsigned apps,
-                     unsigned pods, double loss)
-    : world_(world), context_(context), find_(std::move(find)), loss_(loss), lanes_(apps + pods) {
-  for (unsigned i = 0; i < apps; ++i) lanes_[i].app = "/a" + std::to_string(i);
-  for (unsigned i = 0; i < pods; ++i) {
-    lanes_[apps + i].app = "/p" + std::to_string(i);
-    lanes_[apps + i].pod = true;
+AppClient::AppClient(World& world, Context& context, std::function<SimMarathon*()> find, Sizes sizes, double loss)
+    : world_(world), context_(context), find_(std::move(find)), loss_(loss) {
+  const auto add = [this](unsigned count, const char* name, bool pod, bool resident) {
+    for (unsigned i = 0; i < count; ++i) {
+      Lane& lane = lanes_.emplace_back();
+      lane.app = name + std::to_string(i);
+      lane.pod = pod;
+      lane.resident = resident;
+      lane.keeps = resident && i == 0;
+    }
+  };
+  add(sizes.apps, "/a", false, false);
+  add(sizes.pods, "/p", true, false);
+  add(sizes.resident_apps, "/ra", false, true);
+  add(sizes.resident_pods, "/rp", true, true);
+}
+
+bool AppClient::is_resident(const std::string& app) const {
+  return std::any_of(lanes_.begin(), lanes_.end(), [&](const Lane& lane) { return lane.app == app && lane.resident; });
+}
+
+bool AppClient::may_lose(const std::string& app, base::Instant written) const {
+  for (const Lane& lane : lanes_) {
+    // What was being launched then may have begun to run a little later.
+    if (lane.app == app && lane.loss_asked && written < *lane.loss_asked + kLaunching) return true;
   }
+  return false;
 }
 
 void AppClient::start() {
@@ -114,7 +134,7 @@ std::string AppClient::definition(Lane& lane, AppModel& model, bool for_ever) {
   model.exists = true;
   model.tag = next_tag_++;
   model.instances = static_cast<int64_t>(random.below(5));
-  const double over = random.chance(0.5) ? 0.5 * static_cast<double>(random.below(3)) : 1.0;
+  const double over = lane.resident ? 0 : random.chance(0.5) ? 0.5 * static_cast<double>(random.below(3)) : 1.0;
   const double healthy = random.chance(0.5) ? 0.5 * static_cast<double>(random.below(3)) : 1.0;
   lane.highest = std::max(lane.highest, *model.instances);
   lane.over = std::max(lane.over, over);
@@ -122,11 +142,14 @@ std::string AppClient::definition(Lane& lane, AppModel& model, bool for_ever) {
   // One app has a port on each machine, and checks of its health.
   const bool port = lane.app == "/a0";
   std::string text = fmt::format(
-      R"("cmd":"run {} {}","env":{{"TAG":"{}"}},"instances":{},"cpus":0.1,"mem":16,"ports":[{}],)"
+      R"("cmd":"run {} {}","env":{{"TAG":"{}"}},"instances":{},"cpus":{},"mem":16,"ports":[{}],)"
       R"("upgradeStrategy":{{"minimumHealthCapacity":{},"maximumOverCapacity":{}}},)"
-      R"("backoffSeconds":{},"maxLaunchDelaySeconds":10,"unreachableStrategy":)",
-      ends ? 1 + random.below(40) : 0, ends ? random.below(2) : 0, model.tag, *model.instances,
+      R"("backoffSeconds":{},"maxLaunchDelaySeconds":10,)",
+      ends ? 1 + random.below(40) : 0, ends ? random.below(2) : 0, model.tag, *model.instances, lane.resident ? 0.05 : 0.1,
       port ? "0" : "", healthy, over, random.below(3));
+  if (lane.resident)
+    return text + R"("container":{"type":"MESOS","volumes":[{"containerPath":"data","persistent":{"size":16}}]})";
+  text += R"("unreachableStrategy":)";
   text += random.chance(0.2)
               ? std::string(R"("disabled")")
               : fmt::format(R"({{"inactiveAfterSeconds":{0},"expungeAfterSeconds":{0}}})",
@@ -161,7 +184,7 @@ AppClient::Change AppClient::kill_tasks(const Lane& lane) {
   auto& random = world_.random();
   Change change;
   change.method = "DELETE";
-  const bool scale = random.chance(0.4), wipe = !scale && random.chance(0.4);
+  const bool scale = random.chance(0.4), wipe = !lane.keeps && !scale && random.chance(0.4);
   change.apply = [scale](const AppModel& now) {
     if (!now.exists) return AppModels{};
     return one({true, now.tag, scale ? std::nullopt : now.instances});
@@ -189,13 +212,18 @@ AppClient::Change AppClient::kill_tasks(const Lane& lane) {
 AppClient::Change AppClient::roll_back(Lane& lane) {
   auto& random = world_.random();
   const auto& [id, before] = lane.deployments[random.below(lane.deployments.size())];
-  const bool stop = random.chance(0.4);
+  const bool stop = lane.keeps || random.chance(0.4);  // what made the app is not undone
   Change change;
   change.method = "DELETE";
   change.target = fmt::format("/v2/deployments/{}?force={}", id, stop);
   change.needs_app = false;
   change.apply = [stop, before = before](const AppModel& now) { return stop ? one(now) : before; };
   return change;
+}
+
+AppClient::Change AppClient::remove(const Lane& lane, bool force) const {
+  return {"DELETE", fmt::format("{}{}?force={}", lane.pod ? "/v2/pods" : "/v2/apps", lane.app, force), "",
+          [](const AppModel& now) { return now.exists ? one(AppModel{}) : AppModels{}; }};
 }
 
 AppClient::Change AppClient::draw(Lane& lane) {
@@ -230,9 +258,7 @@ AppClient::Change AppClient::draw(Lane& lane) {
     case 8:
       return {"POST", fmt::format("/v2/apps{}/restart?force={}", lane.app, force), "", keep};
     case 9:
-      return {"DELETE", target, "", [](const AppModel& now) {
-                return now.exists ? one(AppModel{}) : AppModels{};
-              }};
+      return lane.keeps ? kill_tasks(lane) : remove(lane, force);
     case 10:
       return kill_tasks(lane);
     default:
@@ -258,11 +284,7 @@ void AppClient::next(Lane& lane) {
     return;
   }
   lane.final_sent = true;
-  if (random.chance(0.25)) {
-    Change change{"DELETE", (lane.pod ? "/v2/pods" : "/v2/apps") + lane.app + "?force=true", "",
-                  [](const AppModel& m) { return m.exists ? one(AppModel{}) : AppModels{}; }};
-    return send(lane, std::move(change));
-  }
+  if (!lane.keeps && random.chance(0.25)) return send(lane, remove(lane, true));
   if (!lane.pod) return send(lane, change_definition(lane, false, true, true));
   const SimMarathon* marathon = find_();
   const bool known = marathon && marathon::find_pod(marathon->core().state(), lane.app);
@@ -280,6 +302,7 @@ void AppClient::send(Lane& lane, Change change) {
     http.query_text = change.target.substr(mark + 1);
   http.body = change.body;
   http.remote_address = "127.0.0.1:12345";
+  if (change.method == "DELETE" && !lane.keeps) lane.loss_asked = world_.now().instant;
   if (!lane.under_way.empty()) change.alone = false;
   for (auto& [number, other] : lane.under_way) other.alone = false;
   const uint64_t number = next_change_++;

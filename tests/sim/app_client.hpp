@@ -29,8 +29,13 @@ using AppModels = std::set<AppModel>;
 
 class AppClient {
  public:
+  struct Sizes {
+    unsigned apps = 0, pods = 0;
+    unsigned resident_apps = 0, resident_pods = 0;  // of each kind the first is never asked to lose data
+  };
+
   /// `find`: the scheduler that answers now; null: none.
-  AppClient(World& world, Context& context, std::function<SimMarathon*()> find, unsigned apps, unsigned pods, double loss);
+  AppClient(World& world, Context& context, std::function<SimMarathon*()> find, Sizes sizes, double loss);
 
   void start();
 
@@ -46,6 +51,12 @@ class AppClient {
   /// with H the highest number of instances ever asked for. The one is what a replacement may do
   /// that has no room to move within its limits.
   size_t most_instances(const std::string& app) const;
+
+  /// Has volumes.
+  bool is_resident(const std::string& app) const;
+
+  /// Was asked for something that ends data which were there at that time.
+  bool may_lose(const std::string& app, base::Instant written) const;
 
   uint64_t acknowledged() const { return acknowledged_; }
   uint64_t uncertain() const { return uncertain_; }
@@ -69,6 +80,9 @@ class AppClient {
   struct Lane {
     std::string app;
     bool pod = false;
+    bool resident = false;
+    bool keeps = false;  // nothing is asked for that ends data
+    std::optional<base::Instant> loss_asked{};  // last
     Possibilities may_be{Possibility{}};
     std::map<uint64_t, Change> under_way{};
     std::vector<std::pair<std::string, AppModels>> deployments{};  // and what was before each
@@ -87,6 +101,7 @@ class AppClient {
   Change change_definition(Lane& lane, bool post, bool force, bool for_ever);
   Change kill_tasks(const Lane& lane);
   Change roll_back(Lane& lane);
+  Change remove(const Lane& lane, bool force) const;
   std::string definition(Lane& lane, AppModel& model, bool for_ever);
   void next(Lane& lane);
   void send(Lane& lane, Change change);

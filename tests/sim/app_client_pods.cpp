@@ -15,19 +15,20 @@ AppModels keep(const AppModel& now) { return now.exists ? AppModels{now} : AppMo
 int64_t AppClient::define_pod(Lane& lane, bool for_ever) {
   auto& random = world_.random();
   const int64_t tag = next_tag_++;
-  const double over = random.chance(0.5) ? 0.5 * static_cast<double>(random.below(3)) : 1.0;
+  const double over = lane.resident ? 0 : random.chance(0.5) ? 0.5 * static_cast<double>(random.below(3)) : 1.0;
   const double healthy = random.chance(0.5) ? 0.5 * static_cast<double>(random.below(3)) : 1.0;
   lane.over = std::max(lane.over, over);
   // One pod has a port on each machine, and a check of its health beside the container.
   const bool port = lane.app == "/p0";
   const bool check = port && random.chance(0.7);
   std::string containers;
-  const uint64_t count = 1 + random.below(3);
+  const uint64_t count = lane.resident ? 2 : 1 + random.below(3);  // what is reserved stays the same
   for (uint64_t i = 0; i < count; ++i) {
     const bool ends = !for_ever && random.chance(0.2);
     containers += fmt::format(R"({}{{"name":"c{}","exec":{{"command":{{"shell":"run {} {}"}}}},)"
                               R"("resources":{{"cpus":0.02,"mem":8}})",
                               i > 0 ? "," : "", i, ends ? 1 + random.below(40) : 0, ends ? random.below(2) : 0);
+    if (lane.resident) containers += R"(,"volumeMounts":[{"name":"data","mountPath":"var"}])";
     if (i == 0 && port) containers += R"(,"endpoints":[{"name":"e","hostPort":0}])";
     if (i == 0 && check)
       containers += R"(,"healthCheck":{"http":{"endpoint":"e"},"gracePeriodSeconds":5,"intervalSeconds":5,)"
@@ -35,13 +36,18 @@ int64_t AppClient::define_pod(Lane& lane, bool for_ever) {
     containers += "}";
   }
   std::string text = fmt::format(
-      R"("id":"{}","environment":{{"TAG":"{}"}},"containers":[{}],"scheduling":{{)"
+      R"("id":"{}","environment":{{"TAG":"{}"}},"containers":[{}],{}"scheduling":{{)"
       R"("upgrade":{{"minimumHealthCapacity":{},"maximumOverCapacity":{}}},)"
-      R"("backoff":{{"backoff":{},"maxLaunchDelay":10}},"unreachableStrategy":)",
-      lane.app, tag, containers, healthy, over, random.below(3));
-  text += random.chance(0.2)
-              ? std::string(R"("disabled"})")
-              : fmt::format(R"({{"inactiveAfterSeconds":{0},"expungeAfterSeconds":{0}}}}})", random.chance(0.5) ? 0 : 30);
+      R"("backoff":{{"backoff":{},"maxLaunchDelay":10}})",
+      lane.app, tag, containers, lane.resident ? R"("volumes":[{"name":"data","persistent":{"size":16}}],)" : "", healthy, over,
+      random.below(3));
+  if (!lane.resident) {
+    text += R"(,"unreachableStrategy":)";
+    text += random.chance(0.2)
+                ? std::string(R"("disabled")")
+                : fmt::format(R"({{"inactiveAfterSeconds":{0},"expungeAfterSeconds":{0}}})", random.chance(0.5) ? 0 : 30);
+  }
+  text += "}";
   lane.definitions[tag] = std::move(text);
   return tag;
 }
@@ -71,7 +77,7 @@ AppClient::Change AppClient::change_pod(Lane& lane, bool post, bool force, bool 
 
 AppClient::Change AppClient::kill_pod_instances(const Lane& lane) {
   auto& random = world_.random();
-  const bool wipe = random.chance(0.4), one = random.chance(0.6);
+  const bool wipe = !lane.keeps && random.chance(0.4), one = random.chance(0.6);
   Change change{"DELETE", "/v2/pods" + lane.app + "::instances", "", keep};
   std::vector<std::string> ids;
   const SimMarathon* marathon = find_();
@@ -118,8 +124,7 @@ AppClient::Change AppClient::draw_pod(Lane& lane) {
     case 8:
       return {"POST", fmt::format("{}/restart?force={}", target, force), "", keep};
     case 9:
-      return {"DELETE", fmt::format("{}?force={}", target, force), "",
-              [](const AppModel& now) { return now.exists ? AppModels{AppModel{}} : AppModels{}; }};
+      return lane.keeps ? kill_pod_instances(lane) : remove(lane, force);
     case 10:
       return kill_pod_instances(lane);
     default:

@@ -8,8 +8,10 @@
 
 #include "base/json/value.hpp"
 #include "base/log.hpp"
+#include "kernel/resources/proto.hpp"
 #include "marathon/health.hpp"
 #include "marathon/instances.hpp"
+#include "marathon/offer.hpp"
 #include "marathon/pod.hpp"
 #include "marathon/rollout.hpp"
 #include "tests/sim/app_client.hpp"
@@ -88,17 +90,19 @@ class Run {
         placement_(world_),
         floor_(world_),
         together_(world_, placement_, [this](const std::string& agent) { return up_for(agent); }),
-        client_(world_, context_, [this] { return acting(); }, static_cast<unsigned>(1 + random_.below(4)),
-                static_cast<unsigned>(random_.below(3)), loss_) {
+        client_(world_, context_, [this] { return acting(); }, sizes(), loss_),
+        volumes_(world_, {[this](const std::string& app) { return client_.is_resident(app); },
+                          [this](const std::string& app, base::Instant written) { return client_.may_lose(app, written); }}) {
+    const marathon::Policy policy = scheduler_policy();
     if (schedulers == 0) {
-      marathons_.push_back(std::make_unique<SimMarathon>(context_, "marathon", master_, marathon::Policy()));
+      marathons_.push_back(std::make_unique<SimMarathon>(context_, "marathon", master_, policy));
     } else {
       base::log::set_level(base::log::Level::Error);
       zookeeper_.emplace(context_);
     }
     for (unsigned i = 0; i < schedulers; ++i) {
       marathons_.push_back(std::make_unique<HaMarathon>(context_, fmt::format("marathon{}", i), master_,
-                                                        marathon::Policy(), *zookeeper_));
+                                                        policy, *zookeeper_));
     }
     const double crash_factor = random_.chance(0.3) ? 8 : 1;
     if (random_.chance(0.4)) plan_.crashes.restart_max = base::seconds(5 + random_.below(40));
@@ -113,12 +117,31 @@ class Run {
     for (unsigned i = 0; i < agents; ++i) {
       agents_.push_back(std::make_unique<SimAgent>(
           context_, fmt::format("agent{}", i), i, master_, placement_,
-          fmt::format("cpus:{};mem:1024;disk:1024;ports:[31000-31015]", 4 + random_.below(4))));
+          fmt::format("cpus:{};mem:{};disk:1024;ports:[31000-31015]", (has_role_ ? 6 : 4) + random_.below(4), has_role_ ? 1536 : 1024)));
       SimAgent& agent = *agents_.back();
       agent.probes_fail = probes_fail_;
+      agent.volume_checker = &volumes_;
       agent.before_boot = [this, &agent] { booted_[agent.name] = world_.now().instant; };
       faulty_.push_back(&agent);
     }
+  }
+
+  /// With a role, in most runs, there are apps and pods with persistent volumes as well.
+  AppClient::Sizes sizes() {
+    AppClient::Sizes out;
+    out.apps = static_cast<unsigned>(1 + random_.below(4));
+    out.pods = static_cast<unsigned>(random_.below(3));
+    has_role_ = random_.chance(0.7);
+    if (!has_role_) return out;
+    out.resident_apps = static_cast<unsigned>(random_.below(3));
+    out.resident_pods = static_cast<unsigned>(random_.below(3));
+    return out;
+  }
+
+  marathon::Policy scheduler_policy() const {
+    marathon::Policy policy;
+    if (has_role_) policy.defaults.role = policy.validation.role = "web";
+    return policy;
   }
 
   /// In half of the runs an agent counts as unreachable well within a partition.
@@ -164,10 +187,10 @@ class Run {
       for (auto& marathon : marathons_) zookeeper_->fake().crash(marathon->name);
     }
     return {world_.failures(), world_.hash(), world_.events(),
-            fmt::format("{} agents, {} changes acknowledged, {} uncertain, {} crashes, loss={:.3f} "
-                        "probes-fail={}; {}",
-                        agents_.size(), client_.acknowledged(), client_.uncertain(), crashes, loss_,
-                        probes_fail_, plan_.describe())};
+            fmt::format("{} agents, {} changes acknowledged, {} uncertain, {} volumes written, found again {} times, {} crashes, "
+                        "loss={:.3f} probes-fail={}; {}",
+                        agents_.size(), client_.acknowledged(), client_.uncertain(), volumes_.written(),
+                        volumes_.found_again(), crashes, loss_, probes_fail_, plan_.describe())};
   }
 
  private:
@@ -318,11 +341,46 @@ class Run {
                          wanted, placement_.running().begin()->first);
     for (const auto& [id, run] : state.apps) {
       for (const auto& [key, instance] : run.instances) {
-        if (marathon::is_outdated(run, instance)) return key + " runs an old definition";
+        // One that is parked with its volume gets the definition of its next launch.
+        if (!instance.task_id.empty() && marathon::is_outdated(run, instance)) return key + " runs an old definition";
       }
     }
-    const std::string tasks = difference_of_tasks();
-    return tasks.empty() ? difference_of_kernel(wanted) : tasks;
+    if (const std::string tasks = difference_of_tasks(); !tasks.empty()) return tasks;
+    if (const std::string reserved = difference_of_reservations(state); !reserved.empty()) return reserved;
+    return difference_of_kernel(wanted);
+  }
+
+  /// What agents hold reserved belongs to an instance, and each instance has what it holds reserved.
+  std::string difference_of_reservations(const marathon::State& state) {
+    std::map<std::string, const marathon::Instance*> owners;
+    for (const auto& [id, run] : state.apps) {
+      for (const auto& [key, instance] : run.instances) {
+        if (instance.reservation) owners[instance.reservation->id] = &instance;
+      }
+    }
+    std::map<std::string, size_t> volumes;  // by reservation
+    for (const auto& agent : agents_) {
+      if (!agent->core()) return agent->name + " is down";
+      if (const std::string wrong = agent->difference_of_volumes(); !wrong.empty()) return wrong;
+      mesos::v1::AgentInfo total;
+      resources::to_proto(agent->core()->state().total, resources::Format::Post, total.mutable_resources());
+      for (const auto& resource : total.resources()) {
+        if (resource.reservations_size() == 0) continue;
+        std::string id;
+        for (const auto& label : resource.reservations(0).labels().labels()) {
+          if (label.key() == marathon::kTaskLabel) id = label.value();
+        }
+        const auto owner = owners.find(id);
+        if (owner == owners.end()) return fmt::format("{} keeps {} reserved as '{}', which is nobody's", agent->name, resource.name(), id);
+        if (resource.disk().has_persistence()) ++volumes[id];
+        if (owner->second->reservation->agent_id != agent->core()->state().info.id().value())
+          return fmt::format("{} keeps {} reserved as '{}', whose owner is elsewhere", agent->name, resource.name(), id);
+      }
+    }
+    for (const auto& [id, instance] : owners) {
+      if (volumes[id] != instance->reservation->volumes.size()) return fmt::format("{} has lost its volume", instance->id);
+    }
+    return {};
   }
 
   std::string difference_of_tasks() {
@@ -388,7 +446,9 @@ class Run {
   HealthFloor floor_;
   PodChecker together_;
   std::map<std::string, base::Instant> booted_;  // by agent
+  bool has_role_ = false;
   AppClient client_;
+  VolumeChecker volumes_;
   double probes_fail_ = 0;
   std::vector<std::unique_ptr<SimAgent>> agents_;
   std::vector<Process*> faulty_;

@@ -136,6 +136,21 @@ void SimAgent::check_volumes() const {
   }
 }
 
+std::string SimAgent::difference_of_volumes() const {
+  std::set<std::string> told;
+  for (const auto& resource : core_->state().total.persistent_volumes()) {
+    const auto place = agent::volume_place(policy_.work_dir, resource.kind);
+    if (place) told.insert(place->path);
+  }
+  for (const std::string& path : volumes_) {
+    if (told.count(path) == 0) return fmt::format("{} keeps {}, which is no volume any more", name, path);
+  }
+  for (const std::string& path : told) {
+    if (volumes_.count(path) == 0) return fmt::format("{} has no {} for a volume", name, path);
+  }
+  return {};
+}
+
 void SimAgent::handle(agent::Event event) {
   if (!core_ || dead_) return;
   agent::Effects out;
@@ -229,13 +244,18 @@ void SimAgent::perform(agent::Effect& effect) {
       handle(agent::PathRemoved{path, {}});
     });
   } else if (auto* make = std::get_if<agent::MakeVolumes>(&effect)) {
-    for (const auto& place : make->volumes) volumes_.insert(place.path);
+    for (const auto& place : make->volumes) {
+      volumes_.insert(place.path);
+      if (volume_checker) volume_checker->made(name, place.path);
+    }
     world.after(*this, base::Duration::zero(), [this, operation = make->operation] {
       handle(agent::VolumesChanged{operation, {}});
     });
   } else if (auto* removal = std::get_if<agent::RemoveVolumes>(&effect)) {
     world.after(*this, world.random().jitter(base::milliseconds(50)), [this, done = *removal] {
-      for (const auto& place : done.volumes) volumes_.erase(place.path);
+      for (const auto& place : done.volumes) {
+        if (volumes_.erase(place.path) > 0 && volume_checker) volume_checker->removed(name, place.path);
+      }
       handle(agent::VolumesChanged{done.operation, {}});
     });
   } else if (auto* exit = std::get_if<agent::Exit>(&effect)) {
@@ -361,9 +381,12 @@ void SimAgent::launch(const containerizer::ContainerSpec& spec) {
     }
     container.running = true;
     container.pid = next_pid_++;
+    if (volume_checker && spec.parent.empty())
+      volume_checker->started(name, id, spec.environment.at("MESOS_EXECUTOR_ID"), spec.volumes);
     if (executor) {
       start_executor(spec);
     } else {
+      if (volume_checker) volume_checker->wrote(name, spec.parent.empty() ? id : spec.parent);
       placement_.container_started(name, container.task);
     }
     if (run_for > 0) {
@@ -403,6 +426,7 @@ void SimAgent::ended(const std::string& id, int wait_status) {
   container.running = false;
   container.end.status = wait_status;
   if (container.executor) container.executor->end();
+  if (volume_checker) volume_checker->ended(name, id);
   if (!container.task.empty()) placement_.container_ended(name, container.task, wait_status == 0);
   const containerizer::Termination end = container.end;
   if (alive) handle(agent::ContainerExited{id, end});
@@ -444,6 +468,7 @@ void SimAgent::recover(const std::vector<containerizer::ContainerSpec>& known) {
   for (const std::string& id : orphans) {
     Container& orphan = containers_.at(id);
     if (orphan.executor) orphan.executor->end();
+    if (volume_checker) volume_checker->ended(name, id);
     if (orphan.running && !orphan.task.empty()) placement_.container_ended(name, orphan.task, false);
     containers_.erase(id);
   }

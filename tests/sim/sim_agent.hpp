@@ -14,6 +14,7 @@
 #include "tests/sim/checkers.hpp"
 #include "tests/sim/sim_executor.hpp"
 #include "tests/sim/sim_master.hpp"
+#include "tests/sim/volume_checker.hpp"
 
 namespace sim {
 
@@ -41,6 +42,12 @@ class SimAgent : public Process {
   /// Every volume that the agent told as created, and was not asked to destroy since, is in its total and has its data.
   void check_volumes() const;
   size_t volumes_told() const { return told_; }
+
+  /// Told of volumes and of who runs on them.
+  VolumeChecker* volume_checker = nullptr;
+
+  /// Directories of volumes that no resource of the agent stands for, or the other way round; empty: all is well.
+  std::string difference_of_volumes() const;
 
   double probes_fail = 0;  // of the health probes inside pods, while faults are on
 

@@ -9,7 +9,7 @@ namespace sim {
 
 namespace {
 
-mesos::v1::FrameworkInfo framework(const std::string& id) {
+mesos::v1::FrameworkInfo framework(const std::string& id, const std::string& role) {
   using Info = mesos::v1::FrameworkInfo;
   Info info;
   info.set_user("root");
@@ -17,7 +17,7 @@ mesos::v1::FrameworkInfo framework(const std::string& id) {
   if (!id.empty()) info.mutable_id()->set_value(id);
   info.set_failover_timeout(604'800);
   info.set_checkpoint(true);
-  info.add_roles("*");
+  info.add_roles(role);
   for (const auto capability :
        {Info::Capability::PARTITION_AWARE, Info::Capability::REGION_AWARE,
         Info::Capability::MULTI_ROLE, Info::Capability::RESERVATION_REFINEMENT,
@@ -61,7 +61,7 @@ void SimMarathon::begin() {
   if (after_boot) after_boot();
   dispatch(marathon::StreamOpened{"127.0.0.1:1"});  // somebody follows the events
   if (dead_) return;
-  client_.start(framework(core_->state().framework_id), base::Random(random.next()));
+  client_.start(framework(core_->state().framework_id, policy_.defaults.role), base::Random(random.next()));
 }
 
 void SimMarathon::on_crash() {
