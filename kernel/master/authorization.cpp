@@ -109,7 +109,8 @@ bool Core::forbids(const Call& call, const std::string& principal) const {
              refuses(Action::TeardownFrameworks, given(framework->second->info->principal()));
     }
     case Call::MARK_AGENT_GONE: return refuses(Action::MarkAgentsGone);
-    case Call::DRAIN_AGENT: return refuses(Action::DrainAgents);
+    case Call::DRAIN_AGENT:
+      return refuses(Action::DrainAgents) || (call.drain_agent().mark_gone() && refuses(Action::MarkAgentsGone));
     case Call::DEACTIVATE_AGENT: return refuses(Action::DeactivateAgents);
     case Call::REACTIVATE_AGENT: return refuses(Action::ReactivateAgents);
     case Call::UPDATE_WEIGHTS:

@@ -66,6 +66,12 @@ TEST(Authorization, refuses_operators_what_their_list_does_not_grant) {
             std::string::npos);
 }
 
+TEST(Authorization, asks_for_the_right_to_give_an_agent_up_also_when_it_is_drained_first) {
+  const Policy acls = policy(R"({"mark_agents_gone":[{"principals":{"type":"ANY"},"agents":{"type":"NONE"}}]})");
+  EXPECT_NE(effects(acls, {"recovered", "agent L1 register", "operator drain M-S0 mark_gone=true"}).find("reply 403"), std::string::npos);
+  EXPECT_NE(effects(acls, {"recovered", "agent L1 register", "operator drain M-S0"}).find("reply 200"), std::string::npos);
+}
+
 TEST(Visibility, hides_frameworks_tasks_and_roles_and_keeps_the_rest) {
   testing::Conversation conversation;
   for (const char* command : {"recovered", "agent L1 register", "subscribe C1 role=web user=alice",

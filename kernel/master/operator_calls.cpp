@@ -83,7 +83,7 @@ void Core::mark_gone(CallId call, const AgentId& id) {
   const auto recovered = state_.recovered_agents.find(id);
   const bool away = agent == nullptr;
   if (away && recovered == state_.recovered_agents.end() && !state_.unreachable_agents.count(id)) {
-    return out_->reply(call, 404, "Agent not found");
+    return out_->reply(call, 404, "Agent '" + id + "' not found");
   }
   const bool leaving_already = away ? recovered != state_.recovered_agents.end() && recovered->second.marking_unreachable
                                     : agent->marking_unreachable || agent->marking_gone || agent->leaving;
@@ -312,7 +312,7 @@ void Core::set_deactivated(CallId call, const AgentId& id, bool deactivated) {
             Agent* found = find_agent(id);
             if (found != nullptr) found->changing_record = false;
             if (!done) return out_->reply(call, 500, "The registry could not be written: " + done.error().message);
-            if (found == nullptr) return out_->reply(call, 409, "The agent went away meanwhile");
+            if (found == nullptr) return out_->reply(call, 409, "Agent removed while processing the call");
             found->deactivated = deactivated;
             if (!deactivated) found->drain.reset();
             found->active = found->connected && !deactivated;
@@ -333,7 +333,9 @@ void Core::change_away(CallId call, const AgentId& id, bool deactivated, std::op
   const auto recovered = state_.recovered_agents.find(id);
   const auto unreachable = state_.unreachable_agents.find(id);
   const bool known = recovered != state_.recovered_agents.end();
-  if (!known && unreachable == state_.unreachable_agents.end()) return out_->reply(call, 400, "No agent found with specified ID");
+  if (!known && unreachable == state_.unreachable_agents.end()) {
+    return out_->reply(call, 400, deactivated ? "Unknown agent" : "Agent is not deactivated");
+  }
   // A return that is being written decides first, as does a departure; neither begins while this is written.
   if (reregistering_.count(id) || (known && recovered->second.marking_unreachable)) {
     return out_->reply(call, 503, "Agent is currently in transition; try again");
@@ -372,10 +374,11 @@ void Core::drain(CallId call, const Call::DrainAgent& request) {
   Agent* agent = find_agent(request.agent_id().value());
   if (agent != nullptr) {
     if (agent->marking_gone) return out_->reply(call, 409, "Agent is currently being marked gone");
-    if (agent->unavailability) return out_->reply(call, 400, "Agent's machine is part of a maintenance schedule");
-    if (!agent->capabilities.draining) {
-      return out_->reply(call, 400, "Agent does not have the AGENT_DRAINING capability");
+    if (agent->unavailability) {
+      return out_->reply(call, 400, fmt::format("Agent {} is part of a maintenance schedule under Machine {}", agent->id,
+                                                agent->info->hostname()));
     }
+    if (!agent->capabilities.draining) return out_->reply(call, 400, "Agent " + agent->id + " is not capable of draining");
     if (in_transition(*agent)) return out_->reply(call, 503, "Agent is currently in transition; try again");
   }
   mesos::v1::DrainInfo drain;
@@ -396,7 +399,7 @@ void Core::drain(CallId call, const Call::DrainAgent& request) {
             Agent* found = find_agent(id);
             if (found != nullptr) found->changing_record = false;
             if (!done) return out_->reply(call, 500, "The registry could not be written: " + done.error().message);
-            if (found == nullptr) return out_->reply(call, 409, "The agent went away meanwhile");
+            if (found == nullptr) return out_->reply(call, 409, "Agent removed while processing the call");
             found->drain = drain;
             found->drain_started = started;
             found->deactivated = true;
