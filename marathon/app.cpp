@@ -11,11 +11,11 @@ std::vector<PersistentVolume> persistent_volumes(const App& app) {
   std::vector<PersistentVolume> list;
   if (app.pod) {
     for (const PodVolume& volume : app.pod->volumes) {
-      if (volume.persistent_mb) list.push_back({volume.name, *volume.persistent_mb});
+      if (volume.persistent) list.push_back({volume.name, *volume.persistent});
     }
   } else if (app.container) {
     for (const Volume& volume : app.container->volumes) {
-      if (volume.persistent_mb) list.push_back({volume.container_path, *volume.persistent_mb});
+      if (volume.persistent) list.push_back({volume.container_path, *volume.persistent});
     }
   }
   return list;
@@ -23,7 +23,7 @@ std::vector<PersistentVolume> persistent_volumes(const App& app) {
 
 bool is_resident(const App& app) {
   const auto any = [](const auto& volumes) {
-    return std::any_of(volumes.begin(), volumes.end(), [](const auto& v) { return v.persistent_mb.has_value(); });
+    return std::any_of(volumes.begin(), volumes.end(), [](const auto& v) { return v.persistent.has_value(); });
   };
   if (app.pod) return any(app.pod->volumes);
   return app.container && any(app.container->volumes);
@@ -43,7 +43,8 @@ size_t port_count(const App& app) {
 
 bool needs_restart(const App& from, const App& to, bool in_place) {
   const auto seen = [](const App& a) {
-    return std::tie(a.cmd, a.args, a.user, a.env, a.env_secrets, a.secrets, a.cpus, a.mem, a.disk, a.gpus, a.executor, a.fetch,
+    return std::tie(a.cmd, a.args, a.user, a.env, a.env_secrets, a.secrets, a.cpus, a.mem, a.disk, a.gpus, a.executor,
+                    a.executor_resources, a.check, a.fetch,
                     a.port_definitions, a.require_ports, a.networks, a.container, a.health_checks,
                     a.readiness_checks, a.role, a.task_kill_grace_period_seconds, a.unreachable_strategy,
                     a.tty, a.resource_limits);

@@ -51,12 +51,33 @@ struct PortMapping {
   bool operator==(const PortMapping&) const = default;
 };
 
+enum class ConstraintOperator { Unique, Cluster, GroupBy, Like, Unlike, MaxPer, Is };
+
+struct Constraint {
+  std::string field;
+  ConstraintOperator op = ConstraintOperator::Unique;
+  std::optional<std::string> value;
+  bool operator==(const Constraint&) const = default;
+};
+
+enum class DiskType { Root, Path, Mount };
+
+/// What a persistent volume is made of: a piece of the root disk or of a disk with a path, or the whole of a mounted one.
+struct PersistentDisk {
+  int64_t size_mb = 0;
+  DiskType type = DiskType::Root;
+  std::optional<int64_t> max_size_mb;       // mounted disks that are larger are left alone
+  std::optional<std::string> profile_name;  // absent: only disks without one
+  std::vector<Constraint> constraints;      // of the disk's path: LIKE and UNLIKE
+  bool operator==(const PersistentDisk&) const = default;
+};
+
 struct Volume {
   std::string container_path;
   std::string host_path;
   std::string mode = "RO";
   std::string secret;                    // a file with that secret of the app's; has no host path
-  std::optional<int64_t> persistent_mb;  // a persistent volume on the root disk, of that many MiB; has no host path
+  std::optional<PersistentDisk> persistent;  // has no host path
   bool operator==(const Volume&) const = default;
 };
 
@@ -67,14 +88,34 @@ struct Parameter {
 
 enum class ContainerType { Docker, Mesos };
 
+struct Seccomp {
+  std::optional<std::string> profile_name;  // of a file on the agent
+  bool unconfined = false;
+  bool operator==(const Seccomp&) const = default;
+};
+
+struct IpcInfo {
+  bool share_parent = false;
+  std::optional<int> shm_size_mb;
+  bool operator==(const IpcInfo&) const = default;
+};
+
+struct LinuxInfo {
+  std::optional<Seccomp> seccomp;
+  std::optional<IpcInfo> ipc;
+  bool operator==(const LinuxInfo&) const = default;
+};
+
 struct Container {
   ContainerType type = ContainerType::Docker;
   std::string image;  // empty: none
+  std::string pull_secret;  // with logins of registries; empty: the agent's own
   bool force_pull_image = false;
   bool privileged = false;
   std::vector<Parameter> parameters;
   std::vector<PortMapping> port_mappings;
   std::vector<Volume> volumes;
+  std::optional<LinuxInfo> linux_info;
   bool operator==(const Container&) const = default;
 };
 
@@ -102,6 +143,28 @@ struct HealthCheck {
   bool operator==(const HealthCheck&) const = default;
 };
 
+/// A shell line, or arguments; of the two exactly one is given.
+struct CommandLine {
+  std::optional<std::string> shell;
+  std::vector<std::string> argv;
+  bool operator==(const CommandLine&) const = default;
+};
+
+enum class CheckKind { Http, Tcp, Command };
+
+/// Runs beside the task, by its executor. What it finds is told and changes nothing.
+struct Check {
+  CheckKind kind = CheckKind::Http;
+  std::optional<int> port, port_index;  // of an app: Http, Tcp
+  std::string endpoint;                 // of a pod's container: Http, Tcp
+  std::optional<std::string> path;      // Http
+  CommandLine command;                  // Command
+  int interval_seconds = 60;
+  int timeout_seconds = 20;
+  int delay_seconds = 15;
+  bool operator==(const Check&) const = default;
+};
+
 struct ReadinessCheck {
   std::string name = "readinessCheck";
   bool https = false;
@@ -123,15 +186,6 @@ struct FetchUri {
   bool operator==(const FetchUri&) const = default;
 };
 
-enum class ConstraintOperator { Unique, Cluster, GroupBy, Like, Unlike, MaxPer, Is };
-
-struct Constraint {
-  std::string field;
-  ConstraintOperator op = ConstraintOperator::Unique;
-  std::optional<std::string> value;
-  bool operator==(const Constraint&) const = default;
-};
-
 struct UpgradeStrategy {
   double minimum_health_capacity = 1;
   double maximum_over_capacity = 1;
@@ -151,6 +205,11 @@ struct ResourceLimits {
   // Infinity is "unlimited".
   std::optional<double> cpus, mem;
   bool operator==(const ResourceLimits&) const = default;
+};
+
+struct ExecutorResources {
+  double cpus = 0.1, mem = 32, disk = 10;
+  bool operator==(const ExecutorResources&) const = default;
 };
 
 /// How a deployment of the app is watched. Ours: absent from the original's API, and without effect at the defaults.
@@ -179,7 +238,8 @@ struct App {
   double mem = 128;
   double disk = 0;
   int gpus = 0;
-  std::string executor;
+  std::string executor;  // "//cmd" or the path of a program; empty: --executor
+  std::optional<ExecutorResources> executor_resources;  // what that program gets beside the task
   std::vector<Constraint> constraints;
   std::vector<FetchUri> fetch;
   std::vector<PortDefinition> port_definitions;  // host networking only
@@ -187,6 +247,7 @@ struct App {
   std::vector<Network> networks;
   std::optional<Container> container;
   std::vector<HealthCheck> health_checks;
+  std::optional<Check> check;
   std::vector<ReadinessCheck> readiness_checks;
   std::vector<PathId> dependencies;
   UpgradeStrategy upgrade_strategy;
@@ -217,7 +278,7 @@ inline bool uses_host_network(const App& app) {
 /// A persistent volume of an app, or of a pod, at its path in the sandbox of the task or of the pod's executor.
 struct PersistentVolume {
   std::string path;
-  int64_t size_mb = 0;
+  PersistentDisk disk;
   bool operator==(const PersistentVolume&) const = default;
 };
 std::vector<PersistentVolume> persistent_volumes(const App& app);

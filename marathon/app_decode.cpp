@@ -67,9 +67,7 @@ void read_docker(const Fields& docker, Container& container, Violations& rules) 
     container.parameters.push_back(std::move(parameter));
   });
   if (docker.has("credential")) rules.add("/container/docker/credential", "must be empty");
-  if (docker.has("pullConfig")) {
-    rules.add("/container/docker/pullConfig", "is not supported: agents have logins of registries in --docker_config");
-  }
+  read_pull_config(docker, container.pull_secret);
 }
 
 void read_container(const Fields& fields, App& app, Violations& rules) {
@@ -93,16 +91,16 @@ void read_container(const Fields& fields, App& app, Violations& rules) {
       v.get("secret", volume.secret);
       v.get("hostPath", volume.host_path);
       v.get_object("persistent", [&](const Fields& p) {
-        volume.persistent_mb = read_persistent(p, rules);
+        volume.persistent = read_persistent(p, rules);
         volume.mode = "RW";
       });
       size_t mode = volume.mode == "RO" ? 0 : 1;
       if (v.get_choice("mode", {"RO", "RW"}, mode)) volume.mode = mode == 0 ? "RO" : "RW";
       container.volumes.push_back(std::move(volume));
     });
-    if (const json::value* info = item.find("linuxInfo"); info && info->is_object()) {
-      rules.add("/container/linuxInfo", "linuxInfo is not supported");
-    }
+    // Docker's own containers have none: what is said of it is forgotten, as in the original.
+    read_linux_info(item, container.linux_info);
+    if (container.type == ContainerType::Docker) container.linux_info.reset();
     app.container = std::move(container);
   });
 }
@@ -288,21 +286,6 @@ void read_secrets(const Fields& fields, Secrets& out) {
   }
 }
 
-int64_t read_persistent(const Fields& fields, Violations& rules) {
-  int64_t size = 0;
-  if (!fields.has("size")) fields.fail("size", "error.path.missing");
-  fields.get_int("size", size, 0, int64_t{1} << 40);
-  size_t type = 0;
-  if (fields.get_choice("type", {"root", "path", "mount"}, type) && type != 0)
-    rules.add(fields.path_of("type"), "only persistent volumes of type root are supported");
-  for (const char* name : {"maxSize", "profileName"})
-    if (fields.has(name)) rules.add(fields.path_of(name), "is not supported for persistent volumes of type root");
-  if (const json::value* constraints = fields.find("constraints");
-      constraints && constraints->is_array() && !constraints->get_array().empty())
-    rules.add(fields.path_of("constraints"), "Constraints on root volumes are not supported");
-  return size;
-}
-
 void read_unreachable_strategy(const Fields& fields, UnreachableStrategy& out) {
   const json::value* value = fields.find("unreachableStrategy");
   if (!value) return;
@@ -386,6 +369,9 @@ App decode_app(const json::object& body, const AppDefaults& defaults, Violations
   fields.get("disk", app.disk, 0, kMaxAmount);
   fields.get_int("gpus", app.gpus);
   fields.get("executor", app.executor);
+  fields.get_object("executorResources", [&](const Fields& item) {
+    read_executor_resources(item, app.executor_resources.emplace());
+  });
   read_constraints(fields, app, types, rules);
   read_fetch(fields, "fetch", app.fetch);
   read_port_definitions(fields, app);
@@ -393,6 +379,7 @@ App decode_app(const json::object& body, const AppDefaults& defaults, Violations
   read_networks(fields, app.networks);
   read_container(fields, app, rules);
   read_health_checks(fields, app);
+  read_check(fields, false, app.check, rules);
   read_readiness_checks(fields, app);
   fields.get("dependencies", app.dependencies);
   for (PathId& id : app.dependencies) id = resolve_path(id, parent_of(app.id.empty() ? "/" : app.id));
@@ -425,10 +412,6 @@ App decode_app(const json::object& body, const AppDefaults& defaults, Violations
   read_resource_limits(fields, app.resource_limits);
   read_deployment_rules(fields, app.deployment);
   read_versions(fields, app);
-  const json::value* check = fields.find("check");
-  if (check && !(check->is_object() && check->get_object().empty())) {
-    rules.add("/check", "check is not supported; use healthChecks");
-  }
   return app;
 }
 

@@ -31,6 +31,7 @@ void write_container(Writer& w, const Container& container, bool host_network) {
     w.begin_object();
     w.field("forcePullImage", container.force_pull_image);
     w.field("image", container.image);
+    if (!container.pull_secret.empty()) write_pull_config(w, container.pull_secret);
     if (container.type == ContainerType::Docker) {
       w.key("parameters");
       w.begin_array();
@@ -45,6 +46,7 @@ void write_container(Writer& w, const Container& container, bool host_network) {
     }
     w.end_object();
   }
+  if (container.linux_info) write_linux_info(w, *container.linux_info);
   w.key("volumes");
   w.begin_array();
   for (const Volume& volume : container.volumes) {
@@ -55,11 +57,9 @@ void write_container(Writer& w, const Container& container, bool host_network) {
       w.end_object();
       continue;
     }
-    if (!volume.persistent_mb) w.field("hostPath", volume.host_path);
+    if (!volume.persistent) w.field("hostPath", volume.host_path);
     w.field("mode", volume.mode);
-    if (volume.persistent_mb) {
-      write_persistent(w, *volume.persistent_mb);
-    }
+    if (volume.persistent) write_persistent(w, *volume.persistent);
     w.end_object();
   }
   w.end_array();
@@ -82,19 +82,6 @@ void write_port_definitions(Writer& w, const App& app) {
     w.field("port", port.port);
     w.field("protocol", port.protocol);
     w.end_object();
-  }
-  w.end_array();
-}
-
-void write_constraints(Writer& w, const App& app) {
-  w.key("constraints");
-  w.begin_array();
-  for (const Constraint& constraint : app.constraints) {
-    w.begin_array();
-    w.value(constraint.field);
-    w.value(operator_name(constraint.op));
-    if (constraint.value) w.value(*constraint.value);
-    w.end_array();
   }
   w.end_array();
 }
@@ -213,17 +200,6 @@ void write_limits(Writer& w, const ResourceLimits& limits) {
   w.end_object();
 }
 
-void write_persistent(Writer& w, int64_t size_mb) {
-  w.key("persistent");
-  w.begin_object();
-  w.field("size", size_mb);
-  w.field("type", "root");
-  w.key("constraints");
-  w.begin_array();
-  w.end_array();
-  w.end_object();
-}
-
 void write_unreachable_strategy(Writer& w, const UnreachableStrategy& strategy) {
   w.key("unreachableStrategy");
   if (strategy.disabled) return w.value("disabled");
@@ -301,8 +277,9 @@ std::string render_app_open(const App& app) {
   if (!app.args.empty()) write_strings(w, "args", app.args);
   write_number_field(w, "backoffFactor", app.backoff_factor);
   write_number_field(w, "backoffSeconds", app.backoff_seconds);
+  if (app.check) write_check(w, *app.check);
   if (app.cmd) w.field("cmd", *app.cmd);
-  if (!app.constraints.empty()) write_constraints(w, app);
+  if (!app.constraints.empty()) write_constraints(w, app.constraints);
   if (app.container) write_container(w, *app.container, host);
   write_number_field(w, "cpus", app.cpus);
   if (!app.dependencies.empty()) write_strings(w, "dependencies", app.dependencies);
@@ -310,6 +287,7 @@ std::string render_app_open(const App& app) {
   write_number_field(w, "disk", app.disk);
   if (!app.env.empty() || !app.env_secrets.empty()) write_environment(w, "env", app.env, app.env_secrets);
   w.field("executor", app.executor);
+  if (app.executor_resources) write_executor_resources(w, *app.executor_resources);
   if (!app.fetch.empty()) write_fetch(w, "fetch", app.fetch);
   w.field("gpus", app.gpus);
   if (!app.health_checks.empty()) {

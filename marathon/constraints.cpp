@@ -46,11 +46,6 @@ re2::RE2::Options quiet() {
   return options;
 }
 
-bool matches(const std::string& value, const std::string& pattern) {
-  const re2::RE2 regex(pattern, quiet());
-  return regex.ok() && re2::RE2::FullMatch(value, regex);
-}
-
 bool is_same(const std::string& value, const std::string& wanted) {
   if (value == wanted) return true;
   const auto a = base::parse_double(value), b = base::parse_double(wanted);
@@ -58,6 +53,11 @@ bool is_same(const std::string& value, const std::string& wanted) {
 }
 
 }  // namespace
+
+bool matches_pattern(const std::string& value, const std::string& pattern) {
+  const re2::RE2 regex(pattern, quiet());
+  return regex.ok() && re2::RE2::FullMatch(value, regex);
+}
 
 bool is_pattern(const std::string& text) { return re2::RE2(text, quiet()).ok(); }
 
@@ -81,9 +81,9 @@ bool satisfies(const Constraint& constraint, const std::optional<std::string>& v
     case ConstraintOperator::GroupBy:
       return satisfies_group_by(constraint, *value, count_by_value(placed, constraint.field), instances);
     case ConstraintOperator::Like:
-      return matches(*value, constraint.value.value_or(""));
+      return matches_pattern(*value, constraint.value.value_or(""));
     case ConstraintOperator::Unlike:
-      return !matches(*value, constraint.value.value_or(""));
+      return !matches_pattern(*value, constraint.value.value_or(""));
     case ConstraintOperator::MaxPer: {
       const Groups groups = count_by_value(placed, constraint.field);
       const auto own = groups.find(*value);

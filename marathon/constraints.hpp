@@ -20,6 +20,9 @@ bool satisfies(const Constraint& constraint, const std::optional<std::string>& v
 /// Whether LIKE and UNLIKE can use `text`: matching takes time linear in the value, so no pattern can stall the scheduler.
 bool is_pattern(const std::string& text);
 
+/// The whole of `value` fits the pattern.
+bool matches_pattern(const std::string& value, const std::string& pattern);
+
 /// What would satisfy it, in words: "hostname must not be host1 (UNIQUE)".
 std::string describe(const Constraint& constraint);
 

@@ -36,8 +36,15 @@ void read_secrets(const Fields& fields, Secrets& out);
 void read_fetch(const Fields& fields, std::string_view name, std::vector<FetchUri>& out);
 void read_unreachable_strategy(const Fields& fields, UnreachableStrategy& out);
 void read_resource_limits(const Fields& fields, std::optional<ResourceLimits>& out);
-/// The object of a persistent volume; its size in MiB.
-int64_t read_persistent(const Fields& fields, Violations& rules);
+PersistentDisk read_persistent(const Fields& fields, Violations& rules);
+void read_linux_info(const Fields& fields, std::optional<LinuxInfo>& out);
+/// The command of a check or of a container.
+void read_command(const Fields& fields, CommandLine& out);
+/// `pod`: ports are named as endpoints are.
+void read_check(const Fields& fields, bool pod, std::optional<Check>& out, Violations& rules);
+/// {"pullConfig": {"secret": <name>}}
+void read_pull_config(const Fields& fields, std::string& secret);
+void read_executor_resources(const Fields& fields, ExecutorResources& out);
 void read_deployment_rules(const Fields& fields, DeploymentRules& out);
 void read_versions(const Fields& fields, App& app);
 
@@ -51,7 +58,14 @@ void write_networks(base::json::Writer& w, const std::vector<Network>& networks)
 void write_fetch(base::json::Writer& w, std::string_view key, const std::vector<FetchUri>& list);
 void write_limits(base::json::Writer& w, const ResourceLimits& limits);
 void write_unreachable_strategy(base::json::Writer& w, const UnreachableStrategy& strategy);
-void write_persistent(base::json::Writer& w, int64_t size_mb);
+/// [[field, operator, value?], ...]
+void write_constraints(base::json::Writer& w, const std::vector<Constraint>& constraints);
+void write_persistent(base::json::Writer& w, const PersistentDisk& disk);
+void write_linux_info(base::json::Writer& w, const LinuxInfo& info);
+void write_command(base::json::Writer& w, const CommandLine& command);
+void write_check(base::json::Writer& w, const Check& check);
+void write_pull_config(base::json::Writer& w, const std::string& secret);
+void write_executor_resources(base::json::Writer& w, const ExecutorResources& resources);
 void write_deployment_rules(base::json::Writer& w, const DeploymentRules& rules);
 void write_versions(base::json::Writer& w, const App& app);
 

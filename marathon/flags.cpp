@@ -18,7 +18,7 @@ constexpr const char* kApiVersion = "1.11.24";  // the release whose behaviour c
 
 /// Flags of the original whose work is done otherwise, or is no choice any more: accepted, without effect.
 constexpr const char* kIgnored[] = {
-    "executor", "task_reservation_timeout", "reconciliation_initial_delay", "scale_apps_initial_delay",
+    "task_reservation_timeout", "reconciliation_initial_delay", "scale_apps_initial_delay",
     "on_elected_prepare_timeout", "min_revive_offers_interval", "launch_tokens", "launch_token_refresh_interval",
     "offer_matching_timeout", "task_lost_expunge_initial_delay", "task_lost_expunge_interval",
     "max_queued_root_group_updates", "graceful_shutdown_timeout", "store_cache", "metrics_name_prefix",
@@ -112,6 +112,7 @@ void add_tasks(base::FlagTable& t, Flags& f) {
   t.section("Tasks and offers");
   t.add(&f.local_port_min, "local_port_min", "The lowest service port given to apps.");
   t.add(&f.local_port_max, "local_port_max", "The highest service port given to apps.");
+  t.add(&f.executor, "executor", "What runs the tasks of apps that name no executor: //cmd, or the path of a program.");
   t.add(&f.env_vars_prefix, "env_vars_prefix", "Prefix of the port variables of tasks.");
   t.add(&f.max_apps, "max_apps", "The most apps; 0: no limit.");
   t.add(&f.task_launch_confirm_timeout, "task_launch_confirm_timeout",
@@ -240,6 +241,7 @@ Policy Flags::policy() const {
   p.local_port_min = static_cast<int>(local_port_min);
   p.local_port_max = static_cast<int>(local_port_max);
   p.max_apps = max_apps;
+  p.executor = executor;
   p.max_running_deployments = max_running_deployments;
   p.max_versions = zk_max_versions;
   p.max_instances_per_offer = max_instances_per_offer;
@@ -303,7 +305,7 @@ Identity Flags::identity(uint16_t port) const {
   w.field("decline_offer_duration", decline_offer_duration);
   if (default_network_name) w.field("default_network_name", *default_network_name);
   if (!env_vars_prefix.empty()) w.field("env_vars_prefix", env_vars_prefix);
-  w.field("executor", "//cmd");
+  w.field("executor", executor);
   w.field("failover_timeout", failover_timeout);
   w.key("features");
   w.begin_array();

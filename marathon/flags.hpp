@@ -39,6 +39,7 @@ struct Flags {
   std::optional<std::string> mesos_authentication_secret;
   std::optional<std::string> mesos_authentication_secret_file;
   std::string env_vars_prefix;
+  std::string executor = "//cmd";
   uint64_t max_apps = 0;
   uint64_t task_launch_confirm_timeout = 300'000;
   uint64_t task_launch_timeout = 300'000;

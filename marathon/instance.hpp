@@ -72,6 +72,13 @@ struct Readiness {
   std::string content_type, body;
 };
 
+/// What a check said last: the status of an answer, whether there was a connection, or how the command ended.
+struct CheckResult {
+  CheckKind kind = CheckKind::Http;
+  int64_t value = 0;  // Tcp: 0 or 1
+  bool operator==(const CheckResult&) const = default;
+};
+
 /// The task of one container of a pod's instance.
 struct ContainerTask {
   std::string name;
@@ -80,6 +87,7 @@ struct ContainerTask {
   base::Time since;                     // of the state
   std::optional<base::Time> started_at;
   std::optional<bool> healthy;          // not stored: learnt anew after a restart
+  std::optional<CheckResult> check;
   std::vector<std::pair<std::string, std::vector<std::string>>> networks;  // names, and addresses there
 };
 
@@ -101,6 +109,7 @@ struct Instance {
   std::vector<std::string> ip_addresses;
   std::string state;  // last task state heard, such as "TASK_RUNNING"; empty: none
   std::optional<base::Time> staged_at, started_at, unreachable_at;
+  std::optional<CheckResult> check;
 
   std::optional<Reservation> reservation;  // of a resident app; stays when the task ends
 

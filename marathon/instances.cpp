@@ -179,6 +179,7 @@ void clear_task(Turn& turn, Instance& instance) {
   instance.staged_at.reset();
   instance.started_at.reset();
   instance.unreachable_at.reset();
+  instance.check.reset();
   instance.kill_requested = instance.killed_for_health = false;
 }
 
@@ -281,6 +282,23 @@ void copy_addresses(const pb::TaskStatus& status, Instance& instance) {
     }
   }
   if (!addresses.empty()) instance.ip_addresses = std::move(addresses);
+}
+
+/// Absent: the status has nothing of a check that has run.
+std::optional<CheckResult> check_of(const pb::TaskStatus& status) {
+  const pb::CheckStatusInfo& check = status.check_status();
+  if (check.http().has_status_code()) return CheckResult{CheckKind::Http, check.http().status_code()};
+  if (check.tcp().has_succeeded()) return CheckResult{CheckKind::Tcp, check.tcp().succeeded() ? 1 : 0};
+  if (check.command().has_exit_code()) return CheckResult{CheckKind::Command, check.command().exit_code()};
+  return std::nullopt;
+}
+
+/// True when there is news.
+bool note_check(const pb::TaskStatus& status, std::optional<CheckResult>& kept) {
+  const auto check = check_of(status);
+  if (!check || check == kept) return false;
+  kept = check;
+  return true;
 }
 
 /// What the containers' checks say of the pod: nothing before each that has a check was heard of.
@@ -489,7 +507,11 @@ bool update_container(Turn& turn, Instance& instance, const pb::TaskStatus& stat
                             : condition == Condition::Unreachable ? "TASK_UNREACHABLE"
                             : condition == Condition::Unknown     ? "TASK_UNKNOWN"
                                                                   : "TASK_GONE";
-  if (state == task->state) return false;
+  const bool checked = note_check(status, task->check);
+  if (state == task->state) {
+    if (checked) save(turn, instance);
+    return false;
+  }
   task->state = state;
   task->since = turn.now.time;
   if (condition == Condition::Running && !task->started_at) task->started_at = turn.now.time;
@@ -536,6 +558,7 @@ void on_task_status(Turn& turn, const pb::TaskStatus& status) {
   const bool is_news = state != instance->state || condition != instance->condition;
   if (instance->reservation && was_there(status)) instance->reservation->confirmed = true;
   instance->state = state;
+  const bool checked = note_check(status, instance->check);
   copy_addresses(status, *instance);
   if (is_news) publish_status_update(turn, *instance, status.message());
   touch(turn, instance->app);
@@ -560,7 +583,7 @@ void on_task_status(Turn& turn, const pb::TaskStatus& status) {
   const auto done = [status](Turn& later, const base::Status& result) {
     if (result) acknowledge(later, status);
   };
-  if (left && is_news) {
+  if (left && (is_news || checked)) {
     save(turn, *left, done);
   } else {
     commit(turn, {}, done);

@@ -264,8 +264,8 @@ void accept(Turn& turn, const OfferUse& use) {
                        *group.mutable_launch_group());
       continue;
     }
-    build_task(*launch.definition, *instance, launch.placement, use.offer, resources, turn.policy.env_vars_prefix,
-               turn.policy.defaults.bridge_name, *operation.mutable_launch()->add_task_infos());
+    build_task(*launch.definition, *instance, launch.placement, use.offer, resources, framework, turn.policy,
+               *operation.mutable_launch()->add_task_infos());
   }
   const bool launches = operation.launch().task_infos_size() > 0;
   if (!launches && groups.empty() && use.releases.empty()) return decline(turn, {use.offer.id});

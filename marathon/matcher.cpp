@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "marathon/constraints.hpp"
+#include "marathon/disks.hpp"
 #include "marathon/ports.hpp"
-#include "marathon/residency.hpp"
 
 namespace marathon {
 namespace {
@@ -39,7 +39,24 @@ bool constraints_hold(const Offer& offer, const App& app, const std::vector<cons
   });
 }
 
+/// Instances without GPUs stay away from agents that have some. A label of the app decides before the flag does.
+bool gpus_are_kept(const App& app, const MatchPolicy& policy) {
+  const auto label = app.labels.find("GPU_SCHEDULING_BEHAVIOR");
+  if (label != app.labels.end() && label->second == "restricted") return true;
+  if (label != app.labels.end() && label->second == "unrestricted") return false;
+  return policy.gpu_restricted;
+}
+
 }  // namespace
+
+Demand demand_of(const App& app) {
+  Demand demand{thousandths(app.cpus), thousandths(app.mem), thousandths(app.disk), thousandths(app.gpus)};
+  if (!app.executor_resources) return demand;
+  demand.cpus += thousandths(app.executor_resources->cpus);
+  demand.mem += thousandths(app.executor_resources->mem);
+  demand.disk += thousandths(app.executor_resources->disk);
+  return demand;
+}
 
 std::vector<std::string> accepted_roles(const App& app) {
   if (is_resident(app)) return {"*"};  // what is reserved for it is made of what nobody has
@@ -82,21 +99,29 @@ std::optional<Placement> match(Offer& offer, const App& app, const std::vector<c
     return refuse(Reject::UnfulfilledConstraint);
   }
   if (in_maintenance(offer, policy, now)) return refuse(Reject::AgentMaintenance);
-  const int64_t cpus = thousandths(app.cpus), mem = thousandths(app.mem);
-  const int64_t disk = thousandths(app.disk) + volume_disk(app), gpus = thousandths(app.gpus);
-  if (available(offer.cpus, roles) < cpus) return refuse(Reject::InsufficientCpus);
-  if (available(offer.mem, roles) < mem) return refuse(Reject::InsufficientMemory);
-  if (available(offer.disk, roles) < disk) return refuse(Reject::InsufficientDisk);
-  if (available(offer.gpus, roles) < gpus) return refuse(Reject::InsufficientGpus);
-  if (policy.gpu_restricted && gpus == 0 && available(offer.gpus, roles) > 0) {
-    return refuse(Reject::DeclinedScarceResources);
-  }
+  const Demand wanted = demand_of(app);
+  if (available(offer.cpus, roles) < wanted.cpus) return refuse(Reject::InsufficientCpus);
+  if (available(offer.mem, roles) < wanted.mem) return refuse(Reject::InsufficientMemory);
   Placement placement;
-  if (!place_ports(offer, app, roles, random, placement)) return refuse(Reject::InsufficientPorts);
-  take(offer.cpus, roles, cpus, placement);
-  take(offer.mem, roles, mem, placement);
-  take(offer.disk, roles, disk, placement);
-  take(offer.gpus, roles, gpus, placement);
+  const bool resident = is_resident(app);
+  std::vector<ScalarPiece> root;
+  std::vector<DiskPiece> disks;
+  if (resident) root = offer.disk, disks = offer.disks;
+  const auto refuse_disk = [&](Reject why) {
+    if (resident) offer.disk = std::move(root), offer.disks = std::move(disks);
+    return refuse(why);
+  };
+  if (resident && !place_volumes(offer, app, roles, placement)) return refuse_disk(Reject::InsufficientDisk);
+  if (available(offer.disk, roles) < wanted.disk) return refuse_disk(Reject::InsufficientDisk);
+  if (available(offer.gpus, roles) < wanted.gpus) return refuse_disk(Reject::InsufficientGpus);
+  if (gpus_are_kept(app, policy) && wanted.gpus == 0 && available(offer.gpus, roles) > 0) {
+    return refuse_disk(Reject::DeclinedScarceResources);
+  }
+  if (!place_ports(offer, app, roles, random, placement)) return refuse_disk(Reject::InsufficientPorts);
+  take(offer.cpus, roles, wanted.cpus, placement);
+  take(offer.mem, roles, wanted.mem, placement);
+  take(offer.disk, roles, wanted.disk, placement);
+  take(offer.gpus, roles, wanted.gpus, placement);
   return placement;
 }
 

@@ -42,7 +42,8 @@ struct PlacedPort {
 };
 
 struct Placement {
-  std::vector<PlacedScalar> scalars;
+  std::vector<PlacedScalar> scalars;  // persistent volumes apart, where they are yet to be made
+  std::vector<PlacedScalar> volumes;  // that are to be made: one per volume of the app
   std::vector<PlacedPort> ports;
   std::vector<int> host_ports;       // one per declared port; 0: not on the host
   std::vector<int> container_ports;  // one per declared port
@@ -54,6 +55,12 @@ struct MatchPolicy {
   base::Duration draining{0};
   bool gpu_restricted = true;
 };
+
+/// What one instance takes, in thousandths, persistent volumes apart.
+struct Demand {
+  int64_t cpus = 0, mem = 0, disk = 0, gpus = 0;
+};
+Demand demand_of(const App& app);
 
 /// The roles of resources that instances of the app may use.
 std::vector<std::string> accepted_roles(const App& app);

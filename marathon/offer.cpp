@@ -30,9 +30,7 @@ std::string reserved_role(const mesos::v1::Resource& resource) {
 /// Resources that only their owner may use, or that may be taken back, are not for ordinary instances.
 bool is_plain(const mesos::v1::Resource& resource) {
   if (resource.has_revocable() || resource.has_shared()) return false;
-  if (resource.has_disk() && (resource.disk().has_persistence() || resource.disk().has_source())) {
-    return false;
-  }
+  if (resource.has_disk() && (resource.disk().has_persistence() || resource.disk().has_volume())) return false;
   const auto ours = [](const mesos::v1::Labels& labels) {
     for (const auto& label : labels.labels()) {
       if (label.key() == kFrameworkLabel) return true;
@@ -56,6 +54,16 @@ void add_ports(Offer& offer, const mesos::v1::Resource& resource, const std::str
     if (range.begin() > range.end() || range.end() > 65535) continue;
     offer.ports.push_back({role, static_cast<int>(range.begin()), static_cast<int>(range.end()), index});
   }
+}
+
+/// Disks of other kinds are for whoever manages them.
+void add_disk(Offer& offer, const mesos::v1::Resource& resource, const std::string& role, int index) {
+  using Source = mesos::v1::Resource::DiskInfo::Source;
+  const Source& source = resource.disk().source();
+  if (source.type() != Source::PATH && source.type() != Source::MOUNT) return;
+  const bool mount = source.type() == Source::MOUNT;
+  offer.disks.push_back({role, mount ? DiskType::Mount : DiskType::Path, mount ? source.mount().root() : source.path().root(),
+                         source.profile(), thousandths(resource.scalar().value()), index});
 }
 
 }  // namespace
@@ -101,6 +109,10 @@ Offer decode_offer(const mesos::v1::Offer& message, const std::string& framework
     const std::string role = reserved_role(resource);
     if (resource.name() == "ports") {
       add_ports(offer, resource, role, i);
+      continue;
+    }
+    if (resource.disk().has_source()) {
+      add_disk(offer, resource, role, i);
       continue;
     }
     std::vector<ScalarPiece>* pieces = resource.name() == "cpus"   ? &offer.cpus

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/time.hpp"
+#include "marathon/app.hpp"
 
 namespace mesos::v1 {
 class Attribute;
@@ -35,11 +36,21 @@ struct PortPiece {
   int index = 0;
 };
 
+/// A disk that is not the root disk.
+struct DiskPiece {
+  std::string role;
+  DiskType type = DiskType::Path;
+  std::string root, profile;  // its path on the agent; the profile that it was made by, or empty
+  int64_t left = 0;
+  int index = 0;
+};
+
 struct Offer {
   std::string id, agent_id, hostname, region, zone;
   std::string role;  // that it was allocated to
   std::map<std::string, std::string> attributes;
   std::vector<ScalarPiece> cpus, mem, disk, gpus;  // reserved ones first
+  std::vector<DiskPiece> disks;
   std::vector<PortPiece> ports;
   std::map<std::string, std::vector<int>> reserved;  // by reservation of ours: indexes of its resources
   std::optional<base::Time> unavailable_from, unavailable_until;

@@ -22,8 +22,8 @@ std::set<int> host_ports_of(const Pod& pod) {
 
 void sum_resources(App& app) {
   // Each amount is rounded by itself, as it will be taken from an offer.
-  int64_t cpus = thousandths(app.pod->executor_cpus), mem = thousandths(app.pod->executor_mem);
-  int64_t disk = thousandths(app.pod->executor_disk);
+  int64_t cpus = thousandths(app.pod->executor.cpus), mem = thousandths(app.pod->executor.mem);
+  int64_t disk = thousandths(app.pod->executor.disk);
   app.gpus = 0;
   for (const PodContainer& container : app.pod->containers) {
     cpus += thousandths(container.cpus);

@@ -24,15 +24,9 @@ struct PodEndpoint {
   bool operator==(const PodEndpoint&) const = default;
 };
 
-/// A shell line, or arguments; of the two exactly one is given.
-struct PodCommand {
-  std::optional<std::string> shell;
-  std::vector<std::string> argv;
-  bool operator==(const PodCommand&) const = default;
-};
-
 struct PodImage {
   std::string id;
+  std::string pull_secret;  // as Container::pull_secret
   std::optional<bool> force_pull;
   Labels labels;
   bool operator==(const PodImage&) const = default;
@@ -40,11 +34,11 @@ struct PodImage {
 
 /// Runs beside the container, by its executor.
 struct PodHealthCheck {
-  enum class Kind { Http, Tcp, Command } kind = Kind::Http;
+  CheckKind kind = CheckKind::Http;
   std::string endpoint;             // Http, Tcp
   std::optional<std::string> path;  // Http
   bool https = false;               // Http
-  PodCommand command;               // Command
+  CommandLine command;               // Command
   int grace_period_seconds = 300;
   int interval_seconds = 60;
   int timeout_seconds = 20;
@@ -62,7 +56,7 @@ struct VolumeMount {
 
 struct PodContainer {
   std::string name;
-  std::optional<PodCommand> command;  // absent: the image's own
+  std::optional<CommandLine> command;  // absent: the image's own
   std::optional<bool> override_entrypoint;
   double cpus = 0, mem = 0, disk = 0;
   int gpus = 0;
@@ -73,11 +67,13 @@ struct PodContainer {
   Secrets environment_secrets;  // as App::env_secrets
   std::optional<std::string> user;
   std::optional<PodHealthCheck> health_check;
+  std::optional<Check> check;
   std::vector<VolumeMount> volume_mounts;
   std::vector<FetchUri> artifacts;
   Labels labels;
   std::optional<double> kill_grace_period_seconds;
   std::optional<bool> tty;
+  std::optional<LinuxInfo> linux_info;
   bool operator==(const PodContainer&) const = default;
 };
 
@@ -85,14 +81,15 @@ struct PodVolume {
   std::string name;
   std::optional<std::string> host_path;  // absent: made for each instance, gone with it
   std::optional<std::string> secret;     // a file with that secret of the pod's
-  std::optional<int64_t> persistent_mb;  // stays with the instance, on the root disk, of that many MiB
+  std::optional<PersistentDisk> persistent;  // stays with the instance
   bool operator==(const PodVolume&) const = default;
 };
 
 struct Pod {
   std::vector<PodContainer> containers;
   std::vector<PodVolume> volumes;
-  double executor_cpus = 0.1, executor_mem = 32, executor_disk = 10;
+  ExecutorResources executor;
+  std::optional<LinuxInfo> linux_info;  // of the executor, which containers may share: no seccomp
   bool legacy_shared_cgroups = false;
   bool operator==(const Pod&) const = default;
 };

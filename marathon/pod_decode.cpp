@@ -46,17 +46,6 @@ void read_names(const Fields& fields, std::string_view key, std::vector<std::str
   }
 }
 
-void read_command(const Fields& fields, PodCommand& out) {
-  if (!fields.has("command")) return fields.fail("command", "error.path.missing");
-  fields.get_object("command", [&](const Fields& item) {
-    item.get("shell", out.shell);
-    if (out.shell && out.shell->empty()) item.fail("shell", "error.minLength");
-    const bool argv = item.get("argv", out.argv);
-    if (argv && out.argv.empty()) item.fail("argv", "error.minLength");
-    if (item.has("shell") == item.has("argv")) fields.fail("command", "must have either 'shell' or 'argv'");
-  });
-}
-
 void read_endpoint(const Fields& item, PodContainer& container) {
   PodEndpoint endpoint;
   read_name(item, "name", endpoint.name);
@@ -68,7 +57,7 @@ void read_endpoint(const Fields& item, PodContainer& container) {
   container.endpoints.push_back(std::move(endpoint));
 }
 
-void read_image(const Fields& item, PodContainer& container, Violations& rules) {
+void read_image(const Fields& item, PodContainer& container) {
   PodImage image;
   size_t kind = 0;
   if (!item.has("kind")) item.fail("kind", "error.path.missing");
@@ -77,22 +66,20 @@ void read_image(const Fields& item, PodContainer& container, Violations& rules) 
   bool force = false;
   if (item.get("forcePull", force)) image.force_pull = force;
   item.get("labels", image.labels);
-  if (item.has("pullConfig")) {
-    rules.add(item.path_of("pullConfig"), "is not supported: agents have logins of registries in --docker_config");
-  }
+  read_pull_config(item, image.pull_secret);
   container.image = std::move(image);
 }
 
 void read_health_check(const Fields& item, PodContainer& container, Violations& rules) {
   PodHealthCheck check;
   int kinds = 0;
-  for (const auto& [name, kind] : {std::pair{"http", PodHealthCheck::Kind::Http},
-                                   std::pair{"tcp", PodHealthCheck::Kind::Tcp}}) {
+  for (const auto& [name, kind] : {std::pair{"http", CheckKind::Http},
+                                   std::pair{"tcp", CheckKind::Tcp}}) {
     item.get_object(name, [&](const Fields& of) {
       check.kind = kind;
       ++kinds;
       read_name(of, "endpoint", check.endpoint);
-      if (kind != PodHealthCheck::Kind::Http) return;
+      if (kind != CheckKind::Http) return;
       of.get("path", check.path);
       if (check.path && check.path->empty()) of.fail("path", "error.minLength");
       if (check.path && check.path->size() > kMaxText) of.fail("path", "error.maxLength");
@@ -102,7 +89,7 @@ void read_health_check(const Fields& item, PodContainer& container, Violations& 
     });
   }
   item.get_object("exec", [&](const Fields& of) {
-    check.kind = PodHealthCheck::Kind::Command;
+    check.kind = CheckKind::Command;
     ++kinds;
     read_command(of, check.command);
   });
@@ -131,7 +118,7 @@ void read_container(const Fields& item, Pod& pod, Violations& rules) {
   PodContainer container;
   read_name(item, "name", container.name);
   item.get_object("exec", [&](const Fields& exec) {
-    PodCommand command;
+    CommandLine command;
     read_command(exec, command);
     container.command = std::move(command);
     bool override_entrypoint = false;
@@ -140,7 +127,7 @@ void read_container(const Fields& item, Pod& pod, Violations& rules) {
   read_resources(item, container);
   read_resource_limits(item, container.limits);
   item.get_objects("endpoints", [&](const Fields& e) { read_endpoint(e, container); });
-  item.get_object("image", [&](const Fields& i) { read_image(i, container, rules); });
+  item.get_object("image", [&](const Fields& i) { read_image(i, container); });
   read_environment(item, "environment", container.environment, container.environment_secrets);
   item.get("user", container.user);
   item.get_object("healthCheck", [&](const Fields& check) { read_health_check(check, container, rules); });
@@ -160,9 +147,8 @@ void read_container(const Fields& item, Pod& pod, Violations& rules) {
   });
   bool tty = false;
   if (item.get("tty", tty)) container.tty = tty;
-  for (const char* name : {"linuxInfo", "check"}) {
-    if (item.has(name)) rules.add(item.path_of(name), std::string(name) + " is not supported");
-  }
+  read_check(item, true, container.check, rules);
+  read_linux_info(item, container.linux_info);
   pod.containers.push_back(std::move(container));
 }
 
@@ -171,7 +157,7 @@ void read_volume(const Fields& item, Pod& pod, Violations& rules) {
   read_name(item, "name", volume.name);
   if (item.get("host", volume.host_path) && volume.host_path->empty()) item.fail("host", "error.minLength");
   item.get("secret", volume.secret);
-  item.get_object("persistent", [&](const Fields& of) { volume.persistent_mb = read_persistent(of, rules); });
+  item.get_object("persistent", [&](const Fields& of) { volume.persistent = read_persistent(of, rules); });
   pod.volumes.push_back(std::move(volume));
 }
 
@@ -224,14 +210,6 @@ void read_scaling(const Fields& fields, App& app) {
   });
 }
 
-void read_executor(const Fields& fields, Pod& pod) {
-  fields.get_object("executorResources", [&](const Fields& item) {
-    item.get("cpus", pod.executor_cpus, 0.1, kMaxAmount);
-    item.get("mem", pod.executor_mem, 32, kMaxAmount);
-    item.get("disk", pod.executor_disk, 10, kMaxAmount);
-  });
-}
-
 /// Ports that are always on the host, and the network's name where it is left open.
 void fill_networks(const AppDefaults& defaults, App& app, Pod& pod, Violations& rules) {
   bool container = false;
@@ -273,15 +251,15 @@ App decode_pod(const json::object& body, const AppDefaults& defaults, Violations
   read_networks(fields, app.networks);
   read_scaling(fields, app);
   const bool resident = std::any_of(pod.volumes.begin(), pod.volumes.end(),
-                                    [](const PodVolume& volume) { return volume.persistent_mb.has_value(); });
+                                    [](const PodVolume& volume) { return volume.persistent.has_value(); });
   if (resident) app.upgrade_strategy = {0.5, 0};
   app.unreachable_strategy.disabled = resident;
   read_scheduling(fields, app, rules);
-  read_executor(fields, pod);
+  fields.get_object("executorResources", [&](const Fields& item) { read_executor_resources(item, pod.executor); });
   fields.get("role", app.role);
   fields.get("legacySharedCgroups", pod.legacy_shared_cgroups);
   read_deployment_rules(fields, app.deployment);
-  if (fields.has("linuxInfo")) rules.add("/linuxInfo", "linuxInfo is not supported");
+  read_linux_info(fields, pod.linux_info);
   fill_networks(defaults, app, pod, rules);
   app.pod = std::make_shared<const Pod>(std::move(pod));
   sum_resources(app);

@@ -7,17 +7,6 @@ namespace {
 
 using base::json::Writer;
 
-void write_command(Writer& w, const PodCommand& command) {
-  w.key("command");
-  w.begin_object();
-  if (command.shell) {
-    w.field("shell", *command.shell);
-  } else {
-    write_strings(w, "argv", command.argv);
-  }
-  w.end_object();
-}
-
 void write_endpoints(Writer& w, const std::vector<PodEndpoint>& endpoints) {
   w.key("endpoints");
   w.begin_array();
@@ -39,16 +28,17 @@ void write_image(Writer& w, const PodImage& image) {
   w.begin_object();
   w.field("kind", "DOCKER");
   w.field("id", image.id);
+  if (!image.pull_secret.empty()) write_pull_config(w, image.pull_secret);
   if (image.force_pull) w.field("forcePull", *image.force_pull);
   if (!image.labels.empty()) write_labels(w, "labels", image.labels);
   w.end_object();
 }
 
-void write_check(Writer& w, const PodHealthCheck& check) {
+void write_health_check(Writer& w, const PodHealthCheck& check) {
   w.key("healthCheck");
   w.begin_object();
   switch (check.kind) {
-    case PodHealthCheck::Kind::Http:
+    case CheckKind::Http:
       w.key("http");
       w.begin_object();
       w.field("endpoint", check.endpoint);
@@ -56,13 +46,13 @@ void write_check(Writer& w, const PodHealthCheck& check) {
       w.field("scheme", check.https ? "HTTPS" : "HTTP");
       w.end_object();
       break;
-    case PodHealthCheck::Kind::Tcp:
+    case CheckKind::Tcp:
       w.key("tcp");
       w.begin_object();
       w.field("endpoint", check.endpoint);
       w.end_object();
       break;
-    case PodHealthCheck::Kind::Command:
+    case CheckKind::Command:
       w.key("exec");
       w.begin_object();
       write_command(w, check.command);
@@ -114,7 +104,8 @@ void write_container(Writer& w, const PodContainer& container) {
     write_environment(w, "environment", container.environment, container.environment_secrets);
   }
   if (container.user) w.field("user", *container.user);
-  if (container.health_check) write_check(w, *container.health_check);
+  if (container.health_check) write_health_check(w, *container.health_check);
+  if (container.check) write_check(w, *container.check);
   if (!container.volume_mounts.empty()) write_mounts(w, container.volume_mounts);
   if (!container.artifacts.empty()) write_fetch(w, "artifacts", container.artifacts);
   if (!container.labels.empty()) write_labels(w, "labels", container.labels);
@@ -125,6 +116,7 @@ void write_container(Writer& w, const PodContainer& container) {
     w.end_object();
   }
   if (container.tty) w.field("tty", *container.tty);
+  if (container.linux_info) write_linux_info(w, *container.linux_info);
   w.end_object();
 }
 
@@ -136,7 +128,7 @@ void write_volumes(Writer& w, const std::vector<PodVolume>& volumes) {
     w.field("name", volume.name);
     if (volume.host_path) w.field("host", *volume.host_path);
     if (volume.secret) w.field("secret", *volume.secret);
-    if (volume.persistent_mb) write_persistent(w, *volume.persistent_mb);
+    if (volume.persistent) write_persistent(w, *volume.persistent);
     w.end_object();
   }
   w.end_array();
@@ -197,12 +189,8 @@ std::string render(const App& app, bool stored) {
   w.field("instances", app.instances);
   w.end_object();
   write_scheduling(w, app);
-  w.key("executorResources");
-  w.begin_object();
-  write_number_field(w, "cpus", app.pod->executor_cpus);
-  write_number_field(w, "mem", app.pod->executor_mem);
-  write_number_field(w, "disk", app.pod->executor_disk);
-  w.end_object();
+  write_executor_resources(w, app.pod->executor);
+  if (app.pod->linux_info) write_linux_info(w, *app.pod->linux_info);
   if (app.deployment != DeploymentRules()) write_deployment_rules(w, app.deployment);
   if (app.pod->legacy_shared_cgroups) w.field("legacySharedCgroups", true);
   w.field("role", app.role);

@@ -8,6 +8,7 @@
 #include "base/strings.hpp"
 #include "kernel/api/mesos/v1/offers.pb.h"
 #include "kernel/api/mesos/v1/tasks.pb.h"
+#include "marathon/supply.hpp"
 #include "marathon/task_info.hpp"
 
 namespace marathon {
@@ -17,41 +18,6 @@ namespace pb = mesos::v1;
 
 // Where the kernel keeps a pod's own volumes, below the executor's sandbox.
 constexpr std::string_view kVolumes = "volumes/";
-
-/// Hands out what the launch takes, piece by piece.
-class Supply {
- public:
-  explicit Supply(const std::vector<pb::Resource>& resources) {
-    for (const pb::Resource& resource : resources) left_.push_back({&resource, thousandths(resource.scalar().value())});
-  }
-
-  template <class Message>
-  void give(std::string_view name, int64_t amount, Message& to) {
-    for (Piece& piece : left_) {
-      if (amount == 0) return;
-      if (piece.amount == 0 || piece.resource->name() != name || piece.resource->disk().has_persistence()) continue;
-      const int64_t part = std::min(amount, piece.amount);
-      piece.amount -= part;
-      amount -= part;
-      pb::Resource& given = *to.add_resources();
-      given = *piece.resource;
-      given.mutable_scalar()->set_value(static_cast<double>(part) / 1000);
-    }
-  }
-
-  void give_volumes(pb::ExecutorInfo& to) const {
-    for (const Piece& piece : left_) {
-      if (piece.resource->disk().has_persistence()) *to.add_resources() = *piece.resource;
-    }
-  }
-
- private:
-  struct Piece {
-    const pb::Resource* resource;
-    int64_t amount;
-  };
-  std::vector<Piece> left_;
-};
 
 void add_labels(const Labels& labels, pb::Labels& out) {
   for (const auto& [key, value] : labels) {
@@ -94,14 +60,15 @@ void set_executor(const App& pod, const Instance& instance, const Placement& pla
   out.set_type(pb::ExecutorInfo::DEFAULT);
   out.mutable_executor_id()->set_value(executor_id(instance.id));
   out.mutable_framework_id()->set_value(framework);
-  supply.give("cpus", thousandths(pod.pod->executor_cpus), out);
-  supply.give("mem", thousandths(pod.pod->executor_mem), out);
-  supply.give("disk", thousandths(pod.pod->executor_disk), out);
+  supply.give("cpus", thousandths(pod.pod->executor.cpus), out);
+  supply.give("mem", thousandths(pod.pod->executor.mem), out);
+  supply.give("disk", thousandths(pod.pod->executor.disk), out);
   supply.give_volumes(out);
   add_port_resources(placement, offer, out);
   pb::ContainerInfo& container = *out.mutable_container();
   container.set_type(pb::ContainerInfo::MESOS);
   container.mutable_linux_info()->set_share_cgroups(pod.pod->legacy_shared_cgroups);
+  if (pod.pod->linux_info) set_linux_info(*pod.pod->linux_info, *container.mutable_linux_info());
   set_networks(pod, placement, bridge, container);
   if (!pod.labels.empty()) add_labels(pod.labels, *out.mutable_labels());
 }
@@ -142,6 +109,7 @@ void set_container(const App& app, const PodContainer& container, pb::ContainerI
   const Pod& pod = *app.pod;
   out.set_type(pb::ContainerInfo::MESOS);
   out.mutable_linux_info()->set_share_cgroups(pod.legacy_shared_cgroups);
+  if (container.linux_info) set_linux_info(*container.linux_info, *out.mutable_linux_info());
   for (const VolumeMount& mount : container.volume_mounts) {
     const auto volume = std::find_if(pod.volumes.begin(), pod.volumes.end(),
                                      [&](const PodVolume& v) { return v.name == mount.name; });
@@ -160,13 +128,14 @@ void set_container(const App& app, const PodContainer& container, pb::ContainerI
     info.mutable_source()->set_type(pb::Volume::Source::SANDBOX_PATH);
     info.mutable_source()->mutable_sandbox_path()->set_type(pb::Volume::Source::SandboxPath::PARENT);
     // A persistent one lies in the executor's sandbox under its name.
-    info.mutable_source()->mutable_sandbox_path()->set_path(volume->persistent_mb ? volume->name
+    info.mutable_source()->mutable_sandbox_path()->set_path(volume->persistent ? volume->name
                                                                                   : std::string(kVolumes) + volume->name);
   }
   if (container.image) {
     pb::Image& image = *out.mutable_mesos()->mutable_image();
     image.set_type(pb::Image::DOCKER);
     image.mutable_docker()->set_name(container.image->id);
+    if (!container.image->pull_secret.empty()) set_pull_secret(app, container.image->pull_secret, *image.mutable_docker());
     if (container.image->force_pull) image.set_cached(!*container.image->force_pull);
   }
   if (container.tty.value_or(false)) out.mutable_tty_info();
@@ -182,6 +151,17 @@ size_t first_endpoint(const Pod& pod, const PodContainer& container) {
   return index;
 }
 
+/// The port of the container's endpoint of that name, where its executor reaches it.
+uint32_t port_of(const App& pod, const PodContainer& container, const std::string& name, const Placement& placement) {
+  size_t index = first_endpoint(*pod.pod, container);
+  for (const PodEndpoint& endpoint : container.endpoints) {
+    if (endpoint.name == name) break;
+    ++index;
+  }
+  const auto& ports = uses_host_network(pod) ? placement.host_ports : placement.container_ports;
+  return static_cast<uint32_t>(index < ports.size() ? ports[index] : 0);
+}
+
 void set_health_check(const App& pod, const PodContainer& container, const Placement& placement,
                       pb::HealthCheck& out) {
   const PodHealthCheck& check = *container.health_check;
@@ -190,7 +170,7 @@ void set_health_check(const App& pod, const PodContainer& container, const Place
   out.set_timeout_seconds(check.timeout_seconds);
   out.set_consecutive_failures(static_cast<uint32_t>(check.max_consecutive_failures));
   out.set_grace_period_seconds(check.grace_period_seconds);
-  if (check.kind == PodHealthCheck::Kind::Command) {
+  if (check.kind == CheckKind::Command) {
     out.set_type(pb::HealthCheck::COMMAND);
     pb::CommandInfo& command = *out.mutable_command();
     command.set_shell(check.command.shell.has_value());
@@ -198,14 +178,8 @@ void set_health_check(const App& pod, const PodContainer& container, const Place
     for (const std::string& arg : check.command.argv) command.add_arguments(arg);
     return;
   }
-  size_t index = first_endpoint(*pod.pod, container);
-  for (const PodEndpoint& endpoint : container.endpoints) {
-    if (endpoint.name == check.endpoint) break;
-    ++index;
-  }
-  const auto& ports = uses_host_network(pod) ? placement.host_ports : placement.container_ports;
-  const auto port = static_cast<uint32_t>(index < ports.size() ? ports[index] : 0);
-  if (check.kind == PodHealthCheck::Kind::Tcp) {
+  const uint32_t port = port_of(pod, container, check.endpoint, placement);
+  if (check.kind == CheckKind::Tcp) {
     out.set_type(pb::HealthCheck::TCP);
     out.mutable_tcp()->set_port(port);
     return;
@@ -314,6 +288,9 @@ void build_task_group(const App& pod, const Instance& instance, const Placement&
                 *task.mutable_command());
     set_container(pod, container, *task.mutable_container());
     if (container.health_check) set_health_check(pod, container, placement, *task.mutable_health_check());
+    if (container.check) {
+      set_check(*container.check, port_of(pod, container, container.check->endpoint, placement), *task.mutable_check());
+    }
     set_discovery(pod, container, placement, *task.mutable_discovery());
     if (container.kill_grace_period_seconds) {
       task.mutable_kill_policy()->mutable_grace_period()->set_nanoseconds(

@@ -56,17 +56,27 @@ void validate_endpoint(const App& pod, const PodEndpoint& endpoint, const std::s
   }
 }
 
-void validate_check(const PodContainer& container, const std::string& path, Violations& out) {
+bool has_endpoint(const PodContainer& container, const std::string& name) {
+  return std::any_of(container.endpoints.begin(), container.endpoints.end(),
+                     [&](const PodEndpoint& endpoint) { return endpoint.name == name; });
+}
+
+void validate_container_check(const PodContainer& container, const std::string& path, Violations& out) {
+  if (!container.check || container.check->kind == CheckKind::Command || has_endpoint(container, container.check->endpoint)) return;
+  out.add(path + (container.check->kind == CheckKind::Http ? "/http/endpoint" : "/tcp/endpoint"),
+          "contained in the container endpoints");
+}
+
+void validate_health_check(const PodContainer& container, const std::string& path, Violations& out) {
   if (!container.health_check) return;
   const PodHealthCheck& check = *container.health_check;
   if (check.timeout_seconds >= check.interval_seconds) {
     out.add(path + "/timeoutSeconds",
             fmt::format("got {}, expected less than {}", check.timeout_seconds, check.interval_seconds));
   }
-  if (check.kind == PodHealthCheck::Kind::Command) return;
-  const auto known = [&](const PodEndpoint& endpoint) { return endpoint.name == check.endpoint; };
-  if (std::none_of(container.endpoints.begin(), container.endpoints.end(), known)) {
-    out.add(path + (check.kind == PodHealthCheck::Kind::Http ? "/http/endpoint" : "/tcp/endpoint"),
+  if (check.kind == CheckKind::Command) return;
+  if (!has_endpoint(container, check.endpoint)) {
+    out.add(path + (check.kind == CheckKind::Http ? "/http/endpoint" : "/tcp/endpoint"),
             "contained in the container endpoints");
   }
 }
@@ -98,7 +108,10 @@ void validate_container(const App& pod, const PodContainer& container, const Val
   }
   validate_environment(container.environment, path + "/environment", out);
   validate_secret_variables(container.environment_secrets, pod, policy, path + "/environment", out);
-  validate_check(container, path + "/healthCheck", out);
+  validate_health_check(container, path + "/healthCheck", out);
+  validate_container_check(container, path + "/check", out);
+  validate_linux_info(container.linux_info, false, path + "/linuxInfo", out);
+  if (container.image) validate_pull_secret(container.image->pull_secret, pod, policy, path + "/image/pullConfig", out);
 }
 
 void validate_volumes(const Pod& pod, Violations& out) {
@@ -120,9 +133,9 @@ void validate_residency(const App& pod, Violations& out) {
   if (!is_resident(pod)) return;
   for (size_t i = 0; i < pod.pod->volumes.size(); ++i) {
     const PodVolume& volume = pod.pod->volumes[i];
-    if (!volume.persistent_mb) continue;
+    if (!volume.persistent) continue;
     const std::string path = fmt::format("/volumes({})", i);
-    if (*volume.persistent_mb <= 0) out.add(path + "/persistent/size", "must be greater than 0");
+    validate_persistent_disk(*volume.persistent, path + "/persistent", out);
     if (volume.host_path) out.add(path + "/host", "a persistent volume has no host path");
     // It lies in the executor's sandbox under its name, beside what is there anyway.
     for (const char* taken : {"containers", "stderr", "stdout", "tasks", "volumes"}) {
@@ -173,6 +186,7 @@ void validate_pod(const App& pod, const ValidationPolicy& policy, Violations& ou
   }
   validate_unique(*pod.pod, out);
   validate_volumes(*pod.pod, out);
+  validate_linux_info(pod.pod->linux_info, true, "/linuxInfo", out);
   for (size_t i = 0; i < pod.pod->volumes.size(); ++i) {
     const auto& secret = pod.pod->volumes[i].secret;
     if (secret) validate_secret_file(*secret, pod, policy, fmt::format("/volumes({})/secret", i), out);

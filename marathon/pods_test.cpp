@@ -109,7 +109,9 @@ TEST(Pods, every_field_comes_back_as_it_was_given) {
         "timeoutSeconds":2,"delaySeconds":0},
       "volumeMounts":[{"name":"v","mountPath":"/v","readOnly":true},{"name":"h","mountPath":"/h"}],
       "artifacts":[{"uri":"http://h/f","extract":false,"executable":true,"cache":true,"destPath":"f"}],
-      "labels":{"k":"v"},"lifecycle":{"killGracePeriodSeconds":1.5},"tty":true}],
+      "labels":{"k":"v"},"lifecycle":{"killGracePeriodSeconds":1.5},"tty":true,
+      "check":{"http":{"endpoint":"e","path":"/x","scheme":"HTTP"},"intervalSeconds":3,"timeoutSeconds":2,"delaySeconds":1},
+      "linuxInfo":{"seccomp":{"profileName":"p.json","unconfined":false},"ipcInfo":{"mode":"PRIVATE","shmSize":8}}}],
     "volumes":[{"name":"v"},{"name":"h","host":"/etc"}],
     "networks":[{"mode":"container","name":"n1","labels":{"x":"y"}},{"mode":"container","name":"n2"}],
     "scaling":{"kind":"fixed","instances":0},
@@ -118,10 +120,12 @@ TEST(Pods, every_field_comes_back_as_it_was_given) {
       "placement":{"constraints":[{"fieldName":"hostname","operator":"LIKE","value":"h.*"},{"fieldName":"rack","operator":"UNIQUE"}],
         "acceptedResourceRoles":["*"]},
       "killSelection":"OLDEST_FIRST","unreachableStrategy":"disabled"},
-    "executorResources":{"cpus":0.2,"mem":64,"disk":20},"role":"*"})";
+    "executorResources":{"cpus":0.2,"mem":64,"disk":20},"linuxInfo":{"ipcInfo":{"mode":"SHARE_PARENT"}},
+    "legacySharedCgroups":false,"role":"*"})";
   const auto response = post(world, body);
   ASSERT_EQ(response.status, 201) << response.body;
   json::value given = json::parse(body), answered = json::parse(response.body);
+  given.as_object().erase("legacySharedCgroups");  // false is not shown
   answered.as_object().erase("version");
   EXPECT_TRUE(given == answered) << response.body;
   // And from the store.
@@ -557,10 +561,22 @@ TEST(Pods, what_cannot_be_is_refused_with_its_path) {
       {"\"volumes\": [{\"name\": \"data\"}]", "\"volumes\": [{\"name\": \"data\"},{\"name\":\"data\"}]", "/volumes",
        "volume names must be unique"},
       {"[{\"name\": \"data\"}]", "[{\"name\": \"data\",\"persistent\":{}}]", "/volumes(0)/persistent/size", "error.path.missing"},
-      {"[{\"name\": \"data\"}]", "[{\"name\": \"data\",\"persistent\":{\"size\":1,\"type\":\"mount\"}}]",
-       "/volumes(0)/persistent/type", "only persistent volumes of type root"},
+      {"[{\"name\": \"data\"}]", "[{\"name\": \"data\",\"persistent\":{\"size\":1,\"type\":\"path\",\"maxSize\":3}}]",
+       "/volumes(0)/persistent", "Only mount volumes can have maxSize"},
       {"[{\"name\": \"data\"}]", "[{\"name\": \"data\",\"persistent\":{\"size\":1}}]", "/role", "persistent volumes need a role"},
       {"[{\"name\": \"data\"}]", "[{\"name\": \"data\",\"secret\":\"s\"}]", "/volumes(0)/secret", "Feature secrets is not enabled"},
+      {"\"hostPort\": 0", "\"hostPort\": -1", "/containers(0)/endpoints(0)/hostPort", "error.min"},
+      {"\"timeoutSeconds\": 5, \"intervalSeconds\": 10}", "\"timeoutSeconds\": 5, \"intervalSeconds\": 10},\"check\":{\"tcp\":{\"endpoint\":\"x\"}}",
+       "/containers(0)/check/tcp/endpoint", "contained in the container endpoints"},
+      {"\"timeoutSeconds\": 5, \"intervalSeconds\": 10}", "\"timeoutSeconds\": 5, \"intervalSeconds\": 10},\"check\":{\"delaySeconds\":1}",
+       "/containers(0)/check", "Only one of http, tcp, or command"},
+      {"\"timeoutSeconds\": 5, \"intervalSeconds\": 10}",
+       "\"timeoutSeconds\": 5, \"intervalSeconds\": 10},\"linuxInfo\":{\"seccomp\":{\"unconfined\":false}}",
+       "/containers(0)/linuxInfo/seccomp", "must be true when Profile is NOT defined"},
+      {"\"scaling\"", "\"linuxInfo\":{\"seccomp\":{\"unconfined\":true}},\"scaling\"", "/linuxInfo/seccomp",
+       "Seccomp configuration on executor level is not supported"},
+      {"\"scaling\"", "\"linuxInfo\":{\"ipcInfo\":{\"mode\":\"SHARE_PARENT\",\"shmSize\":4}},\"scaling\"", "/linuxInfo/ipcInfo",
+       "shmSize can NOT be set when mode is SHARE_PARENT"},
       {"{\"MODE\": \"live\"}", "{\"MODE\": {\"secret\":\"s\"}}", "/environment", "requires the secrets feature"},
       {"{\"MODE\": \"live\"}", "{\"MODE\": 7}", "/environment/MODE", "error.expected.jsstring"},
       {"\"kind\": \"fixed\"", "\"kind\": \"free\"", "/scaling/kind", "error.unknown.enum.literal"},

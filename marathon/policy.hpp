@@ -11,6 +11,9 @@
 
 namespace marathon {
 
+/// The kernel's own executor of a command.
+inline constexpr std::string_view kCommandExecutor = "//cmd";
+
 struct Policy {
   AppDefaults defaults;
   ValidationPolicy validation;
@@ -37,6 +40,7 @@ struct Policy {
   bool suppress_offers = true;
   std::string principal;         // of the framework; empty: none
   std::string env_vars_prefix;
+  std::string executor{kCommandExecutor};  // of apps that name none
   bool force_app_delete = true;  // an app's own deployment never blocks its deletion
 };
 

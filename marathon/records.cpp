@@ -80,6 +80,26 @@ Group read_group(const Fields& fields) {
   return group;
 }
 
+void write_check(Writer& w, const std::optional<CheckResult>& check) {
+  if (!check) return;
+  w.key("check");
+  w.begin_object();
+  w.field("kind", static_cast<int64_t>(check->kind));
+  w.field("value", check->value);
+  w.end_object();
+}
+
+void read_check(const Fields& fields, std::optional<CheckResult>& out) {
+  fields.get_object("check", [&](const Fields& item) {
+    CheckResult check;
+    int64_t kind = 0;
+    item.get_int("kind", kind, 0, 2);
+    check.kind = static_cast<CheckKind>(kind);
+    item.get_int("value", check.value, std::numeric_limits<int32_t>::min());
+    out = check;
+  });
+}
+
 void write_containers(Writer& w, const std::vector<ContainerTask>& containers) {
   w.key("containers");
   w.begin_array();
@@ -91,6 +111,7 @@ void write_containers(Writer& w, const std::vector<ContainerTask>& containers) {
     w.field("state", task.state);
     w.field("since", iso(task.since));
     write_time(w, "startedAt", task.started_at);
+    write_check(w, task.check);
     w.key("networks");
     w.begin_array();
     for (const auto& [name, addresses] : task.networks) {
@@ -112,6 +133,7 @@ ContainerTask read_container(const Fields& fields) {
   fields.get("state", task.state);
   read_time(fields, "since", task.since);
   read_time(fields, "startedAt", task.started_at);
+  read_check(fields, task.check);
   fields.get_objects("networks", [&](const Fields& item) {
     std::pair<std::string, std::vector<std::string>> network;
     item.get("name", network.first);
@@ -194,6 +216,7 @@ std::string encode_instance(const Instance& instance) {
     write_time(w, "stagedAt", instance.staged_at);
     write_time(w, "startedAt", instance.started_at);
     write_time(w, "unreachableAt", instance.unreachable_at);
+    write_check(w, instance.check);
   }
   if (instance.reservation) write_reservation(w, *instance.reservation);
   w.end_object();
@@ -241,6 +264,7 @@ base::Result<Instance> decode_instance(const std::string& text) {
     read_time(fields, "stagedAt", out.staged_at);
     read_time(fields, "startedAt", out.started_at);
     read_time(fields, "unreachableAt", out.unreachable_at);
+    read_check(fields, out.check);
   });
 }
 

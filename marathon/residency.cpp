@@ -41,8 +41,7 @@ pb::Resource reserved(const pb::Resource& offered, int64_t amount, const App& ap
   return out;
 }
 
-pb::Resource make_volume(pb::Resource disk, int64_t size, const LocalVolume& volume, const PathId& app, const Policy& policy) {
-  disk.mutable_scalar()->set_value(megabytes(size));
+pb::Resource make_volume(pb::Resource disk, const LocalVolume& volume, const PathId& app, const Policy& policy) {
   auto& persistence = *disk.mutable_disk()->mutable_persistence();
   persistence.set_id(persistence_id(app, volume));
   if (!policy.principal.empty()) persistence.set_principal(policy.principal);
@@ -63,20 +62,13 @@ std::map<std::string, std::vector<int>>::const_iterator held_for(const Offer& of
   return offer.reserved.find(instance.reservation->id);
 }
 
-int64_t size_of(const App& app, const LocalVolume& volume) {
-  for (const PersistentVolume& defined : persistent_volumes(app)) {
-    if (defined.path == volume.container_path) return defined.size_mb * 1000;
-  }
-  return 0;
-}
-
-bool is_disk(const Offer& offer, const PlacedScalar& placed) { return offer.message->resources(placed.index).name() == "disk"; }
-
 }  // namespace
 
 int64_t volume_disk(const App& app) {
   int64_t sum = 0;
-  for (const PersistentVolume& volume : persistent_volumes(app)) sum += volume.size_mb * 1000;
+  for (const PersistentVolume& volume : persistent_volumes(app)) {
+    if (volume.disk.type == DiskType::Root) sum += volume.disk.size_mb * 1000;
+  }
   return sum;
 }
 
@@ -98,17 +90,16 @@ std::vector<Operation> reserve(const App& app, const Instance& instance, const P
   Operation first, second;
   first.set_type(Operation::RESERVE);
   second.set_type(Operation::CREATE);
-  const pb::Resource* disk = nullptr;
+  const auto take = [&](const PlacedScalar& placed) {
+    return reserved(offer.message->resources(placed.index), placed.amount, app, reservation.id, policy, framework);
+  };
   for (const PlacedScalar& placed : placement.scalars) {
-    if (placed.amount == 0) continue;
-    const pb::Resource& offered = offer.message->resources(placed.index);
-    if (is_disk(offer, placed)) disk = &offered;
-    *first.mutable_reserve()->add_resources() = reserved(offered, placed.amount, app, reservation.id, policy, framework);
+    if (placed.amount > 0) *first.mutable_reserve()->add_resources() = take(placed);
   }
-  for (const LocalVolume& volume : reservation.volumes) {
-    const int64_t size = size_of(app, volume);
-    *second.mutable_create()->add_volumes() =
-        make_volume(reserved(*disk, size, app, reservation.id, policy, framework), size, volume, app.id, policy);
+  for (size_t i = 0; i < reservation.volumes.size() && i < placement.volumes.size(); ++i) {
+    const PlacedScalar& placed = placement.volumes[i];
+    *first.mutable_reserve()->add_resources() = take(placed);
+    *second.mutable_create()->add_volumes() = make_volume(take(placed), reservation.volumes[i], app.id, policy);
   }
   return {std::move(first), std::move(second)};
 }
@@ -121,27 +112,19 @@ std::vector<pb::Resource> launch_resources(const App& app, const Instance& insta
                                            const Offer& offer, const Policy& policy, const std::string& framework) {
   std::vector<pb::Resource> out;
   const bool fresh = is_new_reservation(instance);
-  const pb::Resource* disk = nullptr;
-  for (const PlacedScalar& placed : placement.scalars) {
+  const auto take = [&](const PlacedScalar& placed) {
     const pb::Resource& offered = offer.message->resources(placed.index);
-    int64_t amount = placed.amount;
-    if (fresh && is_disk(offer, placed)) {
-      disk = &offered;
-      amount -= volume_disk(app);
-    }
-    if (amount <= 0) continue;
-    if (fresh) {
-      out.push_back(reserved(offered, amount, app, instance.reservation->id, policy, framework));
-    } else {
-      // Whatever the offer's resource says about reservation and allocation is kept; only the amount is ours.
-      out.push_back(offered);
-      out.back().mutable_scalar()->set_value(megabytes(amount));
-    }
+    if (fresh) return reserved(offered, placed.amount, app, instance.reservation->id, policy, framework);
+    // Whatever the offer's resource says about reservation and allocation is kept; only the amount is ours.
+    pb::Resource part = offered;
+    part.mutable_scalar()->set_value(megabytes(placed.amount));
+    return part;
+  };
+  for (const PlacedScalar& placed : placement.scalars) {
+    if (placed.amount > 0) out.push_back(take(placed));
   }
-  if (!fresh) return out;
-  for (const LocalVolume& volume : instance.reservation->volumes) {
-    const int64_t size = size_of(app, volume);
-    out.push_back(make_volume(reserved(*disk, size, app, instance.reservation->id, policy, framework), size, volume, app.id, policy));
+  for (size_t i = 0; fresh && i < instance.reservation->volumes.size() && i < placement.volumes.size(); ++i) {
+    out.push_back(make_volume(take(placement.volumes[i]), instance.reservation->volumes[i], app.id, policy));
   }
   return out;
 }
@@ -156,10 +139,8 @@ std::optional<Placement> match_reserved(Offer& offer, const App& app, const Inst
   if (found == offer.reserved.end()) return refuse(Reject::NoCorrespondingReservationFound);
   if (in_maintenance(offer, policy, now)) return refuse(Reject::AgentMaintenance);
   Placement placement;
-  std::map<std::string, int64_t> missing{{"cpus", thousandths(app.cpus)},
-                                         {"mem", thousandths(app.mem)},
-                                         {"disk", thousandths(app.disk)},
-                                         {"gpus", thousandths(app.gpus)}};
+  const Demand wanted = demand_of(app);
+  std::map<std::string, int64_t> missing{{"cpus", wanted.cpus}, {"mem", wanted.mem}, {"disk", wanted.disk}, {"gpus", wanted.gpus}};
   size_t volumes = 0;
   for (const int index : found->second) {
     const pb::Resource& resource = offer.message->resources(index);
@@ -170,7 +151,7 @@ std::optional<Placement> match_reserved(Offer& offer, const App& app, const Inst
       continue;
     }
     const auto need = missing.find(resource.name());
-    if (need == missing.end()) continue;
+    if (need == missing.end() || resource.disk().has_source()) continue;
     const int64_t part = std::min(need->second, amount);
     if (part > 0) placement.scalars.push_back({index, part});
     need->second -= part;

@@ -20,7 +20,7 @@ class Resource;
 
 namespace marathon {
 
-/// The disk that its volumes need beside its own, in thousandths of a MiB.
+/// Of the root disk what its volumes need beside its own, in thousandths of a MiB.
 int64_t volume_disk(const App& app);
 
 /// "<safe app id>#<path>#<uuid>".

@@ -269,7 +269,7 @@ TEST(Residency, refuses_changes_and_definitions_that_cannot_hold) {
   EXPECT_TRUE(contains(larger.body, "Persistent volumes can not be changed!")) << larger.body;
   const auto cpus = world.request("PUT", "/v2/apps//db", R"({"cpus":1})");
   EXPECT_EQ(cpus.status, 422);
-  EXPECT_TRUE(contains(cpus.body, "Resident Tasks may not change resource requirements!")) << cpus.body;
+  EXPECT_TRUE(contains(cpus.body, "\"/cpus\",\"errors\":[\"Services with persistent volumes configured may not change resource requirements.")) << cpus.body;
   const auto bad = [&](const std::string& volume, const std::string& more = "") {
     const auto answer = world.post_app(R"({"id":"/x","cmd":"x","container":{"type":"MESOS","volumes":[)" + volume + "]}" +
                                        more + "}");
@@ -277,10 +277,25 @@ TEST(Residency, refuses_changes_and_definitions_that_cannot_hold) {
     return answer.body;
   };
   EXPECT_TRUE(contains(bad(R"({"containerPath":"a/b","persistent":{"size":1}})"), "/container/volumes(0)/containerPath"));
-  EXPECT_TRUE(contains(bad(R"({"containerPath":"a","persistent":{"size":0}})"), "must be greater than 0"));
+  EXPECT_TRUE(contains(bad(R"({"containerPath":"a","persistent":{"size":0}})"), "expected more than 0"));
   EXPECT_TRUE(contains(bad(R"({"containerPath":"a","mode":"RO","persistent":{"size":1}})"), "must be RW"));
-  EXPECT_TRUE(contains(bad(R"({"containerPath":"a","persistent":{"size":1,"type":"mount"}})"),
-                       "only persistent volumes of type root"));
+  EXPECT_TRUE(contains(bad(R"({"containerPath":"a","persistent":{"size":1,"type":"path","maxSize":2}})"),
+                       "Only mount volumes can have maxSize"));
+  EXPECT_TRUE(contains(bad(R"({"containerPath":"a","persistent":{"size":2,"type":"mount","maxSize":2}})"),
+                       "Max size must be larger than size"));
+  EXPECT_TRUE(contains(bad(R"({"containerPath":"a","persistent":{"size":2,"profileName":""}})"), "/profileName"));
+  EXPECT_TRUE(contains(bad(R"({"containerPath":"a","persistent":{"size":2,"constraints":[["path","LIKE","/a"]]}})"),
+                       "Constraints on root volumes are not supported"));
+  for (const auto& [constraint, why] : {std::pair(R"(["path","LIKE","("])", "Invalid regular expression"),
+                                        std::pair(R"(["path","UNIQUE","a"])", "Operator must be one of LIKE, UNLIKE"),
+                                        std::pair(R"(["path","NEAR","a"])", "unknown constraint operator NEAR"),
+                                        std::pair(R"(["rack","LIKE","a"])", "Unsupported constraint"),
+                                        std::pair(R"(["path","LIKE"])", "Unsupported constraint"),
+                                        std::pair("[]", "Missing field and operator")}) {
+    const std::string body = bad(R"({"containerPath":"a","persistent":{"size":1,"type":"path","constraints":[)" +
+                                 std::string(constraint) + "]}}");
+    EXPECT_TRUE(contains(body, why) && contains(body, "/container/volumes(0)/persistent/constraints(0)")) << body;
+  }
   EXPECT_TRUE(contains(bad(R"({"containerPath":"a","persistent":{"size":1}})",
                            R"(,"unreachableStrategy":{"inactiveAfterSeconds":0,"expungeAfterSeconds":0})"),
                        "unreachableStrategy must be disabled for resident tasks"));
@@ -444,7 +459,7 @@ TEST(ResidentPods, refuse_changes_and_definitions_that_cannot_hold) {
           "unreachableStrategy must be disabled for pods with persistent volumes");
   refused(pod(1, "sleep 1", R"(,"scheduling":{"upgrade":{"minimumHealthCapacity":1,"maximumOverCapacity":1}})"),
           "/scheduling/upgrade/maximumOverCapacity");
-  refused(with(pod(1), R"("size":64)", R"("size":0)"), "must be greater than 0");
+  refused(with(pod(1), R"("size":64)", R"("size":0)"), "expected more than 0");
   EXPECT_EQ(world.running("/pair"), 2U);
 }
 

@@ -8,6 +8,7 @@
 #include "base/strings.hpp"
 #include "kernel/api/mesos/v1/offers.pb.h"
 #include "kernel/api/mesos/v1/tasks.pb.h"
+#include "marathon/supply.hpp"
 
 namespace marathon {
 namespace {
@@ -62,8 +63,7 @@ void add_ports(const App& app, const Instance& instance, const Placement& placem
   env[prefix + "PORTS"] = base::join(on_host, ",");
 }
 
-void set_command(const App& app, const std::map<std::string, std::string>& env, pb::TaskInfo& out) {
-  pb::CommandInfo& command = *out.mutable_command();
+void set_command(const App& app, const std::map<std::string, std::string>& env, pb::CommandInfo& command) {
   const bool image = app.container && !app.container->image.empty();
   if (app.cmd) {
     command.set_shell(true);
@@ -146,8 +146,9 @@ void set_networks(const App& app, const Placement& placement, const std::string&
   }
 }
 
-void set_container(const App& app, const Instance& instance, const Placement& placement,
-                   const std::string& bridge, pb::TaskInfo& out) {
+/// `out`: the task, or the executor of its own that it runs in.
+template <class Message>
+void set_container(const App& app, const Instance& instance, const Placement& placement, const std::string& bridge, Message& out) {
   if (!app.container && !app.tty) return;
   pb::ContainerInfo& info = *out.mutable_container();
   const bool docker = app.container && app.container->type == ContainerType::Docker;
@@ -160,10 +161,12 @@ void set_container(const App& app, const Instance& instance, const Placement& pl
     auto* image = info.mutable_mesos()->mutable_image();
     image->set_type(pb::Image::DOCKER);
     image->mutable_docker()->set_name(app.container->image);
+    if (!app.container->pull_secret.empty()) set_pull_secret(app, app.container->pull_secret, *image->mutable_docker());
     image->set_cached(!app.container->force_pull_image);
   }
+  if (app.container->linux_info) set_linux_info(*app.container->linux_info, *info.mutable_linux_info());
   for (const Volume& volume : app.container->volumes) {
-    if (volume.persistent_mb) continue;  // it comes with its resource
+    if (volume.persistent) continue;  // it comes with its resource
     auto* item = info.add_volumes();
     item->set_container_path(volume.container_path);
     if (!volume.secret.empty()) {
@@ -214,9 +217,10 @@ void set_discovery(const App& app, const Placement& placement, pb::TaskInfo& out
   }
 }
 
-int check_port(const HealthCheck& check, const App& app, const Placement& placement) {
-  if (!check.port_index) return check.port.value_or(0);
-  const auto index = static_cast<size_t>(*check.port_index);
+/// The port that a check beside the task connects to: that of the container, where it has ports of its own.
+int check_port(std::optional<int> port, std::optional<int> port_index, const App& app, const Placement& placement) {
+  if (port && !port_index) return *port;
+  const auto index = static_cast<size_t>(port_index.value_or(0));
   if (index >= placement.host_ports.size()) return 0;
   return uses_host_network(app) ? placement.host_ports[index] : placement.container_ports[index];
 }
@@ -244,12 +248,12 @@ void set_health_check(const App& app, const std::map<std::string, std::string>& 
     } else if (check.protocol == HealthProtocol::MesosTcp) {
       health.set_type(pb::HealthCheck::TCP);
       health.mutable_tcp()->set_protocol(protocol);
-      health.mutable_tcp()->set_port(static_cast<uint32_t>(check_port(check, app, placement)));
+      health.mutable_tcp()->set_port(static_cast<uint32_t>(check_port(check.port, check.port_index, app, placement)));
     } else {
       health.set_type(pb::HealthCheck::HTTP);
       health.mutable_http()->set_protocol(protocol);
       health.mutable_http()->set_scheme(check.protocol == HealthProtocol::MesosHttps ? "https" : "http");
-      health.mutable_http()->set_port(static_cast<uint32_t>(check_port(check, app, placement)));
+      health.mutable_http()->set_port(static_cast<uint32_t>(check_port(check.port, check.port_index, app, placement)));
       std::string path = check.path.value_or("/");
       if (!path.starts_with('/')) path.insert(0, "/");
       health.mutable_http()->set_path(path);
@@ -280,6 +284,43 @@ void set_secret_file(const App& app, const std::string& secret, pb::Volume& volu
   volume.set_mode(pb::Volume::RO);
   volume.mutable_source()->set_type(pb::Volume::Source::SECRET);
   refer(app, secret, *volume.mutable_source()->mutable_secret());
+}
+
+void set_pull_secret(const App& app, const std::string& secret, pb::Image_Docker& image) { refer(app, secret, *image.mutable_config()); }
+
+void set_linux_info(const LinuxInfo& info, pb::LinuxInfo& out) {
+  if (info.seccomp) {
+    out.mutable_seccomp()->set_unconfined(info.seccomp->unconfined);
+    if (info.seccomp->profile_name) out.mutable_seccomp()->set_profile_name(*info.seccomp->profile_name);
+  }
+  if (!info.ipc) return;
+  out.set_ipc_mode(info.ipc->share_parent ? pb::LinuxInfo::SHARE_PARENT : pb::LinuxInfo::PRIVATE);
+  if (info.ipc->shm_size_mb) out.set_shm_size(static_cast<uint32_t>(*info.ipc->shm_size_mb));
+}
+
+void set_check(const Check& check, uint32_t port, pb::CheckInfo& out) {
+  out.set_delay_seconds(check.delay_seconds);
+  out.set_interval_seconds(check.interval_seconds);
+  out.set_timeout_seconds(check.timeout_seconds);
+  switch (check.kind) {
+    case CheckKind::Http:
+      out.set_type(pb::CheckInfo::HTTP);
+      out.mutable_http()->set_port(port);
+      if (check.path) out.mutable_http()->set_path(check.path->starts_with('/') ? *check.path : "/" + *check.path);
+      break;
+    case CheckKind::Tcp:
+      out.set_type(pb::CheckInfo::TCP);
+      out.mutable_tcp()->set_port(port);
+      break;
+    case CheckKind::Command: {
+      out.set_type(pb::CheckInfo::COMMAND);
+      pb::CommandInfo& command = *out.mutable_command()->mutable_command();
+      command.set_shell(check.command.shell.has_value());
+      command.set_value(check.command.shell ? *check.command.shell : check.command.argv.front());
+      for (const std::string& argument : check.command.argv) command.add_arguments(argument);
+      break;
+    }
+  }
 }
 
 std::string variable_name(std::string_view text) {
@@ -368,18 +409,60 @@ std::map<std::string, std::string> task_environment(const App& app, const Instan
   return env;
 }
 
-void build_task(const App& app, const Instance& instance, const Placement& placement,
-                const Offer& offer, const std::vector<pb::Resource>& resources, const std::string& env_prefix,
-                const std::string& bridge, pb::TaskInfo& out) {
+namespace {
+
+/// As one word of the shell's.
+std::string quoted(std::string_view text) {
+  std::string out = "'";
+  for (const char c : text) out += c == '\'' ? "'\\''" : std::string(1, c);
+  return out + "'";
+}
+
+/// A program that runs the task instead of the kernel's own: it is made executable and gets the app's command as arguments.
+void set_executor(const App& app, const std::string& path, const Instance& instance, const Placement& placement,
+                  const std::map<std::string, std::string>& env, const std::string& framework, const Policy& policy,
+                  Supply& supply, pb::ExecutorInfo& out) {
+  out.set_type(pb::ExecutorInfo::CUSTOM);
+  out.mutable_executor_id()->set_value("marathon-" + instance.task_id);
+  out.mutable_framework_id()->set_value(framework);
+  if (app.executor_resources) {
+    supply.give("cpus", thousandths(app.executor_resources->cpus), out);
+    supply.give("mem", thousandths(app.executor_resources->mem), out);
+    supply.give("disk", thousandths(app.executor_resources->disk), out);
+  }
+  set_command(app, env, *out.mutable_command());
+  const std::string program = quoted(path);
+  out.mutable_command()->clear_arguments();
+  out.mutable_command()->set_shell(true);
+  out.mutable_command()->set_value(
+      fmt::format("chmod ug+rx {} && exec {} {}", program, program, app.cmd ? *app.cmd : base::join(app.args, " ")));
+  set_container(app, instance, placement, policy.defaults.bridge_name, out);
+}
+
+}  // namespace
+
+void build_task(const App& app, const Instance& instance, const Placement& placement, const Offer& offer,
+                const std::vector<pb::Resource>& resources, const std::string& framework, const Policy& policy,
+                pb::TaskInfo& out) {
   out.set_name(host_name(app.id));
   out.mutable_task_id()->set_value(instance.task_id);
   out.mutable_agent_id()->set_value(offer.agent_id);
-  out.mutable_resources()->Assign(resources.begin(), resources.end());
+  const auto env = task_environment(app, instance, placement, policy.env_vars_prefix);
+  Supply supply(resources);
+  const std::string& executor = app.executor.empty() ? policy.executor : app.executor;
+  if (executor == kCommandExecutor) {
+    set_command(app, env, *out.mutable_command());
+    set_container(app, instance, placement, policy.defaults.bridge_name, out);
+  } else {
+    set_executor(app, executor, instance, placement, env, framework, policy, supply, *out.mutable_executor());
+  }
+  supply.give_rest(out);
   add_port_resources(placement, offer, out);
-  const auto env = task_environment(app, instance, placement, env_prefix);
-  set_command(app, env, out);
-  set_container(app, instance, placement, bridge, out);
   set_health_check(app, env, placement, out);
+  if (app.check) {
+    set_check(*app.check, static_cast<uint32_t>(check_port(app.check->port, app.check->port_index, app, placement)),
+              *out.mutable_check());
+  }
   set_discovery(app, placement, out);
   for (const auto& [key, value] : app.labels) {
     auto* label = out.mutable_labels()->add_labels();

@@ -35,7 +35,9 @@ mesos::v1::ContainerInfo container_of(const App& app) {
   Offer offer;
   offer.message = std::make_shared<mesos::v1::Offer>();
   mesos::v1::TaskInfo task;
-  build_task(app, instance, placement, offer, {}, "", "the-bridge", task);
+  Policy policy;
+  policy.defaults.bridge_name = "the-bridge";
+  build_task(app, instance, placement, offer, {}, "F", policy, task);
   return task.container();
 }
 

@@ -166,6 +166,19 @@ void World::update(const std::string& id, const std::string& state, const std::s
   send(event);
 }
 
+void World::update_check(const std::string& id, const pb::CheckStatusInfo& check) {
+  auto event = std::make_shared<pb::scheduler::Event>();
+  event->set_type(pb::scheduler::Event::UPDATE);
+  auto& status = *event->mutable_update()->mutable_status();
+  status.mutable_task_id()->set_value(id);
+  status.set_state(pb::TASK_RUNNING);
+  status.set_reason(pb::TaskStatus::REASON_TASK_CHECK_STATUS_UPDATED);
+  status.set_uuid(fmt::format("{:016}", next_uuid_++));
+  status.mutable_agent_id()->set_value(tasks.at(id).agent);
+  *status.mutable_check_status() = check;
+  send(event);
+}
+
 void World::launch(const pb::TaskInfo& info, const std::shared_ptr<pb::ExecutorInfo>& executor) {
   Task task;
   task.agent = info.agent_id().value();
@@ -205,6 +218,7 @@ void World::offer_all() {
     if (offered) continue;
     double cpus = agent.cpus, mem = agent.mem, disk = agent.disk;
     for (const auto& resource : agent.reserved) {
+      if (resource->disk().has_source()) continue;
       (resource->name() == "cpus" ? cpus : resource->name() == "mem" ? mem : disk) -= resource->scalar().value();
     }
     std::set<std::string> busy;  // reservations of tasks that run
@@ -245,6 +259,7 @@ void World::offer_all() {
       resource.mutable_scalar()->set_value(amount);
       resource.mutable_allocation_info()->set_role(policy_.defaults.role);
     }
+    offer_disks(agent, offer);
     auto& ports = *offer.add_resources();
     ports.set_name("ports");
     ports.set_type(pb::Value::RANGES);
@@ -270,10 +285,48 @@ void World::offer_all() {
   if (event->offers().offers_size() > 0) send(event);
 }
 
+namespace {
+
+const std::string& root_of(const pb::Resource& resource) {
+  const auto& source = resource.disk().source();
+  return source.has_mount() ? source.mount().root() : source.path().root();
+}
+
+/// The disk without the volume on it.
+pb::Resource bare(const pb::Resource& volume) {
+  pb::Resource out = volume;
+  out.mutable_disk()->clear_persistence();
+  out.mutable_disk()->clear_volume();
+  if (!out.disk().has_source()) out.clear_disk();
+  return out;
+}
+
+}  // namespace
+
+void World::offer_disks(const Agent& agent, pb::Offer& offer) const {
+  for (const Disk& disk : agent.disks) {
+    double left = disk.size;
+    for (const auto& resource : agent.reserved) {
+      if (resource->disk().has_source() && root_of(*resource) == disk.root) left -= resource->scalar().value();
+    }
+    if (left <= 0) continue;
+    auto& resource = *offer.add_resources();
+    resource.set_name("disk");
+    resource.set_type(pb::Value::SCALAR);
+    resource.mutable_scalar()->set_value(left);
+    resource.mutable_allocation_info()->set_role(policy_.defaults.role);
+    auto& source = *resource.mutable_disk()->mutable_source();
+    source.set_type(disk.mount ? pb::Resource::DiskInfo::Source::MOUNT : pb::Resource::DiskInfo::Source::PATH);
+    if (disk.mount) source.mutable_mount()->set_root(disk.root);
+    if (!disk.mount) source.mutable_path()->set_root(disk.root);
+    if (!disk.profile.empty()) source.set_profile(disk.profile);
+  }
+}
+
 void World::convert(Agent& agent, const pb::Offer::Operation& operation) {
   const auto take = [&](const pb::Resource& wanted) {
     const auto found = std::find_if(agent.reserved.begin(), agent.reserved.end(), [&](const auto& held) {
-      return label_of(*held) == label_of(wanted) && held->name() == wanted.name() &&
+      return label_of(*held) == label_of(wanted) && held->name() == wanted.name() && root_of(*held) == root_of(wanted) &&
              held->disk().persistence().id() == wanted.disk().persistence().id();
     });
     if (found == agent.reserved.end()) return;
@@ -284,16 +337,12 @@ void World::convert(Agent& agent, const pb::Offer::Operation& operation) {
     agent.reserved.push_back(std::make_shared<pb::Resource>(resource));
   }
   for (const auto& volume : operation.create().volumes()) {
-    pb::Resource plain = volume;
-    plain.clear_disk();
-    take(plain);
+    take(bare(volume));
     agent.reserved.push_back(std::make_shared<pb::Resource>(volume));
   }
   for (const auto& volume : operation.destroy().volumes()) {
     take(volume);
-    auto plain = std::make_shared<pb::Resource>(volume);
-    plain->clear_disk();
-    agent.reserved.push_back(std::move(plain));
+    agent.reserved.push_back(std::make_shared<pb::Resource>(bare(volume)));
   }
   for (const auto& resource : operation.unreserve().resources()) take(resource);
   if (!operation.has_id()) return;

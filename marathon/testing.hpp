@@ -14,6 +14,8 @@
 #include "marathon/core.hpp"
 
 namespace mesos::v1 {
+class CheckStatusInfo;
+class Offer;
 class Offer_Operation;
 class Resource;
 class ExecutorInfo;
@@ -26,12 +28,21 @@ class Event;
 
 namespace marathon::testing {
 
+/// A disk beside the root disk.
+struct Disk {
+  bool mount = false;
+  std::string root;
+  double size = 0;
+  std::string profile{};
+};
+
 struct Agent {
   std::string id, hostname;
   double cpus = 8, mem = 8192, disk = 8192;
   std::map<std::string, std::string> attributes;
   std::vector<std::shared_ptr<mesos::v1::Resource>> reserved{};  // volumes among them
   std::string region{};
+  std::vector<Disk> disks{};
 };
 
 struct Task {
@@ -60,6 +71,8 @@ class World {
   /// Task updates, as the master sends them.
   void update(const std::string& task, const std::string& state, const std::string& message = "",
               std::optional<bool> healthy = std::nullopt);
+  /// Running, and its check has said something.
+  void update_check(const std::string& task, const mesos::v1::CheckStatusInfo& check);
 
   /// Moves time on, firing timers in order.
   void advance(base::Duration duration);
@@ -116,6 +129,7 @@ class World {
   void convert(Agent& agent, const mesos::v1::Offer_Operation& operation);
   bool holds(const std::string& agent, const mesos::v1::Resource& wanted) const;
   void on_call(const mesos::v1::scheduler::Call& call);
+  void offer_disks(const Agent& agent, mesos::v1::Offer& offer) const;
   void send(std::shared_ptr<mesos::v1::scheduler::Event> event);
   void drain();
 

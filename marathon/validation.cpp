@@ -18,7 +18,17 @@ namespace {
 /// Empty ones are told apart from bad ones.
 bool is_variable_name(const std::string& name) { return name.find_first_of(std::string("=\0", 2)) == std::string::npos; }
 
+constexpr const char* kSameResources =
+    "Services with persistent volumes configured may not change resource requirements. If you need to make this change, "
+    "please create a new service.";
+
 constexpr std::array<std::string_view, 5> kReserved = {"restart", "tasks", "versions", ".", ".."};
+
+/// "//cmd", or a path that may begin with one slash; empty: the scheduler's default.
+bool is_executor(std::string_view text) {
+  if (text.empty() || text == "//cmd") return true;
+  return !text.ends_with('/') && text != "/" && text.find("//") == std::string_view::npos;
+}
 
 std::string at(std::string_view field, size_t index) { return fmt::format("/{}({})", field, index); }
 
@@ -30,8 +40,12 @@ void validate_command(const App& app, Violations& out) {
     out.add("/", "AppDefinition must either contain one of 'cmd' or 'args', and/or a 'container'.");
   }
   if (cmd && app.cmd->empty()) out.add("/cmd", "must not be empty");
-  if (!app.executor.empty() && app.executor != "//cmd") {
-    out.add("/executor", "custom executors are not supported");
+  if (!is_executor(app.executor)) {
+    out.add("/executor", "must fully match regular expression '^(//cmd)|(/?[^/]+(/[^/]+)*)|$'");
+  }
+  const bool custom = !app.executor.empty() && app.executor != "//cmd";
+  if (custom && app.container && app.container->type == ContainerType::Docker) {
+    out.add("/executor", "an executor of one's own cannot run in a container of type DOCKER: use MESOS");
   }
 }
 
@@ -80,9 +94,10 @@ void validate_ports(const App& app, Violations& out) {
 
 void validate_persistent(const Volume& volume, const std::string& path, Violations& out) {
   const std::string& target = volume.container_path;
-  if (target == "." || target == ".." || target.find_first_of("/ \t\r\n") != std::string::npos)
-    out.add(path + "/containerPath", "value must match regex pattern '^[^/\\\\s]+$', and not be '.' or '..'");
-  if (*volume.persistent_mb <= 0) out.add(path + "/persistent/size", "must be greater than 0");
+  if (target == "." || target == "..") out.add(path + "/containerPath", "can not be one of (.,..)");
+  if (target.find('/') != std::string::npos) out.add(path + "/containerPath", "value must not contain \"/\"");
+  if (target.find_first_of(" \t\r\n") != std::string::npos) out.add(path + "/containerPath", "must not contain white space");
+  validate_persistent_disk(*volume.persistent, path + "/persistent", out);
   if (!volume.host_path.empty()) out.add(path + "/hostPath", "a persistent volume has no host path");
   if (volume.mode != "RW") out.add(path + "/mode", "persistent volumes must be RW");
 }
@@ -110,13 +125,19 @@ void validate_residency(const App& app, Violations& out) {
 void validate_container(const App& app, const ValidationPolicy& policy, Violations& out) {
   if (!app.container) return;
   const Container& container = *app.container;
-  if (container.type == ContainerType::Docker && container.image.empty()) {
-    out.add("/container/docker", "not defined");
+  const bool docker = container.type == ContainerType::Docker;
+  if (docker && container.image.empty()) out.add("/container/docker", "not defined");
+  if (docker && !container.pull_secret.empty()) {
+    out.add("/container/docker/pullConfig", "pullConfig is not supported with Docker containerizer");
+  } else {
+    validate_pull_secret(container.pull_secret, app, policy, "/container/docker/pullConfig", out);
   }
+  if (!docker && !container.parameters.empty()) out.add("/container/docker/parameters", "must be empty");
+  validate_linux_info(container.linux_info, false, "/container/linuxInfo", out);
   for (size_t i = 0; i < container.volumes.size(); ++i) {
     const Volume& volume = container.volumes[i];
     if (volume.container_path.empty()) out.add(at("container/volumes", i) + "/containerPath", "must not be empty");
-    if (volume.persistent_mb) {
+    if (volume.persistent) {
       validate_persistent(volume, at("container/volumes", i), out);
       continue;
     }
@@ -370,6 +391,7 @@ void validate_app(const App& app, const ValidationPolicy& policy, Violations& ou
   validate_container(app, policy, out);
   validate_residency(app, out);
   validate_health_checks(app, out);
+  validate_check(app, out);
   validate_readiness_checks(app, out);
   for (size_t i = 0; i < app.constraints.size(); ++i) {
     validate_constraint(app.constraints[i], at("constraints", i), out);
@@ -389,8 +411,15 @@ void validate_same_volumes(const App& from, const App& to, Violations& out) {
   const bool same = persistent_volumes(from) == persistent_volumes(to);
   if (!to.pod) {
     if (!same) out.add("/", "Persistent volumes can not be changed!");
-    if (from.cpus != to.cpus || from.mem != to.mem || from.disk != to.disk || from.gpus != to.gpus)
-      out.add("/", "Resident Tasks may not change resource requirements!");
+    const auto keep = [&](bool differs, const char* path) {
+      if (differs) out.add(path, kSameResources);
+    };
+    keep(from.cpus != to.cpus, "/cpus");
+    keep(from.mem != to.mem, "/mem");
+    keep(from.disk != to.disk, "/disk");
+    keep(from.gpus != to.gpus, "/gpus");
+    keep(from.executor_resources != to.executor_resources, "/executorResources");
+    keep(from.require_ports != to.require_ports, "/requirePorts");
     return;
   }
   if (!same) out.add("/", "persistent volumes cannot be updated");

@@ -28,6 +28,13 @@ void validate_secret_variables(const Secrets& variables, const App& app, const V
                                Violations& out);
 void validate_secret_file(const std::string& secret, const App& app, const ValidationPolicy& policy, const std::string& path,
                           Violations& out);
+void validate_persistent_disk(const PersistentDisk& disk, const std::string& path, Violations& out);
+/// `executor`: of a pod as a whole.
+void validate_linux_info(const std::optional<LinuxInfo>& info, bool executor, const std::string& path, Violations& out);
+void validate_pull_secret(const std::string& secret, const App& app, const ValidationPolicy& policy, const std::string& path,
+                          Violations& out);
+/// An app's check.
+void validate_check(const App& app, Violations& out);
 void validate_limits(const std::optional<ResourceLimits>& limits, double cpus, double mem, const std::string& path,
                      Violations& out);
 void validate_roles(const App& app, const ValidationPolicy& policy, const std::string& path, Violations& out);

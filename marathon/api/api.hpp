@@ -94,6 +94,8 @@ Embed parse_embed(const base::http::Query& query);
 void write_app(base::json::Writer& w, const Turn& turn, const AppRun& run, const Embed& embed);
 /// Member "localVolumes": what is kept for the instance.
 void write_local_volumes(base::json::Writer& w, const Instance& instance);
+/// "checkResult" of a task; nothing before its check has run.
+void write_check_result(base::json::Writer& w, const std::optional<CheckResult>& check);
 void write_task(base::json::Writer& w, const AppRun& run, const Instance& instance, bool service_ports);
 /// `explain`: with members of ours that say what its actions wait for.
 void write_deployment(base::json::Writer& w, const Turn& turn, const Deployment& deployment, bool explain = false);

@@ -82,7 +82,7 @@ void write_endpoints(Writer& w, const PodContainer& container, const ContainerTa
     const int port = first + i < instance.host_ports.size() ? instance.host_ports[first + i] : 0;
     if (port != 0) w.field("allocatedHostPort", port);
     const auto& check = container.health_check;
-    const bool checked = check && check->kind != PodHealthCheck::Kind::Command && check->endpoint == endpoint.name;
+    const bool checked = check && check->kind != CheckKind::Command && check->endpoint == endpoint.name;
     if (checked && task.healthy) w.field("healthy", *task.healthy);
     w.end_object();
   }
@@ -122,6 +122,7 @@ void write_container(Writer& w, const App* pod, const Instance& instance, const 
   w.field("statusSince", iso(since));
   write_conditions(w, health_of(task, container), since);
   w.field("containerId", task.task_id);
+  write_check_result(w, task.check);
   if (container && is_active(condition)) {
     write_endpoints(w, *container, task, instance, first_endpoint);
   } else {
@@ -179,7 +180,7 @@ void write_instance(Writer& w, const AppRun& run, const Instance& instance) {
   if (!instance.region.empty()) w.field("agentRegion", instance.region);
   if (!instance.zone.empty()) w.field("agentZone", instance.zone);
   Resources sum;
-  if (pod) sum = {pod->pod->executor_cpus, pod->pod->executor_mem, pod->pod->executor_disk, 0};
+  if (pod) sum = {pod->pod->executor.cpus, pod->pod->executor.mem, pod->pod->executor.disk, 0};
   for (const ContainerTask& task : instance.containers) {
     const Condition condition = condition_of_state(task.state);
     if (!pod || condition <= Condition::Provisioned || is_terminal(condition)) continue;

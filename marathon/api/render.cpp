@@ -174,6 +174,21 @@ std::vector<const Instance*> listed_tasks(const AppRun& run) {
   return list;
 }
 
+void write_check_result(Writer& w, const std::optional<CheckResult>& check) {
+  if (!check) return;
+  w.key("checkResult");
+  w.begin_object();
+  w.key(check->kind == CheckKind::Http ? "http" : check->kind == CheckKind::Tcp ? "tcp" : "command");
+  w.begin_object();
+  switch (check->kind) {
+    case CheckKind::Http: w.field("statusCode", check->value); break;
+    case CheckKind::Tcp: w.field("succeeded", check->value != 0); break;
+    case CheckKind::Command: w.field("exitCode", check->value); break;
+  }
+  w.end_object();
+  w.end_object();
+}
+
 void write_local_volumes(Writer& w, const Instance& instance) {
   w.key("localVolumes");
   w.begin_array();
@@ -218,6 +233,7 @@ void write_task(Writer& w, const AppRun& run, const Instance& instance, bool ser
     w.field("version", iso(instance.version));
   }
   write_local_volumes(w, instance);
+  write_check_result(w, instance.check);
   if (!instance.region.empty()) w.field("region", instance.region);
   if (!instance.zone.empty()) w.field("zone", instance.zone);
   w.field("role", instance.role);

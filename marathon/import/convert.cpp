@@ -122,7 +122,6 @@ class Conversion {
   struct Source {
     json::object body;
     bool pod = false;
-    std::string notes{};  // what of it is given up
     Version last_scaling_at, last_config_change_at;
   };
 
@@ -131,8 +130,7 @@ class Conversion {
     if (!service.ParsePartialFromString(data) || service.id().empty()) return undecodable(path);
     if (service.version().empty()) service.set_version(place.version);
     const Version version = to_version(service.version());
-    Source source{definition_of(service, role_), false, "", version, version};
-    if (service.has_check()) source.notes = "'check' is given up: it was only shown";
+    Source source{definition_of(service, role_), false, version, version};
     if (service.has_last_scaling_at()) source.last_scaling_at = to_version(service.last_scaling_at());
     if (service.has_last_config_change_at()) source.last_config_change_at = to_version(service.last_config_change_at());
     sources_[service.id()][version] = std::move(source);
@@ -148,7 +146,7 @@ class Conversion {
     const Version version = to_version(text);
     json::object& body = value->get_object();
     if (!body.contains("role")) body["role"] = role_;
-    sources_[id][version] = Source{std::move(body), true, "", version, version};
+    sources_[id][version] = Source{std::move(body), true, version, version};
   }
 
   void undecodable(const std::string& path) {
@@ -201,7 +199,6 @@ class Conversion {
       untaken_[id] = fmt::format("{} {}: {}", kind, id, app.error().message);
       return;
     }
-    if (!source.notes.empty()) import_.left_out.push_back(fmt::format("{} {}: {}", kind, id, source.notes));
     if (app->role != role_) {
       import_.left_out.push_back(fmt::format("{} {}: its role is '{}'; resources are asked for in the role of --mesos_role "
                                              "alone, so its tasks go on, but no new one finds room", kind, id, app->role));

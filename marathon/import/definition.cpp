@@ -178,6 +178,21 @@ json::array health_checks_of(const ServiceDefinition& service) {
   return out;
 }
 
+json::object check_of(const Check& check) {
+  json::object how;
+  if (check.protocol() == 2) {
+    how["command"] = check.command().arguments_size() > 0 ? json::object{{"argv", texts_of(check.command().arguments())}}
+                                                          : json::object{{"shell", check.command().value()}};
+  } else {
+    if (check.has_port()) how["port"] = whole(check.port());
+    if (check.has_port_index()) how["portIndex"] = whole(check.port_index());
+    if (check.has_path()) how["path"] = check.path();
+  }
+  constexpr const char* kKinds[] = {"http", "tcp", "exec"};
+  return {{name_of(kKinds, check.protocol()), std::move(how)}, {"intervalSeconds", whole(check.interval_seconds())},
+          {"timeoutSeconds", whole(check.timeout_seconds())}, {"delaySeconds", whole(check.delay_seconds())}};
+}
+
 json::array readiness_checks_of(const ServiceDefinition& service) {
   json::array out;
   for (const auto& check : service.readiness_checks()) {
@@ -230,6 +245,10 @@ void put_resources(json::object& out, const ServiceDefinition& service) {
     }
     if (resource.name() == "gpus") out["gpus"] = static_cast<int64_t>(resource.scalar().value());
   }
+  json::object executor;
+  for (const auto& resource : service.executor_resources()) executor[resource.name()] = resource.scalar().value();
+  executor.erase("gpus");
+  if (!executor.empty()) out["executorResources"] = std::move(executor);
   if (!service.has_resource_limits()) return;
   json::object limits;
   const auto put = [&](const char* name, double amount) {
@@ -290,6 +309,7 @@ json::object definition_of(const ServiceDefinition& service, const std::string& 
   put_ports(out, service);
   if (service.has_container()) out["container"] = container_of(service.container());
   out["healthChecks"] = health_checks_of(service);
+  if (service.has_check()) out["check"] = check_of(service.check());
   out["readinessChecks"] = readiness_checks_of(service);
   put_strategies(out, service);
   out["dependencies"] = texts_of(service.dependencies());

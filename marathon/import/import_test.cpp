@@ -405,7 +405,6 @@ TEST(OriginalImport, says_what_stays_behind) {
   nodes["deployment/4/d1"] = "x";
   auto app = web(kNew, "serve");
   app.set_role("other");
-  app.mutable_check();
   nodes["apps/a/web_front"] = app.SerializeAsString();
   nodes[std::string("apps/a/web_front/") + kNew] = nodes["apps/a/web_front"];
   nodes["apps/b/broken"] = "\xff";
@@ -418,7 +417,7 @@ TEST(OriginalImport, says_what_stays_behind) {
   const auto import = convert(nodes, kRole);
   ASSERT_TRUE(import) << import.error().message;
   const std::string all = joined(import->left_out);
-  for (const char* part : {"deployment d1 under way", "role is 'other'", "'check' is given up", "apps/b/broken",
+  for (const char* part : {"deployment d1 under way", "role is 'other'", "apps/b/broken",
                            "version 2019-03-01T10:00:00.000Z of app /web/front", "/healthChecks", "1 task of /gone",
                            "/web/front: 1 task runs an older definition"}) {
     EXPECT_TRUE(contains(all, part)) << part << " in " << all;
@@ -429,7 +428,7 @@ TEST(OriginalImport, says_what_stays_behind) {
 TEST(OriginalImport, says_which_tasks_would_be_ended) {
   Nodes nodes = state();
   auto app = web(kNew, "serve");
-  app.set_executor("/opt/own");
+  app.set_executor("/opt//own");
   nodes["apps/a/web_front"] = app.SerializeAsString();
   nodes[std::string("apps/a/web_front/") + kNew] = nodes["apps/a/web_front"];
   nodes["instance/2/broken"] = "{";
@@ -440,21 +439,60 @@ TEST(OriginalImport, says_which_tasks_would_be_ended) {
   const auto import = convert(nodes, kRole);
   ASSERT_TRUE(import) << import.error().message;
   const std::string all = joined(import->lost);
-  for (const char* part : {"app /web/front: /executor: custom executors are not supported; it has 1 task",
+  for (const char* part : {"app /web/front: /executor: must fully match regular expression",
                            "app /missing: its definition", "instance broken: it is not JSON"}) {
     EXPECT_TRUE(contains(all, part)) << part << " in " << all;
   }
   EXPECT_EQ(import->apps, 2U);
 }
 
+TEST(OriginalImport, takes_checks_executors_and_disks_over) {
+  Nodes nodes = state();
+  auto app = web(kNew, "serve");
+  app.set_executor("/opt/own");
+  for (const auto& [name, amount] : {std::pair{"cpus", 0.5}, std::pair{"mem", 48.0}, std::pair{"disk", 12.0}, std::pair{"gpus", 0.0}}) {
+    auto* resource = app.add_executor_resources();
+    resource->set_name(name);
+    resource->mutable_scalar()->set_value(amount);
+  }
+  app.mutable_check()->set_protocol(0);
+  app.mutable_check()->set_port_index(0);
+  app.mutable_check()->set_path("/up");
+  nodes["apps/a/web_front"] = app.SerializeAsString();
+  nodes[std::string("apps/a/web_front/") + kNew] = nodes["apps/a/web_front"];
+  auto whole = disk();
+  auto* persistent = whole.mutable_container()->mutable_volumes(0)->mutable_persistent();
+  persistent->set_type(2);
+  persistent->set_max_size(128);
+  auto* constraint = persistent->add_constraints();
+  constraint->set_field("path");
+  constraint->set_operator_(1);
+  constraint->set_value("/mnt/.*");
+  nodes["apps/2/disk"] = whole.SerializeAsString();
+  const auto import = convert(nodes, kRole);
+  ASSERT_TRUE(import) << import.error().message;
+  EXPECT_EQ(joined(import->lost), "");
+  EXPECT_EQ(joined(import->left_out), "");
+  marathon::testing::World world(policy());
+  for (const auto& [key, value] : import->records) world.store[key] = value;
+  world.restart();
+  const std::string front = world.get("/v2/apps//web/front").body;
+  EXPECT_TRUE(contains(front, R"("executorResources":{"cpus":0.5,"mem":48,"disk":12})")) << front;
+  EXPECT_TRUE(contains(front, R"("check":{"http":{"portIndex":0,"path":"/up","scheme":"HTTP"},"intervalSeconds":60)")) << front;
+  const std::string volume = world.get("/v2/apps//disk").body;
+  EXPECT_TRUE(contains(volume, R"("persistent":{"size":64,"maxSize":128,"type":"mount","constraints":[["path","LIKE","/mnt/.*"]]})"))
+      << volume;
+}
+
 TEST(OriginalImport, takes_nothing_where_volumes_would_be_lost) {
   Nodes nodes = state();
   auto other = disk();
-  other.mutable_container()->mutable_volumes(0)->mutable_persistent()->set_type(2);  // a whole disk
+  other.mutable_container()->mutable_volumes(0)->mutable_persistent()->set_type(1);
+  other.mutable_container()->mutable_volumes(0)->mutable_persistent()->set_max_size(128);
   nodes["apps/2/disk"] = other.SerializeAsString();
   const std::string why = convert(nodes, kRole).error().message;
   EXPECT_TRUE(contains(why, "has a reservation and cannot be taken over")) << why;
-  EXPECT_TRUE(contains(why, "only persistent volumes of type root")) << why;
+  EXPECT_TRUE(contains(why, "Only mount volumes can have maxSize")) << why;
 }
 
 TEST(OriginalImport, knows_the_layouts_from_1_5_to_1_11) {

@@ -1,0 +1,258 @@
+// What definitions ask of agents beside resources, in what is launched: checks, executors, logins of registries, namespaces.
+
+#include <gtest/gtest.h>
+
+#include "kernel/api/mesos/v1/tasks.pb.h"
+#include "marathon/testing.hpp"
+
+namespace marathon {
+namespace {
+
+using testing::World;
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+/// An app with these members more.
+std::string app(const std::string& more, const std::string& command = R"("cmd":"serve --fast")") {
+  return R"({"id":"/a",)" + command + R"(,"cpus":1,"mem":64,"disk":0)" + more + "}";
+}
+
+const mesos::v1::TaskInfo& only_task(const World& world) {
+  const auto tasks = world.tasks_of("/a");
+  EXPECT_EQ(tasks.size(), 1U);
+  return *world.tasks.at(tasks.at(0)).info;
+}
+
+template <class Message>
+double held(const Message& message, const std::string& name) {
+  double sum = 0;
+  for (const auto& resource : message.resources()) sum += resource.name() == name ? resource.scalar().value() : 0;
+  return sum;
+}
+
+TEST(Executors, of_ones_own_are_made_executable_and_get_the_command) {
+  World world;
+  world.subscribe();
+  ASSERT_EQ(world.post_app(app(R"(,"executor":"/opt/it's","executorResources":{"cpus":0.5},"env":{"A":"b"},"user":"nobody",
+    "fetch":[{"uri":"http://h/x"}],"container":{"type":"MESOS","volumes":[{"containerPath":"c","hostPath":"/h","mode":"RO"}]})"))
+                .status, 201);
+  const auto& task = only_task(world);
+  EXPECT_FALSE(task.has_command());
+  EXPECT_FALSE(task.has_container());
+  const auto& executor = task.executor();
+  EXPECT_EQ(executor.type(), mesos::v1::ExecutorInfo::CUSTOM);
+  EXPECT_EQ(executor.executor_id().value(), "marathon-" + task.task_id().value());
+  EXPECT_EQ(executor.framework_id().value(), "F1");
+  EXPECT_EQ(executor.command().value(), "chmod ug+rx '/opt/it'\\''s' && exec '/opt/it'\\''s' serve --fast");
+  EXPECT_TRUE(executor.command().shell());
+  EXPECT_EQ(executor.command().user(), "nobody");
+  EXPECT_EQ(executor.command().uris_size(), 1);
+  EXPECT_EQ(executor.container().volumes_size(), 1);
+  EXPECT_DOUBLE_EQ(held(executor, "cpus"), 0.5);
+  EXPECT_DOUBLE_EQ(held(executor, "mem"), 32);
+  EXPECT_DOUBLE_EQ(held(executor, "disk"), 10);
+  EXPECT_DOUBLE_EQ(held(task, "cpus"), 1);
+  EXPECT_DOUBLE_EQ(held(task, "mem"), 64);
+  bool named = false;
+  for (const auto& variable : executor.command().environment().variables()) named |= variable.name() == "MARATHON_APP_ID";
+  EXPECT_TRUE(named);
+}
+
+TEST(Executors, count_with_what_an_agent_must_have) {
+  World world({}, {{"A1", "host1", 1.4, 1000, 1000}});
+  world.subscribe();
+  ASSERT_EQ(world.post_app(app(R"(,"executor":"/x","executorResources":{"cpus":0.5})")).status, 201);
+  EXPECT_EQ(world.running("/a"), 0U);
+  ASSERT_EQ(world.request("PUT", "/v2/apps//a?force=true", R"({"executorResources":{"cpus":0.4}})").status, 200);
+  world.advance(base::minutes(5));
+  world.offer_all();
+  EXPECT_EQ(world.running("/a"), 1U);
+}
+
+TEST(Executors, are_the_flags_where_the_app_names_none) {
+  Policy policy;
+  policy.executor = "/opt/default";
+  World world(policy);
+  world.subscribe();
+  ASSERT_EQ(world.post_app(app("", R"("args":["serve","fast"])")).status, 201);
+  EXPECT_TRUE(contains(only_task(world).executor().command().value(), "exec '/opt/default' serve fast"));
+  EXPECT_EQ(only_task(world).executor().command().arguments_size(), 0);
+  ASSERT_EQ(world.request("PUT", "/v2/apps//a", R"({"executor":"//cmd"})").status, 200);
+  EXPECT_FALSE(only_task(world).has_executor());
+}
+
+/// The original forgets both, and so replaces every task of an app that is scaled.
+TEST(Executors, keep_their_resources_in_updates_that_do_not_repeat_them) {
+  World world;
+  world.subscribe();
+  world.post_app(app(R"(,"executor":"/x","executorResources":{"cpus":0.5},"resourceLimits":{"mem":"unlimited"})"));
+  const std::string task = world.tasks_of("/a").at(0);
+  ASSERT_EQ(world.request("PUT", "/v2/apps//a", R"({"instances":2})").status, 200);
+  const std::string shown = world.get("/v2/apps//a").body;
+  EXPECT_TRUE(contains(shown, R"("executorResources":{"cpus":0.5,"mem":32,"disk":10})")) << shown;
+  EXPECT_TRUE(contains(shown, R"("resourceLimits":{"mem":"unlimited"})")) << shown;
+  EXPECT_EQ(world.tasks.at(task).state, "TASK_RUNNING");
+}
+
+TEST(Checks, of_apps_tell_and_change_nothing) {
+  World world;
+  world.subscribe();
+  ASSERT_EQ(world.post_app(app(R"(,"check":{"http":{"portIndex":0,"path":"up"},"intervalSeconds":5,"timeoutSeconds":4,"delaySeconds":1})"))
+                .status, 201);
+  const auto& check = only_task(world).check();
+  EXPECT_EQ(check.type(), mesos::v1::CheckInfo::HTTP);
+  EXPECT_EQ(check.http().path(), "/up");
+  EXPECT_GE(check.http().port(), 31000U);
+  EXPECT_EQ(check.interval_seconds(), 5);
+  EXPECT_EQ(check.timeout_seconds(), 4);
+  EXPECT_EQ(check.delay_seconds(), 1);
+  const auto shown = [&] { return world.get("/v2/apps//a/tasks").body; };
+  EXPECT_FALSE(contains(shown(), "checkResult")) << "strict clients do not know it";
+  mesos::v1::CheckStatusInfo status;
+  status.set_type(mesos::v1::CheckInfo::HTTP);
+  status.mutable_http();  // it has not run
+  const std::string task = world.tasks_of("/a").at(0);
+  world.update_check(task, status);
+  EXPECT_FALSE(contains(shown(), "checkResult"));
+  status.mutable_http()->set_status_code(503);
+  world.update_check(task, status);
+  EXPECT_TRUE(contains(shown(), R"("checkResult":{"http":{"statusCode":503}})")) << shown();
+  EXPECT_EQ(world.tasks_of("/a"), std::vector<std::string>{task});
+  world.restart();
+  EXPECT_TRUE(contains(shown(), R"("checkResult":{"http":{"statusCode":503}})")) << shown();
+  world.subscribe();
+  world.update(task, "TASK_FAILED");
+  world.advance(base::minutes(5));
+  world.offer_all();
+  EXPECT_EQ(world.running("/a"), 1U);
+  EXPECT_FALSE(contains(shown(), "checkResult")) << "of the task before";
+}
+
+TEST(Checks, by_connection_and_by_command) {
+  World world;
+  world.subscribe();
+  ASSERT_EQ(world.post_app(app(R"(,"check":{"tcp":{"port":99}})")).status, 201);
+  EXPECT_EQ(only_task(world).check().tcp().port(), 99U);
+  mesos::v1::CheckStatusInfo tcp;
+  tcp.mutable_tcp()->set_succeeded(false);
+  world.update_check(world.tasks_of("/a").at(0), tcp);
+  EXPECT_TRUE(contains(world.get("/v2/tasks").body, R"("checkResult":{"tcp":{"succeeded":false}})"));
+  ASSERT_EQ(world.request("PUT", "/v2/apps//a", R"({"check":{"exec":{"command":{"shell":"test -e up"}}}})").status, 200);
+  EXPECT_EQ(only_task(world).check().command().command().value(), "test -e up");
+  mesos::v1::CheckStatusInfo command;
+  command.mutable_command()->set_exit_code(-1);
+  world.update_check(world.tasks_of("/a").at(0), command);
+  EXPECT_TRUE(contains(world.get("/v2/tasks").body, R"("checkResult":{"command":{"exitCode":-1}})"));
+  ASSERT_EQ(world.request("PUT", "/v2/apps//a", R"({"check":{"exec":{"command":{"argv":["test","-e","up"]}}}})").status, 200);
+  EXPECT_FALSE(only_task(world).check().command().command().shell());
+  EXPECT_EQ(only_task(world).check().command().command().arguments_size(), 3);
+}
+
+TEST(Checks, of_pods_are_their_containers) {
+  World world;
+  world.subscribe();
+  ASSERT_EQ(world.request("POST", "/v2/pods", R"({"id":"/a","containers":[{"name":"c","exec":{"command":{"shell":"x"}},
+    "resources":{"cpus":0.1,"mem":32},"endpoints":[{"name":"web","hostPort":0}],"check":{"tcp":{"endpoint":"web"}}}],
+    "networks":[{"mode":"host"}]})").status, 201);
+  const auto& task = only_task(world);
+  EXPECT_EQ(task.check().type(), mesos::v1::CheckInfo::TCP);
+  EXPECT_GE(task.check().tcp().port(), 31000U);
+  mesos::v1::CheckStatusInfo status;
+  status.mutable_tcp()->set_succeeded(true);
+  world.update_check(world.tasks_of("/a").at(0), status);
+  for (int i = 0; i < 2; ++i) {
+    const std::string shown = world.get("/v2/pods//a::status").body;
+    EXPECT_TRUE(contains(shown, R"("checkResult":{"tcp":{"succeeded":true}})")) << shown;
+    world.restart();
+  }
+}
+
+TEST(LinuxInfo, of_apps_and_pods_reaches_their_containers) {
+  World world;
+  world.subscribe();
+  ASSERT_EQ(world.post_app(app(R"(,"container":{"type":"MESOS","linuxInfo":{"seccomp":{"profileName":"p.json"},
+    "ipcInfo":{"mode":"PRIVATE","shmSize":16}}})")).status, 201);
+  const auto& info = only_task(world).container().linux_info();
+  EXPECT_EQ(info.seccomp().profile_name(), "p.json");
+  EXPECT_FALSE(info.seccomp().unconfined());
+  EXPECT_EQ(info.ipc_mode(), mesos::v1::LinuxInfo::PRIVATE);
+  EXPECT_EQ(info.shm_size(), 16U);
+  const std::string shown = world.get("/v2/apps//a").body;
+  EXPECT_TRUE(contains(shown, R"("linuxInfo":{"seccomp":{"profileName":"p.json","unconfined":false},"ipcInfo":{"mode":"PRIVATE","shmSize":16}})"))
+      << shown;
+  world.request("DELETE", "/v2/apps//a");
+  ASSERT_EQ(world.request("POST", "/v2/pods", R"({"id":"/a","linuxInfo":{"ipcInfo":{"mode":"PRIVATE","shmSize":32}},
+    "containers":[{"name":"c","exec":{"command":{"shell":"x"}},"resources":{"cpus":0.1,"mem":32},
+    "linuxInfo":{"ipcInfo":{"mode":"SHARE_PARENT"},"seccomp":{"unconfined":true}}}]})").status, 201);
+  const testing::Task& task = world.tasks.at(world.tasks_of("/a").at(0));
+  EXPECT_EQ(task.executor->container().linux_info().shm_size(), 32U);
+  EXPECT_EQ(task.executor->container().linux_info().ipc_mode(), mesos::v1::LinuxInfo::PRIVATE);
+  EXPECT_EQ(task.info->container().linux_info().ipc_mode(), mesos::v1::LinuxInfo::SHARE_PARENT);
+  EXPECT_TRUE(task.info->container().linux_info().seccomp().unconfined());
+}
+
+TEST(PullConfig, is_a_reference_to_the_secrets_source) {
+  Policy policy;
+  policy.validation.secrets = true;
+  World world(policy);
+  world.subscribe();
+  ASSERT_EQ(world.post_app(app(R"(,"secrets":{"login":{"source":"registry/config"}},
+    "container":{"type":"MESOS","docker":{"image":"private/x","pullConfig":{"secret":"login"}}})")).status, 201);
+  const auto& config = only_task(world).container().mesos().image().docker().config();
+  EXPECT_EQ(config.type(), mesos::v1::Secret::REFERENCE);
+  EXPECT_EQ(config.reference().name(), "registry/config");
+  EXPECT_TRUE(contains(world.get("/v2/apps//a").body, R"("image":"private/x","pullConfig":{"secret":"login"}})"));
+  world.request("DELETE", "/v2/apps//a");
+  ASSERT_EQ(world.request("POST", "/v2/pods", R"({"id":"/a","secrets":{"login":{"source":"registry/config"}},
+    "containers":[{"name":"c","resources":{"cpus":0.1,"mem":32},
+    "image":{"kind":"DOCKER","id":"private/x","pullConfig":{"secret":"login"}}}]})").status, 201);
+  EXPECT_EQ(only_task(world).container().mesos().image().docker().config().reference().name(), "registry/config");
+}
+
+TEST(TaskParts, what_cannot_be_is_refused_with_its_path) {
+  Policy policy;
+  policy.validation.secrets = true;
+  World world(policy), plain;
+  struct Row {
+    const char* more;
+    const char* part;
+  };
+  for (const Row& row : std::vector<Row>{
+           {R"(,"executor":"/a//b")", R"("path":"/executor")"},
+           {R"(,"executor":"//other")", R"("path":"/executor")"},
+           {R"(,"executor":"/x/")", R"("path":"/executor")"},
+           {R"(,"executor":"/x","container":{"type":"DOCKER","docker":{"image":"i"}})", R"("path":"/executor")"},
+           {R"(,"executorResources":{"mem":1})", R"("path":"/executorResources/mem","errors":["error.min"])"},
+           {R"(,"check":{"http":{"port":1},"tcp":{"port":1}})", "Only one of http, tcp, or command"},
+           {R"(,"check":{"http":{"port":1,"portIndex":0}})", "Check must specify either a port or a portIndex"},
+           {R"(,"check":{"http":{"portIndex":3}})", "check port index must address an element"},
+           {R"(,"check":{"http":{"scheme":"HTTPS"}})", R"("path":"/check/http/scheme")"},
+           {R"(,"check":{"exec":{}})", R"("path":"/check/exec/command","errors":["error.path.missing"])"},
+           {R"(,"check":{"tcp":{"port":1}},"container":{"type":"DOCKER","docker":{"image":"i"}})",
+            "AppDefinition must not use 'checks' if using docker"},
+           {R"(,"container":{"type":"MESOS","linuxInfo":{"seccomp":{}}})", "Seccomp unconfined must be true when Profile is NOT defined"},
+           {R"(,"container":{"type":"MESOS","linuxInfo":{"seccomp":{"profileName":"p","unconfined":true}}})",
+            "Seccomp unconfined can NOT be true when Profile is defined"},
+           {R"(,"container":{"type":"MESOS","linuxInfo":{"ipcInfo":{"mode":"SHARE_PARENT","shmSize":1}}})",
+            "ipcInfo shmSize can NOT be set when mode is SHARE_PARENT"},
+           {R"(,"container":{"type":"MESOS","linuxInfo":{"ipcInfo":{"mode":"OWN"}}})", "error.unknown.enum.literal"},
+           {R"(,"container":{"type":"MESOS","docker":{"image":"i","pullConfig":{}}})",
+            R"("path":"/container/docker/pullConfig/secret","errors":["error.path.missing"])"},
+           {R"(,"container":{"type":"MESOS","docker":{"image":"i","pullConfig":{"secret":"none"}}})",
+            "pullConfig.secret must refer to an existing secret"},
+           {R"(,"container":{"type":"DOCKER","docker":{"image":"i","pullConfig":{"secret":"none"}}})",
+            "pullConfig is not supported with Docker containerizer"},
+           {R"(,"container":{"type":"MESOS","docker":{"image":"i","parameters":[{"key":"k","value":"v"}]}})",
+            R"("path":"/container/docker/parameters","errors":["must be empty"])"}}) {
+    const auto answer = world.post_app(app(row.more));
+    EXPECT_EQ(answer.status, 422) << row.more << answer.body;
+    EXPECT_TRUE(contains(answer.body, row.part)) << row.more << answer.body;
+  }
+  const auto answer = plain.post_app(app(R"(,"container":{"type":"MESOS","docker":{"image":"i","pullConfig":{"secret":"s"}}})"));
+  EXPECT_TRUE(contains(answer.body, "Feature secrets is not enabled")) << answer.body;
+  EXPECT_EQ(world.post_app(app(R"(,"container":{"type":"DOCKER","docker":{"image":"i"},"linuxInfo":{"seccomp":{}}})")).status, 201)
+      << "Docker's containers have none";
+}
+
+}  // namespace
+}  // namespace marathon
