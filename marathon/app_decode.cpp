@@ -193,7 +193,7 @@ void read_constraints(const Fields& fields, App& app, Violations& types, Violati
       }
     }
     if (pieces.size() < 2 || pieces.size() > 3) {
-      rules.add(path, "must have two or three elements: field, operator and value");
+      rules.add(path, "Each constraint must have either 2 or 3 fields");
       continue;
     }
     const auto op = parse_operator(pieces[1]);

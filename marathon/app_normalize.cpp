@@ -2,6 +2,7 @@
 
 #include <boost/json.hpp>
 
+#include <algorithm>
 #include <array>
 
 #include "base/json/value.hpp"
@@ -46,7 +47,7 @@ void normalize_uris(json::object& body, Violations& types, Violations& rules) {
   body.erase("uris");
   const json::array* fetch = array_member(body, "fetch");
   if (!uris.empty() && fetch && !fetch->empty()) {
-    rules.add("/", "may not be set in conjunction with fetch");
+    rules.add("/uris", "may not be set in conjunction with fetch");
     return;
   }
   if (uris.empty() && fetch) return;
@@ -73,6 +74,7 @@ void normalize_ports(json::object& body, Violations& types, Violations& rules) {
     if (!base::json::to_int(port, number)) types.add(path, "error.expected.jsnumber");
     if (number < 0) types.add(path, "error.min");
     if (number > 65535) types.add(path, "error.max");
+    if (number != 0 && std::find(numbers.begin(), numbers.end(), number) != numbers.end()) rules.add("/", "ports must be unique");
     numbers.push_back(number);
     definitions.push_back(json::object{{"port", number}, {"protocol", "tcp"}});
   }
@@ -158,7 +160,7 @@ void apply_ip_address(json::object& body, const IpAddress& ip, const AppDefaults
   if (ip.ports.empty()) return;
   const auto type = container->find("type");
   if (type == container->end() || type->value() != "MESOS") {
-    rules.add("/", "ipAddress/discovery is only allowed with MESOS containers");
+    rules.add("/ipAddress", "ipAddress/discovery is not allowed for Docker containers");
     return;
   }
   if (!container->contains("portMappings")) (*container)["portMappings"] = ip.ports;
@@ -181,6 +183,9 @@ void pad_port_mappings(json::object& body, json::object& container) {
 void normalize_networks(json::object& body, const AppDefaults& defaults, Violations& types,
                         Violations& rules) {
   IpAddress ip = take_ip_address(body, types);
+  if (const json::array* ports = array_member(body, "portDefinitions"); ip.present && ports && !ports->empty()) {
+    rules.add("/", "cannot specify both an IP address and port");
+  }
   const bool has_networks = body.contains("networks");
   json::object* container = object_member(body, "container");
   std::string docker_network;

@@ -246,17 +246,46 @@ TEST(Metrics, carry_the_names_that_dashboards_ask_for) {
                            "instances.inflight-kill-attempts.gauge", "uptime.gauge.seconds", "http.requests.active.gauge"}) {
     EXPECT_NE(at(response, std::string("/gauges/marathon.") + name + "/value"), "") << name;
   }
+  EXPECT_EQ(at(response, "/counters/marathon.mesos.task-updates.task-running.counter/count"), "2");
+  EXPECT_NE(at(response, "/counters/marathon.http.requests.size.counter.bytes/count"), "0");
+  EXPECT_NE(at(response, "/counters/marathon.http.responses.size.counter.bytes/count"), "0");
+  for (const char* name : {"1xx", "2xx", "3xx", "4xx", "5xx"}) {
+    for (const char* field : {"count", "m1_rate", "m5_rate", "m15_rate", "mean_rate", "units"}) {
+      EXPECT_NE(at(response, std::string("/meters/marathon.http.responses.") + name + ".rate.meter/" + field), "") << name;
+    }
+  }
+  EXPECT_NE(at(response, "/meters/marathon.http.responses.2xx.rate.meter/count"), "0");
+  for (const char* name : {"http.requests", "http.requests.get", "http.requests.post", "http.requests.put", "http.requests.delete",
+                           "persistence.gc.compaction", "persistence.gc.scan"}) {
+    for (const char* field : {"count", "min", "mean", "max", "p50", "p75", "p95", "p98", "p99", "p999", "stddev", "m1_rate", "m5_rate",
+                              "m15_rate", "mean_rate", "duration_units", "rate_units"}) {
+      EXPECT_NE(at(response, std::string("/timers/marathon.") + name + ".duration.timer.seconds/" + field), "") << name << field;
+    }
+  }
+  EXPECT_EQ(at(response, "/timers/marathon.http.requests.post.duration.timer.seconds/p99"), "0.02");
   const auto text = world.get("/metrics/prometheus");
   EXPECT_TRUE(contains(text.body, "\nmarathon_apps_active_gauge 3\n")) << text.body;
   EXPECT_TRUE(contains(text.body, "\nmarathon_tasks_launched_counter 2\n")) << text.body;
   EXPECT_TRUE(text.headers.get_or("Content-Type", "").starts_with("text/plain"));
+  EXPECT_TRUE(contains(text.body, "\nmarathon_http_requests_post_duration_timer_seconds{quantile=\"0.999\"} 0.02\n")) << text.body;
+  EXPECT_TRUE(contains(text.body, "\nmarathon_http_requests_duration_timer_seconds_stddev 0\n")) << text.body;
+  EXPECT_TRUE(contains(text.body, "\nmarathon_http_responses_4xx_rate_meter_m1_rate ")) << text.body;
   for (size_t start = 0; start < text.body.size();) {
     const size_t end = text.body.find('\n', start);
     const std::string line = text.body.substr(start, end - start);
     EXPECT_TRUE(line.starts_with("# TYPE marathon_") || line.starts_with("marathon_")) << line;
-    EXPECT_EQ(line.find_first_of(".-"), line.starts_with("#") ? std::string::npos : line.find_first_of(".-", line.find(' ')));
+    EXPECT_EQ(line.find_first_of(".-"), line.starts_with("#") ? std::string::npos : line.find_first_of(".-", line.find_first_of(" {")));
     start = end + 1;
   }
+}
+
+TEST(Metrics, by_another_name_or_not_for_prometheus) {
+  Policy policy;
+  policy.metrics_prefix = "ours";
+  policy.metrics_prometheus = false;
+  World world(policy);
+  EXPECT_NE(at(world.get("/metrics"), "/gauges/ours.apps.active.gauge/value"), "");
+  EXPECT_EQ(world.get("/metrics/prometheus").status, 404);
 }
 
 // --- Versions of groups.

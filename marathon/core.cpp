@@ -11,6 +11,7 @@
 #include "marathon/instances.hpp"
 #include "marathon/launching.hpp"
 #include "marathon/progress.hpp"
+#include "marathon/roles.hpp"
 #include "marathon/rollout.hpp"
 
 namespace marathon {
@@ -39,6 +40,7 @@ TimerParts parse_timer(const TimerName& name) {
 /// Every app is brought to its count by events; this is the net below them.
 void check_all_counts(Turn& turn) {
   for (const auto& [id, run] : turn.state.apps) touch(turn, id);
+  drop_unused_roles(turn);
   turn.out.set_timer("scale-apps", turn.now.instant + turn.policy.scale_apps_interval);
 }
 
@@ -86,6 +88,18 @@ void on_persisted(Turn& turn, const Persisted& event) {
   for (const auto& continuation : continuations) continuation(turn, done);
 }
 
+void on_answered(Turn& turn, const Answered& answer) {
+  turn.count("http.requests.size.counter.bytes", answer.received);
+  turn.count("http.responses.size.counter.bytes", answer.sent);
+  if (answer.status >= 100 && answer.status < 600) {
+    turn.state.answers[static_cast<size_t>(answer.status / 100 - 1)].mark(turn.now.instant);
+  }
+  turn.state.requests[""].record(turn.now.instant, answer.took);
+  for (const char* method : {"get", "post", "put", "delete"}) {
+    if (base::to_lower(answer.method) == method) turn.state.requests[method].record(turn.now.instant, answer.took);
+  }
+}
+
 void publish_stream(Turn& turn, const char* type, const std::string& remote) {
   publish(turn, type, [&](base::json::Writer& w) { w.field("remoteAddress", remote); });
 }
@@ -118,6 +132,7 @@ void Core::on(const Event& event, base::Now now, Effects& out) {
             ++state_.open_requests;
             on_request(turn, identity_, e);
           },
+          [&](const Answered& e) { on_answered(turn, e); },
           [&](const MasterEvent& e) { on_master_event(turn, *e.event); },
           [&](const MasterLost&) {
             if (state_.subscribed) publish(turn, "scheduler_disconnected_event");

@@ -10,6 +10,7 @@
 #include "marathon/instances.hpp"
 #include "marathon/progress.hpp"
 #include "marathon/records.hpp"
+#include "marathon/roles.hpp"
 #include "marathon/rollout.hpp"
 #include "marathon/tree_history.hpp"
 
@@ -76,6 +77,7 @@ void install_target(Turn& turn, const PathId& id, const AppPtr& to) {
     return;
   }
   state.service_ports.take(*to);
+  use_role(turn, to->role);
   run.versions[to->version] = to;
   want_offers(turn, run);  // instances may still wait from before
 }
@@ -340,9 +342,9 @@ void on_submitted(Turn& turn, uint64_t sequence, const ChangeRequest& request, c
     turn.out.trace(TraceLevel::Error, "a change could not be stored: " + status.error().message);
     revert(turn, sequence, submitted);
     go_on_with_suspended(turn, id);
-    if (request.call != 0) {
-      turn.out.reply(request.call, render(refuse(503, "The change could not be stored: " + status.error().message)));
-    }
+    const std::string reason = "The change could not be stored: " + status.error().message;
+    publish_group_change_failed(turn, request.group, request.version, reason);
+    if (request.call != 0) turn.out.reply(request.call, render(refuse(503, reason)));
     return;
   }
   for (const AppChange& change : submitted.apps) {
@@ -395,14 +397,16 @@ bool finish_definition(Turn& turn, App& app, const App* previous, Version versio
 std::optional<ApiError> submit(Turn& turn, ChangeRequest request) {
   State& state = turn.state;
   std::vector<std::string> conflicts = locking(state, request.apps);
-  if (!conflicts.empty() && !request.force) {
-    ApiError error{409, kLocked, {}, {}, conflicts};
+  const auto failed = [&](ApiError error) {
+    publish_group_change_failed(turn, request.group, request.version, error.message);
     return error;
-  }
+  };
+  if (!conflicts.empty() && !request.force) return failed(ApiError{409, kLocked, {}, {}, conflicts});
   if (state.deployments.size() - conflicts.size() >= turn.policy.max_running_deployments) {
-    return refuse(403, fmt::format("Max number ({}) of running deployments is achieved. Wait for existing "
-                                   "deployments to complete or cancel one using force=true parameter.",
-                                   turn.policy.max_running_deployments));
+    turn.count("deployments.dismissed.counter");
+    return failed(refuse(403, fmt::format("Max number ({}) of running deployments is achieved. Wait for existing "
+                                          "deployments to complete or cancel one using force=true parameter.",
+                                          turn.policy.max_running_deployments)));
   }
   Deployment deployment;
   deployment.id = turn.random.uuid();

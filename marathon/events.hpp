@@ -26,6 +26,14 @@ struct HttpRequested {
   std::shared_ptr<const Viewer> viewer{};  // whose lists show a part; null: everything
 };
 
+/// A request of HttpRequested has been answered: for the metrics.
+struct Answered {
+  std::string method;
+  int status = 0;
+  base::Duration took{0};
+  uint64_t received = 0, sent = 0;  // bytes of the bodies, before compression
+};
+
 /// An event of the master, SUBSCRIBED included.
 struct MasterEvent {
   std::shared_ptr<const mesos::v1::scheduler::Event> event;
@@ -63,7 +71,7 @@ struct Recovered {
   std::vector<std::pair<std::string, std::string>> records;
 };
 
-using Event = std::variant<Recovered, HttpRequested, MasterEvent, MasterLost, Persisted, TimerFired,
+using Event = std::variant<Recovered, HttpRequested, Answered, MasterEvent, MasterLost, Persisted, TimerFired,
                            Probed, StreamOpened, StreamClosed>;
 
 }  // namespace marathon

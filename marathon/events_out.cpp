@@ -236,6 +236,14 @@ void publish_group_change(Turn& turn, const PathId& group, Version version) {
   });
 }
 
+void publish_group_change_failed(Turn& turn, const PathId& group, Version version, const std::string& reason) {
+  publish_as(turn, "group_change_failed", false, [&] { return Subjects{{Subject::Kind::Group, group}}; }, [&](Writer& w) {
+    w.field("groupId", group);
+    w.field("version", iso(version));
+    w.field("reason", reason);
+  });
+}
+
 void publish_deployment_info(Turn& turn, const Deployment& deployment) {
   publish_about(turn, "deployment_info", deployment, [&](Writer& w) {
     write_plan(w, deployment);

@@ -40,6 +40,7 @@ void publish_failed_health_check(Turn& turn, const Instance& instance, const Hea
 void publish_health_status_changed(Turn& turn, const Instance& instance, bool alive);
 void publish_unhealthy_kill(Turn& turn, const Instance& instance, const std::string& reason);
 void publish_group_change(Turn& turn, const PathId& group, Version version);
+void publish_group_change_failed(Turn& turn, const PathId& group, Version version, const std::string& reason);
 void publish_deployment_info(Turn& turn, const Deployment& deployment);
 void publish_step(Turn& turn, const Deployment& deployment, size_t step);
 void publish_deployment_end(Turn& turn, const Deployment& deployment, bool success,

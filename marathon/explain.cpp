@@ -57,10 +57,27 @@ struct Refused {
   std::vector<Offer> offers;
 };
 
-Cause scarce(const Measure& measure, const App& app, const Refused& refused, size_t agents) {
+/// The disks beside the root disk that the app's volumes need; empty: none.
+std::string wanted_disks(const App& app) {
+  std::vector<std::string> list;
+  for (const PersistentVolume& volume : persistent_volumes(app)) {
+    const PersistentDisk& disk = volume.disk;
+    if (disk.type == DiskType::Root) continue;
+    std::string text = fmt::format("a disk of type {} with {} MB or more", disk.type == DiskType::Path ? "path" : "mount", disk.size_mb);
+    if (disk.max_size_mb) text += fmt::format(", at most {} MB", *disk.max_size_mb);
+    text += disk.profile_name ? fmt::format(", of the profile '{}'", *disk.profile_name) : ", of no profile";
+    for (const Constraint& constraint : disk.constraints) {
+      text += fmt::format(", path {} {}", operator_name(constraint.op), constraint.value.value_or(""));
+    }
+    list.push_back(std::move(text));
+  }
+  return fmt::format("{}", fmt::join(list, " and "));
+}
+
+Cause scarce(const Measure& measure, const App& app, RolesUsed used, const Refused& refused, size_t agents) {
   const int64_t volumes = measure.reject == Reject::InsufficientDisk ? volume_disk(app) : 0;
   const int64_t wanted = thousandths(app.*measure.wanted) + volumes;
-  const std::vector<std::string> roles = accepted_roles(app);
+  const std::vector<std::string> roles = accepted_roles(app, used);
   int64_t most = 0;
   size_t elsewhere = 0;  // it is there, for roles that the app does not use
   for (const Offer& offer : refused.offers) {
@@ -69,7 +86,11 @@ Cause scarce(const Measure& measure, const App& app, const Refused& refused, siz
   }
   Cause cause{std::string(reject_name(measure.reject)), refused.offers.size(), {}, {}};
   const std::string amount = number(wanted) + std::string(measure.unit);
-  if (most >= wanted) {
+  const std::string disks = measure.reject == Reject::InsufficientDisk ? wanted_disks(app) : "";
+  if (most >= wanted && !disks.empty()) {
+    cause.message = fmt::format("{} of {} have no free disk for {}", refused.offers.size(), plural(agents, "agent"), disks);
+    cause.help = fmt::format("an agent with {}", disks);
+  } else if (most >= wanted) {
     cause.message = fmt::format("{} of {} have enough {} for one instance, but others were placed there first",
                                 refused.offers.size(), plural(agents, "agent"), measure.name);
     cause.help = fmt::format("{} more {} on some agent, or fewer instances", amount, measure.name);
@@ -210,7 +231,7 @@ std::set<std::string> holders_of(const AppRun& run) {
   return agents;
 }
 
-Cause explain_step(Reject reject, const AppRun& run, const Refused& refused, size_t agents) {
+Cause explain_step(Reject reject, const AppRun& run, RolesUsed used, const Refused& refused, size_t agents) {
   const App& app = *run.target;
   const size_t n = refused.offers.size();
   const std::string of = fmt::format("{} of {}", n, plural(agents, "agent"));
@@ -242,7 +263,7 @@ Cause explain_step(Reject reject, const AppRun& run, const Refused& refused, siz
     case Reject::InsufficientPorts: return explain_ports(app, refused, agents);
     default:
       for (const Measure& measure : kMeasures) {
-        if (measure.reject == reject) return scarce(measure, app, refused, agents);
+        if (measure.reject == reject) return scarce(measure, app, used, refused, agents);
       }
   }
   return cause;
@@ -384,7 +405,7 @@ Explanation explain_placement(const State& state, const Policy& policy, const Ap
     if (reject == Reject::UnfulfilledConstraint) {
       explain_constraints(run, match_policy(state, policy), agents, explanation.agents, explanation.causes);
     } else {
-      explanation.causes.push_back(explain_step(reject, run, agents, explanation.agents));
+      explanation.causes.push_back(explain_step(reject, run, policy.match.roles_used, agents, explanation.agents));
     }
   }
   join_message(explanation);

@@ -4,7 +4,9 @@
 #include <pwd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <climits>
+#include <set>
 
 #include "base/file.hpp"
 #include "base/json/writer.hpp"
@@ -18,12 +20,55 @@ constexpr const char* kApiVersion = "1.11.24";  // the release whose behaviour c
 
 /// Flags of the original whose work is done otherwise, or is no choice any more: accepted, without effect.
 constexpr const char* kIgnored[] = {
-    "task_reservation_timeout", "reconciliation_initial_delay", "scale_apps_initial_delay",
-    "on_elected_prepare_timeout", "min_revive_offers_interval", "launch_tokens", "launch_token_refresh_interval",
-    "offer_matching_timeout", "task_lost_expunge_initial_delay", "task_lost_expunge_interval",
-    "max_queued_root_group_updates", "graceful_shutdown_timeout", "store_cache", "metrics_name_prefix",
-    "zk_timeout", "zk_connection_timeout", "zk_compression", "zk_compression_threshold", "zk_max_node_size",
-    "leader_election_backend", "storage_compaction_interval", "storage_compaction_scan_batch_size"};
+    "task_reservation_timeout", "reconciliation_initial_delay", "scale_apps_initial_delay", "on_elected_prepare_timeout",
+    "min_revive_offers_interval", "launch_tokens", "launch_token_count", "launch_token_refresh_interval", "offer_matching_timeout",
+    "task_lost_expunge_initial_delay", "task_lost_expunge_interval", "task_lost_expunge_gc", "max_queued_root_group_updates",
+    "graceful_shutdown_timeout", "store_cache", "zk_timeout", "zk_connection_timeout", "zk_compression",
+    "zk_compression_threshold", "zk_max_node_size", "zk_operation_max_retries", "zk_operation_base_retry_sleep_ms",
+    "leader_election_backend", "storage_compaction_interval", "storage_compaction_scan_batch_size", "group_versions_cache_size",
+    "assets_path", "https_port", "https_address", "mesos_authentication", "deprecated_features", "mesos_offer_constraints",
+    "min_mesos_offer_constraints_update_interval", "revive_offers_for_new_apps", "revive_offers_repetitions",
+    "reconciliation_max_batch_size", "app_info_module_execution_context_size", "default_info_service_execution_context_size",
+    "deployment_manager_request_timeout", "group_manager_execution_context_size", "group_manager_request_timeout",
+    "instance_tracker_num_parallel_loads", "instance_tracker_num_parallel_updates", "instance_tracker_update_queue_size",
+    "launch_queue_request_timeout", "max_actor_startup_time", "max_parallel_offers", "max_parallel_status_updates",
+    "max_queued_offers", "max_queued_status_updates", "scheduler_actions_execution_context_size",
+    "task_operation_notification_timeout", "task_tracker_request_timeout", "task_update_request_timeout",
+    "metrics_histogram_reservoir_significant_digits", "metrics_histogram_reservoir_reset_periodically",
+    "metrics_histogram_reservoir_resetting_interval_ms", "metrics_histogram_reservoir_resetting_chunks",
+    "leader_proxy_ssl_ignore_hostname"};
+
+/// Flags of the original whose work is not done: accepted, with a line in the log.
+constexpr const char* kMissed[] = {
+    "logstash", "sentry", "sentry_tags", "tracing", "metrics_statsd", "metrics_statsd_host", "metrics_statsd_port",
+    "metrics_statsd_transmission_interval_ms", "metrics_datadog", "metrics_datadog_protocol", "metrics_datadog_host",
+    "metrics_datadog_port", "metrics_datadog_api_key", "metrics_datadog_transmission_interval_ms"};
+
+/// Flags of the original without which something would be open that was closed: refused, with what to give instead.
+struct Refused {
+  const char* name;
+  const char* instead;
+};
+constexpr Refused kRefused[] = {
+    {"plugin_dir", "plugins of the original cannot be loaded; --http_authorization and --http_token_keys decide who may do what"},
+    {"plugin_conf", "plugins of the original cannot be loaded; --http_authorization and --http_token_keys decide who may do what"},
+    {"disable_http", "there is one port: --ssl_enabled makes it speak TLS only"},
+    {"ssl_keystore_path", "give --ssl_cert_file and --ssl_key_file (PEM) and --ssl_enabled"},
+    {"ssl_keystore_password", "give --ssl_cert_file and --ssl_key_file (PEM) and --ssl_enabled"}};
+
+/// The name in "--name", "--disable_name" and "--name=value"; empty: no flag.
+std::string_view name_of(std::string_view word) {
+  if (!word.starts_with("--")) return {};
+  word.remove_prefix(2);
+  return word.substr(0, word.find('='));
+}
+
+/// Is one of `names`, or its "disable_" form?
+template <size_t N>
+bool is_among(std::string_view name, const char* const (&names)[N]) {
+  if (name.starts_with("disable_")) name.remove_prefix(8);
+  return std::any_of(names, names + N, [&](const char* known) { return name == known; });
+}
 
 std::string own_hostname() {
   char name[HOST_NAME_MAX + 1] = {};
@@ -76,6 +121,20 @@ void add_cluster(base::FlagTable& t, Flags& f) {
   t.add(&f.checkpoint, "checkpoint", "Tasks survive a restart of their agent.");
   t.add(&f.ha, "ha", "Accepted for compatibility; several schedulers run with --zk.");
   t.add(&f.mesos_role, "mesos_role", "The role in which resources are asked for.");
+  t.add(&f.new_group_enforce_role, "new_group_enforce_role",
+        "top: the name of a new top-level group is the role of everything in it; off: it is not.",
+        {.validate = [](const std::string& text) -> base::Status {
+          if (text == "top" || text == "off") return {};
+          return base::invalid("must be top or off");
+        }});
+  t.add(&f.accepted_resource_roles_default_behavior, "accepted_resource_roles_default_behavior",
+        "What apps without acceptedResourceRoles use: any (reserved for their role, and unreserved), unreserved or reserved.",
+        {.validate = [](const std::string& text) -> base::Status {
+          if (text == "any" || text == "unreserved" || text == "reserved") return {};
+          return base::invalid("must be any, unreserved or reserved");
+        }});
+  t.add(&f.default_accepted_resource_roles, "default_accepted_resource_roles",
+        "The same as a list of roles, as releases before 1.10 had it: * is unreserved, the role of --mesos_role reserved, both any.");
   t.add(&f.mesos_user, "mesos_user", "The user that tasks run as when the app names none (default: this process's).");
   t.add(&f.hostname, "hostname", "The name under which others reach this machine (default: its own).");
   t.add(&f.webui_url, "webui_url", "The address shown for this scheduler (default: http(s)://hostname:port).");
@@ -104,6 +163,8 @@ void add_http(base::FlagTable& t, Flags& f) {
   t.add(&f.http_compression, "http_compression", "Compress answers for clients that take it.");
   t.add(&f.http_max_concurrent_requests, "http_max_concurrent_requests", "More at once are answered 503.");
   t.add(&f.access_control_allow_origin, "access_control_allow_origin", "Origin that browsers may call from.");
+  t.add(&f.metrics_name_prefix, "metrics_name_prefix", "What the names of metrics begin with.");
+  t.add(&f.metrics_prometheus, "metrics_prometheus", "Answer /metrics/prometheus.");
   t.add(&f.event_stream_max_outstanding_messages, "event_stream_max_outstanding_messages",
         "An event stream that is this many events behind is closed.");
 }
@@ -186,19 +247,25 @@ base::Result<Flags> Flags::parse(int argc, const char* const* argv,
   base::TlsFlags tls;
   tls.add_to(table);
   table.section("Without effect, accepted for compatibility");
-  std::vector<std::optional<std::string>> ignored(std::size(kIgnored));
-  for (size_t i = 0; i < ignored.size(); ++i) {
-    table.add(&ignored[i], kIgnored[i], "What it tuned is not needed here.");
+  std::vector<std::optional<std::string>> ignored(std::size(kIgnored) + std::size(kMissed));
+  for (size_t i = 0; i < std::size(kIgnored); ++i) table.add(&ignored[i], kIgnored[i], "What it tuned is not needed here.");
+  for (size_t i = 0; i < std::size(kMissed); ++i) {
+    table.add(&ignored[std::size(kIgnored) + i], kMissed[i], "What it sent elsewhere is not sent: a line in the log says so.");
   }
   // The original writes "--disable_x" where others write "--no-x", and takes values as separate words.
   std::vector<std::string> words;
   for (int i = 0; i < argc; ++i) {
     std::string word = argv[i];
-    if (word.starts_with("--disable_")) word = "--no-" + word.substr(10);
-    const bool is_name = word.starts_with("--") && word.size() > 2 && word.find('=') == std::string::npos;
-    if (i > 0 && is_name && i + 1 < argc && std::string_view(argv[i + 1]).substr(0, 2) != "--") {
-      word += "=" + std::string(argv[++i]);
+    const std::string name(i > 0 ? name_of(word) : "");
+    for (const Refused& refused : kRefused) {
+      if (name == refused.name) return base::invalid(fmt::format("--{} is not known here: {}", name, refused.instead));
     }
+    const bool alone = !name.empty() && word.find('=') == std::string::npos;
+    if (alone && i + 1 < argc && std::string_view(argv[i + 1]).substr(0, 2) != "--") word += "=" + std::string(argv[++i]);
+    // Some are switches, some have values: it does not matter.
+    if (is_among(name, kMissed)) flags.without_effect.push_back(name);
+    if (is_among(name, kIgnored) || is_among(name, kMissed)) continue;
+    if (word.starts_with("--disable_")) word = "--no-" + word.substr(10);
     words.push_back(std::move(word));
   }
   std::vector<const char*> arguments;
@@ -242,6 +309,17 @@ Policy Flags::policy() const {
   p.local_port_max = static_cast<int>(local_port_max);
   p.max_apps = max_apps;
   p.executor = executor;
+  p.metrics_prefix = metrics_name_prefix;
+  p.metrics_prometheus = metrics_prometheus;
+  p.enforce_role_of_new_groups = new_group_enforce_role == "top";
+  if (default_accepted_resource_roles) {
+    std::set<std::string> roles;
+    for (std::string_view role : base::tokenize(*default_accepted_resource_roles, ',')) roles.emplace(base::trim(role));
+    if (roles == std::set<std::string>{"*"}) p.match.roles_used = RolesUsed::Unreserved;
+    if (mesos_role != "*" && roles == std::set<std::string>{mesos_role}) p.match.roles_used = RolesUsed::Reserved;
+  }
+  if (accepted_resource_roles_default_behavior == "unreserved") p.match.roles_used = RolesUsed::Unreserved;
+  if (accepted_resource_roles_default_behavior == "reserved") p.match.roles_used = RolesUsed::Reserved;
   p.max_running_deployments = max_running_deployments;
   p.max_versions = zk_max_versions;
   p.max_instances_per_offer = max_instances_per_offer;
@@ -332,7 +410,7 @@ Identity Flags::identity(uint16_t port) const {
   w.field("mesos_role", mesos_role);
   w.field("mesos_user", mesos_user);
   w.field("min_revive_offers_interval", 5'000);
-  w.field("new_group_enforce_role", "off");
+  w.field("new_group_enforce_role", new_group_enforce_role);
   w.field("offer_matching_timeout", 3'000);
   w.field("on_elected_prepare_timeout", 180'000);
   w.field("reconciliation_initial_delay", 15'000);

@@ -40,6 +40,12 @@ struct Flags {
   std::optional<std::string> mesos_authentication_secret_file;
   std::string env_vars_prefix;
   std::string executor = "//cmd";
+  std::string metrics_name_prefix = "marathon";
+  bool metrics_prometheus = true;
+  std::string new_group_enforce_role = "off";
+  std::string accepted_resource_roles_default_behavior = "any";
+  std::optional<std::string> default_accepted_resource_roles;
+  std::vector<std::string> without_effect;  // flags that were given and are missed
   uint64_t max_apps = 0;
   uint64_t task_launch_confirm_timeout = 300'000;
   uint64_t task_launch_timeout = 300'000;

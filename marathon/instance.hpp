@@ -49,6 +49,7 @@ struct LocalVolume {
 struct Reservation {
   std::string id;        // the label that its resources carry: the task that it was made for
   std::string agent_id;
+  std::string role{};      // for which its resources are reserved; empty: not known, from before it was kept
   bool confirmed = false;  // seen: a task ran on it
   std::vector<LocalVolume> volumes;
 };

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/strings.hpp"
 #include "base/testing/planted.hpp"
 #include "kernel/api/mesos/v1/scheduler/scheduler.pb.h"
 #include "marathon/deployments.hpp"
@@ -545,8 +546,16 @@ void on_container_status(Turn& turn, AppRun& run, Instance& instance, const pb::
   if (const Instance* left = find_instance(turn.state, pod, id)) save(turn, *left);
 }
 
+/// "task-running" of TASK_RUNNING.
+std::string metric_of(pb::TaskState state) {
+  std::string name = base::to_lower(pb::TaskState_Name(state));
+  std::replace(name.begin(), name.end(), '_', '-');
+  return name;
+}
+
 void on_task_status(Turn& turn, const pb::TaskStatus& status) {
   const Condition condition = condition_of(status);
+  turn.count("mesos.task-updates." + metric_of(status.state()));
   Instance* instance = find_task(turn.state, status.task_id().value());
   if (!instance) return on_unknown_task(turn, status, condition);
   AppRun& run = *find_run(turn.state, instance->app);

@@ -12,6 +12,7 @@
 #include "marathon/pod_task.hpp"
 #include "marathon/records.hpp"
 #include "marathon/residency.hpp"
+#include "marathon/roles.hpp"
 #include "marathon/task_info.hpp"
 
 namespace marathon {
@@ -46,8 +47,13 @@ struct OfferUse {
   bool empty() const { return launches.empty() && releases.empty(); }
 };
 
-/// No offer is needed, neither to launch something nor to give something back.
-bool is_idle(const State& state) { return state.launchable.empty() && state.releases.empty(); }
+/// Roles for which offers come though none are wanted.
+std::set<std::string> idle_roles(const State& state) {
+  const std::set<std::string> wanted = wanted_roles(state);
+  std::set<std::string> idle = state.roles;
+  std::erase_if(idle, [&](const std::string& role) { return wanted.contains(role) || state.suppressed.contains(role); });
+  return idle;
+}
 
 bool is_delayed(const AppRun& run, base::Time now) { return run.backoff && run.backoff->until() > now; }
 
@@ -257,14 +263,15 @@ void accept(Turn& turn, const OfferUse& use) {
     }
     const auto resources =
         launch_resources(*launch.definition, *instance, launch.placement, use.offer, turn.policy, framework);
+    const bool enforced = is_role_enforced(turn.state, launch.app);
     if (launch.definition->pod) {
       pb::Offer::Operation& group = groups.emplace_back();
       group.set_type(pb::Offer::Operation::LAUNCH_GROUP);
       build_task_group(*launch.definition, *instance, launch.placement, use.offer, resources, framework, turn.policy,
-                       *group.mutable_launch_group());
+                       enforced, *group.mutable_launch_group());
       continue;
     }
-    build_task(*launch.definition, *instance, launch.placement, use.offer, resources, framework, turn.policy,
+    build_task(*launch.definition, *instance, launch.placement, use.offer, resources, framework, turn.policy, enforced,
                *operation.mutable_launch()->add_task_infos());
   }
   const bool launches = operation.launch().task_infos_size() > 0;
@@ -349,7 +356,7 @@ void on_offers(Turn& turn, const pb::scheduler::Event_Offers& message) {
     used.push_back(std::move(use));
   }
   decline(turn, unused);
-  if (is_idle(turn.state) && turn.policy.suppress_offers && !turn.state.suppressed) {
+  if (turn.policy.suppress_offers && !idle_roles(turn.state).empty()) {
     turn.out.set_timer("suppress", turn.now.instant + kIdleBeforeSuppress);
   }
   if (used.empty()) return;
@@ -368,24 +375,31 @@ void ask_for_offers(Turn& turn) {
   // The filters of what is being accepted would hold back what is asked for before them.
   if (!state.demand || !state.subscribed || state.accepting > 0) return;
   state.demand = false;
-  if (!state.suppressed && !state.filters_set) return;
+  std::set<std::string> roles = wanted_roles(state);
+  if (!state.filters_set) std::erase_if(roles, [&](const std::string& role) { return !state.suppressed.contains(role); });
+  if (roles.empty()) return;
   auto call = std::make_shared<Call>();
   call->set_type(Call::REVIVE);
-  call->mutable_revive()->add_roles(turn.policy.defaults.role);
+  for (const std::string& role : roles) {
+    call->mutable_revive()->add_roles(role);
+    state.suppressed.erase(role);
+  }
   turn.out.send(std::move(call));
   turn.count("mesos.calls.revive");
-  state.suppressed = state.filters_set = false;
+  state.filters_set = false;
 }
 
 void suppress_when_idle(Turn& turn) {
   State& state = turn.state;
-  if (!state.subscribed || state.suppressed || !is_idle(state)) return;
+  if (!state.subscribed) return;
+  const std::set<std::string> roles = idle_roles(state);
+  if (roles.empty()) return;
   auto call = std::make_shared<Call>();
   call->set_type(Call::SUPPRESS);
-  call->mutable_suppress()->add_roles(turn.policy.defaults.role);
+  for (const std::string& role : roles) call->mutable_suppress()->add_roles(role);
   turn.out.send(std::move(call));
   turn.count("mesos.calls.suppress");
-  state.suppressed = true;
+  state.suppressed.insert(roles.begin(), roles.end());
 }
 
 }  // namespace marathon

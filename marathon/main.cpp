@@ -34,6 +34,8 @@ int main(int argc, char** argv) {
   base::log::use_spdlog();
   base::log::set_level(base::log_level_named(flags->logging_level));
 
+  for (const std::string& name : flags->without_effect) LOG_WARNING("--{} has no effect here: nothing is sent there", name);
+
   base::Loop loop;
   std::unique_ptr<base::Store> store;
   if (!flags->zk) {

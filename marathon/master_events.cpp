@@ -29,7 +29,7 @@ void on_subscribed(Turn& turn, const pb::scheduler::Event_Subscribed& subscribed
   const bool again = state.framework_id == subscribed.framework_id().value();
   state.framework_id = subscribed.framework_id().value();
   state.subscribed = true;
-  state.suppressed = false;
+  state.suppressed.clear();
   state.filters_set = again;  // the master keeps those of the subscription before
   state.demand = !state.launchable.empty() || !state.releases.empty();
   state.master = master_address(subscribed.master_info());

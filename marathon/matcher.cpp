@@ -58,9 +58,14 @@ Demand demand_of(const App& app) {
   return demand;
 }
 
-std::vector<std::string> accepted_roles(const App& app) {
+std::vector<std::string> accepted_roles(const App& app, RolesUsed unless_said) {
   if (is_resident(app)) return {"*"};  // what is reserved for it is made of what nobody has
   if (!app.accepted_resource_roles.empty()) return app.accepted_resource_roles;
+  switch (unless_said) {
+    case RolesUsed::Any: return {app.role, "*"};
+    case RolesUsed::Unreserved: return {"*"};
+    case RolesUsed::Reserved: return {app.role};
+  }
   return {app.role, "*"};
 }
 
@@ -93,7 +98,7 @@ std::optional<Placement> match(Offer& offer, const App& app, const std::vector<c
     reject = why;
     return std::optional<Placement>();
   };
-  const std::vector<std::string> roles = accepted_roles(app);
+  const std::vector<std::string> roles = accepted_roles(app, policy.roles_used);
   if (offer.role != app.role) return refuse(Reject::UnfulfilledRole);
   if (!region_fits(offer, app, policy) || !constraints_hold(offer, app, placed)) {
     return refuse(Reject::UnfulfilledConstraint);

@@ -49,7 +49,11 @@ struct Placement {
   std::vector<int> container_ports;  // one per declared port
 };
 
+/// Resources of which roles an app uses that says nothing of it (--accepted_resource_roles_default_behavior).
+enum class RolesUsed { Any, Unreserved, Reserved };
+
 struct MatchPolicy {
+  RolesUsed roles_used = RolesUsed::Any;
   std::string local_region;  // of the master; empty: none
   bool maintenance_mode = true;
   base::Duration draining{0};
@@ -63,7 +67,7 @@ struct Demand {
 Demand demand_of(const App& app);
 
 /// The roles of resources that instances of the app may use.
-std::vector<std::string> accepted_roles(const App& app);
+std::vector<std::string> accepted_roles(const App& app, RolesUsed unless_said);
 
 /// The offer's region is the master's, or the app asks for regions itself.
 bool region_fits(const Offer& offer, const App& app, const MatchPolicy& policy);

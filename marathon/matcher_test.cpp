@@ -142,6 +142,24 @@ TEST_F(Matcher, gpu_agents_are_kept_for_gpu_apps) {
   o.gpus = {{"*", 2000, 9}};
   EXPECT_FALSE(place(o, app(0.1)));
   EXPECT_EQ(reject, Reject::DeclinedScarceResources);
+  App other = app(0.1);
+  other.labels["GPU_SCHEDULING_BEHAVIOR"] = "unrestricted";
+  EXPECT_TRUE(place(o, other));
+  policy.gpu_restricted = false;
+  EXPECT_TRUE(place(o, app(0.1)));
+  other.labels["GPU_SCHEDULING_BEHAVIOR"] = "restricted";
+  EXPECT_FALSE(place(o, other)) << "the label decides before the flag";
+}
+
+TEST_F(Matcher, uses_the_roles_that_the_app_or_the_flag_says) {
+  App a = app(0.1);
+  a.role = "web";
+  using Roles = std::vector<std::string>;
+  EXPECT_EQ(accepted_roles(a, RolesUsed::Any), (Roles{"web", "*"}));
+  EXPECT_EQ(accepted_roles(a, RolesUsed::Unreserved), Roles{"*"});
+  EXPECT_EQ(accepted_roles(a, RolesUsed::Reserved), Roles{"web"});
+  a.accepted_resource_roles = {"*"};
+  EXPECT_EQ(accepted_roles(a, RolesUsed::Reserved), Roles{"*"});
 }
 
 class Constraints : public ::testing::Test {

@@ -243,7 +243,8 @@ void add_endpoints(const App& pod, const Placement& placement, const std::string
 
 std::map<std::string, std::string> container_environment(const App& pod, const PodContainer& container,
                                                          const Instance& instance, const TaskId& task,
-                                                         const Placement& placement, const std::string& prefix) {
+                                                         const Placement& placement, const std::string& prefix,
+                                                         bool enforce_role) {
   std::map<std::string, std::string> env = pod.env;
   for (const auto& [name, value] : container.environment) env[name] = value;
   env["HOST"] = instance.hostname;
@@ -251,7 +252,7 @@ std::map<std::string, std::string> container_environment(const App& pod, const P
   env["MESOS_EXECUTOR_ID"] = executor_id(instance.id);
   env["MARATHON_APP_ID"] = pod.id;
   env["MARATHON_APP_VERSION"] = base::render_iso8601(pod.version);
-  env["MARATHON_APP_ENFORCE_GROUP_ROLE"] = "FALSE";
+  env["MARATHON_APP_ENFORCE_GROUP_ROLE"] = enforce_role ? "TRUE" : "FALSE";
   env["MARATHON_CONTAINER_ID"] = container.name;
   env["MARATHON_CONTAINER_RESOURCE_CPUS"] = base::render_double(container.cpus);
   env["MARATHON_CONTAINER_RESOURCE_MEM"] = base::render_double(container.mem);
@@ -267,7 +268,7 @@ std::map<std::string, std::string> container_environment(const App& pod, const P
 
 void build_task_group(const App& pod, const Instance& instance, const Placement& placement, const Offer& offer,
                       const std::vector<pb::Resource>& resources, const std::string& framework, const Policy& policy,
-                      pb::Offer_Operation_LaunchGroup& out) {
+                      bool enforce_role, pb::Offer_Operation_LaunchGroup& out) {
   Supply supply(resources);
   set_executor(pod, instance, placement, offer, framework, policy.defaults.bridge_name, supply,
                *out.mutable_executor());
@@ -284,7 +285,7 @@ void build_task_group(const App& pod, const Instance& instance, const Placement&
     supply.give("gpus", thousandths(container.gpus), task);
     if (!container.labels.empty()) add_labels(container.labels, *task.mutable_labels());
     set_command(pod, container,
-                container_environment(pod, container, instance, id, placement, policy.env_vars_prefix),
+                container_environment(pod, container, instance, id, placement, policy.env_vars_prefix, enforce_role),
                 *task.mutable_command());
     set_container(pod, container, *task.mutable_container());
     if (container.health_check) set_health_check(pod, container, placement, *task.mutable_health_check());

@@ -20,12 +20,13 @@ namespace marathon {
 /// win.
 std::map<std::string, std::string> container_environment(const App& pod, const PodContainer& container,
                                                          const Instance& instance, const TaskId& task,
-                                                         const Placement& placement, const std::string& prefix);
+                                                         const Placement& placement, const std::string& prefix,
+                                                         bool enforce_role);
 
 /// Everything that the kernel needs to run a pod's instance: the executor, which holds the network, the ports and the
 /// persistent volumes, and a task for each container. `resources`: see launch_resources().
 void build_task_group(const App& pod, const Instance& instance, const Placement& placement, const Offer& offer,
                       const std::vector<mesos::v1::Resource>& resources, const std::string& framework,
-                      const Policy& policy, mesos::v1::Offer_Operation_LaunchGroup& out);
+                      const Policy& policy, bool enforce_role, mesos::v1::Offer_Operation_LaunchGroup& out);
 
 }  // namespace marathon

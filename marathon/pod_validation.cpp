@@ -45,7 +45,11 @@ void validate_endpoint(const App& pod, const PodEndpoint& endpoint, const std::s
   for (size_t i = 0; i < endpoint.network_names.size(); ++i) {
     const auto known = [&](const Network& n) { return n.name == endpoint.network_names[i] && !n.name.empty(); };
     if (std::none_of(pod.networks.begin(), pod.networks.end(), known)) {
-      out.add(fmt::format("{}/networkNames({})", path, i), "is not one of the pod's networks");
+      std::vector<std::string> names;
+      for (const Network& network : pod.networks) {
+        if (!network.name.empty()) names.push_back(network.name);
+      }
+      out.add(fmt::format("{}/networkNames({})", path, i), fmt::format("is not one of ({})", fmt::join(names, ",")));
     }
   }
   if (has_mode(pod, NetworkMode::Container) && pod.networks.size() > 1 && endpoint.host_port &&
@@ -143,7 +147,8 @@ void validate_residency(const App& pod, Violations& out) {
     }
   }
   if (pod.role == "*")
-    out.add("/role", "persistent volumes need a role that resources can be reserved for: start Marathon with --mesos_role");
+    out.add("/role", "Resident pods cannot have the role *: persistent volumes need a role that resources can be reserved for, by "
+                     "--mesos_role or that of a group");
   if (!pod.accepted_resource_roles.empty() && pod.accepted_resource_roles != std::vector<std::string>{"*"})
     out.add("/acceptedResourceRoles", "A resident pod must have `acceptedResourceRoles = [\"*\"]`.");
   if (!pod.unreachable_strategy.disabled)

@@ -38,6 +38,9 @@ struct Policy {
   base::Duration mass_failure_hold = base::seconds(300);  // 0: health checks that fail all at once kill at once
   bool in_place_changes = false;        // what tasks do not see restarts none of them
   bool suppress_offers = true;
+  bool enforce_role_of_new_groups = false;  // --new_group_enforce_role=top
+  std::string metrics_prefix = "marathon";
+  bool metrics_prometheus = true;
   std::string principal;         // of the framework; empty: none
   std::string env_vars_prefix;
   std::string executor{kCommandExecutor};  // of apps that name none

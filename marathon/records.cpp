@@ -69,6 +69,7 @@ void write_group(Writer& w, const Group& group) {
   w.field("id", group.id);
   write_strings(w, "dependencies", group.dependencies);
   w.field("version", iso(group.version));
+  if (group.enforce_role) w.field("enforceRole", true);
   w.end_object();
 }
 
@@ -77,6 +78,7 @@ Group read_group(const Fields& fields) {
   if (!fields.get("id", group.id)) fields.fail("id", "missing");
   fields.get("dependencies", group.dependencies);
   read_time(fields, "version", group.version);
+  fields.get("enforceRole", group.enforce_role);
   return group;
 }
 
@@ -148,6 +150,7 @@ void write_reservation(Writer& w, const Reservation& reservation) {
   w.begin_object();
   w.field("id", reservation.id);
   w.field("agent", reservation.agent_id);
+  if (!reservation.role.empty()) w.field("role", reservation.role);
   w.field("confirmed", reservation.confirmed);
   w.key("volumes");
   w.begin_array();
@@ -165,6 +168,7 @@ Reservation read_reservation(const Fields& fields) {
   Reservation out;
   if (!fields.get("id", out.id)) fields.fail("id", "missing");
   if (!fields.get("agent", out.agent_id)) fields.fail("agent", "missing");
+  fields.get("role", out.role);
   fields.get("confirmed", out.confirmed);
   fields.get_objects("volumes", [&](const Fields& item) {
     LocalVolume volume;

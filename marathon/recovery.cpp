@@ -12,6 +12,7 @@
 #include "marathon/health.hpp"
 #include "marathon/instances.hpp"
 #include "marathon/records.hpp"
+#include "marathon/roles.hpp"
 
 namespace marathon {
 namespace {
@@ -154,6 +155,7 @@ void recover(Turn& turn, const Recovered& stored) {
     return turn.out.exit(108, "the store has instances but no framework id: with a new one they would be "
                               "lost; restore the store, or empty it");
   }
+  recover_roles(state);
   for (auto& [id, run] : state.apps) {
     want_offers(turn, run);
     // Changed below: forgetting an instance removes it from the map.

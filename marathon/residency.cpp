@@ -80,6 +80,7 @@ Reservation make_reservation(const App& app, const Instance& instance, base::Ran
   Reservation out;
   out.id = instance.task_id;
   out.agent_id = instance.agent_id;
+  out.role = app.role;
   for (const PersistentVolume& volume : persistent_volumes(app)) out.volumes.push_back({volume.path, random.uuid()});
   return out;
 }
@@ -161,7 +162,7 @@ std::optional<Placement> match_reserved(Offer& offer, const App& app, const Inst
   if (missing["mem"] > 0) return refuse(Reject::InsufficientMemory);
   if (missing["disk"] > 0) return refuse(Reject::InsufficientDisk);
   if (missing["gpus"] > 0) return refuse(Reject::InsufficientGpus);
-  if (!place_ports(offer, app, {app.role, "*"}, random, placement)) return refuse(Reject::InsufficientPorts);
+  if (!place_ports(offer, app, {offer.role, "*"}, random, placement)) return refuse(Reject::InsufficientPorts);
   offer.reserved.erase(found);
   return placement;
 }

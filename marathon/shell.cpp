@@ -149,10 +149,13 @@ struct Shell::Impl {
   void reply(Reply& e) {
     const auto it = calls.find(e.call);
     if (it == calls.end()) return;
+    Answered answered{it->second.method, e.response.status, loop.now().instant - it->second.since, it->second.received,
+                      e.response.body.size()};
     const auto headers = common_headers();  // named: a range-for does not keep a temporary's temporary alive
     for (const auto& [name, value] : headers.all()) e.response.headers.set(name, value);
-    it->second.reply(std::move(e.response));
+    it->second.responder.reply(std::move(e.response));
     calls.erase(it);
+    dispatch(std::move(answered));
   }
 
   void refuse_access(int status, const base::http::Responder& responder) const {
@@ -193,7 +196,7 @@ struct Shell::Impl {
       return responder.reply(render(refuse(503, "too many requests at once")));
     }
     const CallId call = next_call++;
-    calls.emplace(call, responder);
+    calls.emplace(call, Call{responder, request.method, loop.now().instant, request.body.size()});
     responder.on_disconnect([this, call] { calls.erase(call); });
     dispatch(HttpRequested{call, std::move(request), std::move(viewer)});
   }
@@ -254,8 +257,9 @@ struct Shell::Impl {
     };
     callbacks.on_disconnected = [this](const std::string&, bool) { dispatch(MasterLost{}); };
     callbacks.may_act = [this] { return acting.may_act(); };
-    scheduler = std::make_unique<client::Scheduler>(
-        loop, std::move(protocol), flags.framework(core.state().framework_id, port), std::move(callbacks));
+    mesos::v1::FrameworkInfo framework = flags.framework(core.state().framework_id, port);
+    framework.mutable_roles()->Assign(core.state().roles.begin(), core.state().roles.end());
+    scheduler = std::make_unique<client::Scheduler>(loop, std::move(protocol), std::move(framework), std::move(callbacks));
     scheduler->start();
     return {};
   }
@@ -327,7 +331,14 @@ struct Shell::Impl {
   uint16_t port = 0;
   std::shared_ptr<int> alive = std::make_shared<int>(0);
   std::unordered_map<TimerName, base::Loop::TimerId> timers;
-  std::unordered_map<CallId, base::http::Responder> calls;
+  /// A request under way.
+  struct Call {
+    base::http::Responder responder;
+    std::string method;
+    base::Instant since;
+    uint64_t received = 0;
+  };
+  std::unordered_map<CallId, Call> calls;
   CallId next_call = 1;
   std::string leader;
   Access access;

@@ -567,6 +567,71 @@ TEST(MarathonFlags, tell_of_every_setting_that_clients_look_for) {
   EXPECT_EQ((identity.marathon_config + identity.zookeeper_config).find("secret"), std::string::npos);
 }
 
+/// As units of DC/OS start the original, and every other flag that it has.
+TEST(MarathonFlags, take_the_originals_command_lines) {
+  const auto parse = [](std::vector<const char*> argv) {
+    argv.insert(argv.begin(), "dcos-marathon");
+    std::string help;
+    bool wants_help = false;
+    return Flags::parse(static_cast<int>(argv.size()), argv.data(), {}, help, wants_help);
+  };
+  const auto flags = parse(
+      {"--zk", "zk://127.0.0.1:2181/marathon", "--master", "zk://127.0.0.1:2181/mesos", "--hostname", "10.0.0.1",
+       "--default_accepted_resource_roles", "*", "--mesos_role", "slave_public", "--max_instances_per_offer", "100",
+       "--task_launch_timeout", "86400000", "--decline_offer_duration", "300000", "--revive_offers_for_new_apps", "--zk_compression",
+       "--mesos_leader_ui_url", "/mesos", "--enable_features", "vips,task_killing,external_volumes,gpu_resources",
+       "--mesos_authentication", "--mesos_authentication_principal", "dcos_marathon", "--mesos_user", "root", "--metrics_statsd",
+       "--metrics_statsd_host", "localhost", "--disable_store_cache", "--disable_ha", "--failover_timeout=604800"});
+  ASSERT_TRUE(flags) << flags.error().message;
+  EXPECT_EQ(flags->policy().match.roles_used, RolesUsed::Unreserved);
+  EXPECT_EQ(flags->policy().defaults.role, "slave_public");
+  EXPECT_TRUE(flags->policy().validation.gpu_resources);
+  EXPECT_EQ(flags->without_effect, (std::vector<std::string>{"metrics_statsd", "metrics_statsd_host"}));
+  const auto reserved = parse({"--master=h:1", "--mesos_role=web", "--default_accepted_resource_roles=web"});
+  ASSERT_TRUE(reserved);
+  EXPECT_EQ(reserved->policy().match.roles_used, RolesUsed::Reserved);
+  const auto both = parse({"--master=h:1", "--mesos_role=web", "--default_accepted_resource_roles=web, *"});
+  ASSERT_TRUE(both);
+  EXPECT_EQ(both->policy().match.roles_used, RolesUsed::Any);
+  const auto any = parse({"--master=h:1", "--accepted_resource_roles_default_behavior=reserved", "--new_group_enforce_role=top",
+                          "--executor=/x", "--metrics_name_prefix=m", "--disable_metrics_prometheus"});
+  ASSERT_TRUE(any);
+  const Policy policy = any->policy();
+  EXPECT_EQ(policy.match.roles_used, RolesUsed::Reserved);
+  EXPECT_TRUE(policy.enforce_role_of_new_groups);
+  EXPECT_EQ(policy.executor, "/x");
+  EXPECT_EQ(policy.metrics_prefix, "m");
+  EXPECT_FALSE(policy.metrics_prometheus);
+  // Values and switches.
+  for (const char* flag :
+       {"mesos_leader_ui_url=u", "failover_timeout=1", "ha", "disable_ha", "checkpoint", "disable_checkpoint", "local_port_min=10000",
+        "local_port_max=20000", "executor=//cmd", "webui_url=u", "http_max_concurrent_requests=9", "access_control_allow_origin=*",
+        "graceful_shutdown_timeout=1", "task_launch_confirm_timeout=1", "task_launch_timeout=1", "task_reservation_timeout=1",
+        "reconciliation_initial_delay=1", "reconciliation_interval=1", "scale_apps_initial_delay=1", "scale_apps_interval=1",
+        "framework_name=m", "mesos_authentication", "disable_mesos_authentication", "mesos_authentication_principal=p",
+        "mesos_authentication_secret=s", "mesos_authentication_secret_file=/f", "env_vars_prefix=P_", "max_apps=9",
+        "on_elected_prepare_timeout=1", "leader_election_backend=curator", "mesos_heartbeat_interval=15000",
+        "mesos_heartbeat_failure_threshold=5", "draining_seconds=0", "maintenance_mode", "disable_maintenance_mode",
+        "gpu_scheduling_behavior=restricted", "max_concurrent_marathon_health_checks=256", "http_address=0.0.0.0", "http_port=8080",
+        "https_address=0.0.0.0", "https_port=8443", "http_credentials=u:p", "http_realm=R", "http_compression",
+        "disable_http_compression", "assets_path=/a", "leader_proxy_connection_timeout=1", "leader_proxy_read_timeout=1",
+        "leader_proxy_max_open_connections=9", "leader_proxy_ssl_ignore_hostname", "zk_timeout=1", "zk_session_timeout=10000",
+        "zk_connection_timeout=1", "zk_compression", "disable_zk_compression", "zk_compression_threshold=1", "zk_max_node_size=1",
+        "zk_max_versions=50", "store_cache", "storage_compaction_interval=1", "storage_compaction_scan_batch_size=1",
+        "group_versions_cache_size=1", "max_instances_per_offer=5", "launch_tokens=1", "launch_token_refresh_interval=1",
+        "offer_matching_timeout=1", "min_revive_offers_interval=1", "suppress_offers", "disable_suppress_offers",
+        "decline_offer_duration=1", "mesos_offer_constraints", "task_lost_expunge_initial_delay=1", "task_lost_expunge_interval=1",
+        "kill_chunk_size=1", "kill_retry_timeout=1", "max_running_deployments=1", "max_queued_root_group_updates=1",
+        "default_network_name=n", "mesos_bridge_name=b", "enable_features=vips", "deprecated_features=x",
+        "event_stream_max_outstanding_messages=1", "metrics_name_prefix=m", "metrics_prometheus", "disable_metrics_prometheus",
+        "metrics_statsd", "metrics_statsd_port=1", "metrics_datadog", "metrics_datadog_protocol=udp", "logging_level=info",
+        "metrics_histogram_reservoir_significant_digits=4", "logstash=udp://h", "tracing=x"}) {
+    const std::string word = "--" + std::string(flag);
+    const auto taken = parse({"--master=h:1", word.c_str()});
+    EXPECT_TRUE(taken) << word << ": " << (taken ? "" : taken.error().message);
+  }
+}
+
 TEST(MarathonFlags, refuse_what_they_cannot_do) {
   const auto parse = [](std::vector<const char*> argv) {
     argv.insert(argv.begin(), "dcos-marathon");
@@ -582,6 +647,13 @@ TEST(MarathonFlags, refuse_what_they_cannot_do) {
   EXPECT_EQ(parse({"--master=h:5050", "--zk=http://u:secret@h"}).find("secret"), std::string::npos);
   EXPECT_NE(parse({"--master=h:5050", "--zk=zk://h:2181/m", "--store=memory:"}).find("two places"), std::string::npos);
   EXPECT_EQ(parse({"--master=zk://h/mesos"}), "ok");
+  for (const char* flag : {"--plugin_dir=/p", "--plugin_conf=/p", "--disable_http", "--ssl_keystore_path=/k", "--ssl_keystore_password=secret"}) {
+    const std::string answer = parse({"--master=h:5050", flag});
+    EXPECT_NE(answer.find("is not known here"), std::string::npos) << flag << answer;
+    EXPECT_EQ(answer.find("secret"), std::string::npos) << answer;
+  }
+  EXPECT_NE(parse({"--master=h:5050", "--new_group_enforce_role=all"}), "ok");
+  EXPECT_NE(parse({"--master=h:5050", "--no_such_flag"}), "ok");
   EXPECT_NE(parse({"--master=zk://h"}).find("needs a path"), std::string::npos);
   EXPECT_NE(parse({"--master=h:5050", "--no_such_flag=1"}), "ok");
   EXPECT_NE(parse({}), "ok") << "--master is required";

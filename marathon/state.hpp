@@ -22,6 +22,7 @@
 #include "marathon/plan.hpp"
 #include "marathon/policy.hpp"
 #include "marathon/ports.hpp"
+#include "marathon/rates.hpp"
 
 namespace marathon {
 
@@ -29,6 +30,7 @@ struct Group {
   PathId id;
   std::vector<PathId> dependencies;
   Version version;
+  bool enforce_role = false;  // of a top-level group: its name is the role of what is in it
   bool operator==(const Group&) const = default;
 };
 
@@ -158,7 +160,7 @@ struct RunningProbe {
 
 struct State {
   explicit State(const Policy& policy)
-      : service_ports(policy.local_port_min, policy.local_port_max) {}
+      : service_ports(policy.local_port_min, policy.local_port_max), roles{policy.defaults.role} {}
 
   std::map<PathId, AppRun> apps;
   std::map<PathId, Group> groups;  // the root always exists
@@ -185,7 +187,8 @@ struct State {
   std::string framework_id;
   bool framework_id_stored = false;  // false: goes along with the first launch at the latest
   bool subscribed = false;
-  bool suppressed = false;
+  std::set<std::string> roles;       // in which resources are asked for: the flag's, and those of apps and instances
+  std::set<std::string> suppressed;  // those of them for which no offers are wanted
   bool filters_set = false;     // offers were declined since the last revive
   size_t accepting = 0;         // offers are used as soon as so many commits are durable; the rest of them is declined then
   bool demand = false;          // something became launchable in this turn
@@ -214,6 +217,8 @@ struct State {
   uint64_t streams = 0;
   bool any_stream = false;  // since the start: whoever is cut off may ask for what it missed
   std::map<std::string, uint64_t> counters;  // by metric name
+  std::array<Meter, 5> answers;              // by class of status: 1xx to 5xx
+  std::map<std::string, Timing> requests;    // how long they took, by method; "": all
 };
 
 /// One event's worth of work: what logic files take instead of globals.

@@ -388,7 +388,7 @@ void add_uris(const std::vector<FetchUri>& list, pb::CommandInfo& command) {
 
 std::map<std::string, std::string> task_environment(const App& app, const Instance& instance,
                                                     const Placement& placement,
-                                                    const std::string& prefix) {
+                                                    const std::string& prefix, bool enforce_role) {
   std::map<std::string, std::string> env{
       {"MESOS_TASK_ID", instance.task_id},
       {"MARATHON_APP_ID", app.id},
@@ -397,7 +397,7 @@ std::map<std::string, std::string> task_environment(const App& app, const Instan
       {"MARATHON_APP_RESOURCE_MEM", base::render_double(app.mem)},
       {"MARATHON_APP_RESOURCE_DISK", base::render_double(app.disk)},
       {"MARATHON_APP_RESOURCE_GPUS", std::to_string(app.gpus)},
-      {"MARATHON_APP_ENFORCE_GROUP_ROLE", "FALSE"},
+      {"MARATHON_APP_ENFORCE_GROUP_ROLE", enforce_role ? "TRUE" : "FALSE"},
   };
   if (app.container && app.container->type == ContainerType::Docker) {
     env["MARATHON_APP_DOCKER_IMAGE"] = app.container->image;
@@ -443,11 +443,11 @@ void set_executor(const App& app, const std::string& path, const Instance& insta
 
 void build_task(const App& app, const Instance& instance, const Placement& placement, const Offer& offer,
                 const std::vector<pb::Resource>& resources, const std::string& framework, const Policy& policy,
-                pb::TaskInfo& out) {
+                bool enforce_role, pb::TaskInfo& out) {
   out.set_name(host_name(app.id));
   out.mutable_task_id()->set_value(instance.task_id);
   out.mutable_agent_id()->set_value(offer.agent_id);
-  const auto env = task_environment(app, instance, placement, policy.env_vars_prefix);
+  const auto env = task_environment(app, instance, placement, policy.env_vars_prefix, enforce_role);
   Supply supply(resources);
   const std::string& executor = app.executor.empty() ? policy.executor : app.executor;
   if (executor == kCommandExecutor) {

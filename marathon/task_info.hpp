@@ -26,12 +26,12 @@ namespace marathon {
 /// The task's environment: context, then ports, then the app's own variables; later ones win.
 std::map<std::string, std::string> task_environment(const App& app, const Instance& instance,
                                                     const Placement& placement,
-                                                    const std::string& prefix);
+                                                    const std::string& prefix, bool enforce_role);
 
 /// Everything that the kernel needs to run the instance. `resources`: see launch_resources().
 void build_task(const App& app, const Instance& instance, const Placement& placement, const Offer& offer,
                 const std::vector<mesos::v1::Resource>& resources, const std::string& framework, const Policy& policy,
-                mesos::v1::TaskInfo& out);
+                bool enforce_role, mesos::v1::TaskInfo& out);
 
 // What the tasks of apps and the containers of pods have in common.
 

@@ -37,7 +37,7 @@ mesos::v1::ContainerInfo container_of(const App& app) {
   mesos::v1::TaskInfo task;
   Policy policy;
   policy.defaults.bridge_name = "the-bridge";
-  build_task(app, instance, placement, offer, {}, "F", policy, task);
+  build_task(app, instance, placement, offer, {}, "F", policy, false, task);
   return task.container();
 }
 

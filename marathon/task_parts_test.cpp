@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <boost/json.hpp>
+
+#include "base/json/value.hpp"
 #include "kernel/api/mesos/v1/tasks.pb.h"
 #include "marathon/testing.hpp"
 
@@ -207,6 +210,71 @@ TEST(PullConfig, is_a_reference_to_the_secrets_source) {
     "containers":[{"name":"c","resources":{"cpus":0.1,"mem":32},
     "image":{"kind":"DOCKER","id":"private/x","pullConfig":{"secret":"login"}}}]})").status, 201);
   EXPECT_EQ(only_task(world).container().mesos().image().docker().config().reference().name(), "registry/config");
+}
+
+/// What was given, without what the answer adds.
+boost::json::object given_back(const base::http::Response& response) {
+  boost::json::object answered = base::json::parse(response.body)->get_object();
+  for (const char* added : {"version", "versionInfo", "tasksStaged", "tasksRunning", "tasksHealthy", "tasksUnhealthy", "deployments", "tasks"}) {
+    answered.erase(added);
+  }
+  return answered;
+}
+
+TEST(TaskParts, every_field_of_an_app_comes_back_as_it_was_given) {
+  Policy policy;
+  policy.defaults.role = policy.validation.role = "web";
+  policy.validation.secrets = policy.validation.gpu_resources = true;
+  World world(policy);
+  world.subscribe(false);
+  const char* strategies = R"("backoffFactor":1.5,"backoffSeconds":2,"maxLaunchDelaySeconds":30,"killSelection":"OLDEST_FIRST",
+    "taskKillGracePeriodSeconds":7,"cpus":0.5,"mem":64.5,"disk":10,"instances":0,"labels":{"k":"v"},"role":"web","user":"nobody",
+    "dependencies":["/x/other"],"constraints":[["hostname","UNIQUE"],["rack","GROUP_BY","3"]],
+    "fetch":[{"uri":"http://h/f","extract":false,"executable":true,"cache":true,"destPath":"f"}],)";
+  const std::string mesos = R"({"id":"/x/mesos","args":["a","b"],)" + std::string(strategies) +
+    R"("executor":"/opt/x","executorResources":{"cpus":0.2,"mem":64,"disk":20},"gpus":1,"acceptedResourceRoles":["*"],
+    "env":{"A":"b","S":{"secret":"one"}},"secrets":{"one":{"source":"s/one"}},"tty":true,
+    "resourceLimits":{"cpus":"unlimited","mem":128},"requirePorts":false,"residency":{"relaunchEscalationTimeoutSeconds":3600,
+      "taskLostBehavior":"WAIT_FOREVER"},"unreachableStrategy":"disabled",
+    "upgradeStrategy":{"maximumOverCapacity":0,"minimumHealthCapacity":0.25},
+    "networks":[{"mode":"container","name":"n1","labels":{"a":"b"}},{"mode":"container","name":"n2"}],
+    "container":{"type":"MESOS","docker":{"forcePullImage":true,"image":"i","pullConfig":{"secret":"one"}},
+      "linuxInfo":{"seccomp":{"unconfined":true},"ipcInfo":{"mode":"SHARE_PARENT"}},
+      "portMappings":[{"containerPort":80,"hostPort":0,"labels":{"VIP_0":"/v:80"},"name":"web","networkNames":["n1"],"protocol":"udp,tcp",
+        "servicePort":10999}],
+      "volumes":[{"containerPath":"h","hostPath":"/h","mode":"RO"},{"containerPath":"s","secret":"one"},
+        {"containerPath":"p","mode":"RW","persistent":{"size":8,"maxSize":16,"type":"mount","profileName":"fast",
+          "constraints":[["path","LIKE","/mnt/.*"],["path","UNLIKE","/mnt/x"]]}}]},
+    "check":{"tcp":{"portIndex":0},"intervalSeconds":9,"timeoutSeconds":8,"delaySeconds":7},
+    "healthChecks":[{"protocol":"HTTP","path":"/h","portIndex":0,"gracePeriodSeconds":1,"intervalSeconds":2,"timeoutSeconds":3,
+        "maxConsecutiveFailures":4,"delaySeconds":5,"ignoreHttp1xx":true,"ipProtocol":"IPv4"},
+      {"protocol":"COMMAND","command":{"value":"true"},"gracePeriodSeconds":1,"intervalSeconds":2,"timeoutSeconds":3,
+        "maxConsecutiveFailures":4,"delaySeconds":5}],
+    "readinessChecks":[{"name":"r","protocol":"HTTPS","path":"/r","portName":"web","intervalSeconds":5,"timeoutSeconds":4,
+      "httpStatusCodesForReady":[200,204],"preserveLastResponse":true}]})";
+  const std::string docker = R"({"id":"/x/docker","cmd":"serve","executor":"","gpus":0,)" + std::string(strategies) +
+    R"("networks":[{"mode":"host"}],"portDefinitions":[{"labels":{"VIP_0":"/v:1"},"name":"p","port":10998,"protocol":"udp"}],"requirePorts":true,
+    "unreachableStrategy":{"expungeAfterSeconds":20,"inactiveAfterSeconds":10},
+    "upgradeStrategy":{"maximumOverCapacity":0.5,"minimumHealthCapacity":1},
+    "container":{"type":"DOCKER","docker":{"forcePullImage":false,"image":"i","parameters":[{"key":"k","value":"v"}],"privileged":true},
+      "volumes":[{"containerPath":"/c","hostPath":"/h","mode":"RW"}]}})";
+  for (const auto& [id, body] : {std::pair("/x/mesos", mesos), std::pair("/x/docker", docker)}) {
+    const auto response = world.post_app(body);
+    ASSERT_EQ(response.status, 201) << response.body;
+    const boost::json::object given = base::json::parse(body)->get_object();
+    EXPECT_EQ(given_back(response), given) << response.body;
+    world.restart();
+    world.subscribe(false);
+    const auto all = base::json::parse(world.get("/v2/apps?id=" + std::string(id)).body);
+    ASSERT_TRUE(all);
+    base::http::Response shown;
+    shown.body = boost::json::serialize(all->at("apps").at(0));
+    EXPECT_EQ(given_back(shown), given) << shown.body;
+    // And as an update that says all of it again changes nothing.
+    const auto again = world.request("PUT", "/v2/apps/" + std::string(id) + "?force=true", body);
+    ASSERT_EQ(again.status, 200) << again.body;
+    EXPECT_EQ(world.state().apps.at(id).target->last_config_change_at, world.state().apps.at(id).versions.begin()->first);
+  }
 }
 
 TEST(TaskParts, what_cannot_be_is_refused_with_its_path) {

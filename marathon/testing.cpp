@@ -44,7 +44,11 @@ void World::drain() {
 }
 
 void World::perform(Effect& effect) {
-  if (auto* e = std::get_if<Reply>(&effect)) replies_[e->call] = std::move(e->response);
+  if (auto* e = std::get_if<Reply>(&effect)) {
+    queue_.push_back(Answered{methods_[e->call], e->response.status, base::milliseconds(20), 10, e->response.body.size()});
+    methods_.erase(e->call);
+    replies_[e->call] = std::move(e->response);
+  }
   if (auto* e = std::get_if<Publish>(&effect)) published.push_back(*e);
   if (auto* e = std::get_if<SendCall>(&effect)) on_call(*e->call);
   if (auto* e = std::get_if<SetTimer>(&effect)) timers_[e->timer] = e->at;
@@ -140,6 +144,7 @@ base::http::Response World::request(const std::string& method, const std::string
   http.body = body;
   http.remote_address = "127.0.0.1:12345";
   const CallId call = next_call_++;
+  methods_[call] = method;
   on(HttpRequested{call, std::move(http), viewer});
   const auto it = replies_.find(call);
   if (it == replies_.end()) return base::http::Response{0, {}, {}};
@@ -248,7 +253,7 @@ void World::offer_all() {
     offer.mutable_agent_id()->set_value(agent.id);
     offer.set_hostname(agent.hostname);
     if (!agent.region.empty()) offer.mutable_domain()->mutable_fault_domain()->mutable_region()->set_name(agent.region);
-    offer.mutable_allocation_info()->set_role(policy_.defaults.role);
+    offer.mutable_allocation_info()->set_role(offer_role.empty() ? policy_.defaults.role : offer_role);
     for (const auto& resource : agent.reserved) {
       if (!busy.contains(label_of(*resource))) *offer.add_resources() = *resource;
     }
@@ -257,7 +262,7 @@ void World::offer_all() {
       resource.set_name(name);
       resource.set_type(pb::Value::SCALAR);
       resource.mutable_scalar()->set_value(amount);
-      resource.mutable_allocation_info()->set_role(policy_.defaults.role);
+      resource.mutable_allocation_info()->set_role(offer_role.empty() ? policy_.defaults.role : offer_role);
     }
     offer_disks(agent, offer);
     auto& ports = *offer.add_resources();
@@ -314,7 +319,7 @@ void World::offer_disks(const Agent& agent, pb::Offer& offer) const {
     resource.set_name("disk");
     resource.set_type(pb::Value::SCALAR);
     resource.mutable_scalar()->set_value(left);
-    resource.mutable_allocation_info()->set_role(policy_.defaults.role);
+    resource.mutable_allocation_info()->set_role(offer_role.empty() ? policy_.defaults.role : offer_role);
     auto& source = *resource.mutable_disk()->mutable_source();
     source.set_type(disk.mount ? pb::Resource::DiskInfo::Source::MOUNT : pb::Resource::DiskInfo::Source::PATH);
     if (disk.mount) source.mutable_mount()->set_root(disk.root);
@@ -410,7 +415,16 @@ void World::on_call(const Call& call) {
     case Call::DECLINE:
       for (const auto& id : call.decline().offer_ids()) offers_.erase(id.value());
       break;
+    case Call::UPDATE_FRAMEWORK: {
+      const auto& told = call.update_framework().framework_info().roles();
+      roles = {told.begin(), told.end()};
+      break;
+    }
+    case Call::SUPPRESS:
+      role_calls.push_back(fmt::format("SUPPRESS {}", fmt::join(call.suppress().roles(), ",")));
+      break;
     case Call::REVIVE:
+      role_calls.push_back(fmt::format("REVIVE {}", fmt::join(call.revive().roles(), ",")));
       if (auto_offer) offer_all();
       break;
     case Call::KILL:

@@ -94,6 +94,7 @@ class World {
 
   // How the world behaves.
   std::string master_region;
+  std::string offer_role;    // empty: the flag's
   bool auto_offer = true;    // a REVIVE is answered with offers
   bool auto_run = true;      // launched tasks run at once
   bool auto_kill = true;     // killed tasks end at once
@@ -117,6 +118,8 @@ class World {
   std::vector<std::string> calls;  // type names, in order
   std::set<std::string> acknowledged;  // uuids
   std::vector<Exit> exits;
+  std::set<std::string> roles;             // of the last UPDATE_FRAMEWORK
+  std::vector<std::string> role_calls;     // "REVIVE a,b" and "SUPPRESS a"
   std::vector<Probe> probes;   // all that were sent
   std::vector<Agent> agents;
   base::Now now;
@@ -137,6 +140,7 @@ class World {
   std::deque<Event> queue_;
   bool busy_ = false;
   std::map<CallId, base::http::Response> replies_;
+  std::map<CallId, std::string> methods_;
   std::map<TimerName, base::Instant> timers_;
   std::deque<Persist> commits_;
   std::map<std::string, std::string> offers_;  // id -> agent

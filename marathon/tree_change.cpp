@@ -20,6 +20,18 @@ namespace {
 constexpr size_t kMaxDependencies = 10'000;
 constexpr size_t kMaxPorts = 1000;  // of an app: each takes a service port that no other app can have then
 
+constexpr const char* kResidentRole =
+    "It is not possible to change the role for existing reservations. If you proceed with this change, all existing instances "
+    "will continue to run under the previous role, {}. Only new instances will be allocated with the new role, {}. In order to "
+    "continue, retry your request with ?force=true";
+
+/// The id that a definition gives itself; empty when it gives none.
+PathId id_in(const json::object& body, std::string_view group) {
+  const auto id = body.find("id");
+  if (id == body.end() || !id->value().is_string()) return {};
+  return resolve_path(std::string_view(id->value().get_string()), group);
+}
+
 ApiError app_missing(const PathId& id) { return refuse(404, fmt::format("App '{}' does not exist", id)); }
 ApiError pod_missing(const PathId& id) { return refuse(404, fmt::format("Pod '{}' does not exist", id)); }
 
@@ -67,13 +79,54 @@ void TreeChange::ensure_group(const PathId& id) {
     if (changed == groups_.end() && it != turn_.state.groups.end()) return;
     std::optional<Group> from;
     if (changed != groups_.end()) from = changed->second.from;
-    groups_[group] = {group, from, Group{group, {}, version_}};
+    const bool enforce = parent_of(group) == "/" && turn_.policy.enforce_role_of_new_groups;
+    groups_[group] = {group, from, Group{group, {}, version_, enforce}};
   }
+}
+
+Group TreeChange::group_after(const PathId& id) const {
+  if (const auto changed = groups_.find(id); changed != groups_.end() && changed->second.to) return *changed->second.to;
+  const auto it = turn_.state.groups.find(id);
+  return it != turn_.state.groups.end() ? it->second : Group{id, {}, version_};
+}
+
+RoleRules TreeChange::roles_of(const PathId& service, const App* current) const {
+  const PathId group = top_level_group(service);
+  const bool there = groups_.contains(group) || turn_.state.groups.contains(group);
+  const bool enforced = there ? group_after(group).enforce_role : turn_.policy.enforce_role_of_new_groups;
+  return role_rules(service, enforced, current, turn_.policy);
+}
+
+AppDefaults TreeChange::defaults_of(const PathId& service, const App* current) const {
+  AppDefaults defaults = turn_.policy.defaults;
+  if (!service.empty() && service != "/") defaults.role = roles_of(service, current).otherwise;
+  return defaults;
+}
+
+std::optional<ApiError> TreeChange::set_enforce_role(const PathId& id, bool enforce) {
+  Group group = group_after(id);
+  if (group.enforce_role == enforce) return std::nullopt;
+  if (id == "/" || parent_of(id) != "/") {
+    Violations rules;
+    rules.add("/enforceRole", fmt::format("enforceRole can only be set for top-level groups, and {} is not top-level", id));
+    return not_valid(std::move(rules));
+  }
+  std::optional<Group> from;
+  if (const auto it = turn_.state.groups.find(id); it != turn_.state.groups.end()) from = it->second;
+  group.enforce_role = enforce;
+  group.version = version_;
+  groups_[id] = {id, from, group};
+  return std::nullopt;
 }
 
 std::optional<ApiError> TreeChange::set_app(App app, const AppPtr& current, bool restart) {
   Violations violations;
-  validate_app(app, turn_.policy.validation, violations);
+  ValidationPolicy rules = turn_.policy.validation;
+  rules.roles = roles_of(app.id, current.get()).valid;
+  validate_app(app, rules, violations);
+  if (current && is_resident(app) && current->role != app.role && !force_) {
+    violations.add("/role", fmt::format(kResidentRole, current->role, app.role));
+  }
   const AppPtr there = present(app.id);
   if (there && !there->pod != !app.pod) violations.add("/", "Applications and Pods may not share the same id");
   if (app.instances > static_cast<int64_t>(turn_.policy.max_instances_per_app)) {
@@ -103,7 +156,7 @@ std::optional<ApiError> TreeChange::set_app(App app, const AppPtr& current, bool
 
 std::optional<ApiError> TreeChange::create_app(const json::object& body, std::string_view group) {
   App app;
-  if (auto error = read_app(body, nullptr, group, turn_.policy.defaults, app)) return error;
+  if (auto error = read_app(body, nullptr, group, defaults_of(id_in(body, group), nullptr), app)) return error;
   if (!app.id.empty() && (present_app(app.id) || apps_.contains(app.id))) {
     return refuse(409, fmt::format("An app with id [{}] already exists.", app.id));
   }
@@ -118,7 +171,7 @@ std::optional<ApiError> TreeChange::put_app(const PathId& id, const json::object
   App app;
   json::object named = body;
   named["id"] = id;
-  if (auto error = read_app(named, partial ? current.get() : nullptr, "/", turn_.policy.defaults, app)) {
+  if (auto error = read_app(named, partial ? current.get() : nullptr, "/", defaults_of(id, current.get()), app)) {
     return error;
   }
   return set_app(std::move(app), current);
@@ -160,7 +213,7 @@ std::optional<ApiError> TreeChange::remove_app(const PathId& id) {
 
 std::optional<ApiError> TreeChange::create_pod(const json::object& body) {
   App pod;
-  if (auto error = read_pod(body, turn_.policy.defaults, pod)) return error;
+  if (auto error = read_pod(body, defaults_of(id_in(body, "/"), nullptr), pod)) return error;
   if (!pod.id.empty() && present_pod(pod.id)) {
     return refuse(409, fmt::format("A pod with id [{}] already exists.", pod.id));
   }
@@ -169,7 +222,7 @@ std::optional<ApiError> TreeChange::create_pod(const json::object& body) {
 
 std::optional<ApiError> TreeChange::put_pod(const PathId& id, const json::object& body) {
   App pod;
-  if (auto error = read_pod(body, turn_.policy.defaults, pod)) return error;
+  if (auto error = read_pod(body, defaults_of(id, nullptr), pod)) return error;
   if (pod.id != id) {
     return refuse(400, fmt::format("'{}' does not match definition's id ('{}')", id, pod.id));
   }
@@ -204,6 +257,7 @@ std::optional<ApiError> TreeChange::remove_group(const PathId& id) {
 }
 
 std::optional<ApiError> TreeChange::restore_group(const PathId& id, const Tree& tree) {
+  restores_ = true;
   for (const auto& [app, definition] : tree.apps) {
     if (!is_within(app, id)) continue;
     const AppPtr current = present(app);
@@ -221,10 +275,12 @@ std::optional<ApiError> TreeChange::restore_group(const PathId& id, const Tree& 
   for (const auto& [group, value] : tree.groups) {
     if (group == "/" || !is_within(group, id)) continue;
     const auto it = turn_.state.groups.find(group);
-    if (it != turn_.state.groups.end() && it->second.dependencies == value.dependencies) continue;
+    const bool same = it != turn_.state.groups.end() && it->second.dependencies == value.dependencies &&
+                      it->second.enforce_role == value.enforce_role;
+    if (same) continue;
     std::optional<Group> from;
     if (it != turn_.state.groups.end()) from = it->second;
-    groups_[group] = {group, from, Group{group, value.dependencies, version_}};
+    groups_[group] = {group, from, Group{group, value.dependencies, version_, value.enforce_role}};
   }
   return std::nullopt;
 }
@@ -252,7 +308,7 @@ std::optional<ApiError> TreeChange::add_group_apps(const PathId& group, const js
       return wrong_types(std::move(types));
     }
     App app;
-    auto error = read_app(item.get_object(), nullptr, group, turn_.policy.defaults, app);
+    auto error = read_app(item.get_object(), nullptr, group, defaults_of(id_in(item.get_object(), group), nullptr), app);
     if (!error && (app.id.empty() || parent_of(app.id) != group)) {
       Violations rules;
       rules.add("/id", app.id.empty() ? std::string("error.path.missing")
@@ -338,16 +394,18 @@ std::optional<ApiError> TreeChange::put_group(const PathId& id, const json::obje
     rules.add("/id", fmt::format("must fully match regular expression '{}'", kIdPattern));
     return not_valid(std::move(rules));
   }
-  if (const json::value* role = fields.find("enforceRole"); role && *role == true) {
-    rules.add("/enforceRole", "roles per group are not supported");
-    return not_valid(std::move(rules));
-  }
   ensure_group(id);
+  bool enforce = group_after(id).enforce_role;
+  fields.get("enforceRole", enforce);
+  if (!types.empty()) return wrong_types(std::move(types));
+  if (auto error = set_enforce_role(id, enforce)) return error;
   if (has_dependencies) {
     for (PathId& dependency : dependencies) dependency = resolve_path(dependency, id);
     std::optional<Group> from;
     if (const auto it = turn_.state.groups.find(id); it != turn_.state.groups.end()) from = it->second;
-    if (!from || from->dependencies != dependencies) groups_[id] = {id, from, Group{id, dependencies, version_}};
+    if (!from || from->dependencies != dependencies) {
+      groups_[id] = {id, from, Group{id, dependencies, version_, group_after(id).enforce_role}};
+    }
   }
   if (const json::value* apps = fields.find("apps")) {
     if (auto error = add_group_apps(id, *apps)) return error;
@@ -389,6 +447,11 @@ std::optional<ApiError> TreeChange::check() const {
     if (is_group(id)) clash(id);
   }
   for (const auto& [id, change] : groups_) {
+    if (change.from && change.to && change.from->enforce_role != change.to->enforce_role && !apps_.empty() && !restores_) {
+      violations.add("/enforceRole",
+                     "enforceRole cannot be modified in a request that adds, removes or modifies services; please make these "
+                     "changes in separate requests.");
+    }
     changed_groups[id] = change.to ? &*change.to : nullptr;
     any_dependencies |= change.to && !change.to->dependencies.empty();
     if (change.to && is_app(id)) clash(id);

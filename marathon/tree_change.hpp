@@ -11,6 +11,7 @@
 
 #include "marathon/deployments.hpp"
 #include "marathon/errors.hpp"
+#include "marathon/roles.hpp"
 #include "marathon/state.hpp"
 #include "marathon/tree_history.hpp"
 
@@ -19,9 +20,9 @@ namespace marathon {
 /// Collects what one request changes, checks it as a whole, and becomes a ChangeRequest.
 class TreeChange {
  public:
-  /// `in_place`: what tasks do not see restarts none of them.
-  TreeChange(Turn& turn, Version version, bool in_place = false)
-      : turn_(turn), version_(version), in_place_(in_place) {}
+  /// `in_place`: what tasks do not see restarts none of them. `force`: services with volumes may get another role.
+  TreeChange(Turn& turn, Version version, bool in_place = false, bool force = false)
+      : turn_(turn), version_(version), in_place_(in_place), force_(force) {}
   ~TreeChange();  // gives back the service ports it held: a submitted change holds its own
   TreeChange(const TreeChange&) = delete;
   TreeChange& operator=(const TreeChange&) = delete;
@@ -68,6 +69,10 @@ class TreeChange {
   std::optional<ApiError> add_group_apps(const PathId& group, const boost::json::value& apps);
   std::optional<ApiError> add_child_groups(const PathId& group, const boost::json::value& groups);
   void ensure_group(const PathId& id);
+  Group group_after(const PathId& id) const;
+  std::optional<ApiError> set_enforce_role(const PathId& id, bool enforce);
+  RoleRules roles_of(const PathId& service, const App* current) const;
+  AppDefaults defaults_of(const PathId& service, const App* current) const;
   void put(AppChange change);
   void drop(const PathId& id);
   AppPtr present(const PathId& id) const;
@@ -76,7 +81,8 @@ class TreeChange {
 
   Turn& turn_;
   Version version_;
-  bool in_place_;
+  bool in_place_, force_;
+  bool restores_ = false;  // a former state of the tree, with the roles that it had
   std::map<PathId, AppChange> apps_;
   std::map<PathId, GroupChange> groups_;
 };

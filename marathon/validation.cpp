@@ -22,6 +22,11 @@ constexpr const char* kSameResources =
     "Services with persistent volumes configured may not change resource requirements. If you need to make this change, "
     "please create a new service.";
 
+constexpr const char* kOneNetwork =
+    "networkNames must be a single item list when hostPort is specified and more than 1 container network is defined";
+constexpr const char* kOnlyTexts =
+    "IS only supports Mesos text and float values (see http://mesos.apache.org/documentation/latest/attributes-resources/)";
+
 constexpr std::array<std::string_view, 5> kReserved = {"restart", "tasks", "versions", ".", ".."};
 
 /// "//cmd", or a path that may begin with one slash; empty: the scheduler's default.
@@ -75,19 +80,18 @@ void validate_ports(const App& app, Violations& out) {
   names.clear();
   named = 0;
   std::set<std::string> networks;
-  for (const Network& network : app.networks) networks.insert(network.name);
+  for (const Network& network : app.networks) {
+    if (!network.name.empty()) networks.insert(network.name);
+  }
   for (size_t i = 0; i < app.container->port_mappings.size(); ++i) {
     const PortMapping& mapping = app.container->port_mappings[i];
     if (mapping.name) names.insert(*mapping.name), ++named;
     const std::string path = at("container/portMappings", i);
-    for (const std::string& network : mapping.network_names) {
-      if (!networks.contains(network)) {
-        out.add(path + "/networkNames", "must be one of the app's networks");
-      }
+    for (size_t n = 0; n < mapping.network_names.size(); ++n) {
+      if (networks.contains(mapping.network_names[n])) continue;
+      out.add(fmt::format("{}/networkNames({})", path, n), fmt::format("is not one of ({})", fmt::join(networks, ",")));
     }
-    if (app.networks.size() > 1 && mapping.host_port && mapping.network_names.size() != 1) {
-      out.add(path, "must declare a single networkName when hostPort is set and there are several networks");
-    }
+    if (app.networks.size() > 1 && mapping.host_port && mapping.network_names.size() != 1) out.add(path, kOneNetwork);
   }
   validate_port_names(names, named, "/container/portMappings", out);
 }
@@ -112,14 +116,16 @@ void validate_residency(const App& app, Violations& out) {
   if (app.container->type == ContainerType::Docker)
     out.add("/container/type", "persistent volumes need a container of type MESOS");
   if (app.role == "*")
-    out.add("/role", "persistent volumes need a role that resources can be reserved for: start Marathon with --mesos_role");
+    out.add("/role", "Resident apps cannot have the role *: persistent volumes need a role that resources can be reserved for, by "
+                     "--mesos_role or that of a group");
   if (!app.accepted_resource_roles.empty() && app.accepted_resource_roles != std::vector<std::string>{"*"})
     out.add("/acceptedResourceRoles", "A resident app must have `acceptedResourceRoles = [\"*\"]`.");
   if (!app.unreachable_strategy.disabled) out.add("/", "unreachableStrategy must be disabled for resident tasks");
   if (app.deployment.canary > 0)
     out.add("/deployment/canary", "is not possible with persistent volumes: a new version runs where the old one did");
   if (app.upgrade_strategy.maximum_over_capacity != 0)
-    out.add("/upgradeStrategy/maximumOverCapacity", "must be 0 for an app with persistent volumes");
+    out.add("/upgradeStrategy/maximumOverCapacity", fmt::format("got {}, expected 0.0 for an app with persistent volumes",
+                                                                base::render_double(app.upgrade_strategy.maximum_over_capacity)));
 }
 
 void validate_container(const App& app, const ValidationPolicy& policy, Violations& out) {
@@ -170,7 +176,7 @@ void validate_health_checks(const App& app, Violations& out) {
     }
     const bool docker = app.container && app.container->type == ContainerType::Docker;
     if (check.ipv6 && !(docker && !runs_in_scheduler(check.protocol))) {
-      out.add(path, "IPv6 can only be used with container type DOCKER and Mesos http/https/tcp health checks.");
+      out.add(path, "IPv6 can only be used for container type DOCKER and Mesos http/https/tcp health checks");
     }
   }
   if (mesos_checks > 1) out.add("/", "AppDefinition can contain at most one Mesos health check");
@@ -183,14 +189,17 @@ void validate_readiness_checks(const App& app, Violations& out) {
   for (size_t i = 0; i < app.readiness_checks.size(); ++i) {
     const ReadinessCheck& check = app.readiness_checks[i];
     if (check.timeout_seconds >= check.interval_seconds) {
-      out.add(at("readinessChecks", i) + "/timeoutSeconds", "must be less than intervalSeconds");
+      out.add(at("readinessChecks", i) + "/timeoutSeconds",
+              fmt::format("got {}, expected less than {}", check.timeout_seconds, check.interval_seconds));
     }
     bool known = false;
     for (const PortDefinition& port : app.port_definitions) known |= port.name == check.port_name;
     if (app.container) {
       for (const PortMapping& port : app.container->port_mappings) known |= port.name == check.port_name;
     }
-    if (!known) out.add(at("readinessChecks", i) + "/portName", "must address an existing port name");
+    if (!known) {
+      out.add(at("readinessChecks", i) + "/portName", fmt::format("No port definition reference for portName {}", check.port_name));
+    }
   }
 }
 
@@ -207,17 +216,18 @@ void validate_labels(const App& app, Violations& out) {
   };
   if (const auto* single = label("MARATHON_SINGLE_INSTANCE_APP"); single && *single == "true") {
     if (app.instances > 1) out.add("/", "Single instance app may only have one instance");
-    if (app.upgrade_strategy != UpgradeStrategy{0, 0}) {
-      out.add("/upgradeStrategy", "must be 0/0 for single instance apps");
-    }
+    const auto nothing = [&](double capacity, const char* name) {
+      if (capacity != 0) out.add(std::string("/upgradeStrategy/") + name, fmt::format("got {}, expected 0.0", base::render_double(capacity)));
+    };
+    nothing(app.upgrade_strategy.minimum_health_capacity, "minimumHealthCapacity");
+    nothing(app.upgrade_strategy.maximum_over_capacity, "maximumOverCapacity");
   }
-  if (const auto* version = label("DCOS_MIGRATION_API_VERSION")) {
-    if (*version != "v1") out.add("/", "DCOS_MIGRATION_API_VERSION supports only v1");
-    for (const char* needed : {"DCOS_PACKAGE_FRAMEWORK_NAME", "DCOS_MIGRATION_API_PATH"}) {
-      if (!label(needed)) {
-        out.add("/", fmt::format("{} must be defined when using DCOS_MIGRATION_API_VERSION", needed));
-      }
-    }
+  const auto* version = label("DCOS_MIGRATION_API_VERSION");
+  if (!version || version->empty()) return;
+  if (*version != "v1") out.add("/", "DCOS_MIGRATION_API_VERSION supports only v1");
+  const auto given = [&](const char* name) { return label(name) && !label(name)->empty(); };
+  if (!given("DCOS_PACKAGE_FRAMEWORK_NAME") || !given("DCOS_MIGRATION_API_PATH")) {
+    out.add("/", "DCOS_PACKAGE_FRAMEWORK_NAME and DCOS_MIGRATION_API_PATH must be defined when using DCOS_MIGRATION_API_VERSION");
   }
 }
 
@@ -281,7 +291,7 @@ void validate_networks(const App& app, Violations& out) {
             "May specify a single host network, single bridge network, or else 1-to-n container networks");
   }
   if (containers > 1 && app.container && app.container->type == ContainerType::Docker) {
-    out.add("/networks", "DOCKER containers may join at most one container network");
+    out.add("/", "may only specify a single container network when using the Docker container engine");
   }
 }
 
@@ -303,22 +313,22 @@ void validate_constraint(const Constraint& c, const std::string& path, Violation
     case ConstraintOperator::Like:
     case ConstraintOperator::Unlike:
       if (!c.value) {
-        out.add(path, "A regular expression value must be provided");
+        out.add(path, "LIKE and UNLIKE require a non-empty, regular expression value");
       } else if (!is_pattern(*c.value)) {
-        out.add(path, fmt::format("'{}' is not a valid regular expression", *c.value));
+        out.add(path, "is not a valid regular expression");
       }
       break;
     case ConstraintOperator::Is:
       if (!c.value) {
-        out.add(path, "IS requires a value");
+        out.add(path, kOnlyTexts);
       } else if (!std::all_of(c.value->begin(), c.value->end(), [](unsigned char x) {
                    return std::isalnum(x) || x == '_' || x == '/' || x == '.' || x == '-';
                  })) {
-        out.add(path, "IS supports only text and float values");
+        out.add(path, kOnlyTexts);
       }
       break;
   }
-  if (c.field.empty()) out.add(path, "field must not be empty");
+  if (c.field.empty()) out.add(path, "missing field for constraint declaration");
 }
 
 void validate_environment(const std::map<std::string, std::string>& env, const std::string& path, Violations& out) {
@@ -360,18 +370,25 @@ void validate_secret_file(const std::string& secret, const App& app, const Valid
 void validate_limits(const std::optional<ResourceLimits>& limits, double cpus, double mem, const std::string& path,
                      Violations& out) {
   if (!limits) return;
-  if (limits->cpus && *limits->cpus < cpus) out.add(path + "/cpus", "must be greater than or equal to cpus");
-  if (limits->mem && *limits->mem < mem) out.add(path + "/mem", "must be greater than or equal to mem");
+  const auto at_least = [&](const std::optional<double>& limit, double requested, const char* name) {
+    if (!limit || *limit >= requested) return;
+    out.add(path + name, fmt::format("resource limit must be greater than or equal to requested resource ({})",
+                                     base::render_double(requested)));
+  };
+  at_least(limits->cpus, cpus, "/cpus");
+  at_least(limits->mem, mem, "/mem");
 }
 
 void validate_roles(const App& app, const ValidationPolicy& policy, const std::string& path, Violations& out) {
-  for (const std::string& role : app.accepted_resource_roles) {
-    if (role != "*" && role != app.role) {
-      out.add(path, fmt::format("acceptedResourceRoles can only contain * and {}", app.role));
-    }
+  const bool foreign = std::any_of(app.accepted_resource_roles.begin(), app.accepted_resource_roles.end(),
+                                   [&](const std::string& role) { return role != "*" && role != app.role; });
+  if (foreign) {
+    out.add(path, "acceptedResourceRoles can only contain *" + (app.role == "*" ? std::string() : " and " + app.role));
   }
-  if (app.role != policy.role) {
-    out.add("/role", fmt::format("got {}, expected one of: {}", app.role, policy.role));
+  const bool valid = policy.roles.empty() ? app.role == policy.role : policy.roles.contains(app.role);
+  if (!valid) {
+    out.add("/role", fmt::format("got {}, expected one of: {}", app.role,
+                                 policy.roles.empty() ? policy.role : fmt::format("{}", fmt::join(policy.roles, ", "))));
   }
 }
 

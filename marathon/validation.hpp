@@ -1,5 +1,7 @@
 #pragma once
 
+#include <set>
+
 #include "marathon/app.hpp"
 #include "marathon/errors.hpp"
 
@@ -7,6 +9,7 @@ namespace marathon {
 
 struct ValidationPolicy {
   std::string role = "*";           // --mesos_role
+  std::set<std::string> roles{};    // that an app may have; none named: --mesos_role alone
   bool gpu_resources = false;       // --enable_features gpu_resources
   bool secrets = false;             // --enable_features secrets
 };

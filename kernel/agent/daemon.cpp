@@ -257,6 +257,7 @@ Status start_containers(const Flags& flags, Daemon::Impl& daemon) {
   options.limit_memory = isolation.has("cgroups/mem");
   options.watch_interval = flags.container_disk_watch_interval;
   ASSIGN_OR_RETURN(const auto isolator_options, make_isolator_options(flags));
+  options.secrets = isolator_options.secrets;
   ASSIGN_OR_RETURN(options.isolators, containerizer::Isolators::make(isolation, isolator_options, root));
   options.network_metrics = flags.network_cni_metrics;
   options.switch_user = geteuid() == 0 && flags.switch_user;

@@ -237,6 +237,11 @@ void Protocol::on_timer(base::Instant now, Effects& out) {
 }
 
 bool Protocol::send(Call call, Effects& out) {
+  if (call.type() == Call::UPDATE_FRAMEWORK) {
+    auto& info = *call.mutable_update_framework()->mutable_framework_info();
+    framework_.mutable_roles()->Swap(info.mutable_roles());
+    info = framework_;
+  }
   if (!subscribed()) return false;
   *call.mutable_framework_id() = framework_.id();
   const bool acknowledgement = call.type() == Call::ACKNOWLEDGE;

@@ -103,7 +103,8 @@ class Protocol {
   /// we have may go on.
   void on_leader(const std::optional<std::string>& master, base::Instant now, Effects& out);
 
-  /// Queues a call; the framework id is filled in. False when not subscribed, or when the queue is full: the call is
+  /// Queues a call; the framework id is filled in. Of UPDATE_FRAMEWORK the roles count: the rest is filled in, and the next
+  /// subscription has them too. False when not subscribed, or when the queue is full: the call is
   /// dropped, as it would be by a master that failed over, and reconciliation finds out.
   bool send(mesos::v1::scheduler::Call call, Effects& out);
 

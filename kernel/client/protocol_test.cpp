@@ -110,6 +110,30 @@ TEST_F(ProtocolTest, resubscribes_with_its_framework_id) {
   EXPECT_EQ(last<OpenStream>()->master, "b:5050");
 }
 
+TEST_F(ProtocolTest, keeps_the_roles_of_an_update_for_the_next_subscription) {
+  Call update;
+  update.set_type(Call::UPDATE_FRAMEWORK);
+  update.mutable_update_framework()->mutable_framework_info()->add_roles("a");
+  protocol.start(now, out);
+  EXPECT_FALSE(protocol.send(update, out)) << "not subscribed";
+  subscribe();
+  update.mutable_update_framework()->mutable_framework_info()->add_roles("b");
+  update.mutable_update_framework()->add_suppressed_roles("a");
+  ASSERT_TRUE(protocol.send(update, out));
+  Call call;
+  ASSERT_TRUE(call.ParseFromString(last<PostCall>()->body));
+  const auto& info = call.update_framework().framework_info();
+  EXPECT_EQ(info.name(), "test");
+  EXPECT_EQ(info.id().value(), "F1");
+  EXPECT_EQ(info.roles_size(), 2);
+  EXPECT_EQ(call.update_framework().suppressed_roles(0), "a");
+  protocol.on_end("connection reset", now, out);
+  now = last<SetTimer>()->at;
+  protocol.on_timer(now, out);
+  ASSERT_TRUE(call.ParseFromString(last<OpenStream>()->body));
+  EXPECT_EQ(call.subscribe().framework_info().roles_size(), 2);
+}
+
 TEST_F(ProtocolTest, waits_longer_after_each_failure) {
   protocol.start(now, out);
   base::Duration longest{0};

@@ -63,6 +63,7 @@ void NativeContainerizer::Impl::prepare(const ContainerPtr& container) {
   struct Ready {
     std::optional<launch::UserIds> user;
     std::optional<network::Request> networks;
+    std::vector<std::string> logins;
   };
   const auto work = [self = shared_from_this(), container]() -> Result<Ready> {
     const ContainerSpec& spec = container->spec;
@@ -77,6 +78,7 @@ void NativeContainerizer::Impl::prepare(const ContainerPtr& container) {
     ASSIGN_OR_RETURN(const auto volumes, wanted_volume_images(spec));
     if (!volumes.empty() && !self->options.images)
       return base::unsupported("a volume that is made from an image needs an agent with --image_providers=docker");
+    ASSIGN_OR_RETURN(prepared.logins, self->look_up_logins(image, volumes));
     if (!spec.debug) RETURN_IF_ERROR(plan_launch(spec, plan_context(self->options, nullptr)));
     // A container inside another is where its parent is.
     if (spec.parent.empty()) {
@@ -95,6 +97,7 @@ void NativeContainerizer::Impl::prepare(const ContainerPtr& container) {
     if (!prepared) return self->launch_failed(container, prepared.error());
     container->user = prepared->user;
     container->networks = std::move(prepared->networks);
+    container->logins = std::move(prepared->logins);
     // The agent's own address is none of the container's.
     if (container->networks) container->spec.environment["LIBPROCESS_IP"] = "0.0.0.0";
     if (container->destroy_wanted)

@@ -20,6 +20,9 @@
 namespace containerizer {
 
 class Isolators;
+namespace secrets {
+class Resolver;
+}
 
 /// The isolator network/ports.
 struct PortsOptions {
@@ -49,6 +52,7 @@ struct NativeOptions {
   std::string sandbox_directory = "/mnt/mesos/sandbox";  // where they see their sandbox
   LogRules logs{};                         // of output files
   std::shared_ptr<Isolators> isolators{};  // null: those that need no flags
+  std::shared_ptr<const secrets::Resolver> secrets{};  // null: logins of images by value only
   bool ignore_image_runtime = false;       // entry point, command, environment and working directory of images
 };
 

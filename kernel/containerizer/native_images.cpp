@@ -6,7 +6,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/strings.hpp"
 #include "kernel/containerizer/native_impl.hpp"
+#include "kernel/containerizer/secrets/secrets.hpp"
 
 namespace containerizer {
 namespace {
@@ -31,11 +33,26 @@ std::string fetched_credentials(const ContainerSpec& spec) {
 
 std::string holder_of_volume(const std::string& id, size_t number) { return id + " volume " + std::to_string(number); }
 
+Result<std::vector<std::string>> NativeContainerizer::Impl::look_up_logins(const std::optional<ImageWish>& image,
+                                                                           const std::vector<ImageWish>& volumes) const {
+  std::vector<const ImageWish*> wishes{image ? &*image : nullptr};
+  for (const ImageWish& volume : volumes) wishes.push_back(&volume);
+  std::vector<std::string> out;
+  for (const ImageWish* wish : wishes) {
+    out.emplace_back();
+    if (wish == nullptr || !wish->login) continue;
+    auto found = secrets::resolve(*wish->login, options.secrets.get());
+    if (!found) return found.error().with_context("docker.config of the image '" + base::valid_utf8(wish->name) + "'");
+    out.back() = std::move(*found);
+  }
+  return out;
+}
+
 void NativeContainerizer::Impl::pull(const ContainerPtr& container) {
   const auto wish = wanted_image(container->spec);
   if (!wish) return launch_failed(container, wish.error());
   if (!*wish || !options.images) return pull_volumes(container);
-  std::string credentials = (*wish)->credentials;
+  std::string credentials = container->logins[0];
   if (credentials.empty() && container->spec.container->type() == mesos::v1::ContainerInfo::DOCKER)
     credentials = fetched_credentials(container->spec);
   pull_one(container, {(*wish)->name, container->spec.id, (*wish)->force, credentials}, [this, container](images::ImagePtr image) {
@@ -54,7 +71,7 @@ void NativeContainerizer::Impl::pull_volumes(const ContainerPtr& container) {
     return join(container);
   }
   const ImageWish& wish = (*wishes)[number];
-  pull_one(container, {wish.name, holder_of_volume(container->spec.id, number), wish.force, wish.credentials},
+  pull_one(container, {wish.name, holder_of_volume(container->spec.id, number), wish.force, container->logins[number + 1]},
            [this, container](images::ImagePtr image) {
              container->volume_images.push_back(std::move(image));
              pull_volumes(container);

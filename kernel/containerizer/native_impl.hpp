@@ -33,6 +33,7 @@ struct Container {
   std::optional<Limitation> limitation{};    // why it is being ended
   int64_t pid = 0;
   std::optional<launch::UserIds> user;
+  std::vector<std::string> logins{};         // of the image and of each volume's: a docker config.json, or empty
   images::ImagePtr image;                    // held until the container's end
   std::vector<images::ImagePtr> volume_images{};  // so are these
   std::string failure;                       // what the helper could not do
@@ -53,6 +54,7 @@ struct NativeContainerizer::Impl : std::enable_shared_from_this<NativeContaineri
 
   void enter(const ContainerPtr& container, Stage stage);
   void prepare(const ContainerPtr& container);
+  Result<std::vector<std::string>> look_up_logins(const std::optional<ImageWish>& image, const std::vector<ImageWish>& volumes) const;
   void fetch(const ContainerPtr& container);
 
   // native_images.cpp

@@ -3,6 +3,7 @@
 // From what a framework asked to what the launcher does (pure): command line, environment, limits, mounts. What this
 // build cannot do is refused with a sentence that names it.
 
+#include "kernel/api/mesos/v1/values.pb.h"
 #include "kernel/containerizer/types.hpp"
 #include "kernel/containerizer/containerizer.hpp"
 #include "kernel/containerizer/images/manifest.hpp"
@@ -27,8 +28,8 @@ struct PlanContext {
 /// The image that a container is to be made of.
 struct ImageWish {
   std::string name;
-  bool force = false;         // ask the registry again
-  std::string credentials{};  // a docker config.json of its own
+  bool force = false;  // ask the registry again
+  std::optional<mesos::v1::Secret> login{};  // a docker config.json of its own
 };
 
 Result<std::optional<ImageWish>> wanted_image(const ContainerSpec& spec);

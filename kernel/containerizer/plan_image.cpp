@@ -190,12 +190,7 @@ Result<ImageWish> wish_of(const mesos::v1::Image& image) {
   if (!image.has_docker() || image.docker().name().empty())
     return base::invalid("an image of type DOCKER needs docker.name");
   ImageWish out{image.docker().name(), !image.cached()};
-  if (image.docker().has_config()) {
-    if (image.docker().config().type() != mesos::v1::Secret::VALUE)
-      return base::unsupported(
-          "the image's docker.config refers to a secret store, and none is configured");
-    out.credentials = image.docker().config().value().data();
-  }
+  if (image.docker().has_config()) out.login = image.docker().config();
   return out;
 }
 

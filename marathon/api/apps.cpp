@@ -77,7 +77,7 @@ void change_apps(const Request& request, bool partial, TreeChange::Missing missi
     types.add("/", "error.expected.jsarray");
     return request.refuse(wrong_types(std::move(types)));
   }
-  TreeChange change(request.turn, next_version(request.turn), in_place(request));
+  TreeChange change(request.turn, next_version(request.turn), in_place(request), request.flag("force", false));
   for (const json::value& item : body->get_array()) {
     const json::object* object = object_of(request, item);
     if (!object) return;
@@ -125,7 +125,7 @@ void change_app(const Request& request, const PathId& id, bool partial, TreeChan
   std::optional<Version> rollback;
   if (!read_rollback(request, *object, rollback)) return;
   if (!matches_version(request, version_of(request, id))) return;
-  TreeChange change(request.turn, next_version(request.turn), in_place(request));
+  TreeChange change(request.turn, next_version(request.turn), in_place(request), request.flag("force", false));
   const auto error = rollback ? change.restore_app(id, *rollback)
                               : change.put_app(id, *object, partial, missing);
   if (error) return request.refuse(*error);

@@ -12,6 +12,8 @@
 #include "marathon/events_out.hpp"
 #include "marathon/json_fields.hpp"
 #include "marathon/pod_json.hpp"
+#include "marathon/records.hpp"
+#include "marathon/roles.hpp"
 #include "marathon/tree_change.hpp"
 
 namespace marathon::api {
@@ -88,7 +90,7 @@ void write_group(Writer& w, const Request& request, const PathId& id, const Embe
     });
     w.end_array();
   }
-  w.field("enforceRole", false);
+  if (id != "/" && parent_of(id) == "/") w.field("enforceRole", is_role_enforced(state, id + "/x"));
   w.end_object();
 }
 
@@ -122,7 +124,10 @@ void write_old_group(Writer& w, const Tree& tree, const PathId& id, Version vers
     if (parent_of(it->first) == id && it->second->pod) w.raw(render_pod(*it->second));
   }
   w.end_array();
-  w.field("enforceRole", false);
+  if (id != "/" && parent_of(id) == "/") {
+    const auto it = tree.groups.find(id);
+    w.field("enforceRole", it != tree.groups.end() && it->second.enforce_role);
+  }
   w.end_object();
 }
 
@@ -229,7 +234,7 @@ void put_group(const Request& request, const PathId& base) {
                                     ? std::optional(version_of(request.state(), base)) : std::nullopt)) {
     return;
   }
-  TreeChange change(request.turn, next_version(request.turn), in_place(request));
+  TreeChange change(request.turn, next_version(request.turn), in_place(request), request.flag("force", false));
   const auto given = [&](std::string_view name) {
     const auto it = object.find(name);
     return it != object.end() && !it->value().is_null();
@@ -274,7 +279,7 @@ void put_group(const Request& request, const PathId& base) {
   submit_group(request, change, id, 200, {});
 }
 
-/// Whether a top-level group's name is the role of what is in it: not supported, so that only "no" can be set.
+/// Whether a top-level group's name is the role of what is in it. Services keep the role that they have.
 void patch_group(const Request& request, const PathId& id) {
   const auto body = parse_body(request);
   const json::object* object = body ? object_of(request, *body) : nullptr;
@@ -282,14 +287,18 @@ void patch_group(const Request& request, const PathId& id) {
   if (!group_exists(request.state(), id)) return request.refuse(group_missing(id));
   Violations types, rules;
   bool enforce = false;
-  if (!Fields(*object, "", types).get("enforceRole", enforce) && types.empty()) {
-    types.add("/enforceRole", "error.path.missing");
-  }
+  Fields(*object, "", types).get("enforceRole", enforce);
   if (!types.empty()) return request.refuse(wrong_types(std::move(types)));
-  if (id == "/" || parent_of(id) != "/") rules.add("/enforceRole", "enforceRole can only be set on top-level groups");
-  if (enforce) rules.add("/enforceRole", "roles per group are not supported");
+  if (id == "/" || parent_of(id) != "/") rules.add("/", "Path must be a top-level group");
   if (!rules.empty()) return request.refuse(not_valid(std::move(rules)));
-  request.reply(base::http::Response());
+  Group& group = request.turn.state.groups.try_emplace(id, Group{id, {}, next_version(request.turn)}).first->second;
+  const bool before = group.enforce_role;
+  group.enforce_role = enforce;
+  commit(request.turn, {{group_key(id), encode_group(group)}}, [call = request.call, id, before](Turn& later, const base::Status& done) {
+    if (done) return later.out.reply(call, base::http::Response());
+    if (const auto it = later.state.groups.find(id); it != later.state.groups.end()) it->second.enforce_role = before;
+    later.out.reply(call, render(marathon::refuse(503, "The change could not be stored: " + done.error().message)));
+  });
 }
 
 void delete_group(const Request& request, const PathId& id) {

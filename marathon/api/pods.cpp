@@ -101,7 +101,7 @@ void update(const Request& request, const PathId& id) {
   const auto body = parse_body(request);
   const json::object* object = body ? object_of(request, *body) : nullptr;
   if (!object || !matches_version(request, version_of(request, id))) return;
-  TreeChange change(request.turn, next_version(request.turn), in_place(request));
+  TreeChange change(request.turn, next_version(request.turn), in_place(request), request.flag("force", false));
   if (const auto error = change.put_pod(id, *object)) return request.refuse(*error);
   const AppPtr pod = change.apps().begin()->second.to;
   submit_change(request, change, request.flag("force", false), parent_of(id),

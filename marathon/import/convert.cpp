@@ -175,9 +175,7 @@ class Conversion {
   void add_group(const Group& group) {
     marathon::Group out{path_of_safe_id(group.id()), {}, to_version(group.version())};
     for (const std::string& dependency : group.dependencies()) out.dependencies.push_back(path_of_safe_id(dependency));
-    if (group.enforce_role()) {
-      import_.left_out.push_back(fmt::format("enforceRole of group {}: there is one role, that of --mesos_role", out.id));
-    }
+    out.enforce_role = group.enforce_role();
     ++import_.groups;
     put(group_key(out.id), encode_group(out));
     for (const Reference& reference : group.apps()) add_member("app", reference);
@@ -198,10 +196,6 @@ class Conversion {
     if (!app) {
       untaken_[id] = fmt::format("{} {}: {}", kind, id, app.error().message);
       return;
-    }
-    if (app->role != role_) {
-      import_.left_out.push_back(fmt::format("{} {}: its role is '{}'; resources are asked for in the role of --mesos_role "
-                                             "alone, so its tasks go on, but no new one finds room", kind, id, app->role));
     }
     if (!app->secrets.empty()) {
       import_.left_out.push_back(fmt::format("{} {}: it uses secrets: start with --enable_features=secrets, and agents with the "

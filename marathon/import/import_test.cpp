@@ -417,7 +417,7 @@ TEST(OriginalImport, says_what_stays_behind) {
   const auto import = convert(nodes, kRole);
   ASSERT_TRUE(import) << import.error().message;
   const std::string all = joined(import->left_out);
-  for (const char* part : {"deployment d1 under way", "role is 'other'", "apps/b/broken",
+  for (const char* part : {"deployment d1 under way", "apps/b/broken",
                            "version 2019-03-01T10:00:00.000Z of app /web/front", "/healthChecks", "1 task of /gone",
                            "/web/front: 1 task runs an older definition"}) {
     EXPECT_TRUE(contains(all, part)) << part << " in " << all;
@@ -444,6 +444,27 @@ TEST(OriginalImport, says_which_tasks_would_be_ended) {
     EXPECT_TRUE(contains(all, part)) << part << " in " << all;
   }
   EXPECT_EQ(import->apps, 2U);
+}
+
+TEST(OriginalImport, takes_roles_over) {
+  Nodes nodes = state();
+  auto app = web(kNew, "serve");
+  app.set_role("other");
+  nodes["apps/a/web_front"] = app.SerializeAsString();
+  nodes[std::string("apps/a/web_front/") + kNew] = nodes["apps/a/web_front"];
+  Group root;
+  ASSERT_TRUE(root.ParseFromString(nodes["group/0/root"]));
+  root.mutable_groups(0)->set_enforce_role(true);
+  nodes["group/0/root"] = root.SerializeAsString();
+  const auto import = convert(nodes, kRole);
+  ASSERT_TRUE(import) << import.error().message;
+  EXPECT_EQ(joined(import->left_out), "");
+  marathon::testing::World world(policy());
+  for (const auto& [key, value] : import->records) world.store[key] = value;
+  world.restart();
+  EXPECT_TRUE(contains(world.get("/v2/groups/web").body, R"("enforceRole":true)"));
+  EXPECT_TRUE(contains(world.get("/v2/apps//web/front").body, R"("role":"other")"));
+  EXPECT_TRUE(world.state().roles.contains("other"));
 }
 
 TEST(OriginalImport, takes_checks_executors_and_disks_over) {
