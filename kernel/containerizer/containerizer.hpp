@@ -32,6 +32,12 @@ struct VolumeMount {
   uint64_t bytes = 0;           // that it may hold; 0: unknown
 };
 
+/// A volume of source CSI_VOLUME, where its plugin has it on the machine.
+struct PublishedVolume {
+  std::string path;
+  bool in_use = false;          // by other containers: its owner is left as it is
+};
+
 /// The variable with which an executor proves to its agent who it is: of the executor's own process and of nobody who
 /// joins it.
 constexpr const char* kExecutorToken = "MESOS_EXECUTOR_AUTHENTICATION_TOKEN";
@@ -43,6 +49,7 @@ struct ContainerSpec {
   std::map<std::string, std::string> environment;    // the agent's part; the command's own variables win
   cgroups::Limits limits;
   std::vector<VolumeMount> volumes{};
+  std::vector<PublishedVolume> published{};          // of its volumes of source CSI_VOLUME, in their order
   std::string sandbox;                               // host path; made when missing
   std::string user;                                  // empty: the agent's own
   uint64_t disk = 0;                                 // bytes that the sandbox may take; 0: nothing was asked

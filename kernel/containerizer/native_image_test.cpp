@@ -290,6 +290,18 @@ TEST_P(NativeImages, options_of_docker_work) {
   EXPECT_EQ(run_docker("stat -f -c %b /dev/shm", {{"shm-size", "1m"}}), "256\n");
 }
 
+TEST_P(NativeImages, settings_of_the_kernel_are_the_containers_alone) {
+  const std::string before = base::read_file("/proc/sys/kernel/msgmax").value_or("");
+  ContainerSpec wanted = spec("a", "cat /proc/sys/kernel/msgmax /proc/sys/fs/mqueue/msg_max");
+  for (const char* setting : {"kernel.msgmax=4096", "fs.mqueue.msg_max=7"}) {
+    auto& parameter = *wanted.container->mutable_docker()->add_parameters();
+    parameter.set_key("sysctl");
+    parameter.set_value(setting);
+  }
+  EXPECT_EQ(run(wanted), "4096\n7\n");
+  EXPECT_EQ(base::read_file("/proc/sys/kernel/msgmax").value_or(""), before);
+}
+
 TEST_P(NativeImages, commands_run_inside_and_the_stop_signal_is_the_images) {
   image.config = R"({"Env":["A=image"],"User":"app","StopSignal":"SIGUSR1"})";
   ASSERT_TRUE(launch(spec("a",

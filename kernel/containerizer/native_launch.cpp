@@ -177,6 +177,11 @@ Status add_resolv_conf(const NativeOptions& options, const std::string& runtime,
 Status isolate(const NativeOptions& options, const ContainerSpec& spec, const std::optional<launch::UserIds>& user,
                const std::string& runtime, launch::LaunchOrder& order, cgroups::Limits& limits) {
   if (spec.machine) return {};
+  if ((order.memory_and_swap || order.swappiness) && !options.limit_memory)
+    return base::unsupported("the docker parameters memory-swap and memory-swappiness need the isolator cgroups/mem, which this agent's "
+                             "--isolation lacks");
+  limits.memory_and_swap = order.memory_and_swap;
+  limits.swappiness = order.swappiness;
   Prepared prepared{order, limits};
   VolumePlace place{spec, order.root ? options.sandbox_directory : spec.sandbox, order.root.has_value(), false};
   RETURN_IF_ERROR(options.isolators->prepare(Preparing{spec, user, runtime, std::move(place)}, prepared));

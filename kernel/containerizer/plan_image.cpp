@@ -9,6 +9,7 @@
 #include "base/strings.hpp"
 #include "kernel/containerizer/images/docker_options.hpp"
 #include "kernel/containerizer/isolators/isolators.hpp"
+#include "kernel/containerizer/network/request.hpp"
 #include "kernel/containerizer/plan.hpp"
 
 namespace containerizer {
@@ -109,6 +110,17 @@ void add_image_volumes(const images::ImageConfig& image, bool read_only_root,
   }
 }
 
+/// A setting of the kernel's needs a namespace of the container's own, else it would be the machine's.
+Status check_sysctls(const images::DockerOptions& options, bool own_network, bool own_ipc) {
+  for (const auto& [name, value] : options.sysctls) {
+    const bool net = name.starts_with("net/");
+    if (net ? own_network : own_ipc) continue;
+    return base::invalid("the docker parameter 'sysctl': " + base::replace_all(name, "/", ".") +
+                         " would be the machine's: the container has " + (net ? "the host's network" : "the host's shared memory"));
+  }
+  return {};
+}
+
 Status add_docker_options(const images::DockerOptions& options, launch::LaunchOrder& order) {
   for (const auto& volume : options.volumes) {
     if (!stays_below(volume.source) || !stays_below(volume.target))
@@ -150,6 +162,9 @@ Status add_docker_options(const images::DockerOptions& options, launch::LaunchOr
   order.pids = options.pids;
   order.cpuset_cpus = options.cpuset_cpus;
   order.cpuset_mems = options.cpuset_mems;
+  order.memory_and_swap = options.memory_and_swap;
+  order.swappiness = options.swappiness;
+  order.sysctls = options.sysctls;
   if (options.share_pids) order.private_pids = false;
   if (options.share_ipc) order.private_ipc = false;
   return {};
@@ -234,7 +249,13 @@ Status plan_image(const ContainerSpec& spec, const PlanContext& context,
   RETURN_IF_ERROR(plan_persistent_volumes(spec, context.sandbox_directory, true, order));
   add_network_files(order);
   RETURN_IF_ERROR(isolators_of(context).plan_volumes({spec, context.sandbox_directory, true, docker}, order));
-  if (docker) RETURN_IF_ERROR(add_docker_options(options, order));
+  if (docker) {
+    RETURN_IF_ERROR(add_docker_options(options, order));
+    if (order.capabilities && options.may_make_devices && isolators_of(context).has("cgroups/devices"))
+      *order.capabilities |= images::kMakeDevices;
+    ASSIGN_OR_RETURN(const auto networks, network::wanted_networks(spec, ""));
+    RETURN_IF_ERROR(check_sysctls(options, networks.has_value(), order.private_ipc));
+  }
   add_image_volumes(image, order.root->read_only, order);
 
   RETURN_IF_ERROR(check_targets(order));

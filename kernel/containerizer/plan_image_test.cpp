@@ -5,6 +5,7 @@
 
 #include "base/strings.hpp"
 #include "kernel/containerizer/images/docker_options.hpp"
+#include "kernel/containerizer/isolators/isolators.hpp"
 #include "kernel/containerizer/plan.hpp"
 
 namespace containerizer {
@@ -270,6 +271,70 @@ TEST(DockerOptions, mean_the_same_without_docker) {
   EXPECT_EQ(images::plan_docker_options(minimal.container->docker())->capabilities, 1u << 5);
   minimal.container->mutable_docker()->set_privileged(true);
   EXPECT_FALSE(images::plan_docker_options(minimal.container->docker())->capabilities);
+}
+
+TEST(DockerOptions, about_swap_and_the_kernel_are_checked) {
+  ContainerSpec spec = docker_spec();
+  for (const auto& [key, value] : {std::pair<std::string, std::string>{"memory-swap", "1g"},
+                                   {"memory-swappiness", "10"},
+                                   {"oom-kill-disable", "false"},
+                                   {"sysctl", "net.core.somaxconn=1024"}})
+    add_parameter(spec, key, value);
+  const auto options = images::plan_docker_options(spec.container->docker());
+  ASSERT_TRUE(options) << options.error().message;
+  EXPECT_EQ(options->memory_and_swap, int64_t{1} << 30);
+  EXPECT_EQ(options->swappiness, 10u);
+  EXPECT_EQ(options->sysctls.at("net/core/somaxconn"), "1024");
+  const auto refusal = [](const std::string& key, const std::string& value) {
+    ContainerSpec one = docker_spec();
+    add_parameter(one, key, value);
+    const auto taken = images::plan_docker_options(one.container->docker());
+    return taken ? "accepted" : taken.error().message;
+  };
+  EXPECT_EQ(refusal("memory-swap", "-1"), "accepted");
+  EXPECT_NE(refusal("memory-swappiness", "101").find("0 to 100"), std::string::npos);
+  EXPECT_NE(refusal("oom-kill-disable", "true").find("is ended and its status says so"), std::string::npos);
+  for (const char* machines : {"kernel.panic=1", "vm.swappiness=1", "net..x=1", "kernel.shmmax", "../x=1", "net/../kernel/panic=1"})
+    EXPECT_NE(refusal("sysctl", machines), "accepted") << machines;
+  // On the host's network it would be the host's.
+  EXPECT_NE(words_of(spec, image_with(true, true)).find("net.core.somaxconn would be the machine's: the container has the host's network"),
+            std::string::npos)
+      << words_of(spec, image_with(true, true));
+  spec.container->mutable_docker()->set_network(mesos::v1::ContainerInfo::DockerInfo::NONE);
+  spec.command.set_value("true");
+  EXPECT_EQ(words_of(spec, image_with(true, true)).find("error"), std::string::npos);
+}
+
+TEST(DockerOptions, devices_may_be_made_where_their_use_is_limited) {
+  const auto isolators = *Isolators::make(*Isolation::parse("filesystem/linux,cgroups/devices"), {}, true);
+  const images::ImageConfig image = image_with(true, true);
+  PlanContext context{.isolated = true, .images = true, .image = &image, .isolators = isolators.get()};
+  ContainerSpec spec = docker_spec();
+  spec.command.set_value("true");
+  const ContainerSpec plain = spec;
+  EXPECT_EQ(plan_launch(spec, context)->capabilities, images::kDefaultCapabilities | images::kMakeDevices);
+  add_parameter(spec, "cap-drop", "MKNOD");
+  EXPECT_EQ(plan_launch(spec, context)->capabilities, images::kDefaultCapabilities);
+  context.isolators = nullptr;
+  EXPECT_EQ(plan_launch(plain, context)->capabilities, images::kDefaultCapabilities);
+}
+
+TEST(DockerOptions, that_need_an_isolator_name_it) {
+  ContainerSpec spec = docker_spec();
+  spec.command.set_value("true");
+  add_parameter(spec, "pids-limit", "10");
+  const std::string words = words_of(spec, image_with(true, true));
+  EXPECT_NE(words.find("the docker parameter pids-limit needs the isolator cgroups/pids"), std::string::npos) << words;
+}
+
+TEST(ImagePlan, logins_of_images_may_be_in_a_store) {
+  ContainerSpec spec = mesos_spec();
+  auto& config = *spec.container->mutable_mesos()->mutable_image()->mutable_docker()->mutable_config();
+  config.set_type(mesos::v1::Secret::REFERENCE);
+  config.mutable_reference()->set_name("registry");
+  const auto wish = wanted_image(spec);
+  ASSERT_TRUE(wish && *wish);
+  EXPECT_EQ((*wish)->login->reference().name(), "registry");
 }
 
 TEST(StopSignals, are_the_images_for_docker_containers) {

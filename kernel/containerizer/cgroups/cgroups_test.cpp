@@ -177,6 +177,24 @@ TEST_F(FakeTree, v1_sets_what_only_a_new_container_gets) {
   EXPECT_EQ((*groups)->birth_group("c"), "");
 }
 
+TEST_F(FakeTree, swap_is_as_the_container_asked) {
+  v1_mounts();
+  v1_group("c");
+  file("memory/mesos/c/memory.memsw.limit_in_bytes");
+  file("memory/mesos/c/memory.swappiness");
+  const auto v1 = open_v1(top, "mesos", {});
+  ASSERT_TRUE(v1) << v1.error().message;
+  Limits limits = make_limits(1, 64);
+  limits.memory_limit = uint64_t{64} << 20;
+  limits.limit_swap = true;  // the agent's rule, which the container's own word overrides
+  limits.memory_and_swap = int64_t{100} << 20;
+  limits.swappiness = 10;
+  ASSERT_TRUE((*v1)->create("c", limits));
+  EXPECT_EQ(content("memory/mesos/c/memory.limit_in_bytes"), std::to_string(64 << 20));
+  EXPECT_EQ(content("memory/mesos/c/memory.memsw.limit_in_bytes"), std::to_string(100 << 20));
+  EXPECT_EQ(content("memory/mesos/c/memory.swappiness"), "10");
+}
+
 TEST_F(FakeTree, v1_reads_what_block_devices_served) {
   v1_mounts();
   v1_group("c");

@@ -34,6 +34,8 @@ struct Limits {
   std::optional<std::vector<DeviceRule>> devices{};  // absent: all
   std::optional<uint32_t> net_class{};     // of its packets, 0xAAAABBBB
   std::string cpuset_cpus{}, cpuset_mems{};  // "0-2,4"; empty: what the parent group has
+  std::optional<int64_t> memory_and_swap{};  // ceiling of both together; negative: none; below memory: as much as that
+  std::optional<uint64_t> swappiness{};    // 0 to 100; version 1 alone has it per group
   bool operator==(const Limits&) const = default;
 };
 

@@ -7,11 +7,21 @@
 namespace containerizer::cgroups {
 namespace {
 
-Status limit_v1(const std::string& group, const Limits& limits) {
+/// What a container asks of swap itself, at its start.
+Status own_swap_v1(const std::string& group, const Limits& limits) {
+  const std::string swap_file = group + "/memory.memsw.limit_in_bytes";
+  if (limits.swappiness) RETURN_IF_ERROR(write_value(group + "/memory.swappiness", std::to_string(*limits.swappiness)));
+  if (!limits.memory_and_swap) return {};
+  if (!base::exists(swap_file)) return base::unsupported("this machine's kernel does not count swap by control group (swapaccount=1)");
+  const auto memory = static_cast<int64_t>(memory_floor(limits.memory_limit.value_or(limits.memory)));
+  return write_value(swap_file, *limits.memory_and_swap < 0 ? "-1" : std::to_string(std::max(*limits.memory_and_swap, memory)));
+}
+
+Status limit_memory_v1(const std::string& group, const Limits& limits) {
   RETURN_IF_ERROR(write_value(group + "/memory.soft_limit_in_bytes", std::to_string(memory_floor(limits.memory))));
   const std::string file = group + "/memory.limit_in_bytes";
   const std::string swap_file = group + "/memory.memsw.limit_in_bytes";
-  const bool with_swap = limits.limit_swap && base::exists(swap_file);
+  const bool with_swap = limits.limit_swap && !limits.memory_and_swap && base::exists(swap_file);
   if (!limits.memory_limit) {
     if (with_swap) RETURN_IF_ERROR(write_value(swap_file, "-1"));
     return write_value(file, "-1");
@@ -29,11 +39,22 @@ Status limit_v1(const std::string& group, const Limits& limits) {
   return {};
 }
 
+Status limit_v1(const std::string& group, const Limits& limits) {
+  RETURN_IF_ERROR(limit_memory_v1(group, limits));
+  return own_swap_v1(group, limits);
+}
+
 Status limit_v2(const std::string& group, const Limits& limits) {
   RETURN_IF_ERROR(write_value(group + "/memory.low", std::to_string(memory_floor(limits.memory))));
   const std::string file = group + "/memory.max";
-  if (limits.limit_swap && base::exists(group + "/memory.swap.max"))
-    RETURN_IF_ERROR(write_value(group + "/memory.swap.max", "0"));
+  const std::string swap_file = group + "/memory.swap.max";
+  if (limits.memory_and_swap) {
+    const auto memory = static_cast<int64_t>(memory_floor(limits.memory_limit.value_or(limits.memory)));
+    const int64_t swap = std::max<int64_t>(*limits.memory_and_swap - memory, 0);
+    RETURN_IF_ERROR(write_value(swap_file, *limits.memory_and_swap < 0 ? "max" : std::to_string(swap)));
+  } else if (limits.limit_swap && base::exists(swap_file)) {
+    RETURN_IF_ERROR(write_value(swap_file, "0"));
+  }
   if (!limits.memory_limit) return write_value(file, "max");
   const uint64_t wanted = memory_floor(*limits.memory_limit);
   const auto current = read_value(file);  // absent for "max"

@@ -208,6 +208,28 @@ Status set_variable(const std::string& value, DockerOptions& out) {
   return {};
 }
 
+/// Settings that a namespace has of its own, as Docker has it: others would be the machine's.
+Status sysctl(const std::string& text, DockerOptions& out) {
+  const size_t equals = text.find('=');
+  std::string name = text.substr(0, equals);
+  if (equals == std::string::npos || name.empty() || text.size() > 400) return base::invalid("must be NAME=VALUE");
+  for (char& c : name) {
+    if (c == '.') c = '/';
+    if (!isalnum(static_cast<unsigned char>(c)) && c != '/' && c != '_' && c != '-') return base::invalid("must be NAME=VALUE");
+  }
+  constexpr const char* kOfIpc[] = {"kernel/msgmax", "kernel/msgmnb", "kernel/msgmni", "kernel/sem",
+                                    "kernel/shmall", "kernel/shmmax", "kernel/shmmni", "kernel/shm_rmid_forced"};
+  bool known = name.starts_with("net/") || name.starts_with("fs/mqueue/");
+  for (const char* each : kOfIpc) known = known || name == each;
+  if (!known || name.find("//") != std::string::npos)
+    return base::unsupported("'" + text.substr(0, equals) +
+                             "' is the machine's and not the container's: there are net.*, fs.mqueue.* and those of shared memory, "
+                             "semaphores and message queues below kernel.*");
+  if (out.sysctls.size() >= 32) return base::invalid("more than 32 of them");
+  out.sysctls[name] = text.substr(equals + 1);
+  return {};
+}
+
 /// One row per option that has a meaning here.
 const std::map<std::string, Take>& table() {
   static const Take kGroup = [](const std::string& value, DockerOptions& out) -> Status {
@@ -248,6 +270,7 @@ const std::map<std::string, Take>& table() {
        [](const std::string& value, DockerOptions& out) -> Status {
          ASSIGN_OR_RETURN(const uint64_t mask, capability(value));
          if (out.capabilities) *out.capabilities &= ~mask;
+         if ((mask & kMakeDevices) != 0) out.may_make_devices = false;
          return {};
        }},
       {"ulimit",
@@ -289,6 +312,29 @@ const std::map<std::string, Take>& table() {
                          DockerOptions& out) { return processor_list(value, out.cpuset_cpus); }},
       {"cpuset-mems", [](const std::string& value,
                          DockerOptions& out) { return processor_list(value, out.cpuset_mems); }},
+      {"memory-swap",
+       [](const std::string& value, DockerOptions& out) -> Status {
+         if (value == "-1") {
+           out.memory_and_swap = -1;
+           return {};
+         }
+         ASSIGN_OR_RETURN(const uint64_t bytes, size(value));
+         if (bytes > 0) out.memory_and_swap = static_cast<int64_t>(bytes);  // 0: as if it had not been given
+         return {};
+       }},
+      {"memory-swappiness",
+       [](const std::string& value, DockerOptions& out) -> Status {
+         if (value == "-1") return {};
+         ASSIGN_OR_RETURN(out.swappiness, base::parse_uint(value));
+         return *out.swappiness <= 100 ? Status() : Status(base::invalid("must be 0 to 100"));
+       }},
+      {"oom-kill-disable",
+       [](const std::string& value, DockerOptions&) -> Status {
+         ASSIGN_OR_RETURN(const bool disable, boolean(value));
+         if (!disable) return {};
+         return base::unsupported("a task that lacks memory is ended and its status says so; it is not left to hang");
+       }},
+      {"sysctl", sysctl},
       {"privileged", flag(&DockerOptions::privileged)},
       {"read-only", flag(&DockerOptions::read_only)},
       // Of no consequence for the task: what labels are for is the scheduler's, restarting too,
@@ -323,6 +369,8 @@ const std::map<std::string, Take>& table() {
 const uint64_t kDefaultCapabilities = bit(0) | bit(1) | bit(3) | bit(4) | bit(5) | bit(6) | bit(7) |
                                       bit(8) | bit(10) | bit(13) | bit(18) | bit(29) | bit(31);
 
+const uint64_t kMakeDevices = bit(27);
+
 Result<DockerOptions> plan_docker_options(const mesos::v1::ContainerInfo::DockerInfo& docker) {
   DockerOptions out;
   if (!docker.volume_driver().empty())
@@ -344,9 +392,10 @@ Result<DockerOptions> plan_docker_options(const mesos::v1::ContainerInfo::Docker
   bool added = false, all_dropped = false;
   uint64_t kept = 0;
   for (const auto& parameter : docker.parameters()) {
-    if (parameter.key() == "cap-drop" && base::to_upper(parameter.value()) == "ALL")
+    const std::string key = parameter.key().substr(std::min(parameter.key().find_first_not_of('-'), parameter.key().size()));
+    if (key == "cap-drop" && base::to_upper(parameter.value()) == "ALL")
       all_dropped = true;
-    if (parameter.key() != "cap-add") continue;
+    if (key != "cap-add") continue;
     const auto mask = capability(parameter.value());
     if (!mask) return mask.error();
     kept |= *mask;

@@ -15,9 +15,9 @@
 
 namespace containerizer::images {
 
-/// What Docker leaves to a container that is not privileged, without the making of devices: nothing
-/// here forbids their use.
-extern const uint64_t kDefaultCapabilities;
+/// What Docker leaves to a container that is not privileged, without the making of devices, which is
+/// for containers whose use of devices is limited (cgroups/devices).
+extern const uint64_t kDefaultCapabilities, kMakeDevices;
 
 struct DockerOptions {
   struct Volume {
@@ -36,8 +36,12 @@ struct DockerOptions {
   uint64_t shm_bytes = 64 << 20;
   bool privileged = false, read_only = false, share_pids = false, share_ipc = false,
        no_new_privileges = false, seccomp_unconfined = false;
+  bool may_make_devices = true;  // nobody took it away
   std::optional<uint64_t> pids{};  // processes and threads
   std::string cpuset_cpus{}, cpuset_mems{};
+  std::optional<int64_t> memory_and_swap{};  // bytes; negative: no ceiling
+  std::optional<uint64_t> swappiness{};
+  std::map<std::string, std::string> sysctls{};  // "net/core/somaxconn" -> value
 };
 
 Result<DockerOptions> plan_docker_options(const mesos::v1::ContainerInfo::DockerInfo& docker);

@@ -30,11 +30,24 @@ constexpr Feature kFeatures[] = {
     {"linux_info.ipc_mode PRIVATE", "namespaces/ipc",
      [](const auto& info) { return info.linux_info().ipc_mode() == mesos::v1::LinuxInfo::PRIVATE; }}};
 
+struct Limited {
+  const char* what;
+  const char* isolator;
+  bool (*asked)(const launch::LaunchOrder& order);
+};
+
+// The same of Docker's options for control groups.
+constexpr Limited kLimited[] = {
+    {"the docker parameter pids-limit", "cgroups/pids", [](const auto& order) { return order.pids.has_value(); }},
+    {"the docker parameter cpuset-cpus", "cgroups/cpuset", [](const auto& order) { return !order.cpuset_cpus.empty(); }},
+    {"the docker parameter cpuset-mems", "cgroups/cpuset", [](const auto& order) { return !order.cpuset_mems.empty(); }}};
+
 const char* isolator_of(const Volume& volume) {
   if (volume.has_image()) return "volume/image";
   switch (volume.source().type()) {
     case Volume::Source::SANDBOX_PATH: return "volume/sandbox_path";
     case Volume::Source::SECRET: return "volume/secret";
+    case Volume::Source::CSI_VOLUME: return "volume/csi";
     default: return "volume/host_path";
   }
 }
@@ -58,6 +71,7 @@ Result<std::shared_ptr<Isolators>> Isolators::make(const Isolation& isolation, c
   add(mounts, make_volume_sandbox_path());
   add(mounts, make_volume_host_path(options));
   add(mounts, make_volume_image());
+  add(mounts, make_volume_csi());
   add(mounts, make_volume_secret(options));
   add(linux_launcher, make_linux_seccomp(options));
   add(true, make_environment_secret(options));
@@ -99,6 +113,8 @@ Status Isolators::plan(const ContainerSpec& spec, launch::LaunchOrder& order) co
     for (const auto& feature : kFeatures)
       if (feature.asked(*spec.container) && !has(feature.isolator))
         return base::unsupported(needs(feature.what, feature.isolator));
+  for (const auto& limited : kLimited)
+    if (limited.asked(order) && !has(limited.isolator)) return base::unsupported(needs(limited.what, limited.isolator));
   for (const auto& isolator : all_) RETURN_IF_ERROR(isolator->plan(spec, order));
   return {};
 }

@@ -290,5 +290,26 @@ TEST(Numbers, are_the_lowest_or_given_in_turn) {
   EXPECT_EQ(in_turn.held_by("c"), (std::vector<uint32_t>{7, 5}));
 }
 
+TEST(Isolators_, volumes_of_storage_plugins_are_shown_where_they_were_published) {
+  ContainerSpec spec = make_spec();
+  for (const char* path : {"first", "/second"}) {
+    auto& volume = *spec.container->add_volumes();
+    volume.set_container_path(path);
+    volume.set_mode(path[0] == '/' ? Volume::RO : Volume::RW);
+    volume.mutable_source()->set_type(Volume::Source::CSI_VOLUME);
+  }
+  EXPECT_NE(refusal(spec, "filesystem/linux").find("needs the isolator volume/csi"), std::string::npos);
+  EXPECT_NE(refusal(spec, "filesystem/linux,volume/csi").find("--csi_plugin_config_dir"), std::string::npos);
+  spec.published = {{"/csi/1/target"}, {"/csi/2/target", true}};
+  const auto order = plan(spec, "filesystem/linux,volume/csi");
+  ASSERT_TRUE(order) << order.error().message;
+  ASSERT_EQ(order->mounts.size(), 2U);
+  EXPECT_EQ(order->mounts[0].source, "/csi/1/target");
+  EXPECT_EQ(order->mounts[0].target, "/sandbox/first");
+  EXPECT_FALSE(order->mounts[0].read_only);
+  EXPECT_EQ(order->mounts[1].source, "/csi/2/target");
+  EXPECT_TRUE(order->mounts[1].read_only);
+}
+
 }  // namespace
 }  // namespace containerizer

@@ -46,6 +46,7 @@ IsolatorPtr make_namespaces_ipc(const IsolatorOptions& options);
 IsolatorPtr make_volume_host_path(const IsolatorOptions& options);
 IsolatorPtr make_volume_sandbox_path();
 IsolatorPtr make_volume_image();
+IsolatorPtr make_volume_csi();
 IsolatorPtr make_volume_secret(const IsolatorOptions& options);
 IsolatorPtr make_environment_secret(const IsolatorOptions& options);
 IsolatorPtr make_cgroups_devices(const IsolatorOptions& options);

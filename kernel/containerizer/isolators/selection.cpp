@@ -15,8 +15,8 @@ constexpr std::string_view kNames[] = {
     "filesystem/linux", "filesystem/posix",  "gpu/nvidia",          "linux/capabilities", "linux/devices",
     "linux/nnp",        "linux/seccomp",     "namespaces/ipc",      "namespaces/pid",     "namespaces/user",
     "network/cni",      "network/ports",     "posix/cpu",
-    "posix/mem",        "posix/rlimits",     "volume/host_path",    "volume/image",       "volume/sandbox_path",
-    "volume/secret"};
+    "posix/mem",        "posix/rlimits",     "volume/csi",          "volume/host_path",   "volume/image",
+    "volume/sandbox_path", "volume/secret"};
 
 struct Alias {
   std::string_view name;

@@ -35,6 +35,7 @@ enum class Key : char {
   Join = 'j',            // "<pid> <kinds>": namespaces of that process, CLONE_NEW* in hexadecimal, that are entered
   Borrow = 'b',          // repeated: "/proc" or "/dev/shm": shown as the joined process sees it
   Network = 'q',         // file that holds the network namespace to run in; absent: the machine's
+  Sysctl = '3',          // repeated: "net/core/somaxconn=1024", of the container's own namespaces
   HostName = 'h',        // the name of the machine as the container sees it, in a namespace of its own
   PrivateMounts = 'n',   // "1": this process has a mount namespace of its own
   PrivatePids = 'P',     // "1": this process is the first of a pid namespace

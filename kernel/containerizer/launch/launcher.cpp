@@ -204,6 +204,7 @@ Result<std::string> encode_order(const LaunchOrder& order) {
     if (order.borrow_shm) sheet.put(Key::Borrow, "/dev/shm");
   }
   sheet.put_path(Key::Network, order.network);
+  for (const auto& [path, value] : order.sysctls) sheet.put(Key::Sysctl, path + "=" + value);
   sheet.put_path(Key::HostName, order.host_name);
   sheet.put_flag(Key::PrivateMounts, order.private_mounts);
   sheet.put_flag(Key::PrivatePids, order.private_pids);

@@ -85,6 +85,7 @@ struct LaunchOrder {
   bool borrow_proc = false, borrow_shm = false;  // show the joined process's /proc and /dev/shm
   std::string network{};             // file of a network namespace; empty: the machine's
   std::string host_name{};           // of the container alone; empty: the machine's
+  std::map<std::string, std::string> sysctls{};  // "net/core/somaxconn" -> value, in the namespaces that it has of its own
   bool private_mounts = false, private_pids = false, private_ipc = false;
   bool term_first_only = false;
   std::optional<RootFiles> root{};
@@ -99,6 +100,8 @@ struct LaunchOrder {
   std::string seccomp{};             // array of struct sock_filter; empty: all system calls
   std::optional<uint64_t> pids{};    // Docker's options for control groups; for the isolators alone
   std::string cpuset_cpus{}, cpuset_mems{};
+  std::optional<int64_t> memory_and_swap{};  // bytes; negative: no ceiling
+  std::optional<uint64_t> swappiness{};
   std::optional<uint64_t> shm_bytes{};  // of /dev/shm, without `root`
   std::vector<SecretFile> secrets{};
   std::string secret_stage{};        // an empty directory of the agent's; with secrets

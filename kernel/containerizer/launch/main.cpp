@@ -117,6 +117,7 @@ int run() {
   require(join_namespaces(order));
   require(enter_network(order));
   require(open_network_to_all(order));
+  require(write_sysctls(order));
   const int owned = order.owned == nullptr ? -1 : open(order.owned, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   require(make_as_container_root(order, true));
   require(order.root == nullptr ? set_up_mounts(order) : set_up_root(order));

@@ -82,6 +82,10 @@ const char* take(Key key, char* text, Order& order, Lists& lists) {
       return nullptr;
     case Key::Network: order.network = text; return nullptr;
     case Key::HostName: order.host_name = text; return nullptr;
+    case Key::Sysctl:
+      if (order.sysctl_count == kMaxSysctls) return "too many sysctls";
+      order.sysctls[order.sysctl_count++] = text;
+      return nullptr;
     case Key::Root: order.root = text; return nullptr;
     case Key::RootWritable: order.writable = text; return nullptr;
     case Key::RootReadOnly: order.read_only_root = true; return nullptr;

@@ -17,6 +17,7 @@ constexpr int kMaxLayers = 256;
 constexpr int kMaxVolumes = 16;  // that are made of layers
 constexpr int kMaxGroupNames = 32;
 constexpr int kMaxSecrets = 64;
+constexpr int kMaxSysctls = 64;
 
 struct MountOrder {
   const char* source = nullptr;
@@ -65,6 +66,8 @@ struct Order {
   pid_t join = 0;
   const char* network = nullptr;
   const char* host_name = nullptr;
+  char* sysctls[kMaxSysctls] = {};  // as in format.hpp
+  int sysctl_count = 0;
   int join_kinds = 0;                    // CLONE_NEW*
   bool borrow_proc = false, borrow_shm = false;
   int borrowed_proc = -1, borrowed_shm = -1;  // detached mounts, once borrow_mounts() took them

@@ -168,6 +168,25 @@ Failure enter_network(const Order& order) {
   return {};
 }
 
+Failure write_sysctls(const Order& order) {
+  for (int i = 0; i < order.sysctl_count; ++i) {
+    char* name = order.sysctls[i];
+    char* value = strchr(name, '=');
+    if (value == nullptr) return {"bad sysctl", name, 0};
+    *value++ = '\0';
+    char path[512];
+    if (snprintf(path, sizeof path, "/proc/sys/%s", name) >= static_cast<int>(sizeof path))
+      return {"cannot set the sysctl", name, ENAMETOOLONG};
+    const int file = open(path, O_WRONLY | O_CLOEXEC);
+    const size_t length = strlen(value);
+    const bool written = file >= 0 && write(file, value, length) == static_cast<ssize_t>(length);
+    const int error = errno;
+    if (file >= 0) close(file);
+    if (!written) return {"cannot set the sysctl", name, error};
+  }
+  return {};
+}
+
 Failure borrow_mounts(Order& order) {
   if (!order.borrow_proc && !order.borrow_shm) return {};
   const int own = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);

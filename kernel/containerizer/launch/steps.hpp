@@ -34,6 +34,9 @@ Failure make_as_container_root(const Order& order, bool on);
 /// Low ports and ping for everybody in a network of the container's own. After enter_network().
 Failure open_network_to_all(const Order& order);
 
+/// Settings of the kernel that belong to the namespaces entered so far, through the machine's /proc.
+Failure write_sysctls(const Order& order);
+
 /// Refuses users and groups that the container has no number for. After resolve_user().
 Failure check_ids(const Order& order);
 
