@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <thread>
 
 #include "base/file.hpp"
@@ -21,6 +22,7 @@
 #include "kernel/agent/layout.hpp"
 #include "kernel/agent/places.hpp"
 #include "kernel/containerizer/audit.hpp"
+#include "kernel/storage/claims.hpp"
 
 namespace agent {
 
@@ -56,6 +58,8 @@ pid_t find_agent(const std::string& work_dir) {
 /// What the agent would make of its store if it were started now.
 struct Recovered {
   std::unique_ptr<Core> core;
+  std::vector<dcos::storage::v1::VolumeRecord> claimed{};  // volumes of storage plugins that containers have or had
+  std::set<std::string> published{};                       // directories of all volumes of storage plugins
   std::vector<containerizer::ContainerSpec> known{};
   containerizer::Findings findings{};
 };
@@ -97,6 +101,19 @@ Result<Recovered> recover(const Flags& flags) {
 
   // Records that recovery did not take.
   const State& state = out.core->state();
+  for (const auto& entry : entries) {
+    dcos::storage::v1::VolumeRecord record;
+    if (!entry.key.starts_with("storage/") || !record.ParseFromString(entry.value)) continue;
+    if (record.pre_provisioned()) {
+      out.published.insert(record.target_path().substr(0, record.target_path().rfind('/')));
+      out.claimed.push_back(std::move(record));
+      continue;
+    }
+    const auto provider = state.providers.find(entry.key.substr(8, entry.key.find('/', 8) - 8));
+    if (provider == state.providers.end()) continue;
+    const std::string target = storage::target_path(storage::targets_root(flags.work_dir, provider->second.info), record.id());
+    out.published.insert(target.substr(0, target.rfind('/')));
+  }
   const auto add = [&](const std::string& key) {
     out.findings.push_back({"record", key, "belongs to nothing; the agent drops it when it starts"});
   };
@@ -170,6 +187,29 @@ void audit_volumes(const Flags& flags, const Core& core, containerizer::Findings
     if (!base::exists(place.path)) out.push_back({"volume", place.path, "its data is not there", true});
 }
 
+/// Volumes of storage plugins that no container has, and mounts of none.
+void audit_plugins(const Flags& flags, const Recovered& recovered, containerizer::Findings& out) {
+  std::set<std::pair<std::string, std::string>> held;  // plugin, volume
+  for (const auto& spec : recovered.known) {
+    if (!spec.container) continue;
+    const auto wanted = storage::wanted_volumes(*spec.container);
+    if (!wanted) continue;
+    for (const auto& each : *wanted) held.emplace(each.plugin, each.volume.id());
+  }
+  for (const auto& record : recovered.claimed)
+    if (!held.contains({record.plugin(), record.id()}))
+      out.push_back({"volume", record.target_path(), "of storage plugin " + record.plugin() + ", and no container has it; the agent takes it back"});
+  const std::string root = flags.work_dir + "/csi/";
+  const std::string table = base::read_file("/proc/self/mountinfo").value_or("");
+  for (const auto line : base::tokenize(table, '\n')) {
+    const auto columns = base::tokenize(line, ' ');
+    if (columns.size() < 5 || !columns[4].starts_with(root)) continue;
+    const std::string path(columns[4]);
+    if (!recovered.published.contains(path.substr(0, path.rfind('/'))))
+      out.push_back({"mount", path, "of no volume that the agent has of a storage plugin; ask the plugin, or unmount it"});
+  }
+}
+
 }  // namespace
 
 Result<Audit> audit(const Flags& flags) {
@@ -209,6 +249,7 @@ Result<Audit> audit(const Flags& flags) {
   for (auto& finding : recovered.findings) out.findings.push_back(std::move(finding));
   audit_sandboxes(*recovered.core, scope.sandboxes, out.findings);
   audit_volumes(flags, *recovered.core, out.findings);
+  audit_plugins(flags, recovered, out.findings);
   const std::string socket = runtime_directory(flags) + "/agent.sock";
   if (agent == 0 && base::exists(socket)) out.findings.push_back({"socket", socket, "no agent listens; the next one replaces it"});
   std::sort(out.findings.begin(), out.findings.end());

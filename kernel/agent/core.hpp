@@ -73,6 +73,7 @@ class Core {
   void handle(ProviderGone event);
   void handle(ProviderSurveyed event);
   void handle(DiskChanged event);
+  void handle(PluginKnown event);
   void handle(UsageMeasured event);
   void handle(LoadMeasured event);
   void handle(DiskMeasured event);

@@ -23,6 +23,7 @@
 #include "kernel/agent/places.hpp"
 #include "kernel/agent/providers.hpp"
 #include "kernel/agent/shell.hpp"
+#include "kernel/agent/volume_plugins.hpp"
 #include "kernel/containerizer/container_dns.hpp"
 #include "kernel/containerizer/images/images.hpp"
 #include "kernel/containerizer/isolators/isolators.hpp"
@@ -52,6 +53,7 @@ struct Daemon::Impl {
   std::unique_ptr<containerizer::NativeContainerizer> containers;
   std::unique_ptr<Shell> shell;
   std::unique_ptr<Providers> providers;
+  std::unique_ptr<VolumePlugins> volume_plugins;
   std::shared_ptr<base::http::Tls> tls;
   std::unique_ptr<Link> link;
   base::http::Router router;
@@ -259,6 +261,7 @@ Status start_containers(const Flags& flags, Daemon::Impl& daemon) {
   ASSIGN_OR_RETURN(const auto isolator_options, make_isolator_options(flags));
   options.secrets = isolator_options.secrets;
   ASSIGN_OR_RETURN(options.isolators, containerizer::Isolators::make(isolation, isolator_options, root));
+  options.secrets = isolator_options.secrets;
   options.network_metrics = flags.network_cni_metrics;
   options.switch_user = geteuid() == 0 && flags.switch_user;
   RETURN_IF_ERROR(open_images(flags, daemon, options));
@@ -286,6 +289,21 @@ Status open_providers(const Flags& flags, Daemon::Impl& daemon) {
   return {};
 }
 
+Status open_volume_plugins(const Flags& flags, Daemon::Impl& daemon) {
+  VolumePluginOptions options;
+  options.directory = flags.csi_plugin_config_dir.value_or("");
+  options.work_dir = flags.work_dir;
+  options.runtime_dir = flags.runtime_dir.value_or(flags.work_dir + "/run");
+  options.boot_id = daemon.core.policy().boot_id;
+  if (flags.secret_dir) {
+    ASSIGN_OR_RETURN(options.secrets, containerizer::secrets::open_directory(*flags.secret_dir));
+  }
+  ASSIGN_OR_RETURN(daemon.volume_plugins,
+                   VolumePlugins::open(daemon.loop, daemon.pool, *daemon.store, *daemon.shell, std::move(options)));
+  daemon.shell->use_volume_plugins(*daemon.volume_plugins);
+  return {};
+}
+
 Status start_lending(const Flags& flags, Daemon::Impl& daemon) {
   ASSIGN_OR_RETURN(const Modules modules, parse_modules(flags.modules.value_or("")));
   ASSIGN_OR_RETURN(auto estimator, resource_estimator(flags.resource_estimator.value_or(""), modules));
@@ -306,6 +324,7 @@ Daemon::~Daemon() {
   impl_->task_streams.reset();
   impl_->streams.reset();
   impl_->link.reset();
+  impl_->volume_plugins.reset();
   impl_->providers.reset();
   impl_->shell.reset();
   impl_->containers.reset();
@@ -335,6 +354,7 @@ Result<std::unique_ptr<Daemon>> Daemon::start(base::Loop& loop, const Flags& fla
   ASSIGN_OR_RETURN(impl->store, base::open_store(loop, "sqlite:" + store_path(flags.work_dir)));
   impl->shell = std::make_unique<Shell>(loop, impl->pool, impl->core, *impl->store, *impl->containers, impl->metrics);
   RETURN_IF_ERROR(open_providers(flags, *impl));
+  RETURN_IF_ERROR(open_volume_plugins(flags, *impl));
   RETURN_IF_ERROR(start_lending(flags, *impl));
   auto* raw = impl.get();
   impl->link = std::make_unique<Link>(
@@ -384,6 +404,7 @@ Result<std::unique_ptr<Daemon>> Daemon::start(base::Loop& loop, const Flags& fla
                        ((info.st_mode & 0011) == 0011 || chmod(directory.c_str(), (info.st_mode & 07777) | 0011) == 0);
     if (!leads || chmod(path.c_str(), 0666) != 0) return base::errno_error("cannot open " + path + " to executors", errno);
   }
+  impl->volume_plugins->introduce();
   RETURN_IF_ERROR(impl->shell->start(*impl->link, flags.disk_watch_interval));
   impl->providers->start();
   impl->link->start();

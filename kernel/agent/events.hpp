@@ -135,6 +135,11 @@ struct DiskChanged {
   base::Result<mesos::v1::Resource> disk;
 };
 
+/// A storage plugin of the agent's that is no resource provider: containers of it work on the machine's own mounts.
+struct PluginKnown {
+  std::string plugin;
+};
+
 /// How much CPU time containers have used since they were started.
 struct UsageMeasured {
   std::map<std::string, double> cpu_seconds;
@@ -152,7 +157,7 @@ struct LeaveAsked {};
 using Event = std::variant<Loaded, ContainersRecovered, LinkConnected, LinkDisconnected, MasterSaid, Persisted,
                            TimerFired, ContainerStarted, ContainerLaunchFailed, ContainerExited, Probed,
                            ExecutorSubscribed, ExecutorCalled, ExecutorDisconnected, ContainerCalled, PathRemoved, VolumesChanged,
-                           ProviderConfigured, ProviderRemoved, ProviderGone, ProviderSurveyed, DiskChanged, UsageMeasured,
+                           ProviderConfigured, ProviderRemoved, ProviderGone, ProviderSurveyed, DiskChanged, PluginKnown, UsageMeasured,
                            LoadMeasured, DiskMeasured, LeaveAsked>;
 
 }  // namespace agent

@@ -41,7 +41,6 @@ constexpr Absent kAbsentValues[] = {
     {"perf_interval", "1mins"},
     {"perf_duration", "10secs"},
     {"systemd_runtime_directory", "/run/systemd/system"},
-    {"csi_plugin_config_dir", nullptr},
     {"modules_dir", nullptr},
     {"hooks", nullptr},
     {"secret_resolver", nullptr},
@@ -223,7 +222,10 @@ Flags::Flags()
   t.add(&resource_provider_config_dir, "resource_provider_config_dir",
         "Directory with descriptions of resource providers, one JSON file (*.json) each: storage plugins whose disks this agent offers.");
   t.add(&disk_profile_adaptor, "disk_profile_adaptor",
-        "Where kinds of disks are described: org_apache_mesos_UriDiskProfileAdaptor, whose parameter uri in --modules names the file.");
+        "Where kinds of disks are described: org_apache_mesos_UriDiskProfileAdaptor, whose parameter uri in --modules names the file or URL.");
+  t.add(&csi_plugin_config_dir, "csi_plugin_config_dir",
+        "Directory with descriptions of storage plugins, one JSON file each: their volumes are given to containers that name them. "
+        "Needs the isolator volume/csi.");
   t.section("Oversubscription");
   t.add(&resource_estimator, "resource_estimator",
         "What idle resources are offered a second time, as revocable ones: org_apache_mesos_FixedResourceEstimator or "
@@ -319,6 +321,10 @@ base::Status Flags::check_containers() const {
   };
   const auto selected = containerizer::Isolation::parse(isolation);
   if (!selected) return selected.error();
+  if (selected->has("volume/csi") && !selected->has("filesystem/linux"))
+    return base::invalid("--isolation: volume/csi needs filesystem/linux");
+  if (selected->has("volume/csi") != csi_plugin_config_dir.has_value())
+    return base::invalid("the isolator volume/csi and --csi_plugin_config_dir need each other");
   std::optional<uint64_t> effective, bounding;
   if (effective_capabilities) {
     auto mask = containerizer::parse_capabilities(*effective_capabilities);

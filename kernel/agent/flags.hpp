@@ -38,7 +38,8 @@ struct Flags {
   bool check_agent_port_range_only = false, enforce_container_ports = false;
   base::Duration network_cni_plugin_timeout = base::minutes(1), container_ports_watch_interval = base::seconds(30);
   std::string docker_registry = "https://registry-1.docker.io", sandbox_directory = "/mnt/mesos/sandbox";
-  std::optional<std::string> fetcher_cache_dir, container_logger, modules, resource_provider_config_dir, disk_profile_adaptor;
+  std::optional<std::string> fetcher_cache_dir, container_logger, modules, resource_provider_config_dir, disk_profile_adaptor,
+      csi_plugin_config_dir;
   std::optional<std::string> resource_estimator, qos_controller;
   base::Duration oversubscribed_resources_interval = base::seconds(15), qos_correction_interval_min = base::Duration{0};
   bool revocable_cpu_low_priority = true;

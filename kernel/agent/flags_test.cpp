@@ -2,6 +2,8 @@
 
 #include "kernel/agent/flags.hpp"
 
+#include "kernel/agent/modules.hpp"
+
 #include <gtest/gtest.h>
 
 namespace agent {
@@ -78,11 +80,31 @@ TEST(AgentFlags, that_make_no_sense_are_refused_by_name) {
       {"--jwt_secret_key= ", "--jwt_secret_key"},
       {"--network_cni_plugins_dir=/x", "--network_cni_config_dir"},
       {"--docker_parallel_downloads=0", "--docker_parallel_downloads"},
+      {"--csi_plugin_config_dir=/x", "the isolator volume/csi and --csi_plugin_config_dir need each other"},
+      {"--isolation=filesystem/linux,volume/csi", "need each other"},
+      {"--isolation=volume/csi", "volume/csi needs filesystem/linux"},
       {"--logging_level=LOUD", "--logging_level"}};
   for (const auto& [flag, words] : cases) EXPECT_NE(with({flag}).find(words), std::string::npos) << flag << ": " << with({flag});
   EXPECT_NE(problem({"--master=a:1"}).find("work_dir"), std::string::npos);
   EXPECT_NE(problem({"--master=a:1", "--work_dir=w"}).find("--work_dir must be an absolute path"), std::string::npos);
   EXPECT_NE(problem({"--work_dir=/w"}).find("master"), std::string::npos);
+}
+
+TEST(AgentFlags, say_where_profiles_of_disks_are) {
+  const auto source = [](const std::string& parameters) {
+    const auto modules = parse_modules(R"({"libraries":[{"modules":[{"name":"org_apache_mesos_UriDiskProfileAdaptor","parameters":[)" +
+                                       parameters + "]}]}]}");
+    return disk_profiles(kUriProfiles, *modules);
+  };
+  const auto url = source(R"({"key":"uri","value":"https://h/p.json"},{"key":"poll_interval","value":"5secs"},{"key":"max_random_wait","value":"1mins"})");
+  ASSERT_TRUE(url) << url.error().message;
+  EXPECT_TRUE(url->remote());
+  EXPECT_EQ(url->poll_interval, base::seconds(5));
+  EXPECT_EQ(url->max_random_wait, base::minutes(1));
+  EXPECT_EQ(source(R"({"key":"uri","value":"file:///p.json"})")->place, "/p.json");
+  EXPECT_FALSE(source(R"({"key":"uri","value":"file:///p.json"})")->remote());
+  EXPECT_FALSE(source(R"({"key":"uri","value":"ftp://h/p.json"})"));
+  EXPECT_FALSE(source(R"({"key":"uri","value":"/p"},{"key":"max_random_wait","value":"soon"})"));
 }
 
 }  // namespace

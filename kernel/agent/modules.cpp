@@ -82,18 +82,24 @@ base::Result<ProfileSource> disk_profiles(const std::string& adaptor, const Modu
   if (found != modules.end())
     for (const auto& [key, value] : found->second) {
       if (key == "uri") {
-        out.file = value.starts_with("file://") ? value.substr(7) : value;
+        out.place = value.starts_with("file://") ? value.substr(7) : value;
       } else if (key == "poll_interval") {
         auto interval = base::parse_duration(value);
         if (!interval || *interval < base::seconds(1))
           return base::invalid("--modules: " + adaptor + ": poll_interval must be a duration of a second or more, such as 10secs");
         out.poll_interval = *interval;
-      } else if (key != "max_random_wait") {  // nothing is asked of a server that must be spared
+      } else if (key == "max_random_wait") {
+        auto wait = base::parse_duration(value);
+        if (!wait || *wait < base::Duration{0})
+          return base::invalid("--modules: " + adaptor + ": max_random_wait must be a duration, such as 10secs");
+        out.max_random_wait = *wait;
+      } else {
         return base::invalid("--modules: " + adaptor + " has no parameter '" + key + "'; it has uri, poll_interval and max_random_wait");
       }
     }
-  if (!out.file.starts_with('/'))
-    return base::invalid("--modules: " + adaptor + " needs the parameter uri: the absolute path of a file with the profile matrix");
+  if (!out.place.starts_with('/') && !out.place.starts_with("http://") && !out.place.starts_with("https://"))
+    return base::invalid("--modules: " + adaptor +
+                         " needs the parameter uri: the absolute path of a file with the profile matrix, or its http:// or https:// URL");
   return out;
 }
 

@@ -28,10 +28,12 @@ inline constexpr const char* kRotatingLogger = "org_apache_mesos_LogrotateContai
 /// `logger` is the flag --container_logger, empty for files without limit.
 base::Result<containerizer::LogRules> log_rules(const std::string& logger, const Modules& modules);
 
-/// The file with the profiles of disks, and how often it is looked at.
+/// Where the profiles of disks are, and how often one looks there.
 struct ProfileSource {
-  std::string file;  // empty: there are none
+  std::string place;  // path of a file, http:// or https://; empty: there are none
   base::Duration poll_interval = base::seconds(10);
+  base::Duration max_random_wait = base::Duration{0};  // before a change counts
+  bool remote() const { return place.starts_with("http"); }
 };
 
 /// `adaptor` is the flag --disk_profile_adaptor, empty for none.

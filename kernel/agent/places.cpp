@@ -14,7 +14,7 @@ namespace {
 constexpr const char* kFlags[] = {
     "runtime_dir", "launcher", "isolation", "cgroups_hierarchy", "cgroups_root", "image_providers", "docker_store_dir",
     "network_cni_config_dir", "network_cni_plugins_dir", "network_cni_root_dir_persist", "network_policy", "default_container_dns",
-    "xfs_project_range"};
+    "xfs_project_range", "csi_plugin_config_dir"};
 
 std::string kept_path(const std::string& work_dir) { return work_dir + "/meta/flags.json"; }
 

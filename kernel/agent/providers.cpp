@@ -5,42 +5,32 @@
 #include "base/file.hpp"
 #include "base/json/proto.hpp"
 #include "base/log.hpp"
-#include "kernel/api/names.hpp"
 
 namespace agent {
 namespace {
 
 using mesos::v1::ResourceProviderInfo;
-using Call = mesos::v1::agent::Call;
 
 constexpr uint64_t kMaxFile = 1 << 20;
-constexpr int kLaunched = 202;  // 200 is one that this call launched
-
-Call container_call(Call::Type type) {
-  Call call;
-  call.set_type(type);
-  return call;
-}
 
 }  // namespace
 
 Providers::Providers(base::Loop& loop, base::Pool& pool, base::Store& store, Shell& shell, ProviderOptions options)
-    : loop_(loop),
-      pool_(pool),
-      shell_(shell),
+    : shell_(shell),
       options_(std::move(options)),
-      service_(loop, store, {options_.work_dir, options_.runtime_dir + "/csi", options_.boot_id},
+      plugins_(shell),
+      service_(loop, pool, store,
+               {.work_dir = options_.work_dir, .socket_dir = options_.runtime_dir + "/csi", .boot_id = options_.boot_id},
                {.surveyed = [this](const auto& provider, auto survey) { shell_.tell(ProviderSurveyed{provider, std::move(survey)}); },
                 .changed = [this](const auto& id, auto disk) { shell_.tell(DiskChanged{id, std::move(disk)}); },
                 .run = [this](const auto& provider, int index, const auto& info, const auto& socket, auto runs, auto ended) {
-                  run_plugin(provider, index, info, socket, runs, ended);
+                  plugins_.run(provider, index, info, socket, runs, ended);
                 },
-                .end = [this](const std::string& provider) { end_plugin(provider); }}) {}
-
-Providers::~Providers() {
-  *alive_ = false;
-  loop_.cancel(poll_timer_);
-}
+                .end = [this](const std::string& provider) { plugins_.end(provider); }}),
+      profiles_(loop, pool, options_.profiles, options_.work_dir + "/meta/disk_profiles.json", [this](storage::Profiles profiles) {
+        service_.set_profiles(std::move(profiles));
+        for (const auto& held : std::exchange(held_, {})) held();
+      }) {}
 
 base::Result<std::unique_ptr<Providers>> Providers::open(base::Loop& loop, base::Pool& pool, base::Store& store, Shell& shell,
                                                          ProviderOptions options) {
@@ -50,15 +40,7 @@ base::Result<std::unique_ptr<Providers>> Providers::open(base::Loop& loop, base:
 }
 
 base::Status Providers::load() {
-  if (!options_.profiles.file.empty()) {
-    auto text = base::read_file(options_.profiles.file, kMaxFile);
-    if (!text) return text.error().with_context("--disk_profile_adaptor");
-    auto profiles = storage::parse_profiles(*text);
-    if (!profiles) return profiles.error().with_context(options_.profiles.file);
-    profiles_text_ = std::move(*text);
-    service_.set_profiles(std::move(*profiles));
-    poll_timer_ = loop_.every(options_.profiles.poll_interval, [this] { poll_profiles(); });
-  }
+  RETURN_IF_ERROR(profiles_.start());
   if (options_.directory.empty()) return {};
   auto names = base::list_directory(options_.directory);
   if (!names) return names.error().with_context("--resource_provider_config_dir");
@@ -120,81 +102,20 @@ base::Status Providers::remove(const std::string& type, const std::string& name)
   return {};
 }
 
+void Providers::stop(const std::string& provider, bool forget) {
+  if (!profiles_.known()) return held_.push_back([this, provider, forget] { stop(provider, forget); });
+  service_.stop(provider, forget);
+}
+
+void Providers::change(const ChangeDisk& effect) {
+  if (!profiles_.known()) return held_.push_back([this, effect] { change(effect); });
+  service_.change(effect.provider, {effect.id, effect.operation});
+}
+
 void Providers::run(const ResourceProviderInfo& info) {
+  if (!profiles_.known()) return held_.push_back([this, info] { run(info); });
   const base::Status done = service_.run(info);
   if (!done) LOG_ERROR("Resource provider {} does not run: {}", info.name(), done.error().message);
-}
-
-void Providers::poll_profiles() {
-  (void)pool_.run_for([file = options_.profiles.file] { return base::read_file(file, kMaxFile); },
-                      [this, alive = alive_](base::Result<std::string> text) {
-                        if (!*alive) return;
-                        if (text && *text == profiles_text_) return;
-                        auto profiles = text ? storage::parse_profiles(*text) : base::Result<storage::Profiles>(text.error());
-                        if (!profiles)
-                          return LOG_WARNING("{} cannot be read, the disk profiles stay as they are: {}", options_.profiles.file,
-                                             profiles.error().message);
-                        profiles_text_ = std::move(*text);
-                        LOG_INFO("{} has changed: {} disk profiles", options_.profiles.file, profiles->size());
-                        service_.set_profiles(std::move(*profiles));
-                      });
-}
-
-// Plugins ----------------------------------------------------------------------------------------------------------
-
-void Providers::run_plugin(const std::string& provider, int index, const mesos::v1::CSIPluginContainerInfo& info,
-                           const std::string& socket, const std::function<void()>& runs, const std::function<void(std::string)>& ended) {
-  const std::string prefix = plugin_prefix(provider) + std::to_string(index) + "-";
-  std::vector<std::string> over;
-  for (const auto& [id, container] : shell_.core().state().api_containers) {
-    if (!id.starts_with(prefix)) continue;
-    if (container.stage != ApiContainer::Stage::Ended) {  // from before the agent was started
-      await_plugin(id, ended);
-      return runs();
-    }
-    over.push_back(id);
-  }
-  for (const auto& id : over) {
-    Call call = container_call(Call::REMOVE_CONTAINER);
-    *call.mutable_remove_container()->mutable_container_id() = container_id_of(id);
-    shell_.container_call(std::move(call), [](int, const std::string&) {});
-  }
-  unlink(socket.c_str());
-  const std::string id = prefix + random_.uuid().substr(0, 8);
-  Call call = container_call(Call::LAUNCH_CONTAINER);
-  auto& launch = *call.mutable_launch_container();
-  *launch.mutable_container_id() = container_id_of(id);
-  *launch.mutable_command() = info.command();
-  auto& variable = *launch.mutable_command()->mutable_environment()->add_variables();
-  variable.set_name("CSI_ENDPOINT");
-  variable.set_value("unix://" + socket);
-  *launch.mutable_resources() = info.resources();
-  if (info.has_container()) *launch.mutable_container() = info.container();
-  shell_.container_call(std::move(call), [this, alive = alive_, id, runs, ended](int status, const std::string& message) {
-    if (!*alive) return;
-    if (status != 200 && status != kLaunched) return ended(message);
-    await_plugin(id, ended);
-    runs();
-  });
-}
-
-void Providers::await_plugin(const std::string& container, const std::function<void(std::string)>& ended) {
-  Call call = container_call(Call::WAIT_CONTAINER);
-  *call.mutable_wait_container()->mutable_container_id() = container_id_of(container);
-  shell_.container_call(std::move(call), [alive = alive_, container, ended](int, const std::string& message) {
-    if (*alive) ended(message.empty() ? "container " + container + " is over, see its stderr" : message);
-  });
-}
-
-void Providers::end_plugin(const std::string& provider) {
-  std::vector<std::string> running;
-  for (const auto& [id, container] : shell_.core().state().api_containers)
-    if (id.starts_with(plugin_prefix(provider)) && container.stage != ApiContainer::Stage::Ended) running.push_back(id);
-  for (const auto& id : running) {
-    Call call = container_call(Call::KILL_CONTAINER);
-    *call.mutable_kill_container()->mutable_container_id() = container_id_of(id);
-    shell_.container_call(std::move(call), [](int, const std::string&) {});
-  }
 }
 
 }  // namespace agent

@@ -9,9 +9,10 @@
 
 #include "base/loop.hpp"
 #include "base/pool.hpp"
-#include "base/random.hpp"
 #include "base/result.hpp"
 #include "kernel/agent/modules.hpp"
+#include "kernel/agent/plugin_containers.hpp"
+#include "kernel/agent/profile_watch.hpp"
 #include "kernel/agent/shell.hpp"
 #include "kernel/storage/service.hpp"
 
@@ -28,7 +29,6 @@ class Providers {
   /// Reads the descriptions and the profiles; what is wrong with one is an error that names its file.
   static base::Result<std::unique_ptr<Providers>> open(base::Loop& loop, base::Pool& pool, base::Store& store, Shell& shell,
                                                        ProviderOptions options);
-  ~Providers();
 
   /// After the shell has started: tells the core what there is.
   void start();
@@ -40,8 +40,8 @@ class Providers {
 
   // What the core asks for.
   void run(const mesos::v1::ResourceProviderInfo& info);
-  void stop(const std::string& provider, bool forget) { service_.stop(provider, forget); }
-  void change(const ChangeDisk& effect) { service_.change(effect.provider, {effect.id, effect.operation}); }
+  void stop(const std::string& provider, bool forget);
+  void change(const ChangeDisk& effect);
   void publish(const std::vector<storage::DiskName>& disks, std::function<void(base::Status)> done) {
     service_.publish(disks, std::move(done));
   }
@@ -57,22 +57,14 @@ class Providers {
   Providers(base::Loop& loop, base::Pool& pool, base::Store& store, Shell& shell, ProviderOptions options);
   base::Status load();
   base::Status write(const mesos::v1::ResourceProviderInfo& info, const std::string& file);
-  void poll_profiles();
-  void run_plugin(const std::string& provider, int index, const mesos::v1::CSIPluginContainerInfo& info,
-                  const std::string& socket, const std::function<void()>& runs, const std::function<void(std::string)>& ended);
-  void await_plugin(const std::string& container, const std::function<void(std::string)>& ended);
-  void end_plugin(const std::string& provider);
 
-  base::Loop& loop_;
-  base::Pool& pool_;
   Shell& shell_;
   ProviderOptions options_;
-  base::Random random_ = base::Random::from_os();
+  PluginContainers plugins_;
   std::map<Key, Description> descriptions_;
   storage::Service service_;
-  std::string profiles_text_;
-  base::Loop::TimerId poll_timer_ = 0;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  ProfileWatch profiles_;
+  std::vector<std::function<void()>> held_;  // until profiles are known
 };
 
 }  // namespace agent

@@ -182,8 +182,12 @@ std::vector<storage::DiskName> Core::disks_of(const Executor& executor) const {
   return out;
 }
 
-/// The plugin of a provider, launched by the agent itself: it mounts for the machine.
+void Core::handle(PluginKnown event) { state_.plugins.insert(std::move(event.plugin)); }
+
+/// A plugin, launched by the agent itself: it mounts for the machine.
 bool Core::is_plugin(const std::string& container) const {
+  for (const auto& plugin : state_.plugins)
+    if (container.starts_with(plugin_prefix(plugin))) return true;
   return std::any_of(state_.providers.begin(), state_.providers.end(),
                      [&](const auto& entry) { return container.starts_with(plugin_prefix(entry.first)); });
 }

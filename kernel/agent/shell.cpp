@@ -9,6 +9,8 @@
 #include "kernel/agent/layout.hpp"
 #include "kernel/agent/link.hpp"
 #include "kernel/agent/providers.hpp"
+#include "kernel/agent/volume_plugins.hpp"
+#include "kernel/storage/claims.hpp"
 
 namespace agent {
 namespace {
@@ -28,6 +30,7 @@ Shell::Shell(base::Loop& loop, base::Pool& pool, Core& core, base::Store& store,
       metrics_(metrics),
       prober_(loop, pool, containers) {
   containers_.on_exit([this](const std::string& id, const containerizer::Termination& end) {
+    if (volume_plugins_ != nullptr) volume_plugins_->release(id);
     tell(ContainerExited{id, end});
   });
   heartbeat_timer_ = loop_.every(kHeartbeat, [this] { heartbeat(); });
@@ -120,26 +123,48 @@ void Shell::perform_one(CancelTimer& effect) {
 }
 
 void Shell::perform_one(RecoverContainers& effect) {
-  containers_.recover(std::move(effect.known), [this, alive = alive_](auto running) {
-    if (*alive) tell(ContainersRecovered{std::move(running)});
+  containers_.recover(effect.known, [this, alive = alive_, known = effect.known](const auto& running) {
+    if (!*alive) return;
+    tell(ContainersRecovered{running});
+    std::vector<containerizer::ContainerSpec> live;
+    for (const auto& spec : known)
+      if (running.contains(spec.id)) live.push_back(spec);
+    if (volume_plugins_ != nullptr) volume_plugins_->start(live);
   });
 }
 
 void Shell::perform_one(LaunchContainer& effect) {
-  if (effect.disks.empty()) return launch(std::move(effect.spec));
+  if (effect.disks.empty()) return publish_volumes(std::move(effect.spec));
   const std::string id = effect.spec.id;
   publishing_.insert(id);
   const auto published = [this, alive = alive_, spec = std::move(effect.spec)](const base::Status& status) {
     if (!*alive || publishing_.erase(spec.id) == 0) return;  // it was given up meanwhile
-    if (status) return launch(spec);
+    if (status) return publish_volumes(spec);
     tell(ContainerLaunchFailed{spec.id, status.error().message});
   };
   if (providers_ == nullptr) return published(base::unavailable("this agent runs no resource providers"));
   providers_->publish(effect.disks, published);
 }
 
+void Shell::publish_volumes(containerizer::ContainerSpec spec) {
+  if (volume_plugins_ == nullptr || !spec.container || !storage::wants_volumes(*spec.container)) return launch(std::move(spec));
+  const std::string id = spec.id;
+  const mesos::v1::ContainerInfo info = *spec.container;
+  publishing_.insert(id);
+  volume_plugins_->claim(id, info, [this, alive = alive_, spec = std::move(spec)](auto published) mutable {
+    if (!*alive || publishing_.erase(spec.id) == 0) return;  // it was given up meanwhile
+    if (published) {
+      spec.published = std::move(*published);
+      return launch(std::move(spec));
+    }
+    volume_plugins_->release(spec.id);
+    tell(ContainerLaunchFailed{spec.id, published.error().message});
+  });
+}
+
 void Shell::abandon(const std::string& container) {
   publishing_.erase(container);
+  if (volume_plugins_ != nullptr) volume_plugins_->release(container);
   tell(ContainerLaunchFailed{container, "it was ended before its disks were there"});
 }
 
@@ -148,9 +173,9 @@ void Shell::launch(containerizer::ContainerSpec spec) {
   containers_.launch(std::move(spec), [this, alive = alive_, id](base::Result<containerizer::Started> started) {
     if (!*alive) return;
     if (started)
-      tell(ContainerStarted{id, started->pid, std::move(started->networks)});
-    else
-      tell(ContainerLaunchFailed{id, started.error().message});
+      return tell(ContainerStarted{id, started->pid, std::move(started->networks)});
+    if (volume_plugins_ != nullptr) volume_plugins_->release(id);
+    tell(ContainerLaunchFailed{id, started.error().message});
   });
 }
 

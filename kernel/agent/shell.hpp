@@ -24,6 +24,7 @@ namespace agent {
 
 class Link;
 class Providers;
+class VolumePlugins;
 
 class Shell {
  public:
@@ -52,6 +53,9 @@ class Shell {
 
   /// Resource providers are run by these from now on.
   void use_providers(Providers& providers) { providers_ = &providers; }
+
+  /// Volumes of storage plugins are published by these from now on.
+  void use_volume_plugins(VolumePlugins& plugins) { volume_plugins_ = &plugins; }
 
   /// Tells the core what containers use and how busy the machine is, so often; zero: never.
   void measure(base::Duration usage, base::Duration load);
@@ -103,6 +107,7 @@ class Shell {
   void perform_one(Exit& effect);
   void perform_one(Trace& effect);
   void perform_one(Count& effect);
+  void publish_volumes(containerizer::ContainerSpec spec);
   void launch(containerizer::ContainerSpec spec);
   void abandon(const std::string& container);
   void heartbeat();
@@ -118,7 +123,8 @@ class Shell {
   Link* link_ = nullptr;
   ContainerStreams* streams_ = nullptr;
   Providers* providers_ = nullptr;
-  std::set<std::string> publishing_;  // containers that wait for their disks
+  VolumePlugins* volume_plugins_ = nullptr;
+  std::set<std::string> publishing_;  // containers that wait for their disks and volumes
   std::map<std::string, base::Loop::TimerId> timers_;
   std::map<ConnectionId, Connection> connections_;
   std::deque<Event> events_;

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -119,6 +120,7 @@ struct State {
   resources::Resources oversubscribed;                   // revocable, those in use with them
   std::map<std::string, Operation> operations;           // by uuid
   std::map<std::string, ResourceProvider> providers;     // by id
+  std::set<std::string> plugins;                         // ids of storage plugins that are no providers
   uint64_t recovery_errors = 0;
   base::Time started{};
 };

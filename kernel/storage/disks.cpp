@@ -35,6 +35,12 @@ std::optional<resources::Labels> labels_of(const std::map<std::string, std::stri
   return labels;
 }
 
+/// Relative to the work directory, unless the plugin has a place of its own.
+std::string root_of(const ResourceProviderInfo& info) {
+  const auto& plugin = info.storage().plugin();
+  return plugin.has_target_path_root() ? plugin.target_path_root() : mounts_root(info);
+}
+
 Resource raw_disk(const ResourceProviderInfo& info, uint64_t megabytes, DiskSource source) {
   resources::KindData data;
   data.name = "disk";
@@ -58,31 +64,42 @@ Resource raw_disk(const ResourceProviderInfo& info, uint64_t megabytes, DiskSour
 
 }  // namespace
 
+base::Status validate_plugin(const mesos::v1::CSIPluginInfo& plugin, const std::string& where,
+                             const std::vector<mesos::v1::CSIPluginContainerInfo::Service>& needed) {
+  const auto field = [&where](const char* name) { return "'" + where + name + "'"; };
+  constexpr const char* kNames = " must be of letters, digits, '.', '_' and '-', 100 at most";
+  if (!is_name(plugin.type())) return base::invalid(field("type") + kNames);
+  if (!is_name(plugin.name())) return base::invalid(field("name") + kNames);
+  if (plugin.containers().empty() == plugin.endpoints().empty())
+    return base::invalid("one of " + field("containers") + " and " + field("endpoints") + " must be set");
+  std::map<int, int> serving;
+  for (const auto& container : plugin.containers()) {
+    if (!container.has_command()) return base::invalid(field("containers.command") + " must be set");
+    if (container.services().empty()) return base::invalid(field("containers.services") + " must not be empty");
+    for (const int service : container.services()) ++serving[service];
+  }
+  for (const auto& endpoint : plugin.endpoints()) {
+    ++serving[endpoint.csi_service()];
+    if (!endpoint.endpoint().starts_with("unix:") && !endpoint.endpoint().starts_with('/'))
+      return base::invalid(field("endpoints.endpoint") + " must be a unix socket (unix:///path), not '" + endpoint.endpoint() + "'");
+  }
+  for (const auto service : {mesos::v1::CSIPluginContainerInfo::CONTROLLER_SERVICE, mesos::v1::CSIPluginContainerInfo::NODE_SERVICE}) {
+    const bool must = std::find(needed.begin(), needed.end(), service) != needed.end();
+    if (serving[service] > 1 || (must && serving[service] == 0))
+      return base::invalid(field(plugin.endpoints().empty() ? "containers.services" : "endpoints.csi_service") + " must have " +
+                           mesos::v1::CSIPluginContainerInfo::Service_Name(service) + (must ? " once" : " once at most"));
+  }
+  return {};
+}
+
 base::Status validate(const ResourceProviderInfo& info) {
   if (info.has_id()) return base::invalid("'id' must not be set: the agent chooses it");
   if (info.type() != kProviderType)
     return base::unsupported("'type' must be " + std::string(kProviderType) + ", not '" + info.type() + "'");
   if (!is_name(info.name())) return base::invalid("'name' must be of letters, digits, '.', '_' and '-', 100 at most");
   if (!info.has_storage()) return base::invalid("'storage' must be set");
-  const auto& plugin = info.storage().plugin();
-  if (!is_name(plugin.type())) return base::invalid("'storage.plugin.type' must be of letters, digits, '.', '_' and '-', 100 at most");
-  if (!is_name(plugin.name())) return base::invalid("'storage.plugin.name' must be of letters, digits, '.', '_' and '-', 100 at most");
-  if (plugin.containers().empty() == plugin.endpoints().empty())
-    return base::invalid("'storage.plugin' needs either containers or endpoints");
-  std::map<int, int> serving;
-  for (const auto& container : plugin.containers()) {
-    if (!container.has_command()) return base::invalid("'storage.plugin.containers.command' must be set");
-    if (container.services().empty()) return base::invalid("'storage.plugin.containers.services' must not be empty");
-    for (const int service : container.services()) ++serving[service];
-  }
-  for (const auto& endpoint : plugin.endpoints()) {
-    ++serving[endpoint.csi_service()];
-    if (!endpoint.endpoint().starts_with("unix:") && !endpoint.endpoint().starts_with('/'))
-      return base::invalid("'storage.plugin.endpoints.endpoint' must be a unix socket (unix:///path), not '" + endpoint.endpoint() + "'");
-  }
-  for (const auto service : {mesos::v1::CSIPluginContainerInfo::CONTROLLER_SERVICE, mesos::v1::CSIPluginContainerInfo::NODE_SERVICE})
-    if (serving[service] != 1)
-      return base::invalid("'storage.plugin' must name " + mesos::v1::CSIPluginContainerInfo::Service_Name(service) + " once");
+  using Service = mesos::v1::CSIPluginContainerInfo;
+  RETURN_IF_ERROR(validate_plugin(info.storage().plugin(), "storage.plugin.", {Service::CONTROLLER_SERVICE, Service::NODE_SERVICE}));
   for (const auto& reservation : info.default_reservations())
     if (!reservation.has_role() || reservation.role() == "*") return base::invalid("'default_reservations.role' must be a role");
   return {};
@@ -142,6 +159,11 @@ std::string mounts_root(const ResourceProviderInfo& info) {
   return "csi/" + info.storage().plugin().type() + "/" + info.storage().plugin().name() + "/mounts";
 }
 
+std::string targets_root(const std::string& work_dir, const ResourceProviderInfo& info) {
+  const std::string root = root_of(info);
+  return root.starts_with('/') ? root : work_dir + "/" + root;
+}
+
 std::string target_path(const std::string& root, const std::string& id) {
   // "." and ".." are all that percent-encoding leaves of a way out.
   const std::string name = id.find_first_not_of('.') == std::string::npos ? "%" + id : base::percent_encode(id);
@@ -157,7 +179,7 @@ mesos::v1::Resource made_disk(const mesos::v1::Resource& source, const ResourceP
   made.set_id(id);
   made.set_profile(profile);
   made.set_vendor(vendor_of(info));
-  if (type == mesos::v1::Resource::DiskInfo::Source::MOUNT) made.mutable_mount()->set_root(mounts_root(info));
+  if (type == mesos::v1::Resource::DiskInfo::Source::MOUNT) made.mutable_mount()->set_root(root_of(info));
   made.clear_metadata();
   for (const auto& [key, value] : context) {
     auto& label = *made.mutable_metadata()->add_labels();

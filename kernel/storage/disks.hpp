@@ -26,6 +26,10 @@ struct DiskName {
 /// May a provider be run by this description? Errors name the field.
 base::Status validate(const mesos::v1::ResourceProviderInfo& info);
 
+/// `where` is put before the names of fields; each service of `needed` must be served once, others once at most.
+base::Status validate_plugin(const mesos::v1::CSIPluginInfo& plugin, const std::string& where,
+                             const std::vector<mesos::v1::CSIPluginContainerInfo::Service>& needed);
+
 /// A volume that the plugin has.
 struct FoundVolume {
   std::string id;
@@ -51,6 +55,9 @@ std::string vendor_of(const mesos::v1::ResourceProviderInfo& info);
 
 /// Where volumes of the provider are mounted, below the work directory: "csi/<plugin type>/<plugin name>/mounts".
 std::string mounts_root(const mesos::v1::ResourceProviderInfo& info);
+
+/// The same as the plugin's description may have it elsewhere, absolute.
+std::string targets_root(const std::string& work_dir, const mesos::v1::ResourceProviderInfo& info);
 
 /// Where volume `id` is mounted below such a root.
 std::string target_path(const std::string& root, const std::string& id);

@@ -104,6 +104,18 @@ TEST(Disks, are_mounted_below_a_name_that_stays_where_it_is) {
   EXPECT_EQ(target_path("/m", ".."), "/m/%../target");
 }
 
+TEST(Disks, say_where_their_plugin_has_its_mounts) {
+  ResourceProviderInfo info = provider();
+  const auto root = [&] {
+    return made_disk({}, info, mesos::v1::Resource::DiskInfo::Source::MOUNT, "fast", "v", {}).disk().source().mount().root();
+  };
+  EXPECT_EQ(root(), "csi/org.example.test/p/mounts");
+  EXPECT_EQ(targets_root("/agent", info), "/agent/csi/org.example.test/p/mounts");
+  info.mutable_storage()->mutable_plugin()->set_target_path_root("/mnt/plugin");
+  EXPECT_EQ(root(), "/mnt/plugin");
+  EXPECT_EQ(targets_root("/agent", info), "/mnt/plugin");
+}
+
 TEST(Providers, are_refused_with_the_field_that_is_wrong) {
   const std::pair<std::string, const char*> cases[] = {
       {"id { value: 'x' } " + kProvider, "'id'"},
@@ -111,7 +123,7 @@ TEST(Providers, are_refused_with_the_field_that_is_wrong) {
       {"type: 'org.apache.mesos.rp.local.storage' name: 'a/b'", "'name'"},
       {kProvider, "'storage' must be set"},
       {kProvider + "storage { plugin { type: '../x' } }", "'storage.plugin.type'"},
-      {kProvider + "storage { plugin { type: 'x' } }", "either containers or endpoints"},
+      {kProvider + "storage { plugin { type: 'x' } }", "'storage.plugin.endpoints' must be set"},
       {kProvider + "storage { plugin { type: 'x' endpoints { csi_service: NODE_SERVICE endpoint: '/s' } } }", "CONTROLLER_SERVICE once"},
       {kProvider + "storage { plugin { type: 'x' endpoints { csi_service: NODE_SERVICE endpoint: 'dns:///h' } } }", "a unix socket"},
       {kProvider + "storage { plugin { type: 'x' containers { services: NODE_SERVICE } } }", "containers.command"},

@@ -31,15 +31,25 @@ std::optional<Provider::State> Provider::state_of(const std::string& volume) con
   return found->second.record.state();
 }
 
-void Provider::say(bool warning, const std::string& text) {
-  out_->push_back(Trace{warning, "Provider " + settings_.info.name() + ": " + text});
+void Provider::say(bool warning, const std::string& text) { out_->push_back(Trace{warning, settings_.title + ": " + text}); }
+
+bool Provider::serves(Part part) const {
+  const auto wanted = part == Part::Controller ? mesos::v1::CSIPluginContainerInfo::CONTROLLER_SERVICE
+                                               : mesos::v1::CSIPluginContainerInfo::NODE_SERVICE;
+  const auto& plugin = settings_.info.storage().plugin();
+  for (const auto& endpoint : plugin.endpoints())
+    if (endpoint.csi_service() == wanted) return true;
+  for (const auto& container : plugin.containers())
+    for (const int service : container.services())
+      if (service == wanted) return true;
+  return false;
 }
 
 void Provider::call(Part part, const char* method, const google::protobuf::MessageLite& message, Reaction reaction,
-                    std::string subject, std::vector<std::string> directories) {
+                    std::string subject, std::vector<std::string> directories, CallSecrets secrets) {
   const uint64_t id = next_++;
   calls_[id] = {reaction, std::move(subject)};
-  out_->push_back(Call{id, part, method, message.SerializeAsString(), kCallTimeout, std::move(directories)});
+  out_->push_back(Call{id, part, method, message.SerializeAsString(), kCallTimeout, std::move(directories), std::move(secrets)});
 }
 
 void Provider::handle(Started event) {
@@ -97,13 +107,7 @@ void Provider::handle(PublishVolume event) {
   if (volume.goal == Goal::Gone)
     return out_->push_back(Published{event.ticket, base::conflict("volume " + event.volume + " is being deleted")});
   volume.waiting.push_back(event.ticket);
-  if (volume.goal == Goal::None) {
-    volume.goal = Goal::Published;
-    volume.asked = now_.instant;
-    volume.backoff = base::Duration{0};
-    set_timer("patience/" + event.volume, kPublishPatience);
-  }
-  advance(event.volume);
+  want(event.volume, volume);
 }
 
 void Provider::handle(Answered event) {
@@ -142,6 +146,7 @@ void Provider::handle(TimerFired event) {
   if (found == volumes_.end()) return;
   Volume& volume = found->second;
   if (kind == "save") return save(volume, subject);
+  if (kind == "claims") return claims_expired(subject, volume);
   if (kind == "volume") {
     volume.busy = false;
     return advance(subject);
@@ -167,7 +172,8 @@ void Provider::ask() {
     case Stage::Probe: return send(Part::Node, "/csi.v1.Identity/Probe", csi::v1::ProbeRequest());
     case Stage::Info: return send(Part::Node, "/csi.v1.Identity/GetPluginInfo", csi::v1::GetPluginInfoRequest());
     case Stage::Capabilities:
-      return send(Part::Controller, "/csi.v1.Identity/GetPluginCapabilities", csi::v1::GetPluginCapabilitiesRequest());
+      return send(serves(Part::Controller) ? Part::Controller : Part::Node, "/csi.v1.Identity/GetPluginCapabilities",
+                  csi::v1::GetPluginCapabilitiesRequest());
     case Stage::Controller:
       return send(Part::Controller, "/csi.v1.Controller/ControllerGetCapabilities", csi::v1::ControllerGetCapabilitiesRequest());
     case Stage::NodeCapabilities:
@@ -214,8 +220,12 @@ base::Status Provider::understand(const std::string& body) {
     case Stage::Capabilities: {
       csi::v1::GetPluginCapabilitiesResponse list;
       if (!list.ParseFromString(body)) return unreadable("GetPluginCapabilities");
-      for (const auto& each : list.capabilities())
-        can_.controller = can_.controller || each.service().type() == csi::v1::PluginCapability::Service::CONTROLLER_SERVICE;
+      using Service = csi::v1::PluginCapability::Service;
+      for (const auto& each : list.capabilities()) {
+        can_.controller = can_.controller || each.service().type() == Service::CONTROLLER_SERVICE;
+        can_.topology = can_.topology || each.service().type() == Service::VOLUME_ACCESSIBILITY_CONSTRAINTS;
+      }
+      can_.controller = can_.controller && serves(Part::Controller);
       stage_ = can_.controller ? Stage::Controller : Stage::NodeCapabilities;
       return {};
     }
@@ -237,13 +247,14 @@ base::Status Provider::understand(const std::string& body) {
       if (!list.ParseFromString(body)) return unreadable("NodeGetCapabilities");
       for (const auto& each : list.capabilities())
         can_.stage = can_.stage || each.rpc().type() == csi::v1::NodeServiceCapability::RPC::STAGE_UNSTAGE_VOLUME;
-      stage_ = can_.publish ? Stage::NodeInfo : Stage::Connected;
+      stage_ = can_.publish || can_.topology ? Stage::NodeInfo : Stage::Connected;
       return {};
     }
     case Stage::NodeInfo: {
       csi::v1::NodeGetInfoResponse info;
       if (!info.ParseFromString(body) || info.node_id().empty()) return unreadable("NodeGetInfo");
       can_.node_id = info.node_id();
+      if (can_.topology && info.has_accessible_topology()) can_.here = info.accessible_topology();
       stage_ = Stage::Connected;
       return {};
     }
@@ -313,6 +324,7 @@ void Provider::survey_next() {
     csi::v1::GetCapacityRequest request;
     *request.add_volume_capabilities() = profile->second.capability;
     request.mutable_parameters()->insert(profile->second.parameters.begin(), profile->second.parameters.end());
+    if (can_.here) *request.mutable_accessible_topology() = *can_.here;
     return call(Part::Controller, "/csi.v1.Controller/GetCapacity", request, &Provider::measured, name);
   }
   surveying_ = false;

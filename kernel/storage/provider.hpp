@@ -2,12 +2,14 @@
 
 // One provider of disks: brings its plugin up, asks it what it has, makes and deletes its volumes and publishes them on
 // this machine. Deterministic: told events, asks for effects. provider.cpp dispatches, brings the plugin up and surveys it;
-// provider_disks.cpp makes and deletes volumes, provider_volumes.cpp moves them between their states.
+// provider_disks.cpp makes and deletes volumes, provider_volumes.cpp moves them between their states, provider_claims.cpp
+// knows which containers use volumes that exist without us.
 
 #include <cstdint>
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -64,6 +66,20 @@ struct PublishVolume {
   uint64_t ticket = 0;
   std::string volume;
 };
+/// A container wants a volume that exists without us: `volume` says which and how. Answered by Published.
+struct ClaimVolume {
+  uint64_t ticket = 0;
+  std::string holder;  // the container
+  dcos::storage::v1::VolumeRecord volume;
+};
+/// The container has ended: a volume that nobody claims any more is taken back.
+struct ReleaseVolumes {
+  std::string holder;
+};
+/// Which containers of an earlier run of the agent still run, by the volumes that they have: the others are taken back.
+struct HoldersKnown {
+  std::map<std::string, std::set<std::string>> holders;
+};
 struct Answered {
   uint64_t call = 0;
   Answer answer;
@@ -76,14 +92,19 @@ struct TimerFired {
   std::string timer;
 };
 
-using Event = std::variant<Started, ProfilesChanged, PluginRuns, PluginEnded, ChangeDisk, PublishVolume, Answered, Persisted,
-                           TimerFired>;
+using Event = std::variant<Started, ProfilesChanged, PluginRuns, PluginEnded, ChangeDisk, PublishVolume, ClaimVolume,
+                           ReleaseVolumes, HoldersKnown, Answered, Persisted, TimerFired>;
 
 // Effects ----------------------------------------------------------------------------------------------------------
 
 /// The container `index` of the description is to run.
 struct RunPlugin {
   int index = 0;
+};
+/// What a call says besides that is not to be seen: looked up when the call is made.
+struct CallSecrets {
+  int field = 0;  // of the request: a map of strings
+  std::map<std::string, mesos::v1::Secret> secrets{};
 };
 /// A call; `directories` are made before. Answered by Answered.
 struct Call {
@@ -93,6 +114,7 @@ struct Call {
   std::string body;
   base::Duration timeout{};
   std::vector<std::string> directories{};
+  CallSecrets secrets{};
 };
 /// Directories of a volume that is nowhere mounted any more; those that are not empty stay.
 struct RemoveDirectories {
@@ -119,6 +141,8 @@ struct DiskChanged {
 struct Published {
   uint64_t ticket = 0;
   base::Status status;
+  std::string path{};   // where it is
+  bool in_use = false;  // another container has it too
 };
 struct Trace {
   bool warning = false;
@@ -134,6 +158,7 @@ struct Settings {
   mesos::v1::ResourceProviderInfo info;  // with id
   std::string work_dir;                  // of the agent
   std::string boot_id;
+  std::string title;                     // for people: "Provider local"
 };
 
 /// Keys of a provider's volumes begin with this.
@@ -161,8 +186,10 @@ class Provider {
     Record record;
     Goal goal = Goal::None;
     bool busy = false;                   // a call or a commit is under way, or a delay runs
-    std::vector<uint64_t> waiting;       // tickets of PublishVolume
+    std::vector<uint64_t> waiting;       // tickets of PublishVolume and ClaimVolume
     std::string creation, deletion;      // ids of operations that wait for it
+    std::set<std::string> holders;       // containers that claim it
+    std::vector<std::pair<base::Instant, ClaimVolume>> next;  // claims that wait until it was taken back
     base::Instant asked{};               // for it to be published
     base::Duration backoff{0};
   };
@@ -173,7 +200,9 @@ class Provider {
   };
   struct Capabilities {
     bool controller = false, create_delete = false, publish = false, list = false, capacity = false, stage = false;
+    bool topology = false;               // not every volume can be reached from every machine
     std::string node_id;
+    std::optional<csi::v1::Topology> here{};
   };
   using Reaction = void (Provider::*)(const std::string& subject, Answer answer);
   struct Pending {
@@ -188,9 +217,13 @@ class Provider {
   void handle(PluginEnded event);
   void handle(ChangeDisk event);
   void handle(PublishVolume event);
+  void handle(ClaimVolume event);
+  void handle(ReleaseVolumes event);
+  void handle(HoldersKnown event);
   void handle(Answered event);
   void handle(Persisted event);
   void handle(TimerFired event);
+  bool serves(Part part) const;                    // its description says so
   void connect();
   void ask();                                     // what the stage is for
   void heard(const std::string& subject, Answer answer);
@@ -203,7 +236,7 @@ class Provider {
   void measured(const std::string& profile, Answer answer);
   void survey_failed(const Answer& answer);
   void call(Part part, const char* method, const google::protobuf::MessageLite& message, Reaction reaction,
-            std::string subject, std::vector<std::string> directories = {});
+            std::string subject, std::vector<std::string> directories = {}, CallSecrets secrets = {});
   void set_timer(std::string timer, base::Duration after) { out_->push_back(SetTimer{std::move(timer), now_.instant + after}); }
   void say(bool warning, const std::string& text);
 
@@ -232,6 +265,11 @@ class Provider {
   void give_up(const std::string& id, Volume& volume, const std::string& why);
   std::string staging_path(const std::string& id) const;
   std::string target(const std::string& id) const;
+
+  // provider_claims.cpp
+  void want(const std::string& id, Volume& volume);
+  void let_go(const std::string& id, Volume& volume);
+  void claims_expired(const std::string& id, Volume& volume);
 
   Settings settings_;
   Profiles profiles_;

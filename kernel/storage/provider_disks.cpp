@@ -74,6 +74,7 @@ void Provider::create(const std::string& id, Disk& disk) {
   request.mutable_capacity_range()->set_limit_bytes(bytes);
   *request.add_volume_capabilities() = profile->second->capability;
   request.mutable_parameters()->insert(profile->second->parameters.begin(), profile->second->parameters.end());
+  if (can_.here) *request.mutable_accessibility_requirements()->add_requisite() = *can_.here;
   call(Part::Controller, "/csi.v1.Controller/CreateVolume", request, &Provider::created, id);
 }
 

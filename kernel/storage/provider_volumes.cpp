@@ -3,6 +3,7 @@
 
 #include <fmt/core.h>
 
+#include "base/strings.hpp"
 #include "kernel/storage/patience.hpp"
 #include "kernel/storage/provider.hpp"
 
@@ -20,13 +21,16 @@ std::string volume_key(const std::string& provider, const std::string& id) {
 
 std::string parent_of(const std::string& path) { return path.substr(0, path.rfind('/')); }
 
+CallSecrets secrets_of(const google::protobuf::Map<std::string, mesos::v1::Secret>& secrets, int field) {
+  return {field, {secrets.begin(), secrets.end()}};
+}
+
 }  // namespace
 
 std::string Provider::target(const std::string& id) const {
-  const auto& plugin = settings_.info.storage().plugin();
-  const std::string root =
-      plugin.has_target_path_root() ? plugin.target_path_root() : settings_.work_dir + "/" + mounts_root(settings_.info);
-  return target_path(root, id);
+  if (const auto found = volumes_.find(id); found != volumes_.end() && !found->second.record.target_path().empty())
+    return found->second.record.target_path();
+  return target_path(targets_root(settings_.work_dir, settings_.info), id);
 }
 
 std::string Provider::staging_path(const std::string& id) const { return parent_of(target(id)) + "/staging"; }
@@ -47,6 +51,7 @@ void Provider::up(const std::string& id, Volume& volume) {
       request.set_volume_id(id);
       request.set_node_id(can_.node_id);
       *request.mutable_volume_capability() = record.capability();
+      request.set_readonly(record.read_only());
       *request.mutable_volume_context() = record.volume_context();
       volume.busy = true;
       return call(Part::Controller, "/csi.v1.Controller/ControllerPublishVolume", request, &Provider::moved, id);
@@ -60,7 +65,8 @@ void Provider::up(const std::string& id, Volume& volume) {
       *request.mutable_volume_capability() = record.capability();
       *request.mutable_volume_context() = record.volume_context();
       volume.busy = true;
-      return call(Part::Node, "/csi.v1.Node/NodeStageVolume", request, &Provider::moved, id, {staging_path(id)});
+      return call(Part::Node, "/csi.v1.Node/NodeStageVolume", request, &Provider::moved, id, {staging_path(id)},
+                  secrets_of(record.stage_secrets(), request.kSecretsFieldNumber));
     }
     case Record::VOL_READY: return enter(id, volume, Record::NODE_PUBLISH);
     case Record::NODE_PUBLISH: {
@@ -70,15 +76,17 @@ void Provider::up(const std::string& id, Volume& volume) {
       if (can_.stage) request.set_staging_target_path(staging_path(id));
       request.set_target_path(target(id));
       *request.mutable_volume_capability() = record.capability();
+      request.set_readonly(record.read_only());
       *request.mutable_volume_context() = record.volume_context();
       volume.busy = true;
       const bool whole = settings_.info.storage().plugin().target_path_exists();
       return call(Part::Node, "/csi.v1.Node/NodePublishVolume", request, &Provider::moved, id,
-                  {whole ? target(id) : parent_of(target(id))});
+                  {whole ? target(id) : parent_of(target(id))}, secrets_of(record.publish_secrets(), request.kSecretsFieldNumber));
     }
     case Record::PUBLISHED: {
       volume.goal = Goal::None;
-      for (const uint64_t ticket : std::exchange(volume.waiting, {})) out_->push_back(Published{ticket, {}});
+      for (const uint64_t ticket : std::exchange(volume.waiting, {}))
+        out_->push_back(Published{ticket, {}, target(id), volume.holders.size() > 1});
       return;
     }
     // Half taken back: first all of it.
@@ -120,7 +128,7 @@ void Provider::down(const std::string& id, Volume& volume) {
       return call(Part::Controller, "/csi.v1.Controller/ControllerUnpublishVolume", request, &Provider::moved, id);
     }
     case Record::CREATED: {
-      if (!can_.create_delete) return gone(id, false);
+      if (!can_.create_delete || record.pre_provisioned()) return gone(id, false);
       csi::v1::DeleteVolumeRequest request;
       request.set_volume_id(id);
       volume.busy = true;
@@ -140,7 +148,9 @@ void Provider::moved(const std::string& id, Answer answer) {
   const bool back = state == Record::NODE_UNPUBLISH || state == Record::NODE_UNSTAGE || state == Record::CONTROLLER_UNPUBLISH;
   if (answer.code != 0 && !(back && answer.code == kNotFound)) {
     if (volume.goal == Goal::None) return;  // nobody waits any more; whoever asks next goes on from here
-    if (!may_pass(answer)) return give_up(id, volume, answer.message);
+    // What nobody uses is taken back some day.
+    const bool stubborn = volume.record.pre_provisioned() && volume.goal == Goal::Gone;
+    if (!may_pass(answer) && !stubborn) return give_up(id, volume, answer.message);
     if (volume.backoff == base::Duration{0})
       say(true, fmt::format("{} of volume {} is tried again: {}", dcos::storage::v1::VolumeRecord::State_Name(state), id, answer.message));
     volume.backoff = longer(volume.backoff);
@@ -215,11 +225,14 @@ void Provider::deleted(const std::string& id, Answer answer) {
 /// Nothing of the volume is on this machine. Should the record outlive a crash, the deletion finds nothing and ends well.
 void Provider::gone(const std::string& id, bool deleted) {
   const std::string operation = volumes_.at(id).deletion;
+  const std::string directory = parent_of(target(id));
+  const auto next = std::move(volumes_.at(id).next);
   volumes_.erase(id);
   Persist effect{next_++, {}};
   effect.batch.erase(volume_key(settings_.info.id().value(), id));
   out_->push_back(std::move(effect));
-  out_->push_back(RemoveDirectories{{parent_of(target(id))}});
+  out_->push_back(RemoveDirectories{{directory}});
+  for (const auto& [asked, claim] : next) handle(claim);
   if (const auto disk = disks_.find(operation); disk != disks_.end())
     finish(operation, unmade_disk(disk->second.operation.destroy_disk().source(), deleted));
 }
@@ -230,8 +243,8 @@ void Provider::give_up(const std::string& id, Volume& volume, const std::string&
   if (goal == Goal::Published) {
     say(true, "volume " + id + " cannot be published: " + why);
     for (const uint64_t ticket : std::exchange(volume.waiting, {}))
-      out_->push_back(Published{ticket, base::unavailable("volume " + id + " of provider " + settings_.info.name() +
-                                                          " cannot be published: " + why)});
+      out_->push_back(Published{ticket, base::unavailable("volume " + id + " of " + base::to_lower(settings_.title.substr(0, 1)) +
+                                                          settings_.title.substr(1) + " cannot be published: " + why)});
   } else if (goal == Goal::Gone) {
     const std::string operation = std::exchange(volume.deletion, "");
     finish(operation, base::unavailable("volume " + id + " cannot be deleted: " + why));

@@ -1,5 +1,8 @@
 #include "kernel/storage/service.hpp"
 
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+#include <google/protobuf/wire_format_lite.h>
 #include <unistd.h>
 
 #include <deque>
@@ -7,11 +10,31 @@
 #include "base/crypto.hpp"
 #include "base/file.hpp"
 #include "base/log.hpp"
+#include "base/strings.hpp"
 
 namespace storage {
 namespace {
 
 constexpr size_t kMostOfAnAddress = 107;  // of a unix socket
+constexpr int kRefusedHere = -1;          // no code of gRPC's: asking again does not help
+
+/// An entry of a map of strings as a message has it.
+std::string encode_entry(int field, const std::string& key, const std::string& value) {
+  using google::protobuf::internal::WireFormatLite;
+  std::string entry, out;
+  {
+    google::protobuf::io::StringOutputStream stream(&entry);
+    google::protobuf::io::CodedOutputStream coded(&stream);
+    WireFormatLite::WriteString(1, key, &coded);
+    WireFormatLite::WriteString(2, value, &coded);
+  }
+  {
+    google::protobuf::io::StringOutputStream stream(&out);
+    google::protobuf::io::CodedOutputStream coded(&stream);
+    WireFormatLite::WriteBytes(field, entry, &coded);
+  }
+  return out;
+}
 
 }  // namespace
 
@@ -22,7 +45,7 @@ struct Service::Running : std::enable_shared_from_this<Service::Running> {
   std::map<Part, std::shared_ptr<Plugin>> plugins;
   std::map<int, std::string> sockets;                      // of its containers
   std::map<std::string, base::Loop::TimerId> timers;
-  std::map<uint64_t, std::function<void(base::Status)>> waiting;  // for volumes, by ticket
+  std::map<uint64_t, std::function<void(const Published&)>> waiting;  // for volumes, by ticket
   std::deque<Event> events;
   bool busy = false;
   bool stopped = false;
@@ -30,8 +53,8 @@ struct Service::Running : std::enable_shared_from_this<Service::Running> {
   const std::string& id() const { return core.info().id().value(); }
 };
 
-Service::Service(base::Loop& loop, base::Store& store, Options options, Callbacks callbacks)
-    : loop_(loop), store_(store), options_(std::move(options)), callbacks_(std::move(callbacks)) {}
+Service::Service(base::Loop& loop, base::Pool& pool, base::Store& store, Options options, Callbacks callbacks)
+    : loop_(loop), pool_(pool), store_(store), options_(std::move(options)), callbacks_(std::move(callbacks)) {}
 
 Service::~Service() {
   for (auto& [id, provider] : providers_) {
@@ -64,7 +87,7 @@ base::Status Service::run(const mesos::v1::ResourceProviderInfo& info) {
       LOG_ERROR("A record of a volume of provider {} does not decode and was left out: {}", info.name(), entry.key);
   }
   started.profiles = profiles_for(profiles_, info);
-  auto provider = std::make_shared<Running>(Settings{info, options_.work_dir, options_.boot_id});
+  auto provider = std::make_shared<Running>(Settings{info, options_.work_dir, options_.boot_id, options_.kind + " " + info.name()});
   const auto reaches = [&](int service, const std::string& socket) {
     const Part part = service == mesos::v1::CSIPluginContainerInfo::CONTROLLER_SERVICE ? Part::Controller : Part::Node;
     provider->plugins[part] = std::make_shared<Plugin>(loop_, socket);
@@ -94,7 +117,7 @@ void Service::stop(const std::string& id, bool forget) {
   for (const auto& [name, timer] : provider->timers) loop_.cancel(timer);
   if (!provider->sockets.empty()) callbacks_.end(id);
   for (const auto& [ticket, done] : std::exchange(provider->waiting, {}))
-    done(base::unavailable("provider " + provider->core.info().name() + " was stopped"));
+    done(Published{ticket, base::unavailable(options_.kind + " " + provider->core.info().name() + " was stopped")});
   provider->plugins.clear();
   if (!forget) return;
   base::StoreBatch batch;
@@ -125,9 +148,29 @@ void Service::publish(const std::vector<DiskName>& disks, std::function<void(bas
       continue;
     }
     const uint64_t ticket = next_ticket_++;
-    found->second->waiting[ticket] = one;
+    found->second->waiting[ticket] = [one](const Published& published) { one(published.status); };
     tell(*found->second, PublishVolume{ticket, disk.volume});
   }
+}
+
+void Service::claim(const std::string& id, const std::string& holder, dcos::storage::v1::VolumeRecord volume,
+                    std::function<void(base::Result<Claimed>)> done) {
+  const auto found = providers_.find(id);
+  if (found == providers_.end()) return done(base::not_found("the plugin of volume " + volume.id() + " does not run on this agent"));
+  const uint64_t ticket = next_ticket_++;
+  found->second->waiting[ticket] = [done = std::move(done)](const Published& published) {
+    if (!published.status) return done(published.status.error());
+    done(Claimed{published.path, published.in_use});
+  };
+  tell(*found->second, ClaimVolume{ticket, holder, std::move(volume)});
+}
+
+void Service::release(const std::string& holder) {
+  for (const auto& [id, provider] : std::map(providers_)) tell(*provider, ReleaseVolumes{holder});
+}
+
+void Service::tell_holders(const std::string& id, std::map<std::string, std::set<std::string>> holders) {
+  if (const auto found = providers_.find(id); found != providers_.end()) tell(*found->second, HoldersKnown{std::move(holders)});
 }
 
 void Service::tell(Running& provider, Event event) {
@@ -167,6 +210,29 @@ void Service::perform(Running& provider, Call& effect) {
       });
     }
   }
+  if (effect.secrets.secrets.empty()) return make_call(provider, effect);
+  const auto work = [resolve = options_.resolve, secrets = effect.secrets]() -> base::Result<std::string> {
+    std::string encoded;
+    for (const auto& [key, secret] : secrets.secrets) {
+      auto value = resolve ? resolve(secret) : base::Result<std::string>(base::unsupported("this agent resolves no secrets"));
+      if (!value) return value.error().with_context("secret '" + base::valid_utf8(key) + "'");
+      encoded += encode_entry(secrets.field, key, *value);
+    }
+    return encoded;
+  };
+  auto done = [this, weak, effect](base::Result<std::string> encoded) mutable {
+    const auto still = weak.lock();
+    if (!still || still->stopped) return;
+    if (!encoded) return tell(*still, Answered{effect.id, {kRefusedHere, encoded.error().message, ""}});
+    effect.body += *encoded;  // fields may come in any order
+    make_call(*still, effect);
+  };
+  if (!pool_.run_for(work, done))
+    loop_.post([done]() mutable { done(base::unavailable("too much work waits on this agent")); });
+}
+
+void Service::make_call(Running& provider, Call& effect) {
+  const std::weak_ptr<Running> weak = provider.weak_from_this();
   provider.plugins.at(effect.part)->call(effect.method, effect.body, effect.timeout, [this, weak, id = effect.id](Answer answer) {
     if (const auto still = weak.lock(); still && !still->stopped) tell(*still, Answered{id, std::move(answer)});
   });
@@ -204,7 +270,7 @@ void Service::perform(Running& provider, Published& effect) {
   if (found == provider.waiting.end()) return;
   const auto done = std::move(found->second);
   provider.waiting.erase(found);
-  done(std::move(effect.status));
+  done(effect);
 }
 
 void Service::perform(Running&, Trace& effect) {

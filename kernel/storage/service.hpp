@@ -5,10 +5,12 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "base/loop.hpp"
+#include "base/pool.hpp"
 #include "base/store/store.hpp"
 #include "kernel/storage/plugin.hpp"
 #include "kernel/storage/provider.hpp"
@@ -21,6 +23,9 @@ class Service {
     std::string work_dir;     // of the agent
     std::string socket_dir;   // sockets of plugins that run in containers
     std::string boot_id;
+    std::string kind = "Provider";  // what it runs, for people
+    /// The bytes of a secret; may block, called on the pool.
+    std::function<base::Result<std::string>(const mesos::v1::Secret&)> resolve{};
   };
   /// To the agent.
   struct Callbacks {
@@ -34,7 +39,7 @@ class Service {
     std::function<void(const std::string& provider)> end;
   };
 
-  Service(base::Loop& loop, base::Store& store, Options options, Callbacks callbacks);
+  Service(base::Loop& loop, base::Pool& pool, base::Store& store, Options options, Callbacks callbacks);
   ~Service();
 
   /// Of all providers from now on.
@@ -51,6 +56,18 @@ class Service {
   /// `done` when all of them are at their target paths.
   void publish(const std::vector<DiskName>& disks, std::function<void(base::Status)> done);
 
+  /// A volume that exists without us is published for `holder`, see provider_claims.cpp. `done`: where it is, or why not.
+  struct Claimed {
+    std::string path;
+    bool in_use = false;  // others have it too
+  };
+  void claim(const std::string& provider, const std::string& holder, dcos::storage::v1::VolumeRecord volume,
+             std::function<void(base::Result<Claimed>)> done);
+  void release(const std::string& holder);
+
+  /// After `run()`: who has what, by the volumes' ids.
+  void tell_holders(const std::string& provider, std::map<std::string, std::set<std::string>> holders);
+
   size_t running() const { return providers_.size(); }
   size_t connected() const;
 
@@ -66,8 +83,10 @@ class Service {
   void perform(Running& provider, DiskChanged& effect);
   void perform(Running& provider, Published& effect);
   void perform(Running& provider, Trace& effect);
+  void make_call(Running& provider, Call& effect);
 
   base::Loop& loop_;
+  base::Pool& pool_;
   base::Store& store_;
   Options options_;
   Callbacks callbacks_;

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Disks of a storage plugin, through master and agent: made, used by tasks, taken back, over kills of everything."""
 
+import http.server
 import json
 import os
 import shutil
@@ -8,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -144,7 +146,7 @@ def description(containers=None, socket=None, name="local"):
 class Storage(Machine):
     """A machine with a plugin of 100 MB, started by the test (`outside`) or by nobody yet."""
 
-    def __init__(self, outside=True):
+    def __init__(self, outside=True, uri=None):
         if not PLUGIN.exists():
             raise results.Skip(f"{PLUGIN} is not built")
         self.store = tempfile.mkdtemp(prefix="dcos-storage-")
@@ -156,7 +158,7 @@ class Storage(Machine):
         if outside:
             Path(self.store, "providers", "local.json").write_text(json.dumps(description(socket=self.socket)))
         modules = {"libraries": [{"modules": [{"name": "org_apache_mesos_UriDiskProfileAdaptor", "parameters": [
-            {"key": "uri", "value": f"{self.store}/profiles.json"}, {"key": "poll_interval", "value": "1secs"}]}]}]}
+            {"key": "uri", "value": uri or f"{self.store}/profiles.json"}, {"key": "poll_interval", "value": "1secs"}]}]}]}
         super().__init__(ISOLATION, resource_provider_config_dir=f"{self.store}/providers", modules=json.dumps(modules),
                          disk_profile_adaptor="org_apache_mesos_UriDiskProfileAdaptor")
 
@@ -353,5 +355,41 @@ def launched():
         assert not list(Path(machine.store, "providers").iterdir())
 
 
+def profiles_by_http():
+    """Profiles from a URL: changes count, what is no matrix does not, and an agent that is started while the server is away has the last ones."""
+    served = {"text": json.dumps(PROFILES)}
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(served["text"].encode())
+
+        def log_message(self, *words):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    with Storage(uri=f"http://127.0.0.1:{server.server_port}/profiles") as machine:
+        scheduler = machine.scheduler
+
+        def profiles():
+            return {d["disk"]["source"]["profile"] for d in disks(scheduler.offered, "RAW")}
+
+        eventually("free space is offered", lambda: profiles() == {"fast"})
+        served["text"] = json.dumps({"profile_matrix": {**PROFILES["profile_matrix"], "slow": PROFILES["profile_matrix"]["fast"]}})
+        eventually("the new profile too", lambda: profiles() == {"fast", "slow"}, limit=30)
+        served["text"] = "nonsense"
+        log = Path(machine.root, "agent.log")
+        eventually("it is told", lambda: "the disk profiles stay as they are" in log.read_text(), limit=30)
+        server.shutdown()
+        server.server_close()
+        machine.restart_agent()
+        scheduler.make_disk("make")
+        [disk] = scheduler.ended("make")["converted_resources"]
+        scheduler.unmake_disk("unmake", disk["disk"]["source"]["id"])
+        scheduler.ended("unmake")
+
+
 if __name__ == "__main__":
-    results.run("system/storage", [used, faulty, launched])
+    results.run("system/storage", [used, faulty, launched, profiles_by_http])

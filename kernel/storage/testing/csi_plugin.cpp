@@ -1,6 +1,7 @@
 // A storage plugin for tests: volumes are directories, published by bind mounts. What it was asked stands in
 // <root>/calls; a line "<method> fail|hang|lose" in <root>/faults says what becomes of such calls: refused, never answered,
-// or done and never answered.
+// or done and never answered. With a file <root>/node-only it has no controller. Secrets that it is given stand in
+// <root>/secrets.
 //
 //   dcos-test-csi ROOT MEGABYTES [SOCKET]     without SOCKET: that of the variable CSI_ENDPOINT
 
@@ -53,6 +54,13 @@ class Backend {
     }
     while (!context->IsCancelled()) usleep(20'000);
     return Status(StatusCode::CANCELLED, "");
+  }
+
+  bool node_only() const { return access((root_ + "/node-only").c_str(), F_OK) == 0; }
+
+  template <class Map>
+  void note_secrets(const std::string& method, const Map& secrets) {
+    for (const auto& [key, value] : secrets) std::ofstream(root_ + "/secrets", std::ios::app) << method << " " << key << "=" << value << "\n";
   }
 
   std::string data(const std::string& id) const { return root_ + "/volumes/" + id; }
@@ -116,7 +124,7 @@ class Identity final : public csi::v1::Identity::Service {
   }
   Status GetPluginCapabilities(ServerContext*, const csi::v1::GetPluginCapabilitiesRequest*,
                                csi::v1::GetPluginCapabilitiesResponse* out) override {
-    out->add_capabilities()->mutable_service()->set_type(csi::v1::PluginCapability::Service::CONTROLLER_SERVICE);
+    if (!backend_.node_only()) out->add_capabilities()->mutable_service()->set_type(csi::v1::PluginCapability::Service::CONTROLLER_SERVICE);
     return Status::OK;
   }
   Status Probe(ServerContext* c, const csi::v1::ProbeRequest*, csi::v1::ProbeResponse* out) override {
@@ -207,7 +215,9 @@ class Node final : public csi::v1::Node::Service {
   explicit Node(Backend& backend) : backend_(backend) {}
   Status NodeStageVolume(ServerContext* c, const csi::v1::NodeStageVolumeRequest* in, csi::v1::NodeStageVolumeResponse*) override {
     return backend_.call(c, "NodeStageVolume", in->volume_id(), [&] {
-      if (!in->publish_context().contains("attached")) return Status(StatusCode::FAILED_PRECONDITION, "not attached");
+      backend_.note_secrets("NodeStageVolume", in->secrets());
+      if (!backend_.has(in->volume_id())) return Status(StatusCode::NOT_FOUND, "no such volume");
+      if (!backend_.node_only() && !in->publish_context().contains("attached")) return Status(StatusCode::FAILED_PRECONDITION, "not attached");
       return mount_at(backend_.data(in->volume_id()), in->staging_target_path());
     });
   }
@@ -216,6 +226,7 @@ class Node final : public csi::v1::Node::Service {
   }
   Status NodePublishVolume(ServerContext* c, const csi::v1::NodePublishVolumeRequest* in, csi::v1::NodePublishVolumeResponse*) override {
     return backend_.call(c, "NodePublishVolume", in->volume_id(), [&] {
+      backend_.note_secrets("NodePublishVolume", in->secrets());
       if (!same_place(backend_.data(in->volume_id()), in->staging_target_path()))
         return Status(StatusCode::FAILED_PRECONDITION, "not staged");
       return mount_at(in->staging_target_path(), in->target_path());
