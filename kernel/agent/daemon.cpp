@@ -261,7 +261,6 @@ Status start_containers(const Flags& flags, Daemon::Impl& daemon) {
   ASSIGN_OR_RETURN(const auto isolator_options, make_isolator_options(flags));
   options.secrets = isolator_options.secrets;
   ASSIGN_OR_RETURN(options.isolators, containerizer::Isolators::make(isolation, isolator_options, root));
-  options.secrets = isolator_options.secrets;
   options.network_metrics = flags.network_cni_metrics;
   options.switch_user = geteuid() == 0 && flags.switch_user;
   RETURN_IF_ERROR(open_images(flags, daemon, options));
