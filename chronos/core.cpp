@@ -26,7 +26,7 @@ struct Overloaded : Functions... {
 
 }  // namespace
 
-Core::Core(Policy policy, std::string address, const TimeZones& zones)
+Core::Core(Policy policy, std::string address, const base::TimeZones& zones)
     : policy_(std::move(policy)), address_(std::move(address)), zones_(zones) {}
 
 void Core::on(const Event& event, base::Now now, Effects& out) {

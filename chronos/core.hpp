@@ -16,7 +16,7 @@ namespace chronos {
 class Core {
  public:
   /// `zones` are the rules of time zones; they outlive the core.
-  Core(Policy policy, std::string address, const TimeZones& zones);
+  Core(Policy policy, std::string address, const base::TimeZones& zones);
 
   /// The first event is Recovered.
   void on(const Event& event, base::Now now, Effects& out);
@@ -29,7 +29,7 @@ class Core {
  private:
   Policy policy_;
   std::string address_;
-  const TimeZones& zones_;
+  const base::TimeZones& zones_;
   State state_;
 };
 

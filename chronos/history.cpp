@@ -8,7 +8,7 @@
 
 #include "base/json/value.hpp"
 #include "base/json/writer.hpp"
-#include "chronos/time_zones.hpp"
+#include "base/time_zones.hpp"
 
 namespace chronos {
 namespace {
@@ -147,7 +147,7 @@ std::string render_length(base::Duration length) {
 
 std::string render_moment(const std::optional<base::Time>& time) {
   if (!time) return "N/A";
-  const CivilTime c = civil_of(std::chrono::floor<std::chrono::seconds>(time->since_epoch).count());
+  const base::CivilTime c = base::civil_of(std::chrono::floor<std::chrono::seconds>(time->since_epoch).count());
   return fmt::format("{:02}/{:02}/{:02} {:02}:{:02}:{:02}", c.month, c.day, c.year % 100, c.hour, c.minute, c.second);
 }
 

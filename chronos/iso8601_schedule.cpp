@@ -54,7 +54,7 @@ bool take_fraction(std::string_view& text, int64_t& milliseconds) {
 }
 
 struct Start {
-  CivilTime civil;
+  base::CivilTime civil;
   int64_t milliseconds = 0;
   std::string offset;  // as written; empty: none
 };
@@ -64,7 +64,7 @@ std::optional<Start> parse_start(std::string_view text) {
   Start start;
   if (!take_number(text, 4, start.civil.year)) return std::nullopt;
   if (take(text, '-') && !take_two(text, 1, 12, start.civil.month)) return std::nullopt;
-  if (take(text, '-') && !take_two(text, 1, days_in_month(start.civil.year, start.civil.month), start.civil.day)) {
+  if (take(text, '-') && !take_two(text, 1, base::days_in_month(start.civil.year, start.civil.month), start.civil.day)) {
     return std::nullopt;
   }
   if (take(text, 'T')) {
@@ -75,7 +75,7 @@ std::optional<Start> parse_start(std::string_view text) {
       if (!take_fraction(text, start.milliseconds)) return std::nullopt;
     }
   }
-  if (!text.empty() && !parse_offset(text)) return std::nullopt;
+  if (!text.empty() && !base::parse_offset(text)) return std::nullopt;
   start.offset = std::string(text);
   return start;
 }
@@ -142,7 +142,7 @@ base::Result<Period> Period::parse(std::string_view whole) {
   return period;
 }
 
-base::Result<Schedule> Schedule::parse(std::string_view text, const std::string& zone_id, const TimeZones& zones,
+base::Result<Schedule> Schedule::parse(std::string_view text, const std::string& zone_id, const base::TimeZones& zones,
                                        base::Time now) {
   const size_t first = text.find('/');
   const size_t last = text.rfind('/');
@@ -163,7 +163,7 @@ base::Result<Schedule> Schedule::parse(std::string_view text, const std::string&
     return cannot_parse(text, "a period without length is possible with R1 only");
   }
   if (!zone_id.empty()) {
-    schedule.zone_ = find_zone(zone_id, zones);
+    schedule.zone_ = base::find_zone(zone_id, zones);
     if (!schedule.zone_) {
       return base::invalid(fmt::format(
           "scheduleTimeZone '{}' is not a known time zone: give an id of the tz database, such as Europe/Berlin", zone_id));
@@ -171,16 +171,16 @@ base::Result<Schedule> Schedule::parse(std::string_view text, const std::string&
   }
   const std::string_view start_text = text.substr(first + 1, last - first - 1);
   if (start_text.empty()) {
-    if (!schedule.zone_) schedule.zone_ = fixed_zone(0);
+    if (!schedule.zone_) schedule.zone_ = base::fixed_zone(0);
     const base::Time start = now - base::seconds(1);
     schedule.anchor_ = base::Time{std::chrono::floor<std::chrono::milliseconds>(start.since_epoch)};
     const int64_t seconds = floor_seconds(schedule.anchor_);
-    schedule.anchor_civil_ = civil_of(seconds + schedule.zone_->offset_at(seconds));
+    schedule.anchor_civil_ = base::civil_of(seconds + schedule.zone_->offset_at(seconds));
     return schedule;
   }
   const auto start = parse_start(start_text);
   if (!start) return cannot_parse(text, fmt::format("'{}' is not a date and time such as 2014-03-08T20:00:00Z", start_text));
-  if (!schedule.zone_) schedule.zone_ = fixed_zone(parse_offset(start->offset).value_or(0));
+  if (!schedule.zone_) schedule.zone_ = base::fixed_zone(base::parse_offset(start->offset).value_or(0));
   schedule.anchor_civil_ = start->civil;
   const int64_t seconds = schedule.zone_->instant_of(start->civil);
   if (seconds < 1) return cannot_parse(text, "it starts before 1970-01-01T00:00:01Z");
@@ -203,11 +203,11 @@ std::optional<base::Time> Schedule::slot(int64_t k) const {
   const int64_t exact_ms = k * period_.milliseconds;
   if (period_.is_exact()) return base::Time{base::milliseconds(anchor_ms + exact_ms)};
   const int64_t month = anchor_civil_.year * 12 + anchor_civil_.month - 1 + k * period_.months;
-  CivilTime civil = anchor_civil_;
+  base::CivilTime civil = anchor_civil_;
   civil.year = month / 12;
   civil.month = static_cast<int>(month % 12) + 1;
-  civil.day = std::min(civil.day, days_in_month(civil.year, civil.month));
-  civil = civil_of(seconds_of(civil) + k * period_.days * 86'400);
+  civil.day = std::min(civil.day, base::days_in_month(civil.year, civil.month));
+  civil = base::civil_of(base::seconds_of(civil) + k * period_.days * 86'400);
   const int64_t seconds = zone_->instant_of(civil);
   const int64_t fraction = ((anchor_ms % 1000) + 1000) % 1000;
   // A slot that was moved to the end of a gap starts there, without the anchor's fraction.
@@ -266,7 +266,7 @@ std::string Schedule::render_at(base::Time start) const {
   const int64_t ms = std::chrono::floor<std::chrono::milliseconds>(start.since_epoch).count();
   const int64_t seconds = floor_seconds(start);
   const int64_t offset = zone_->offset_at(seconds);
-  const CivilTime c = civil_of(seconds + offset);
+  const base::CivilTime c = base::civil_of(seconds + offset);
   const int64_t away = offset < 0 ? -offset : offset;
   const std::string suffix =
       offset == 0 ? "Z" : fmt::format("{}{:02}:{:02}", offset < 0 ? '-' : '+', away / 3600, away / 60 % 60);
@@ -278,7 +278,7 @@ std::string Schedule::render() const { return render_at(slot(index_).value_or(an
 
 std::string Schedule::render_anchor() const {
   // From the fields as they were written: an anchor in a gap keeps its time of day.
-  const CivilTime& c = anchor_civil_;
+  const base::CivilTime& c = anchor_civil_;
   const int64_t ms = std::chrono::floor<std::chrono::milliseconds>(anchor_.since_epoch).count();
   const int64_t offset = zone_->offset_at(floor_seconds(anchor_));
   const int64_t away = offset < 0 ? -offset : offset;

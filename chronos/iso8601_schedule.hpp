@@ -11,7 +11,7 @@
 
 #include "base/result.hpp"
 #include "base/time.hpp"
-#include "chronos/time_zones.hpp"
+#include "base/time_zones.hpp"
 
 namespace chronos {
 
@@ -28,7 +28,7 @@ struct Period {
 class Schedule {
  public:
   /// `zone_id` wins over the offset in the text. An empty start is the moment before `now`.
-  static base::Result<Schedule> parse(std::string_view text, const std::string& zone_id, const TimeZones& zones,
+  static base::Result<Schedule> parse(std::string_view text, const std::string& zone_id, const base::TimeZones& zones,
                                       base::Time now);
 
   /// Runs left; absent: without end.
@@ -65,9 +65,9 @@ class Schedule {
 
   std::optional<int64_t> remaining_;
   base::Time anchor_;
-  CivilTime anchor_civil_;
+  base::CivilTime anchor_civil_;
   Period period_;
-  std::shared_ptr<const Zone> zone_;
+  std::shared_ptr<const base::Zone> zone_;
   int64_t index_ = 0;
 };
 

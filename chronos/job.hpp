@@ -14,6 +14,7 @@
 #include "base/json/writer.hpp"
 #include "base/result.hpp"
 #include "base/time.hpp"
+#include "jobs/offer.hpp"
 
 namespace chronos {
 
@@ -25,14 +26,8 @@ struct Fetch {
   bool operator==(const Fetch&) const = default;
 };
 
-enum class ConstraintOperator { Equals, Like, Unlike };
-
-struct Constraint {
-  std::string attribute;
-  ConstraintOperator op = ConstraintOperator::Equals;
-  std::string value;
-  bool operator==(const Constraint&) const = default;
-};
+using jobs::Constraint;
+using jobs::ConstraintOperator;
 std::string_view operator_name(ConstraintOperator op);
 
 using KeyValue = std::pair<std::string, std::string>;

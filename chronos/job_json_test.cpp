@@ -5,7 +5,6 @@
 #include "base/random.hpp"
 #include "base/strings.hpp"
 #include "chronos/job.hpp"
-#include "chronos/offer.hpp"
 
 namespace chronos {
 namespace {
@@ -133,31 +132,6 @@ TEST(JobJson, reading_random_bytes_never_crashes) {
     for (uint64_t n = random.below(4) + 1; n > 0; --n) text[random.below(text.size())] = static_cast<char>(random.below(256));
     (void)parse_job(text, {}).has_value();
   }
-}
-
-TEST(Offers, amounts_are_exact) {
-  Job job;
-  job.cpus = 0.1, job.mem = 10, job.disk = 0;
-  Offer offer;
-  offer.cpus = {{false, 300, 0}};
-  offer.mem = {{true, 10'000, 1}, {false, 20'000, 2}};
-  Placement placement;
-  for (int i = 0; i < 3; ++i) EXPECT_TRUE(take(offer, demand_of(job), placement)) << i;
-  EXPECT_FALSE(take(offer, demand_of(job), placement));
-  EXPECT_EQ(offer.cpus[0].left, 0);
-}
-
-TEST(Offers, a_reserved_piece_is_used_whole_or_not_at_all) {
-  Job job;
-  job.cpus = 2, job.mem = 1, job.disk = 0;
-  Offer offer;
-  offer.cpus = {{true, 1000, 0}, {false, 1500, 1}, {false, 600, 2}};
-  offer.mem = {{false, 5000, 3}};
-  Placement placement;
-  ASSERT_TRUE(take(offer, demand_of(job), placement));
-  EXPECT_EQ(placement, (Placement{{1, 1500}, {2, 500}, {3, 1000}}));
-  EXPECT_FALSE(take(offer, demand_of(job), placement));
-  EXPECT_EQ(offer.mem[0].left, 4000) << "a refusal takes nothing";
 }
 
 }  // namespace

@@ -5,9 +5,9 @@
 #include <algorithm>
 
 #include "chronos/due.hpp"
-#include "chronos/offer.hpp"
 #include "chronos/runs.hpp"
 #include "chronos/task_info.hpp"
+#include "jobs/offer.hpp"
 #include "kernel/api/mesos/v1/scheduler/scheduler.pb.h"
 
 namespace chronos {
@@ -23,11 +23,11 @@ constexpr int kExitDriverError = 106;
 struct Launch {
   TaskId task;
   Job job;  // as it was when the run was placed
-  Placement placement;
+  jobs::Placement placement;
 };
 
 struct OfferUse {
-  Offer offer;
+  jobs::Offer offer;
   std::vector<Launch> launches;
 };
 
@@ -43,7 +43,7 @@ void decline(Turn& turn, const std::vector<std::string>& offers) {
 }
 
 /// The wanted run becomes a run with a task, and its slot is used up.
-const Run& begin_run(Turn& turn, JobState& job, uint64_t sequence, const Offer& offer) {
+const Run& begin_run(Turn& turn, JobState& job, uint64_t sequence, const jobs::Offer& offer) {
   State& state = turn.state;
   const auto wanted = std::find_if(job.pending.begin(), job.pending.end(),
                                    [&](const Pending& p) { return p.sequence == sequence; });
@@ -138,20 +138,21 @@ bool is_early(Turn& turn, const JobState& job, uint64_t sequence) {
 
 /// Goes through the queue; a run that fits nowhere holds up no other.
 void place_all(Turn& turn, std::vector<OfferUse>& uses) {
-  std::vector<Demand> too_large;  // without constraints, fits into none of these offers
+  std::vector<jobs::Demand> too_large;  // without constraints, fits into none of these offers
   size_t first = 0;
   std::vector<std::pair<std::pair<int, uint64_t>, JobName>> queue(turn.state.queue.begin(), turn.state.queue.end());
   for (const auto& [place, name] : queue) {
     JobState* job = find_job(turn.state, name);
     if (!job) continue;
     if (is_early(turn, *job, place.second)) continue;
-    const Demand demand = demand_of(job->job);
-    if (std::any_of(too_large.begin(), too_large.end(), [&](const Demand& d) { return demand.covers(d); })) continue;
+    const Job& wanted = job->job;
+    const jobs::Demand demand = jobs::demand_of(wanted.cpus, wanted.mem, wanted.disk);
+    if (std::any_of(too_large.begin(), too_large.end(), [&](const jobs::Demand& d) { return demand.covers(d); })) continue;
     bool placed = false;
     for (size_t step = 0; step < uses.size() && !placed; ++step) {
       OfferUse& use = uses[(first + step) % uses.size()];
-      Placement placement;
-      if (use.launches.size() >= turn.policy.max_launches_per_offer || !satisfies(use.offer, job->job) ||
+      jobs::Placement placement;
+      if (use.launches.size() >= turn.policy.max_launches_per_offer || !satisfies(use.offer, wanted.constraints) ||
           !take(use.offer, demand, placement)) {
         continue;
       }
@@ -213,7 +214,7 @@ void on_error(Turn& turn, const std::string& message) {
 
 void on_offers(Turn& turn, const pb::scheduler::Event_Offers& message) {
   std::vector<OfferUse> uses;
-  for (const pb::Offer& offer : message.offers()) uses.push_back({decode_offer(offer), {}});
+  for (const pb::Offer& offer : message.offers()) uses.push_back({jobs::decode_offer(offer), {}});
   // The clock may have passed over the end of what waits, and nobody have said so yet.
   on_due(turn);
   if (!turn.state.queue.empty() && !uses.empty()) place_all(turn, uses);

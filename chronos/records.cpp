@@ -95,7 +95,7 @@ base::Status read_edges(const json::value& root, Edges& edges) {
   return {};
 }
 
-base::Status read_schedule(const json::value& root, const TimeZones& zones, base::Time now, JobState& state) {
+base::Status read_schedule(const json::value& root, const base::TimeZones& zones, base::Time now, JobState& state) {
   if (state.job.is_dependent()) return {};
   ASSIGN_OR_RETURN(const std::string anchor, get_string(root, "/anchor"));
   ASSIGN_OR_RETURN(const int64_t index, get_int(root, "/index"));
@@ -153,7 +153,7 @@ std::string encode_job(const JobState& state) {
   return text;
 }
 
-base::Result<JobState> decode_job(const std::string& text, const TimeZones& zones, base::Time now) {
+base::Result<JobState> decode_job(const std::string& text, const base::TimeZones& zones, base::Time now) {
   ASSIGN_OR_RETURN(const json::value root, base::json::parse(text));
   const json::value* definition = find(root, "/job");
   if (!definition) return base::invalid("/job is missing");

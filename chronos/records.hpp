@@ -24,7 +24,7 @@ std::string run_key(const TaskId& id);
 std::string history_key(const JobName& name);
 
 std::string encode_job(const JobState& job);
-base::Result<JobState> decode_job(const std::string& text, const TimeZones& zones, base::Time now);
+base::Result<JobState> decode_job(const std::string& text, const base::TimeZones& zones, base::Time now);
 
 std::string encode_run(const Run& run);
 base::Result<Run> decode_run(const std::string& text);

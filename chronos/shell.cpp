@@ -3,14 +3,14 @@
 #include <deque>
 #include <unordered_map>
 
+#include "base/clock_watch.hpp"
 #include "base/ha/acting.hpp"
 #include "base/http/server.hpp"
 #include "base/log.hpp"
 #include "base/strings.hpp"
+#include "base/system_zones.hpp"
 #include "chronos/api/api.hpp"
-#include "chronos/clock_watch.hpp"
 #include "chronos/core.hpp"
-#include "chronos/system_zones.hpp"
 #include "kernel/client/scheduler.hpp"
 
 namespace chronos {
@@ -40,7 +40,7 @@ struct Shell::Impl {
       : loop(l),
         acting(l, s, [this] { scheduler.reset(); }),
         flags(f),
-        zones(system_time_zones()),
+        zones(base::system_time_zones()),
         core(f.policy(), f.hostname, *zones),
         notifier(l, f.notifier()),
         server(l, {}, [this](base::http::Request request, base::http::Responder responder) {
@@ -187,7 +187,7 @@ struct Shell::Impl {
     ASSIGN_OR_RETURN(client::ProtocolOptions protocol, flags.protocol());
     acting.begin();
     dispatch(std::move(recovered));
-    clock = std::make_unique<ClockWatch>(loop, [this] { dispatch(ClockJumped{}); });
+    clock = std::make_unique<base::ClockWatch>(loop, [this] { dispatch(ClockJumped{}); });
     client::Scheduler::Callbacks callbacks;
     callbacks.on_event = [this](std::shared_ptr<const mesos::v1::scheduler::Event> event) {
       dispatch(MasterEvent{std::move(event)});
@@ -232,7 +232,7 @@ struct Shell::Impl {
   base::Loop& loop;
   base::ha::Acting acting;
   const Flags& flags;
-  std::unique_ptr<TimeZones> zones;
+  std::unique_ptr<base::TimeZones> zones;
   Core core;
   std::deque<Event> events;
   bool busy = false;
@@ -245,7 +245,7 @@ struct Shell::Impl {
 
   // Last, so that they go first: their callbacks use what is above.
   Notifier notifier;
-  std::unique_ptr<ClockWatch> clock;
+  std::unique_ptr<base::ClockWatch> clock;
   base::http::Server server;
   std::unique_ptr<client::Scheduler> scheduler;
 };

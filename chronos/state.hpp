@@ -132,7 +132,7 @@ struct State {
 struct Turn {
   State& state;
   const Policy& policy;
-  const TimeZones& zones;
+  const base::TimeZones& zones;
   base::Now now;
   Effects& out;
 

@@ -12,7 +12,7 @@ namespace {
 
 namespace pb = mesos::v1;
 
-std::map<std::string, std::string> environment(const Job& job, const Run& run, const Offer& offer) {
+std::map<std::string, std::string> environment(const Job& job, const Run& run, const jobs::Offer& offer) {
   std::map<std::string, std::string> env;
   for (const auto& [name, value] : job.environment) env[name] = value;
   // These cannot be given by the job.
@@ -37,7 +37,7 @@ void add_uri(pb::CommandInfo& command, const Fetch& fetch) {
   if (!fetch.output_file.empty()) uri.set_output_file(fetch.output_file);
 }
 
-void set_command(const Job& job, const Run& run, const Offer& offer, pb::CommandInfo& command) {
+void set_command(const Job& job, const Run& run, const jobs::Offer& offer, pb::CommandInfo& command) {
   std::string value = job.command;
   if (value.starts_with("http") || value.starts_with("ftp")) {
     // A program somewhere else: fetched, then run from the sandbox.
@@ -115,7 +115,7 @@ void set_container(const Container& container, const Run& run, pb::ContainerInfo
   set_networks(container, out);
 }
 
-void set_executor(const Job& job, const Run& run, const Offer& offer, pb::TaskInfo& out) {
+void set_executor(const Job& job, const Run& run, const jobs::Offer& offer, pb::TaskInfo& out) {
   auto& executor = *out.mutable_executor();
   executor.set_type(pb::ExecutorInfo::CUSTOM);
   executor.mutable_executor_id()->set_value(job.name);
@@ -130,7 +130,7 @@ void set_executor(const Job& job, const Run& run, const Offer& offer, pb::TaskIn
 
 }  // namespace
 
-void build_task(const Job& job, const Run& run, const Placement& placement, const Offer& offer, pb::TaskInfo& out) {
+void build_task(const Job& job, const Run& run, const jobs::Placement& placement, const jobs::Offer& offer, pb::TaskInfo& out) {
   out.set_name("ChronosTask:" + job.name);
   out.mutable_task_id()->set_value(run.id);
   out.mutable_agent_id()->set_value(offer.agent_id);

@@ -5,8 +5,8 @@
 #include <algorithm>
 
 #include "base/strings.hpp"
+#include "base/system_zones.hpp"
 #include "chronos/runs.hpp"
-#include "chronos/system_zones.hpp"
 #include "kernel/api/mesos/v1/scheduler/scheduler.pb.h"
 
 namespace chronos::testing {
@@ -14,8 +14,8 @@ namespace chronos::testing {
 namespace pb = mesos::v1;
 using pb::scheduler::Call;
 
-const TimeZones& zones() {
-  static const std::unique_ptr<TimeZones> zones = system_time_zones();
+const base::TimeZones& zones() {
+  static const std::unique_ptr<base::TimeZones> zones = base::system_time_zones();
   return *zones;
 }
 

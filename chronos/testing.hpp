@@ -25,7 +25,7 @@ class Event;
 namespace chronos::testing {
 
 /// A few zones with the rules that tests need, from the machine's data.
-const TimeZones& zones();
+const base::TimeZones& zones();
 
 struct Agent {
   std::string id, hostname;

@@ -102,7 +102,8 @@ void LeaderProxy::leader_changed() {
 }
 
 void LeaderProxy::forward(const std::string& leader, http::Request request, const http::Responder& responder) {
-  const std::string via = "1.1 " + options_.self;
+  const std::string via = options_.via_prefix + options_.self;
+  const std::string leader_name = leader.substr(leader.find("://") + 3);
   for (const auto& [name, value] : request.headers.all()) {
     if (iequals(name, options_.via_header) && value == via) return responder.reply(callbacks_.refuse(502, kLoop));
   }
@@ -124,17 +125,19 @@ void LeaderProxy::forward(const std::string& leader, http::Request request, cons
   }
   out.headers.add(kForwardedFor, forwarded + request.remote_address.substr(0, request.remote_address.rfind(':')));
   out.headers.add(options_.via_header, via);
+  if (!options_.leader_header.empty()) out.headers.set(options_.leader_header, leader_name);
   out.body = std::move(request.body);
 
   auto passage = std::make_shared<Passage>();
   http::StreamCallbacks callbacks;
-  callbacks.on_head = [this, passage, responder, via, method = out.method](const http::Response& head) {
+  callbacks.on_head = [this, passage, responder, via, leader_name, method = out.method](const http::Response& head) {
     http::Response answer;
     answer.status = head.status;
     for (const auto& [name, value] : head.headers.all()) {
       if (!is_of_connection(name)) answer.headers.add(name, value);
     }
     answer.headers.add(options_.via_header, via);
+    if (!options_.leader_header.empty()) answer.headers.set(options_.leader_header, leader_name);
     passage->answered = true;
     if (!has_body(method, head.status)) {
       answer.headers.remove("Content-Length");

@@ -20,6 +20,8 @@ class LeaderProxy {
   struct Options {
     std::string self;                        // "host:port", for the header by which loops are found
     std::string via_header = "X-Marathon-Via";
+    std::string via_prefix = "1.1 ";         // before `self` in it
+    std::string leader_header{};             // not empty: names the leader's "host:port" in request and answer
     Duration wait = milliseconds(2500);      // for somebody to lead
     Duration connect_timeout = seconds(5);
     Duration head_timeout = seconds(10);     // to the head of the answer

@@ -104,6 +104,22 @@ TEST_F(LeaderProxyTest, passes_requests_and_answers_on) {
   EXPECT_EQ(ask("GET", "/large").body.size(), size_t{5} << 20);
 }
 
+TEST_F(LeaderProxyTest, headers_can_have_other_names_and_forms) {
+  LeaderProxy::Options options;
+  options.self = "standby:9000";
+  options.via_header = "X-VIA";
+  options.via_prefix = "";
+  options.leader_header = "X-LEADER";
+  make(options);
+  const auto answer = ask("GET", "/v1/jobs");
+  const std::string name = "127.0.0.1:" + std::to_string(leader_port);
+  EXPECT_EQ(answer.headers.get("X-VIA"), "standby:9000");
+  EXPECT_EQ(answer.headers.get("X-LEADER"), name);
+  EXPECT_EQ(seen.at(0).headers.get("X-VIA"), "standby:9000");
+  EXPECT_EQ(seen.at(0).headers.get("X-LEADER"), name);
+  EXPECT_EQ(ask("GET", "/v1/jobs", "", {{"X-VIA", "standby:9000"}}).status, 502);
+}
+
 TEST_F(LeaderProxyTest, what_has_been_here_before_goes_no_further) {
   const auto answer = ask("GET", "/v2/apps", "", {{"X-Marathon-Via", "1.1 standby:8080"}});
   EXPECT_EQ(answer.status, 502);

@@ -10,9 +10,9 @@ namespace sim {
 namespace {
 
 // Rules of zones are data of a machine; runs from a seed do without.
-class UtcOnly : public chronos::TimeZones {
+class UtcOnly : public base::TimeZones {
  public:
-  std::shared_ptr<const chronos::Zone> find(const std::string&) const override { return nullptr; }
+  std::shared_ptr<const base::Zone> find(const std::string&) const override { return nullptr; }
 };
 const UtcOnly kUtcOnly;
 

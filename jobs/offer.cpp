@@ -1,4 +1,4 @@
-#include "chronos/offer.hpp"
+#include "jobs/offer.hpp"
 
 #include <fmt/format.h>
 #include <re2/re2.h>
@@ -9,7 +9,7 @@
 #include "base/numbers.hpp"
 #include "kernel/api/mesos/v1/offers.pb.h"
 
-namespace chronos {
+namespace jobs {
 namespace {
 
 int64_t thousandths(double amount) { return static_cast<int64_t>(std::llround(amount * 1000)); }
@@ -67,7 +67,9 @@ bool take_scalar(std::vector<ScalarPiece>& pieces, int64_t amount, Placement& pl
 
 }  // namespace
 
-Demand demand_of(const Job& job) { return {thousandths(job.cpus), thousandths(job.mem), thousandths(job.disk)}; }
+Demand demand_of(double cpus, double mem, double disk, double gpus) {
+  return {thousandths(cpus), thousandths(mem), thousandths(disk), thousandths(gpus)};
+}
 
 Offer decode_offer(const mesos::v1::Offer& message) {
   Offer offer;
@@ -90,6 +92,7 @@ Offer decode_offer(const mesos::v1::Offer& message) {
     auto* pieces = resource.name() == "cpus"   ? &offer.cpus
                    : resource.name() == "mem"  ? &offer.mem
                    : resource.name() == "disk" ? &offer.disk
+                   : resource.name() == "gpus" ? &offer.gpus
                                                : nullptr;
     const bool reserved = resource.reservations_size() > 0 || (resource.has_role() && resource.role() != "*");
     if (pieces) pieces->push_back({reserved, thousandths(resource.scalar().value()), i});
@@ -98,23 +101,24 @@ Offer decode_offer(const mesos::v1::Offer& message) {
   return offer;
 }
 
-bool satisfies(const Offer& offer, const Job& job) {
-  return std::all_of(job.constraints.begin(), job.constraints.end(),
+bool satisfies(const Offer& offer, const std::vector<Constraint>& constraints) {
+  return std::all_of(constraints.begin(), constraints.end(),
                      [&](const Constraint& constraint) { return satisfies(offer, constraint); });
 }
 
 bool take(Offer& offer, const Demand& demand, Placement& placement) {
-  const Offer before = {"", "", "", {}, offer.cpus, offer.mem, offer.disk, nullptr};
+  const Offer before = {"", "", "", {}, offer.cpus, offer.mem, offer.disk, offer.gpus, nullptr};
   Placement taken;
   if (take_scalar(offer.cpus, demand.cpus, taken) && take_scalar(offer.mem, demand.mem, taken) &&
-      take_scalar(offer.disk, demand.disk, taken)) {
+      take_scalar(offer.disk, demand.disk, taken) && take_scalar(offer.gpus, demand.gpus, taken)) {
     placement = std::move(taken);
     return true;
   }
   offer.cpus = before.cpus;
   offer.mem = before.mem;
   offer.disk = before.disk;
+  offer.gpus = before.gpus;
   return false;
 }
 
-}  // namespace chronos
+}  // namespace jobs

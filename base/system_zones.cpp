@@ -1,11 +1,11 @@
-#include "chronos/system_zones.hpp"
+#include "base/system_zones.hpp"
 
 #include <absl/time/civil_time.h>
 #include <absl/time/time.h>
 
 #include <map>
 
-namespace chronos {
+namespace base {
 namespace {
 
 class AbseilZone : public Zone {
@@ -46,4 +46,4 @@ class SystemZones : public TimeZones {
 
 std::unique_ptr<TimeZones> system_time_zones() { return std::make_unique<SystemZones>(); }
 
-}  // namespace chronos
+}  // namespace base

@@ -1,4 +1,4 @@
-#include "chronos/clock_watch.hpp"
+#include "base/clock_watch.hpp"
 
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -10,7 +10,7 @@
 
 #include "base/log.hpp"
 
-namespace chronos {
+namespace base {
 
 struct ClockWatch::Impl : std::enable_shared_from_this<Impl> {
   using Descriptor = boost::asio::posix::stream_descriptor;
@@ -38,11 +38,11 @@ struct ClockWatch::Impl : std::enable_shared_from_this<Impl> {
   }
 };
 
-ClockWatch::ClockWatch(base::Loop& loop, std::function<void()> jumped) : impl_(std::make_shared<Impl>()) {
+ClockWatch::ClockWatch(Loop& loop, std::function<void()> jumped) : impl_(std::make_shared<Impl>()) {
   const int fd = ::timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);
   if (fd < 0) {
     // Without it a jump is noticed when the core's timer fires, within half a minute.
-    LOG_WARNING("no timerfd: {}", base::errno_error("timerfd_create", errno).message);
+    LOG_WARNING("no timerfd: {}", errno_error("timerfd_create", errno).message);
     return;
   }
   impl_->jumped = std::move(jumped);
@@ -52,4 +52,4 @@ ClockWatch::ClockWatch(base::Loop& loop, std::function<void()> jumped) : impl_(s
 
 ClockWatch::~ClockWatch() { impl_->jumped = nullptr; }
 
-}  // namespace chronos
+}  // namespace base

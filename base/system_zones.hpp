@@ -4,11 +4,11 @@
 
 #include <memory>
 
-#include "chronos/time_zones.hpp"
+#include "base/time_zones.hpp"
 
-namespace chronos {
+namespace base {
 
 /// Zones are loaded on first use and kept.
 std::unique_ptr<TimeZones> system_time_zones();
 
-}  // namespace chronos
+}  // namespace base

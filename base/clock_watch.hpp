@@ -7,11 +7,11 @@
 
 #include "base/loop.hpp"
 
-namespace chronos {
+namespace base {
 
 class ClockWatch {
  public:
-  ClockWatch(base::Loop& loop, std::function<void()> jumped);
+  ClockWatch(Loop& loop, std::function<void()> jumped);
   ~ClockWatch();
   ClockWatch(const ClockWatch&) = delete;
   ClockWatch& operator=(const ClockWatch&) = delete;
@@ -21,4 +21,4 @@ class ClockWatch {
   std::shared_ptr<Impl> impl_;
 };
 
-}  // namespace chronos
+}  // namespace base

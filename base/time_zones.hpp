@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-namespace chronos {
+namespace base {
 
 /// A date and time of day as a clock on the wall shows it (proleptic Gregorian calendar).
 struct CivilTime {
@@ -54,4 +54,4 @@ std::shared_ptr<const Zone> find_zone(const std::string& id, const TimeZones& zo
 /// "Z", "+02:00", "-0330", "+02" as seconds.
 std::optional<int64_t> parse_offset(std::string_view text);
 
-}  // namespace chronos
+}  // namespace base

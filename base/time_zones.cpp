@@ -1,11 +1,11 @@
-#include "chronos/time_zones.hpp"
+#include "base/time_zones.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cctype>
 #include <utility>
 
-namespace chronos {
+namespace base {
 namespace {
 
 constexpr int64_t kDay = 86'400;
@@ -122,4 +122,4 @@ std::shared_ptr<const Zone> find_zone(const std::string& id, const TimeZones& zo
   return zones.find(id);
 }
 
-}  // namespace chronos
+}  // namespace base
