@@ -253,7 +253,8 @@ Status plan_image(const ContainerSpec& spec, const PlanContext& context,
     RETURN_IF_ERROR(add_docker_options(options, order));
     if (order.capabilities && options.may_make_devices && isolators_of(context).has("cgroups/devices"))
       *order.capabilities |= images::kMakeDevices;
-    ASSIGN_OR_RETURN(const auto networks, network::wanted_networks(spec, ""));
+    // Whether it has a network of its own counts, not what the bridge is called.
+    ASSIGN_OR_RETURN(const auto networks, network::wanted_networks(spec, "bridge"));
     RETURN_IF_ERROR(check_sysctls(options, networks.has_value(), order.private_ipc));
   }
   add_image_volumes(image, order.root->read_only, order);
