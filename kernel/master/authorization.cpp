@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include "kernel/master/core.hpp"
 #include "kernel/resources/proto.hpp"
 
@@ -20,6 +22,33 @@ std::string named(const std::string& principal) {
 }
 
 const std::string& machine_name(const mesos::v1::MachineID& id) { return id.hostname().empty() ? id.ip() : id.hostname(); }
+
+/// From the reservations of `source` to those of `resources`: what both do not have in common is taken away, then made.
+std::optional<std::string> forbid_change_of_reservations(const auth::Acls& acls, const Operation_::Reserve& change,
+                                                         const std::string& principal) {
+  if (change.resources().empty()) return std::nullopt;  // validation has the word
+  const auto wanted = resources::from_proto(change.resources(0));
+  if (!wanted) return std::nullopt;
+  const auto& after = wanted->kind.data().reservations;
+  size_t common = after.size();
+  for (const auto& proto : change.source()) {
+    const auto source = resources::from_proto(proto);
+    if (!source) continue;
+    const auto& before = source->kind.data().reservations;
+    const auto [left, right] = std::mismatch(before.begin(), before.end(), after.begin(), after.end());
+    common = std::min(common, static_cast<size_t>(right - after.begin()));
+    for (auto taken = before.end(); taken != left;) {
+      --taken;
+      if (acls.allows(Action::UnreserveResources, given(principal), taken->principal)) continue;
+      return fmt::format("{} is not authorized to unreserve resources of '{}'", named(principal), taken->principal.value_or(""));
+    }
+  }
+  for (size_t i = common; i < after.size(); ++i) {
+    if (!acls.allows(Action::ReserveResources, given(principal), after[i].role))
+      return fmt::format("{} is not authorized to reserve resources for role '{}'", named(principal), after[i].role);
+  }
+  return std::nullopt;
+}
 
 }  // namespace
 
@@ -60,7 +89,10 @@ std::optional<std::string> Core::forbid_operation(const Operation_& operation, c
     return std::nullopt;
   };
   switch (operation.type()) {
-    case Operation_::RESERVE: return by_role(operation.reserve().resources(), Action::ReserveResources, "reserve resources for role");
+    case Operation_::RESERVE:
+      if (operation.reserve().source().empty())
+        return by_role(operation.reserve().resources(), Action::ReserveResources, "reserve resources for role");
+      return forbid_change_of_reservations(*policy_.acls, operation.reserve(), principal);
     case Operation_::CREATE: return by_role(operation.create().volumes(), Action::CreateVolumes, "create volumes for role");
     case Operation_::GROW_VOLUME:
       return by_role(std::array{operation.grow_volume().volume()}, Action::ResizeVolumes, "resize volumes of role");

@@ -57,6 +57,24 @@ TEST(Authorization, refuses_operations_and_leaves_the_resources_alone) {
   EXPECT_NE(by_operator.find("reply 403"), std::string::npos) << by_operator;
 }
 
+TEST(Authorization, asks_both_rights_when_a_reservation_becomes_another) {
+  const auto change = [](const char* acls) {
+    return effects(policy(acls), {"recovered", "agent L1 register", "subscribe C1 role=web principal=p",
+                                  "C1 accept M-O0 reserve cpus:1 principal=p refuse=0", "operator reserve M-S0 cpus:1 role=db from=web/p"});
+  };
+  std::string told = change(R"({"unreserve_resources":[{"principals":{"type":"ANY"},"reserver_principals":{"type":"NONE"}}]})");
+  EXPECT_NE(told.find("reply 403 \"A framework without principal is not authorized to unreserve resources of 'p'\""),
+            std::string::npos)
+      << told;
+  told = change(R"({"reserve_resources":[{"principals":{"type":"ANY"},"roles":{"values":["web"]}},
+                                         {"principals":{"type":"ANY"},"roles":{"type":"NONE"}}]})");
+  EXPECT_NE(told.find("reply 403 \"A framework without principal is not authorized to reserve resources for role 'db'\""),
+            std::string::npos)
+      << told;
+  told = change("{}");
+  EXPECT_NE(told.find("reply 202"), std::string::npos) << told;
+}
+
 TEST(Authorization, refuses_operators_what_their_list_does_not_grant) {
   const Policy acls = policy(R"({"teardown_frameworks":[{"principals":{"type":"ANY"},"framework_principals":{"values":["p"]}},
                                                         {"principals":{"type":"ANY"},"framework_principals":{"type":"NONE"}}]})");

@@ -664,6 +664,14 @@ void Conversation::operator_command(const Words& words) {
       reservation->set_type(mesos::v1::Resource::ReservationInfo::DYNAMIC);
       reservation->set_role(argument(words, "role", "web"));
     }
+    if (const auto from = argument(words, "from"); !from.empty()) {  // from=<role>/<principal>
+      const size_t slash = from.rfind('/');
+      *event.call.mutable_reserve_resources()->mutable_source() = event.call.reserve_resources().resources();
+      for (auto& resource : *event.call.mutable_reserve_resources()->mutable_source()) {
+        resource.mutable_reservations(0)->set_role(from.substr(0, slash));
+        if (slash != std::string::npos) resource.mutable_reservations(0)->set_principal(from.substr(slash + 1));
+      }
+    }
   } else if (verb == "schedule") {  // operator schedule [h1:<start seconds>...]
     event.call.set_type(Call::UPDATE_MAINTENANCE_SCHEDULE);
     auto* schedule = event.call.mutable_update_maintenance_schedule()->mutable_schedule();
