@@ -118,6 +118,7 @@ struct Instance {
   std::vector<Health> health;          // one per health check of the definition
   std::vector<Readiness> readiness;    // one per readiness check
   std::optional<bool> healthy;         // over all checks; absent: not known yet
+  bool launch_waits = false;           // for its record: the master was not asked yet
   bool kill_requested = false;
   bool killed_for_health = false;
 };

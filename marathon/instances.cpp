@@ -181,7 +181,7 @@ void clear_task(Turn& turn, Instance& instance) {
   instance.started_at.reset();
   instance.unreachable_at.reset();
   instance.check.reset();
-  instance.kill_requested = instance.killed_for_health = false;
+  instance.launch_waits = instance.kill_requested = instance.killed_for_health = false;
 }
 
 /// Makes the instance wait for its next launch.
@@ -412,6 +412,7 @@ void forget(Turn& turn, AppRun& run, InstanceId id) {
 void kill_task(Turn& turn, Instance& instance) {
   if (instance.task_id.empty()) return;
   instance.kill_requested = true;
+  if (instance.launch_waits) return;  // it is not asked for then
   const std::pair key{instance.app, instance.id};
   if (!turn.state.kills_in_flight.contains(key)) turn.state.kills_waiting.insert(key);
   pump_kills(turn, false);

@@ -127,6 +127,7 @@ void provision(Turn& turn, AppRun& run, Instance& instance, const Offer& offer,
     instance.reservation = make_reservation(*run.target, instance, turn.random);
   }
   instance.staged_at = turn.now.time;
+  instance.launch_waits = true;
   instance.health.clear();
   instance.readiness.clear();
   instance.healthy.reset();
@@ -210,30 +211,27 @@ void decline(Turn& turn, const std::vector<std::string>& offers) {
   turn.state.filters_set = true;
 }
 
-/// The launches of an offer do not happen: the instances wait again.
+/// The launch does not happen: the instance waits again, or is done with.
+void take_back(Turn& turn, const Launch& launch) {
+  Instance* instance = find_task(turn.state, launch.task);
+  if (!instance) return;
+  AppRun& run = *find_run(turn.state, launch.app);
+  unlink_tasks(turn.state, *instance);
+  instance->task_id.clear();
+  instance->containers.clear();
+  instance->staged_at.reset();
+  instance->launch_waits = instance->kill_requested = false;
+  // It was never asked for.
+  if (instance->reservation && !instance->reservation->confirmed) instance->reservation.reset();
+  if (instance->goal == Goal::Decommissioned) return forget(turn, run, launch.instance);
+  if (instance->goal == Goal::Stopped) return stop_instance(turn, run, *instance);
+  set_condition(turn, run, *instance, Condition::Scheduled);
+  save(turn, *instance);
+  want_offers(turn, run);
+}
+
 void take_back(Turn& turn, const OfferUse& use) {
-  for (const Launch& launch : use.launches) {
-    Instance* instance = find_task(turn.state, launch.task);
-    if (!instance) continue;
-    AppRun& run = *find_run(turn.state, launch.app);
-    unlink_tasks(turn.state, *instance);
-    instance->task_id.clear();
-    instance->containers.clear();
-    instance->staged_at.reset();
-    // It was never asked for.
-    if (instance->reservation && !instance->reservation->confirmed) instance->reservation.reset();
-    if (instance->goal == Goal::Decommissioned) {
-      forget(turn, run, launch.instance);
-      continue;
-    }
-    if (instance->goal == Goal::Stopped) {
-      stop_instance(turn, run, *instance);
-      continue;
-    }
-    set_condition(turn, run, *instance, Condition::Scheduled);
-    save(turn, *instance);
-    want_offers(turn, run);
-  }
+  for (const Launch& launch : use.launches) take_back(turn, launch);
 }
 
 /// The records are durable: launch. What was given up or replaced meanwhile is left out.
@@ -250,10 +248,11 @@ void accept(Turn& turn, const OfferUse& use) {
   for (const Launch& launch : use.launches) {
     Instance* instance = find_task(turn.state, launch.task);
     if (!instance) continue;
-    if (instance->goal == Goal::Decommissioned) {
-      forget(turn, *find_run(turn.state, launch.app), launch.instance);
+    if (instance->goal != Goal::Running || instance->kill_requested) {
+      take_back(turn, launch);
       continue;
     }
+    instance->launch_waits = false;
     const std::string& framework = turn.state.framework_id;
     if (is_new_reservation(*instance)) {
       for (auto& reserving : reserve(*launch.definition, *instance, launch.placement, use.offer, turn.policy, framework)) {

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "kernel/api/mesos/v1/scheduler/scheduler.pb.h"
 #include "marathon/testing.hpp"
 
@@ -258,6 +260,31 @@ TEST(Residency, begins_anew_when_its_agent_never_had_the_task_whatever_the_maste
     world.offer_all();
   }
   ASSERT_EQ(world.running("/db"), 1U);
+}
+
+TEST(Residency, is_not_launched_when_it_is_stopped_before_its_record_is_durable) {
+  for (const char* body : {R"({"instances":0})", R"({"cmd":"sleep 200"})"}) {
+    World world(with_role());
+    world.subscribe(false);
+    world.auto_offer = false;
+    world.post_app(app(1));
+    world.store_answers = false;
+    world.offer_all();
+    ASSERT_EQ(world.state().apps.at("/db").instances.begin()->second.condition, Condition::Provisioned);
+    world.request("PUT", "/v2/apps//db?force=true", body);
+    world.request("DELETE", "/v2/apps//db/tasks");
+    EXPECT_EQ(std::count(world.calls.begin(), world.calls.end(), "KILL"), 0) << "the master does not know the task yet";
+    world.store_answers = true;
+    world.release_store();
+    EXPECT_TRUE(world.tasks.empty()) << body;
+    EXPECT_EQ(reserved(world), 0U);
+    EXPECT_TRUE(world.state().releases.empty()) << "nothing was reserved that would have to be given back";
+    world.request("PUT", "/v2/apps//db?force=true", R"({"instances":1})");
+    world.advance(base::minutes(5));
+    world.offer_all();
+    EXPECT_EQ(world.running("/db"), 1U) << body;
+    EXPECT_EQ(reserved(world), 4U);
+  }
 }
 
 TEST(Residency, refuses_changes_and_definitions_that_cannot_hold) {

@@ -251,7 +251,7 @@ TEST_F(ShellTest, a_burst_beyond_the_limit_cuts_nobody_who_reads) {
   request("POST", "/v2/apps", R"({"id":"many","cmd":"sleep 1","cpus":0.1,"mem":32,"instances":40})");
   run_until([&] { return count() >= 40 || ended; });
   EXPECT_FALSE(ended);
-  EXPECT_EQ(count(), 40U);
+  EXPECT_GE(count(), 40U);  // those that are launched meanwhile tell of it, too
   call.cancel();
 }
 

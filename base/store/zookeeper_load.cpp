@@ -18,7 +18,7 @@ namespace {
 constexpr size_t kMostReads = 512;  // under way at a time
 constexpr Duration kShortestPause = milliseconds(500);
 constexpr int kPausesPerRead = 10;  // who follows is idle for so many times as long as it has read
-constexpr Duration kLookAgain = seconds(5);  // for a store that nobody has made yet, or that may not be read
+constexpr Duration kLookAgain = seconds(5);  // by one that may not read the store
 
 }  // namespace
 
