@@ -35,6 +35,11 @@ base::Result<std::string> take_backup(base::Store& store) {
 }
 
 base::Result<base::StoreBatch> parse_backup(std::string_view text) {
+  constexpr size_t kTarMagic = 257;
+  if (text.size() > kTarMagic && text.substr(kTarMagic).starts_with("ustar")) {
+    return base::invalid("it is a tar, as an original Marathon's backup is: 'dcos-marathon-import --backup=FILE --out=NEW' makes one "
+                         "of this scheduler's of it");
+  }
   base::StoreBatch batch;
   int64_t expected = -1;
   size_t number = 0;

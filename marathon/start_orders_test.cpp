@@ -50,6 +50,14 @@ TEST_F(StartOrders, are_kept_by_the_request_that_ends_the_process) {
   EXPECT_EQ(world.exits.size(), 1U) << "whoever does not carry them out can live with them";
 }
 
+TEST_F(StartOrders, a_backup_of_an_original_is_refused_with_the_way_to_take_it) {
+  std::string tar(1024, '\0');
+  tar.replace(257, 5, "ustar");
+  const auto refused = parse_backup(tar);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("dcos-marathon-import --backup=FILE"), std::string::npos) << refused.error().message;
+}
+
 TEST_F(StartOrders, leave_the_process_running_when_they_cannot_be_kept) {
   testing::World world;
   world.subscribe(false);

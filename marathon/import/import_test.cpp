@@ -13,6 +13,7 @@
 #include "base/zk/real.hpp"
 #include "base/zk/testing.hpp"
 #include "kernel/api/mesos/v1/mesos.pb.h"
+#include "marathon/import/backup_tar.hpp"
 #include "marathon/import/original.pb.h"
 #include "marathon/import/read.hpp"
 #include "marathon/testing.hpp"
@@ -594,6 +595,77 @@ TEST(OriginalImport, reads_everything_below_the_path_and_nothing_else) {
   run("/marathon");
   ASSERT_TRUE(read && *read);
   EXPECT_TRUE((*read)->in_use);
+}
+
+/// An entry of a tar as the original writes it.
+std::string tar_entry(const std::string& name, const std::string& data, char kind = '0') {
+  if (name.size() > 100) return tar_entry("././@LongLink", name + '\0', 'L') + tar_entry(name.substr(0, 100), data, kind);
+  std::string header(512, '\0');
+  const auto put = [&](size_t at, const std::string& text) { header.replace(at, text.size(), text); };
+  put(0, name);
+  put(100, "0100644");
+  put(124, fmt::format("{:011o}", data.size()));
+  put(148, std::string(8, ' '));
+  header[156] = kind;
+  put(257, std::string("ustar\0" "00", 8));
+  int sum = 0;
+  for (const char c : header) sum += static_cast<unsigned char>(c);
+  put(148, fmt::format("{:06o}", sum) + '\0');
+  return header + data + std::string((512 - data.size() % 512) % 512, '\0');
+}
+
+/// Nodes as its backup has them.
+std::string backup_of(const Nodes& nodes) {
+  std::string tar;
+  for (const auto& [path, data] : nodes) {
+    const auto pieces = base::split(path, '/');
+    const auto piece = [&](size_t i) { return std::string(pieces[i]); };
+    if (pieces.size() == 3) tar += tar_entry(piece(0) + "/items/" + piece(2), piece(0) == "group" ? base::http::gzip(data) : data);
+    if (pieces.size() == 4) tar += tar_entry(piece(0) + "/versions/" + piece(2) + "/" + piece(3), data);
+    if (path != "internal:storage:version") continue;
+    StoreEntry entry;
+    EXPECT_TRUE(entry.ParseFromString(data));
+    tar += tar_entry(path + "/items/" + path, entry.value());
+  }
+  return tar + std::string(1024, '\0');
+}
+
+TEST(OriginalImport, reads_the_originals_own_backup) {
+  Nodes nodes = state();
+  auto deep = web(kOld, "serve");
+  const std::string id = "deep_" + std::string(120, 'x');
+  deep.set_id("/deep/" + std::string(120, 'x'));
+  nodes["apps/3/" + id] = deep.SerializeAsString();
+  nodes["pods/2/pair/2019-03-01T10:00Z"] = pair();  // as Java writes a time of a whole minute
+  const auto read = nodes_of_backup(backup_of(nodes));
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_TRUE(read->contains("apps/0/" + id));
+  EXPECT_TRUE(read->contains("pods/0/pair/2019-03-01T10:00:00Z"));
+  const auto from_backup = convert(*nodes_of_backup(backup_of(state())), kRole), from_zookeeper = convert(state(), kRole);
+  ASSERT_TRUE(from_backup) << from_backup.error().message;
+  EXPECT_EQ(from_backup->records, from_zookeeper->records);
+}
+
+TEST(OriginalImport, refuses_what_is_no_whole_backup) {
+  const std::string whole = backup_of(state());
+  for (size_t cut = 0; cut + 1024 <= whole.size(); cut += 257) {
+    EXPECT_FALSE(nodes_of_backup(std::string_view(whole).substr(0, cut))) << cut;
+  }
+  const auto refused = [](const std::string& tar, const std::string& why) {
+    const auto read = nodes_of_backup(tar + std::string(1024, '\0'));
+    ASSERT_FALSE(read) << why;
+    EXPECT_TRUE(contains(read.error().message, why)) << read.error().message;
+  };
+  std::string spoilt = whole;
+  spoilt[3] = 'X';
+  refused(spoilt, "damaged");
+  refused("", "of which version");
+  refused(std::string(512, 'x'), "not a tar");
+  refused(tar_entry("apps/items/a", "", '5'), "kind '5'");
+  refused(tar_entry("somewhere/else", ""), "'somewhere/else' is not the name of a node");
+  std::string huge = tar_entry("apps/items/a", "");
+  huge.replace(124, 11, "77777777777");
+  refused(huge, "damaged");
 }
 
 TEST(OriginalImport, reads_from_a_real_zookeeper) {

@@ -2,6 +2,7 @@
 //
 //   dcos-marathon-import --zk=zk://host:2181/marathon                           says what would be taken over
 //   dcos-marathon-import --zk=zk://host:2181/marathon --out=marathon.backup
+//   dcos-marathon-import --backup=FILE --out=marathon.backup                    from the original's own backup, a tar
 //   dcos-marathon --master=... --restore=marathon.backup
 //
 // It reads only: the original's state stays as it is, and the same state gives the same file.
@@ -16,10 +17,12 @@
 #include "base/loop.hpp"
 #include "base/zk/real.hpp"
 #include "marathon/backup.hpp"
+#include "marathon/import/backup_tar.hpp"
 #include "marathon/import/read.hpp"
 
 namespace {
 
+constexpr uint64_t kMostBytes = uint64_t{1} << 30;  // of a backup
 constexpr int kLoses = 3;  // tasks would be ended: nothing is written unless that is accepted
 
 int fail(const std::string& message) {
@@ -51,6 +54,12 @@ base::Result<marathon::original::Stored> read(const base::zk::Url& url) {
   return result;
 }
 
+base::Result<marathon::original::Stored> read_tar(const std::string& path) {
+  ASSIGN_OR_RETURN(const std::string text, base::read_file(path, kMostBytes));
+  ASSIGN_OR_RETURN(marathon::original::Nodes nodes, marathon::original::nodes_of_backup(text));
+  return marathon::original::Stored{std::move(nodes), false};
+}
+
 void tell(const marathon::original::Import& import) {
   std::printf("%zu groups, %zu apps and %zu pods with %zu earlier versions, %zu tasks that go on, %zu reservations\n",
               import.groups, import.apps, import.pods, import.versions, import.instances, import.reservations);
@@ -61,12 +70,13 @@ void tell(const marathon::original::Import& import) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::string zk, role = "*";
-  std::optional<std::string> out;
+  std::string role = "*";
+  std::optional<std::string> zk, backup, out;
   bool accept_losses = false;
   base::FlagTable flags("dcos-marathon-import", "Takes over the state that Marathon 1.5 to 1.11 keeps in ZooKeeper, as a file for "
                         "'dcos-marathon --restore=FILE'. Nothing in ZooKeeper is changed.", "");
-  flags.add(&zk, "zk", "What --zk of Marathon was: zk://user:password@host:port,.../path.", {.required = true, .secret = true});
+  flags.add(&zk, "zk", "What --zk of Marathon was: zk://user:password@host:port,.../path.", {.secret = true});
+  flags.add(&backup, "backup", "Instead of --zk: a backup that Marathon wrote, a tar. Tasks that it has started since are not in it, and are ended.");
   flags.add(&role, "mesos_role", "What --mesos_role of Marathon was, for apps stored before 1.9.");
   flags.add(&out, "out", "The file to write, which must not exist; left out, what would be taken over is only told.");
   flags.add(&accept_losses, "accept_losses", "Write the file although it lacks tasks, which will be ended.");
@@ -74,11 +84,12 @@ int main(int argc, char** argv) {
   if (flags.help_requested()) return std::fputs(flags.help().c_str(), stdout) < 0;
   if (!parsed) return fail(parsed.error().message + "\nTry --help.");
   base::log::set_level(base::log::Level::Warning);
-  const auto url = base::zk::parse_url(zk);
+  if (zk.has_value() == backup.has_value()) return fail("give either --zk or --backup\nTry --help.");
+  const auto url = base::zk::parse_url(zk.value_or("zk://unused/unused"));
   if (!url) return fail("--zk: " + url.error().message);
   if (out && base::exists(*out)) return fail("--out=" + *out + ": that file exists");
-  const auto stored = read(*url);
-  if (!stored) return fail(stored.error().message);
+  const auto stored = zk ? read(*url) : read_tar(*backup);
+  if (!stored) return fail((backup ? "--backup=" + *backup + ": " : "") + stored.error().message);
   if (stored->in_use && out) return fail("a Marathon still runs on that state: stop all of them first, their tasks go on");
   if (stored->in_use) std::puts("a Marathon runs on that state, which may change while it is read: a rehearsal");
   const auto import = marathon::original::convert(stored->nodes, role);
