@@ -76,7 +76,8 @@ int main(int argc, char** argv) {
   base::FlagTable flags("dcos-marathon-import", "Takes over the state that Marathon 1.5 to 1.11 keeps in ZooKeeper, as a file for "
                         "'dcos-marathon --restore=FILE'. Nothing in ZooKeeper is changed.", "");
   flags.add(&zk, "zk", "What --zk of Marathon was: zk://user:password@host:port,.../path.", {.secret = true});
-  flags.add(&backup, "backup", "Instead of --zk: a backup that Marathon wrote, a tar. Tasks that it has started since are not in it, and are ended.");
+  flags.add(&backup, "backup",
+            "Instead of --zk: a backup that Marathon wrote, a tar. Tasks that it has started since are not in it, and are ended.");
   flags.add(&role, "mesos_role", "What --mesos_role of Marathon was, for apps stored before 1.9.");
   flags.add(&out, "out", "The file to write, which must not exist; left out, what would be taken over is only told.");
   flags.add(&accept_losses, "accept_losses", "Write the file although it lacks tasks, which will be ended.");

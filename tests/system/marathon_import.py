@@ -5,12 +5,14 @@ The original is played by a framework that runs the tasks under the original's n
 ZooKeeper what the original keeps there.
 """
 
+import io
 import json
 import os
 import shutil
 import struct
 import subprocess
 import sys
+import tarfile
 import tempfile
 from pathlib import Path
 
@@ -92,6 +94,20 @@ def leave_in(writer, nodes):
         writer.create("/" + "/".join(pieces), data)
 
 
+def as_its_backup(path, nodes):
+    """The same as the original's own backup: a tar with a file per node."""
+    with tarfile.open(path, "w", format=tarfile.GNU_FORMAT) as tar:
+        for node, data in sorted(nodes.items()):
+            category, *rest = node.split("/")
+            if not rest:  # as it is, without what is around it in ZooKeeper
+                name, data = f"{category}/items/{category}", field(1, 110) + field(2, 100) + field(3, 0) + field(4, 1)
+            else:
+                name = f"{category}/items/{rest[1]}" if len(rest) == 2 else f"{category}/versions/{rest[1]}/{rest[2]}"
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            tar.addfile(entry, io.BytesIO(data))
+
+
 def bring_over(zk, *words):
     return subprocess.run([str(BIN / "dcos-marathon-import"), f"--zk=zk://{zk}/marathon", *words], capture_output=True, text=True, timeout=60)
 
@@ -136,6 +152,10 @@ def takes_over():
             again = bring_over(zk, f"--out={backup}")
             assert again.returncode == 1 and "that file exists" in again.stderr, again
             assert writer.tree("/marathon") == before, "the original's state was touched"
+            as_its_backup(root / "tar", state(framework, agent))
+            other = subprocess.run([str(BIN / "dcos-marathon-import"), f"--backup={root / 'tar'}", f"--out={root / 'other'}"],
+                                   capture_output=True, text=True, timeout=60)
+            assert other.returncode == 0 and (root / "other").read_bytes() == backup.read_bytes(), other
             writer.close()
 
             started = {mark.name: mark.read_text().split() for mark in marks.iterdir()}
