@@ -1028,5 +1028,63 @@ TEST_F(Job, update_keeps_the_schedule_and_schedules_are_things_of_their_own) {
   EXPECT_NE(cluster_.requests().back().find(R"("schedule":"R0/2030-01-01T00:00:00.000Z/P1D")"), std::string::npos);
 }
 
+class JobOfMetronome : public Dcos {
+ protected:
+  JobOfMetronome() { environment_["DCOS_JOB_URL"] = "/service/metronome/"; }
+  /// What the cluster was asked last, without what is before /v1.
+  std::string last() {
+    const std::string text = cluster_.requests().back();
+    const size_t service = text.find("/service/metronome");
+    return service == std::string::npos ? text : text.substr(0, service) + text.substr(service + 18);
+  }
+};
+
+TEST_F(JobOfMetronome, definitions_go_as_they_are_and_schedules_by_a_call_of_their_own) {
+  cluster_.answer("POST /service/metronome/v1/jobs", "{}", 201);
+  cluster_.answer("POST /service/metronome/v1/jobs/a.b/schedules", "{}", 201);
+  const std::string run = R"("labels":{"x":"y"},"run":{"cmd":"date","cpus":1,"mem":32,"disk":0})";
+  EXPECT_EQ(ask({"job", "add"}, R"({"id":"a.b",)" + run + R"(,"schedules":[{"id":"s1","cron":"* * * * *"}]})").code, 0);
+  ASSERT_EQ(cluster_.requests().size(), 2u);
+  EXPECT_EQ(cluster_.requests()[0], "POST /service/metronome/v1/jobs {\"id\":\"a.b\"," + run + "}");
+  EXPECT_EQ(last(), R"(POST /v1/jobs/a.b/schedules {"id":"s1","cron":"* * * * *"})");
+  cluster_.answer("PUT /service/metronome/v1/jobs/a.b", "{}");
+  EXPECT_EQ(ask({"job", "update"}, R"({"id":"a.b",)" + run + R"(,"schedules":[]})").code, 0);
+  EXPECT_EQ(last(), "PUT /v1/jobs/a.b {\"id\":\"a.b\"," + run + "}");
+  EXPECT_EQ(ask({"job", "add"}, "{}").err, "Error: jobs JSON requires an ID\n");
+  cluster_.answer("POST /service/metronome/v1/jobs",
+                  R"({"message":"Object is not valid","details":[{"path":"/run/cpus","errors":["too small"]}]})", 422);
+  EXPECT_EQ(ask({"job", "add"}, R"({"id":"c"})").err, "Error: Object is not valid\n  /run/cpus: too small\n");
+}
+
+TEST_F(JobOfMetronome, tables_and_ids) {
+  cluster_.answer("GET /service/metronome/v1/jobs?embed=activeRuns&embed=schedules&embed=historySummary",
+                  R"([{"id":"a","schedules":[],"activeRuns":[{"id":"r"}],"historySummary":{"lastSuccessAt":"2024-01-02T00:00:00.000+0000",)"
+                  R"("lastFailureAt":"2024-01-01T00:00:00.000+0000"}},)"
+                  R"({"id":"b","schedules":[{"id":"s"}],"historySummary":{"lastSuccessAt":null,"lastFailureAt":null}}])");
+  EXPECT_EQ(ask({"job", "list", "-q"}).out, "a\nb\n");
+  const std::string table = ask({"job", "list"}).out;
+  EXPECT_NE(table.find("Running"), std::string::npos) << table;
+  EXPECT_NE(table.find("Success"), std::string::npos) << table;
+  EXPECT_NE(table.find("Scheduled"), std::string::npos) << table;
+  cluster_.answer("POST /service/metronome/v1/jobs/a/runs", R"({"id":"r1","jobId":"a"})", 201);
+  EXPECT_EQ(ask({"job", "run", "a"}).out, "Run ID: r1\n");
+  cluster_.answer("GET /service/metronome/v1/jobs/a/runs", R"([{"id":"r1"},{"id":"r2"}])");
+  for (const char* run : {"r1", "r2"}) {
+    cluster_.answer(std::string("POST /service/metronome/v1/jobs/a/runs/") + run + "/actions/stop", "{}");
+  }
+  EXPECT_EQ(ask({"job", "kill", "a"}).err, "Error: run-id must be specified or --all option must be set\n");
+  EXPECT_EQ(ask({"job", "kill", "a", "--all"}).code, 0);
+  EXPECT_EQ(last(), "POST /v1/jobs/a/runs/r2/actions/stop");
+}
+
+TEST_F(JobOfMetronome, refusals_in_words) {
+  cluster_.answer("DELETE /service/metronome/v1/jobs/a", "{}", 409);
+  EXPECT_EQ(ask({"job", "remove", "a"}).err, "Error: job \"a\" is running\n");
+  cluster_.answer("DELETE /service/metronome/v1/jobs/a?stopCurrentJobRuns=true", "{}");
+  EXPECT_EQ(ask({"job", "remove", "a", "--stop-current-job-runs"}).code, 0);
+  cluster_.answer("GET /service/metronome/v1/jobs/x", R"({"id":"x","message":"Job not found"})", 404);
+  EXPECT_EQ(ask({"job", "show", "x"}).err, "Error: job \"x\" does not exist\n");
+}
+
 }  // namespace
 }  // namespace cli

@@ -20,6 +20,7 @@ struct ClientSettings {
   std::string token;
   std::string mesos;     // base of the master, default <url>/mesos
   std::string marathon;  // default <url>/service/marathon
+  std::string job;       // base of the job service with Metronome's API; empty: the cluster's own, with Chronos'
   base::Duration timeout = base::seconds(180);
   bool verify_tls = true;
   std::string ca_file{};

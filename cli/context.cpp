@@ -77,6 +77,7 @@ base::Result<Cluster> Context::cluster() {
       {"DCOS_ACS_TOKEN", "core.dcos_acs_token"},
       {"DCOS_SSL_VERIFY", "core.ssl_verify"},
       {"DCOS_TIMEOUT", "core.timeout"},
+      {"DCOS_JOB_URL", "job.url"},
   };
   for (const Override& each : kOverrides)
     if (!env(each.variable).empty()) cluster.settings.set(each.key, env(each.variable));
@@ -111,6 +112,7 @@ base::Result<Client*> Context::client() {
   settings.token = cluster.token();
   settings.mesos = without_slash(cluster.settings.get("core.mesos_master_url").value_or(""));
   settings.marathon = without_slash(cluster.settings.get("marathon.url").value_or(""));
+  settings.job = without_slash(cluster.settings.get("job.url").value_or(""));
   set_tls(cluster, settings);
   if (auto timeout = cluster.settings.get("core.timeout")) {
     ASSIGN_OR_RETURN(int64_t seconds, base::parse_int(*timeout));

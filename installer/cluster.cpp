@@ -10,7 +10,8 @@ namespace installer {
 namespace {
 
 constexpr unsigned kMasterPort = 5050, kLinkPort = 6050, kAgentPort = 5051, kMarathonPort = 8080,
-                   kUniversePort = 7070, kChronosPort = 4400, kDnsHttpPort = 8123, kGatewayPort = 80,
+                   kUniversePort = 7070, kChronosPort = 4400, kMetronomePort = 9000,
+                   kDnsHttpPort = 8123, kGatewayPort = 80,
                    kL4lbPort = 62080, kGossipPort = 62501, kL4lbOffsetPort = 2062;
 constexpr unsigned kAgentsMax = 50;
 
@@ -98,6 +99,21 @@ Daemon agent_daemon(const ClusterOptions& o, const Machine& machine, unsigned in
 
 /// One for all agents of this machine. Two clusters share neither rules nor addresses: the table is named after the root,
 /// and an offset has a part of the range to itself.
+Daemon metronome_daemon(const ClusterOptions& o) {
+  const auto port = [&](unsigned base_port) { return static_cast<uint16_t>(base_port + o.port_offset); };
+  Daemon daemon;
+  daemon.name = "metronome";
+  daemon.port = port(kMetronomePort);
+  daemon.health_path = "/ping";
+  daemon.stop_signal = SIGTERM;
+  daemon.stop_order = 1;
+  daemon.argv = {
+      o.bin_dir + "/dcos-metronome", fmt::format("--mesos_master_url={}:{}", o.ip, port(kMasterPort)),
+      "--http_address=" + o.ip,      fmt::format("--http_port={}", daemon.port),
+      "--hostname=" + o.ip,          fmt::format("--data_dir={}/metronome", o.root)};
+  return daemon;
+}
+
 Daemon l4lb_daemon(const ClusterOptions& o, const ClusterPlan& plan) {
   Daemon daemon;
   daemon.name = "l4lb";
@@ -285,6 +301,7 @@ base::Result<ClusterPlan> plan_cluster(const ClusterOptions& o, const Machine& m
       "--http_address=" + o.ip,    fmt::format("--http_port={}", chronos.port),
       "--hostname=" + o.ip,        fmt::format("--data_dir={}/chronos", o.root)};
   plan.daemons.push_back(std::move(chronos));
+  if (o.metronome) plan.daemons.push_back(metronome_daemon(o));
 
   if (o.l4lb) {
     Daemon l4lb = l4lb_daemon(o, plan);

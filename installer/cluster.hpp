@@ -21,6 +21,7 @@ struct ClusterOptions {
   bool auth = true;     // the gateway wants a login
   bool l4lb = true;     // virtual addresses: rules in this machine's kernel
   bool networks = true;  // containers may have a network of their own: a bridge on this machine
+  bool metronome = true;  // the second scheduler of jobs, with Metronome's API
   bool operator==(const ClusterOptions&) const = default;
 };
 

@@ -21,7 +21,7 @@ TEST(ClusterPlan, has_every_daemon_with_ports_of_its_own) {
   std::vector<std::string> names;
   for (const auto& daemon : plan.daemons) names.push_back(daemon.name);
   EXPECT_EQ(names, (std::vector<std::string>{"master", "agent-1", "agent-2", "agent-3", "dns",
-                                             "marathon", "universe", "chronos", "l4lb", "gateway"}));
+                                             "marathon", "universe", "chronos", "metronome", "l4lb", "gateway"}));
   const auto ports = plan.ports();
   EXPECT_EQ(std::set<uint16_t>(ports.begin(), ports.end()).size(), ports.size());
   EXPECT_EQ(plan.gateway_url, "http://127.0.0.1");

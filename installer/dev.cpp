@@ -115,9 +115,10 @@ base::Status start_supervisor(const ClusterPlan& plan) {
                       offset = fmt::format("--port-offset={}", plan.options.port_offset),
                       auth = plan.options.auth ? "--auth=on" : "--auth=off",
                       l4lb = plan.options.l4lb ? "--l4lb=on" : "--l4lb=off",
-                      networks = plan.options.networks ? "--networks=on" : "--networks=off";
+                      networks = plan.options.networks ? "--networks=on" : "--networks=off",
+                      metronome = plan.options.metronome ? "--metronome=on" : "--metronome=off";
     execl(self.c_str(), "dcos-dev", "supervise", root.c_str(), agents.c_str(), offset.c_str(),
-          auth.c_str(), l4lb.c_str(), networks.c_str(), nullptr);
+          auth.c_str(), l4lb.c_str(), networks.c_str(), metronome.c_str(), nullptr);
     _exit(127);
   }
   waitpid(child, nullptr, 0);

@@ -48,6 +48,8 @@ int main(int argc, char** argv) {
   std::string networks = "on";
   flags.add(&networks, "networks",
             "on: containers may have a network of their own, by a bridge on this machine. off: the machine's network only.");
+  std::string metronome = "on";
+  flags.add(&metronome, "metronome", "on: beside Chronos' API there is Metronome's, by a scheduler of its own. off: it is not started.");
   std::vector<std::string> words;
   const auto read = [](const std::string&) -> base::Result<std::string> {
     return base::unsupported("no file values");
@@ -73,6 +75,11 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "--networks={}: give on or off\n", networks);
     return 2;
   }
+  if (metronome != "on" && metronome != "off") {
+    fmt::print(stderr, "--metronome={}: give on or off\n", metronome);
+    return 2;
+  }
+  options.metronome = metronome == "on";
   options.networks = networks == "on";
   options.auth = auth == "on";
   options.l4lb = l4lb == "on";

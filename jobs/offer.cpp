@@ -76,7 +76,14 @@ Offer decode_offer(const mesos::v1::Offer& message) {
   offer.id = message.id().value();
   offer.agent_id = message.agent_id().value();
   offer.hostname = message.hostname();
+  // Names that no attribute of an agent can take away.
+  offer.attributes.emplace("@hostname", offer.hostname);
+  if (message.domain().has_fault_domain()) {
+    offer.attributes.emplace("@region", message.domain().fault_domain().region().name());
+    offer.attributes.emplace("@zone", message.domain().fault_domain().zone().name());
+  }
   for (const auto& attribute : message.attributes()) {
+    if (attribute.name().starts_with('@')) continue;
     if (attribute.has_text()) offer.attributes.emplace(attribute.name(), attribute.text().value());
     if (attribute.has_scalar()) {
       std::string text = fmt::format("{:.3f}", attribute.scalar().value());

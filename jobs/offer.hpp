@@ -18,7 +18,7 @@ namespace jobs {
 
 enum class ConstraintOperator { Equals, Like, Unlike };
 
-/// Where a run may be placed: by an attribute of the agent, or its "hostname".
+/// Where a run may be placed: by an attribute of the agent, its "hostname" (also "@hostname"), "@region" or "@zone".
 struct Constraint {
   std::string attribute;
   ConstraintOperator op = ConstraintOperator::Equals;

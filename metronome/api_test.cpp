@@ -196,6 +196,7 @@ TEST(Tasks, go_where_constraints_let_them) {
   };
   EXPECT_EQ(placed("is", "{'attribute':'hostname','operator':'IS','value':'host1'}"), 1U);
   EXPECT_EQ(placed("is-not", "{'attribute':'hostname','operator':'EQ','value':'host2'}"), 0U);
+  EXPECT_EQ(placed("at", "{'attribute':'@hostname','operator':'IS','value':'host1'}"), 1U);
   EXPECT_EQ(placed("like", "{'attribute':'hostname','operator':'LIKE','value':'host.'}"), 1U);
   EXPECT_EQ(placed("unlike", "{'attribute':'hostname','operator':'UNLIKE','value':'host.'}"), 0U);
   EXPECT_EQ(placed("valueless", "{'attribute':'rack','operator':'LIKE'}"), 1U);

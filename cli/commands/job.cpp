@@ -11,6 +11,7 @@
 #include "base/strings.hpp"
 #include "cli/commands.hpp"
 #include "cli/job.hpp"
+#include "cli/job_metronome.hpp"
 #include "cli/json_text.hpp"
 #include "cli/marathon.hpp"
 #include "cli/table.hpp"
@@ -78,20 +79,22 @@ base::Result<std::string> id_of(const json::object& job) {
 }  // namespace
 
 base::Result<int> job_add(Context& context, const Arguments& arguments) {
+  ASSIGN_OR_RETURN(Client * client, context.client());
+  if (has_metronome(*client)) return metronome::add(context, *client, arguments);
   ASSIGN_OR_RETURN(json::value definition, read_definition(context, arguments.words.empty() ? "" : arguments.words[0]));
   ASSIGN_OR_RETURN(json::object job, chronos_job(definition, wall_clock()));
   ASSIGN_OR_RETURN(const std::string id, id_of(job));
-  ASSIGN_OR_RETURN(Client * client, context.client());
   if (get_job(*client, id)) return base::conflict(fmt::format("Job '{}' already exists", id));
   RETURN_IF_ERROR(post_job(*client, job));
   return 0;
 }
 
 base::Result<int> job_update(Context& context, const Arguments& arguments) {
+  ASSIGN_OR_RETURN(Client * client, context.client());
+  if (has_metronome(*client)) return metronome::update(context, *client, arguments);
   ASSIGN_OR_RETURN(json::value definition, read_definition(context, arguments.words.empty() ? "" : arguments.words[0]));
   ASSIGN_OR_RETURN(json::object job, chronos_job(definition, wall_clock()));
   ASSIGN_OR_RETURN(const std::string id, id_of(job));
-  ASSIGN_OR_RETURN(Client * client, context.client());
   ASSIGN_OR_RETURN(const json::value old, get_job(*client, id));
   // In the form with "run" the schedule is a thing of its own, and stays as it is.
   if (definition.get_object().contains("run") && !job.contains("parents")) {
@@ -104,8 +107,9 @@ base::Result<int> job_update(Context& context, const Arguments& arguments) {
 }
 
 base::Result<int> job_remove(Context& context, const Arguments& arguments) {
-  const std::string& id = arguments.words[0];
   ASSIGN_OR_RETURN(Client * client, context.client());
+  if (has_metronome(*client)) return metronome::remove(context, *client, arguments);
+  const std::string& id = arguments.words[0];
   ASSIGN_OR_RETURN(const json::value stat, statistics(*client, id));
   if (!arguments.has("stop-current-job-runs") && !runs_in(stat, {"Running", "Idle"}).empty()) {
     return base::conflict(fmt::format("job \"{}\" is running", id));
@@ -116,6 +120,7 @@ base::Result<int> job_remove(Context& context, const Arguments& arguments) {
 
 base::Result<int> job_show(Context& context, const Arguments& arguments) {
   ASSIGN_OR_RETURN(Client * client, context.client());
+  if (has_metronome(*client)) return metronome::show(context, *client, arguments);
   ASSIGN_OR_RETURN(const json::value job, get_job(*client, arguments.words[0]));
   context.line(base::json::render_pretty(job_with_run(job), 4));
   return 0;
@@ -123,6 +128,7 @@ base::Result<int> job_show(Context& context, const Arguments& arguments) {
 
 base::Result<int> job_list(Context& context, const Arguments& arguments) {
   ASSIGN_OR_RETURN(Client * client, context.client());
+  if (has_metronome(*client)) return metronome::list(context, *client, arguments);
   ASSIGN_OR_RETURN(const auto jobs, summaries(*client));
   if (arguments.has("quiet")) {
     for (const json::value& job : jobs) context.line(text_at(job, "/name"));
@@ -153,8 +159,9 @@ base::Result<int> job_list(Context& context, const Arguments& arguments) {
 }
 
 base::Result<int> job_run(Context& context, const Arguments& arguments) {
-  const std::string& id = arguments.words[0];
   ASSIGN_OR_RETURN(Client * client, context.client());
+  if (has_metronome(*client)) return metronome::run(context, *client, arguments);
+  const std::string& id = arguments.words[0];
   ASSIGN_OR_RETURN(const json::value job, get_job(*client, id));
   if (flag_at(job, "/disabled")) return base::conflict(fmt::format("job \"{}\" is disabled: it takes no runs", id));
   const auto all_ids = [&]() -> base::Result<std::set<std::string>> {
@@ -184,8 +191,9 @@ base::Result<int> job_run(Context& context, const Arguments& arguments) {
 }
 
 base::Result<int> job_kill(Context& context, const Arguments& arguments) {
-  const std::string& id = arguments.words[0];
   ASSIGN_OR_RETURN(Client * client, context.client());
+  if (has_metronome(*client)) return metronome::kill(context, *client, arguments);
+  const std::string& id = arguments.words[0];
   ASSIGN_OR_RETURN(const json::value stat, statistics(*client, id));
   const auto runs = runs_in(stat, {"Running", "Idle"});
   if (arguments.words.size() == 1 && !arguments.has("all")) {
@@ -205,6 +213,7 @@ base::Result<int> job_kill(Context& context, const Arguments& arguments) {
 
 base::Result<int> job_history(Context& context, const Arguments& arguments) {
   ASSIGN_OR_RETURN(Client * client, context.client());
+  if (has_metronome(*client)) return metronome::history(context, *client, arguments);
   ASSIGN_OR_RETURN(const json::value stat, statistics(*client, arguments.words[0]));
   if (arguments.has("json")) {
     context.line(base::json::render_pretty(stat, 4));
@@ -225,6 +234,7 @@ base::Result<int> job_history(Context& context, const Arguments& arguments) {
 
 base::Result<int> job_show_runs(Context& context, const Arguments& arguments) {
   ASSIGN_OR_RETURN(Client * client, context.client());
+  if (has_metronome(*client)) return metronome::show_runs(context, *client, arguments);
   ASSIGN_OR_RETURN(const json::value stat, statistics(*client, arguments.words[0]));
   const auto runs = runs_in(stat, {"Running", "Idle"});
   if (arguments.has("json")) {
@@ -245,6 +255,7 @@ base::Result<int> job_show_runs(Context& context, const Arguments& arguments) {
 
 base::Result<int> job_queue(Context& context, const Arguments& arguments) {
   ASSIGN_OR_RETURN(Client * client, context.client());
+  if (has_metronome(*client)) return metronome::queue(context, *client, arguments);
   ASSIGN_OR_RETURN(const auto jobs, summaries(*client));
   json::array list;
   Table table({"JOB ID", "RUN ID"});
@@ -265,6 +276,7 @@ base::Result<int> job_queue(Context& context, const Arguments& arguments) {
 
 base::Result<int> job_schedule_show(Context& context, const Arguments& arguments) {
   ASSIGN_OR_RETURN(Client * client, context.client());
+  if (has_metronome(*client)) return metronome::schedule_show(context, *client, arguments);
   ASSIGN_OR_RETURN(const json::value job, get_job(*client, arguments.words[0]));
   const json::object shown = job_with_run(job);
   if (arguments.has("json")) {
@@ -286,11 +298,10 @@ base::Result<int> job_schedule_show(Context& context, const Arguments& arguments
 
 namespace {
 
-base::Result<int> set_schedule(Context& context, const Arguments& arguments, bool must_exist) {
+base::Result<int> set_schedule(Context& context, Client& client, const Arguments& arguments, bool must_exist) {
   const std::string& id = arguments.words[0];
   ASSIGN_OR_RETURN(const json::value schedule, read_definition(context, arguments.words.size() > 1 ? arguments.words[1] : ""));
-  ASSIGN_OR_RETURN(Client * client, context.client());
-  ASSIGN_OR_RETURN(const json::value old, get_job(*client, id));
+  ASSIGN_OR_RETURN(const json::value old, get_job(client, id));
   if (!must_exist && is_scheduled(old)) {
     return base::conflict(fmt::format("job \"{}\" has a schedule, and only one is supported: use `dcos job schedule update`", id));
   }
@@ -298,23 +309,28 @@ base::Result<int> set_schedule(Context& context, const Arguments& arguments, boo
   if (old.get_object().contains("parents")) return base::conflict(fmt::format("job \"{}\" has dependencies, and takes no schedule", id));
   json::object job = for_posting(old);
   RETURN_IF_ERROR(apply_schedule(schedule, "schedule", wall_clock(), job));
-  RETURN_IF_ERROR(post_job(*client, job));
+  RETURN_IF_ERROR(post_job(client, job));
   return 0;
 }
 
 }  // namespace
 
 base::Result<int> job_schedule_add(Context& context, const Arguments& arguments) {
-  return set_schedule(context, arguments, false);
+  ASSIGN_OR_RETURN(Client * client, context.client());
+  if (has_metronome(*client)) return metronome::schedule_add(context, *client, arguments);
+  return set_schedule(context, *client, arguments, false);
 }
 
 base::Result<int> job_schedule_update(Context& context, const Arguments& arguments) {
-  return set_schedule(context, arguments, true);
+  ASSIGN_OR_RETURN(Client * client, context.client());
+  if (has_metronome(*client)) return metronome::schedule_update(context, *client, arguments);
+  return set_schedule(context, *client, arguments, true);
 }
 
 base::Result<int> job_schedule_remove(Context& context, const Arguments& arguments) {
-  const std::string& id = arguments.words[0];
   ASSIGN_OR_RETURN(Client * client, context.client());
+  if (has_metronome(*client)) return metronome::schedule_remove(context, *client, arguments);
+  const std::string& id = arguments.words[0];
   ASSIGN_OR_RETURN(const json::value old, get_job(*client, id));
   if (!is_scheduled(old) || arguments.words[1] != "default") {
     return base::not_found(fmt::format("job \"{}\" has no schedule '{}'", id, arguments.words[1]));

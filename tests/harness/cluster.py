@@ -21,7 +21,7 @@ BUILD = Path(os.environ.get("BUILD_DIR", TOP / "build" / "release"))
 BIN = BUILD / "bin"
 
 PORTS = {"gateway": 80, "master": 5050, "link": 6050, "agent-1": 5051, "agent-2": 5052, "marathon": 8080, "universe": 7070,
-         "chronos": 4400, "dns": 8123, "l4lb": 2062}
+         "chronos": 4400, "metronome": 9000, "dns": 8123, "l4lb": 2062}
 
 
 # A test that is told to end takes its cluster down first.

@@ -51,9 +51,12 @@ class Story:
         assert answer.status == 204, answer
         self.jobs.append(name)
 
+    def names(self, scheduler):
+        return {job["name"] for job in scheduler.ask("GET", "/v1/scheduler/jobs").json()}
+
     def check(self, leader):
         """What was acknowledged is there, what runs goes on, and what is new is done once."""
-        names = {job["name"] for job in leader.ask("GET", "/v1/scheduler/jobs").json()}
+        names = self.names(leader)
         assert set(self.jobs) <= names, (self.jobs, names)
         pids = (self.marks / "long").read_text().split()
         assert len(pids) == 1, "the long one was started again"

@@ -64,7 +64,7 @@ def logs():
     """Daemons start and work although not one byte of their logs can be written; elsewhere each line has its time."""
     root = tempfile.mkdtemp(prefix="dcos-full-")
     cluster = Cluster(agents=1, root=f"{root}/cluster")
-    names = ["master", "agent-1", "dns", "marathon", "universe", "chronos", "l4lb", "gateway"]
+    names = ["master", "agent-1", "dns", "marathon", "universe", "chronos", "metronome", "l4lb", "gateway"]
     os.makedirs(f"{root}/cluster/log")
     for name in names:
         os.symlink("/dev/full", f"{root}/cluster/log/{name}.log")

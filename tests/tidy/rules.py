@@ -27,7 +27,7 @@ def sources():
 
 HEAVY = re.compile(r'#include\s+[<"](boost/asio|boost/beast|boost/json\.hpp|spdlog/|grpcpp/|yaml-cpp/|zookeeper/|regex>|iostream>|nlohmann/)')
 PB = re.compile(r'#include\s+"[^"]*\.pb\.h"')
-PRODUCTS = ["marathon", "chronos", "dns", "l4lb", "admin-router", "cli", "universe", "installer"]
+PRODUCTS = ["marathon", "chronos", "metronome", "dns", "l4lb", "admin-router", "cli", "universe", "installer"]
 
 # (rule, files it reads, pattern that must not occur, what to do instead)
 BANNED = [
