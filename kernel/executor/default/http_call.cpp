@@ -12,6 +12,8 @@
 
 #include <algorithm>
 
+#include "kernel/executor/default/tls.hpp"
+
 namespace executor {
 namespace {
 
@@ -93,7 +95,11 @@ class HttpCall final : public Watched {
   }
 
   int fd() const override { return fd_.get(); }
-  short events() const override { return sent_ < out_.size() || !connected_ ? POLLOUT | POLLIN : POLLIN; }
+  short events() const override {
+    if (!connected_) return POLLOUT | POLLIN;
+    if (tls_) return tls_->awaited();
+    return sent_ < out_.size() ? POLLOUT | POLLIN : POLLIN;
+  }
   bool over() const override { return over_; }
   std::optional<base::Instant> deadline() const override {
     // A descriptor of -1 is never ready: the failure is told on the next turn.
@@ -107,10 +113,13 @@ class HttpCall final : public Watched {
       if ((events & (POLLOUT | POLLERR | POLLHUP)) == 0) return;
       if (const int error = socket_error(fd_.get()); error != 0) return finish(false, strerror(error));
       connected_ = true;
+      if (request_.endpoint.tls && !(tls_ = Tls::on(fd_.get()))) return finish(false, "TLS cannot be begun");
     }
     while (sent_ < out_.size()) {
-      const ssize_t count = send(fd_.get(), out_.data() + sent_, out_.size() - sent_, MSG_NOSIGNAL);
+      const ssize_t count = tls_ ? tls_->send(out_.data() + sent_, out_.size() - sent_)
+                                 : send(fd_.get(), out_.data() + sent_, out_.size() - sent_, MSG_NOSIGNAL);
       if (count < 0 && (errno == EAGAIN || errno == EINTR)) break;
+      if (count <= 0 && tls_) return finish(false, tls_->problem());
       // What the other side answered before it closed may still be there to read.
       if (count < 0) {
         sent_ = out_.size();
@@ -119,13 +128,13 @@ class HttpCall final : public Watched {
       sent_ += static_cast<size_t>(count);
       if (sent_ == out_.size()) out_ = std::string(), sent_ = 0;
     }
-    if ((events & (POLLIN | POLLHUP | POLLERR)) == 0) return;
+    if (tls_ ? sent_ < out_.size() : (events & (POLLIN | POLLHUP | POLLERR)) == 0) return;
     char buffer[8192];
-    for (int rounds = 0; rounds < 16 && !over_; ++rounds) {
-      const ssize_t count = recv(fd_.get(), buffer, sizeof buffer, 0);
+    for (int rounds = 0; (rounds < 16 || (tls_ && tls_->pending())) && !over_; ++rounds) {
+      const ssize_t count = tls_ ? tls_->receive(buffer, sizeof buffer) : recv(fd_.get(), buffer, sizeof buffer, 0);
       if (count < 0 && errno == EINTR) continue;
       if (count < 0 && errno == EAGAIN) return;
-      if (count < 0) return finish(false, strerror(errno));
+      if (count < 0) return finish(false, tls_ ? tls_->problem() : strerror(errno));
       if (count == 0) return ended();
       take(std::string_view(buffer, static_cast<size_t>(count)));
     }
@@ -230,6 +239,7 @@ class HttpCall final : public Watched {
   HttpRequest request_;
   HttpHandlers handlers_;
   base::Fd fd_;
+  std::unique_ptr<Tls> tls_;
   std::string out_, line_, failure_;
   size_t sent_ = 0;
   State state_ = State::Head;

@@ -19,6 +19,7 @@ struct Endpoint {
   std::string socket;
   std::string address;
   uint16_t port = 0;
+  bool tls = false;  // whoever answers there
 };
 
 struct HttpRequest {

@@ -199,7 +199,7 @@ class Program {
     constexpr auto kV6 = mesos::v1::NetworkInfo::IPv6;
     const bool tcp = check ? info.check().has_tcp() : health.type() == mesos::v1::HealthCheck::TCP;
     const bool v6 = !check && (tcp ? health.tcp().protocol() == kV6 : health.http().protocol() == kV6);
-    Endpoint endpoint{"", v6 ? "::1" : "127.0.0.1", 0};
+    Endpoint endpoint{"", v6 ? "::1" : "127.0.0.1"};
     if (tcp) {
       endpoint.port = static_cast<uint16_t>(check ? info.check().tcp().port() : health.tcp().port());
       return poller_.add(make_tcp_probe(endpoint, deadline, [this, task = effect.task, kind = effect.kind](std::optional<bool> connected) {
@@ -210,12 +210,7 @@ class Program {
       }));
     }
     endpoint.port = static_cast<uint16_t>(check ? info.check().http().port() : health.http().port());
-    if (!check && health.http().scheme() == "https") {
-      poller_.set_timer("https/" + effect.task, Poller::now().instant, [this, task = effect.task, kind = effect.kind] {
-        probed(task, kind, {.message = "HTTPS probes are not supported in task groups by this build"});
-      });
-      return;
-    }
+    endpoint.tls = !check && health.http().scheme() == "https";
     std::string path = check ? info.check().http().path() : health.http().path();
     if (path.empty() || path[0] != '/') path = "/" + path;
     get(endpoint, path, deadline, effect.task, effect.kind, kMaxRedirects);
@@ -249,15 +244,16 @@ class Program {
   /// Where a redirect leads, when that is a path or an address in figures.
   static std::optional<std::pair<Endpoint, std::string>> follow(Endpoint endpoint, const std::string& location) {
     if (location.starts_with("/")) return std::pair(endpoint, location);
-    if (!location.starts_with("http://")) return std::nullopt;
-    const size_t slash = location.find('/', 7);
-    const std::string host = location.substr(7, slash == std::string::npos ? slash : slash - 7);
+    const bool tls = location.starts_with("https://");
+    if (!tls && !location.starts_with("http://")) return std::nullopt;
+    const size_t start = tls ? 8 : 7, slash = location.find('/', start);
+    const std::string host = location.substr(start, slash == std::string::npos ? slash : slash - start);
     const std::string path = slash == std::string::npos ? "/" : location.substr(slash);
     const size_t colon = host.rfind(':');
-    const auto port = colon == std::string::npos ? base::Result<uint64_t>(80) : base::parse_uint(host.substr(colon + 1));
+    const auto port = colon == std::string::npos ? base::Result<uint64_t>(tls ? 443 : 80) : base::parse_uint(host.substr(colon + 1));
     const std::string name = host.substr(0, colon);
     if (!port || *port > 65535 || host.starts_with("[")) return std::nullopt;
-    return std::pair(Endpoint{"", name == "localhost" ? endpoint.address : name, static_cast<uint16_t>(*port)}, path);
+    return std::pair(Endpoint{"", name == "localhost" ? endpoint.address : name, static_cast<uint16_t>(*port), tls}, path);
   }
 
   Endpoint agent_;
