@@ -32,6 +32,9 @@ base::Result<containerizer::network::NetworkOptions> network_options(const Flags
   out.plugins_path = flags.network_cni_plugins_dir.value_or("");
   out.directory = (flags.network_cni_root_dir_persist ? flags.work_dir : runtime_directory(flags)) + "/isolators/network/cni";
   out.durable = flags.network_cni_root_dir_persist;
+  // A runtime directory elsewhere may be gone after a reboot, while addresses of containers are still taken.
+  if (!flags.network_cni_root_dir_persist && !runtime_directory(flags).starts_with(flags.work_dir + "/"))
+    out.memory = flags.work_dir + "/isolators/network/remembered";
   out.timeout = flags.network_cni_plugin_timeout;
   out.bridge = flags.docker_bridge_network;
   out.dns = std::move(dns);

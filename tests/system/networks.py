@@ -353,6 +353,32 @@ def killed_at_each_verb():
         shutil.rmtree(plugins, ignore_errors=True)
 
 
+def runtime_directory_swept_away():
+    """As after a reboot with the runtime directory on a tmpfs: the containers and their records are gone, their addresses are given back."""
+    with cluster_with() as cluster:
+        app = app_of("/x", "sleep 1000", instances=2, mappings=[{"containerPort": 80, "hostPort": 0}])
+        assert cluster.marathon("POST", "/v2/apps", app).status == 201
+        eventually("both run", lambda: len(cluster.running("/x")) == 2, limit=60)
+        before = cluster.running("/x")
+
+        def leases():
+            return {p.name for p in Path(cluster.root, "run/cni-leases").glob("*/*") if re.match(r"^[0-9a-f.:]+$", p.name)}
+        old = leases()
+        assert len(old) == 2, old
+        runtime, pid = Path(cluster.root, "run/agent-1"), cluster.daemon("agent-1")["pid"]
+        os.kill(pid, signal.SIGSTOP)
+        for file in runtime.glob("containers/*/pid"):
+            os.kill(int(file.read_text().split()[0]), signal.SIGKILL)
+        mounts = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines() if line.split()[1].startswith(str(runtime))]
+        for mount in reversed(mounts):
+            sh(f"umount -l {mount}")
+        for name in ("containers", "isolators"):
+            shutil.rmtree(runtime / name)
+        os.kill(pid, signal.SIGKILL)
+        eventually("others run in their place", lambda: len(cluster.running("/x") - before) == 2, limit=90)
+        eventually("only these have addresses", lambda: len(leases()) == 2 and not leases() & old, limit=60)
+
+
 def policy():
     """Who may connect to whom, by labels: on one bridge, between two, through host ports; nobody lies about his address."""
     rules = {"rules": [{"from": {"labels": {"tier": "web"}}, "to": {"labels": {"tier": "db"}}, "ports": ["8000/tcp"], "action": "allow"},
@@ -461,5 +487,5 @@ def in_namespaces():
 if __name__ == "__main__":
     if not OUTSIDE:
         sys.exit(in_namespaces())
-    results.run("system/networks", [bridge_apps, docker_apps, both_families, stock_plugins, killed_at_each_verb, policy, two_agents, host_ports,
+    results.run("system/networks", [bridge_apps, docker_apps, both_families, stock_plugins, killed_at_each_verb, runtime_directory_swept_away, policy, two_agents, host_ports,
                                     ids_of_their_own])

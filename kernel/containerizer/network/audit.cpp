@@ -95,6 +95,8 @@ void Networks::audit_records(const std::set<std::string>& known, const std::set<
   const std::set<std::string> there(recorded.begin(), recorded.end());
   for (const auto& id : there)
     if (!known.contains(id)) out.push_back({"network record", id, kRetried});
+  for (const auto& id : forgotten())
+    out.push_back({"network record", id, "of a container that ended with the machine: the agent gives its networks back when it starts"});
   for (const auto& id : there) {
     if (!running.contains(id)) continue;
     if (auto record = load(id); !record)

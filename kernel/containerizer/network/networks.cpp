@@ -67,6 +67,7 @@ Result<std::unique_ptr<Networks>> Networks::open(NetworkOptions options) {
   if (realpath(options.directory.c_str(), resolved) == nullptr) return base::errno_error(options.directory, errno);
   options.directory = resolved;
   std::unique_ptr<Networks> networks(new Networks(std::move(options)));
+  if (!networks->options_.observe) networks->remember_again();
   if (networks->options_.config_directory.empty() || networks->options_.observe) return networks;
   for (const auto& problem : load_networks(networks->options_.config_directory).problems)
     LOG_WARNING("networks in {}: {}", networks->options_.config_directory, problem);
@@ -84,8 +85,42 @@ Result<Record> Networks::load(const std::string& container) const {
   return record;
 }
 
+/// Containers whose records are remembered while nothing else of them is: the machine was started anew.
+std::vector<std::string> Networks::forgotten() const {
+  constexpr std::string_view kSuffix = ".json";
+  std::vector<std::string> out;
+  if (options_.memory.empty()) return out;
+  for (const auto& name : base::list_directory(options_.memory).value_or({}))
+    if (name.ends_with(kSuffix) && !base::exists(directory_of(name.substr(0, name.size() - kSuffix.size()))))
+      out.push_back(name.substr(0, name.size() - kSuffix.size()));
+  return out;
+}
+
+/// Puts the records of those back, so that what they say is undone like that of any container that does not run.
+void Networks::remember_again() {
+  for (const auto& container : forgotten()) {
+    const auto put_back = [&]() -> Status {
+      ASSIGN_OR_RETURN(const std::string text, base::read_file(memory_of(container)));
+      ASSIGN_OR_RETURN(const Record record, parse_record(text));
+      if (record.container != container) return base::invalid("it is that of " + record.container);
+      RETURN_IF_ERROR(base::make_directories(directory_of(container), 0700));
+      return save(record);
+    };
+    if (const Status done = put_back(); done)
+      LOG_INFO("the networks of container {} are given back: it ended with the machine", container);
+    else
+      LOG_ERROR("what is remembered of the networks of container {} ({}): {}", container, memory_of(container), done.error().message);
+  }
+}
+
 Status Networks::save(const Record& record) const {
   const std::string path = directory_of(record.container) + "/record.json";
+  if (!options_.memory.empty()) {
+    const std::string copy = memory_of(record.container);
+    RETURN_IF_ERROR(base::make_directories(options_.memory, 0700));
+    RETURN_IF_ERROR(base::write_file(copy + ".new", render_record(record), 0600));
+    if (rename((copy + ".new").c_str(), copy.c_str()) != 0) return base::errno_error("cannot write " + copy, errno);
+  }
   if (options_.durable) return base::write_file_atomic(path, render_record(record), 0600);
   RETURN_IF_ERROR(base::write_file(path + ".new", render_record(record), 0600));
   if (rename((path + ".new").c_str(), path.c_str()) != 0) return base::errno_error("cannot write " + path, errno);
@@ -283,7 +318,10 @@ Status Networks::leave(const std::string& container, const base::Fd& lock) {
   }
   note(container, "");
   RETURN_IF_ERROR(remove_space(directory_of(container) + "/ns"));
-  if (first) return base::remove_tree(directory_of(container));
+  if (first) {
+    if (!options_.memory.empty()) unlink(memory_of(container).c_str());
+    return base::remove_tree(directory_of(container));
+  }
   record->links = std::move(left);
   (void)save(*record);
   return first;

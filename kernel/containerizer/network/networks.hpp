@@ -25,6 +25,8 @@ struct NetworkOptions {
   std::string plugins_path;                   // directories, separated by ':'
   std::string directory;                      // of the records; this agent's alone
   bool durable = false;                       // records survive a power failure
+  // Where a copy of each record is kept when `directory` does not outlive the machine: leases of addresses do. Empty: nowhere.
+  std::string memory{};
   base::Duration timeout = base::minutes(1);  // of each call of a plugin
   std::string bridge = "mesos-bridge";        // what docker's BRIDGE stands for
   ContainerDns dns{};
@@ -94,6 +96,9 @@ class Networks {
   Result<Record> load(const std::string& container) const;
   Status save(const Record& record) const;
   Status share();
+  void remember_again();
+  std::vector<std::string> forgotten() const;
+  std::string memory_of(const std::string& container) const { return options_.memory + "/" + container + ".json"; }
   std::map<std::string, FirewallEntry> entries_of(const std::set<std::string>& containers) const;
   void audit_records(const std::set<std::string>& known, const std::set<std::string>& running, Findings& out) const;
   void audit_links(const std::set<std::string>& known, const std::set<std::string>& running, Findings& out) const;

@@ -62,6 +62,7 @@ class NetworksTest : public testing::Test {
     options.plugins_path = plugins.path();
     options.directory = state / "networks";
     options.timeout = timeout;
+    options.memory = memory;
     auto opened = Networks::open(std::move(options));
     ASSERT_TRUE(opened) << opened.error().message;
     networks = std::move(*opened);
@@ -85,6 +86,7 @@ class NetworksTest : public testing::Test {
   }
 
   TemporaryDirectory plugins, configs, state;
+  std::string memory;
   std::unique_ptr<Networks> networks;
 };
 
@@ -261,6 +263,31 @@ TEST_F(NetworksTest, what_is_there_is_found_again) {
   EXPECT_EQ(found->infos[0].ip_addresses(0).ip_address(), "10.1.0.2");
   EXPECT_TRUE(has_space(found->network_file));
   ASSERT_TRUE(networks->detach("c"));
+}
+
+TEST_F(NetworksTest, what_a_reboot_swept_away_is_remembered_and_given_back) {
+  memory = state / "remembered";
+  open();
+  ASSERT_TRUE(networks->attach("kept", request({"n"})));
+  ASSERT_TRUE(networks->attach("ended", request({"m"})));
+  ASSERT_TRUE(networks->detach("ended"));
+  // The runtime directory is empty after the machine was started anew; the plugins' leases are not.
+  ASSERT_TRUE(remove_space(state / "networks/kept/ns"));
+  networks.reset();
+  unshare_directory(state / "networks");
+  ASSERT_TRUE(base::remove_tree(state / "networks"));
+  log();
+  open();
+  EXPECT_EQ(networks->list(), std::vector<std::string>{"kept"});
+  ASSERT_TRUE(networks->detach("kept"));
+  EXPECT_EQ(log(), "DEL second eth0\nDEL first eth0\n");
+  EXPECT_NE(base::read_file(plugins / "second.DEL.input").value().find("10.1.0.2/16"), std::string::npos) << "the lease is named";
+  open();
+  EXPECT_TRUE(networks->list().empty()) << "once is enough";
+  // What cannot be understood is told and left.
+  ASSERT_TRUE(base::write_file(memory + "/broken.json", "{"));
+  open();
+  EXPECT_TRUE(networks->list().empty());
 }
 
 TEST_F(NetworksTest, a_damaged_record_stands_in_nobodys_way) {
