@@ -19,6 +19,7 @@ from harness.ports import is_free
 TOP = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("BUILD_DIR", TOP / "build" / "release"))
 BIN = BUILD / "bin"
+PATIENCE = float(os.environ.get("DC_PATIENCE", "1"))  # on an emulated machine everything takes longer
 
 PORTS = {"gateway": 80, "master": 5050, "link": 6050, "agent-1": 5051, "agent-2": 5052, "marathon": 8080, "universe": 7070,
          "chronos": 4400, "metronome": 9000, "dns": 8123, "l4lb": 2062}
@@ -66,6 +67,7 @@ class UnixConnection(http.client.HTTPConnection):
 
 def eventually(what, probe, limit=30.0, interval=0.05):
     """Waits until probe() is true and returns its value. The limit is a guard against hanging, not a measurement."""
+    limit *= PATIENCE
     deadline = time.monotonic() + limit
     last = None
     while time.monotonic() < deadline:
