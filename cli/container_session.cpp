@@ -211,7 +211,9 @@ class Session {
     };
     callbacks.on_end = [this](const base::Status&) {
       input_open_ = false;
-      if (input_status_ >= 400) fail(fmt::format("The agent does not take input ({}): {}", input_status_, input_text_));
+      if (input_status_ >= 400)
+        fail(fmt::format("The agent does not take input ({}): {}{}", input_status_, input_text_,
+                         request_.command.empty() ? "; with --no-stdin the output is shown alone" : ""));
     };
     callbacks.on_drained = [this] { want_more(); };
     input_call_ = client_.stream_upload(std::move(*made), std::move(callbacks));

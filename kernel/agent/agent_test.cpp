@@ -19,6 +19,7 @@
 #include "base/testing/temporary_directory.hpp"
 #include "kernel/agent/testing/agent_process.hpp"
 #include "kernel/agent/testing/fake_master.hpp"
+#include "kernel/api/mesos/v1/agent/agent.pb.h"
 #include "kernel/containerizer/images/testing/fake_registry.hpp"
 #include "kernel/containerizer/images/testing/tar_writer.hpp"
 
@@ -418,7 +419,10 @@ TEST_F(Agent, answers_what_monitoring_and_operators_ask) {
   EXPECT_EQ(agent.get("/logging/toggle"), "200 0\n") << agent.get("/logging/toggle");
   const std::string metrics = agent.get("/metrics/snapshot");
   for (const char* name : {"slave/tasks_running\":1", "slave/executors_running\":1", "slave/registered\":1", "slave/cpus_total\":4",
-                           "slave/recovery_errors\":0", "slave/uptime_secs\":"})
+                           "slave/recovery_errors\":0", "slave/uptime_secs\":", "slave/recovery_time_secs\":",
+                           "slave/executors_terminated\":0",
+                           "slave/invalid_framework_messages\":0", "slave/executor_directory_max_allowed_age_secs\":",
+                           "containerizer/mesos/container_destroy_errors\":0", "containerizer/mesos/filesystem/containers_new_rootfs\":0"})
     EXPECT_NE(metrics.find(name), std::string::npos) << name << " in " << metrics;
   EXPECT_NE(agent.get("/metrics").find("# TYPE"), std::string::npos);
 
@@ -441,6 +445,21 @@ TEST_F(Agent, answers_what_monitoring_and_operators_ask) {
   EXPECT_NE(read.find(R"("data":"b3V0Cg==")"), std::string::npos) << read;
   EXPECT_TRUE(ask("LIST_FILES").starts_with("400 ")) << ask("LIST_FILES");
   EXPECT_TRUE(ask("NO_SUCH_CALL").starts_with("4")) << ask("NO_SUCH_CALL");
+
+  EXPECT_EQ(agent.get("/containerizer/debug"), R"(200 {"pending":[]})");
+  const std::string state = agent.get("/state");
+  for (const char* name : {"RESIZE_VOLUME", "RESOURCE_PROVIDER", "AGENT_OPERATION_FEEDBACK", "TASK_RESOURCE_LIMITS"})
+    EXPECT_NE(state.find("\"" + std::string(name) + "\""), std::string::npos) << name;
+  EXPECT_TRUE(agent.get("/files/read?path=/slave/log&offset=0").starts_with("404")) << "nobody keeps one";
+}
+
+TEST_F(Agent, has_an_answer_for_every_call) {
+  const auto* types = mesos::v1::agent::Call::Type_descriptor();
+  for (int i = 0; i < types->value_count(); ++i) {
+    const auto& name = types->value(i)->name();
+    const std::string answer = agent.post("/api/v1", R"({"type":")" + std::string(name) + R"("})");
+    EXPECT_EQ(answer.starts_with("501"), name == "UNKNOWN") << name << ": " << answer;
+  }
 }
 
 TEST_F(Agent, explains_where_a_container_is_and_what_it_waits_for) {

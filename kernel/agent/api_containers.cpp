@@ -15,6 +15,7 @@ namespace agent {
 using Call = mesos::v1::agent::Call;
 using Stage = ApiContainer::Stage;
 using mesos::v1::ContainerID;
+using mesos::v1::TaskStatus;
 
 namespace {
 
@@ -40,6 +41,19 @@ std::optional<std::pair<mesos::v1::Resource, std::string>> volume_at(const std::
 }
 
 }  // namespace
+
+std::optional<containerizer::Limitation> breach_of(const containerizer::Termination& end) {
+  const auto of = [&end](TaskStatus::Reason reason, const char* name, uint64_t bytes) {
+    mesos::v1::Resource resource;
+    resource.set_name(name);
+    resource.set_type(mesos::v1::Value::SCALAR);
+    resource.mutable_scalar()->set_value(static_cast<double>(bytes) / (1 << 20));
+    return containerizer::Limitation{reason, end.message, {std::move(resource)}};
+  };
+  if (end.out_of_memory) return of(TaskStatus::REASON_CONTAINER_LIMITATION_MEMORY, "mem", end.memory_used);
+  if (end.disk_used) return of(TaskStatus::REASON_CONTAINER_LIMITATION_DISK, "disk", *end.disk_used);
+  return end.limitation;
+}
 
 std::string container_text(const ContainerID& id) {
   std::string text = id.value();
@@ -315,6 +329,7 @@ bool Core::api_container_ended(const std::string& id, const containerizer::Termi
   container.pid = 0;
   container.end = end;
   save(container);
+  if (policy_.collect_api_sandboxes && !container.session) collect(sandbox_of(id));
   answer_waiters(container);
   journal_.then(ForgetContainer{id});
   exit_when_empty();
@@ -327,13 +342,11 @@ void Core::answer_waiters(const ApiContainer& container) {
     const auto fill = [&container](auto& wait) {
       if (container.end.status) wait.set_exit_status(*container.end.status);
       if (!container.end.message.empty()) wait.set_message(container.end.message);
-      if (!container.end.out_of_memory) return;
+      const auto breach = breach_of(container.end);
+      if (!breach) return;
       wait.set_state(mesos::v1::TASK_FAILED);
-      wait.set_reason(mesos::v1::TaskStatus::REASON_CONTAINER_LIMITATION_MEMORY);
-      auto* resource = wait.mutable_limitation()->add_resources();
-      resource->set_name("mem");
-      resource->set_type(mesos::v1::Value::SCALAR);
-      resource->mutable_scalar()->set_value(static_cast<double>(container.end.memory_used) / (1 << 20));
+      wait.set_reason(breach->reason);
+      for (const auto& resource : breach->resources) *wait.mutable_limitation()->add_resources() = resource;
     };
     if (at->second.second) {
       effect.response.set_type(mesos::v1::agent::Response::WAIT_NESTED_CONTAINER);

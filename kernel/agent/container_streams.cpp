@@ -11,6 +11,7 @@
 #include "base/log.hpp"
 #include "base/recordio.hpp"
 #include "kernel/agent/core.hpp"
+#include "kernel/agent/output_follower.hpp"
 #include "kernel/api/mesos/v1/agent/agent.pb.h"
 #include "kernel/containerizer/fd_watch.hpp"
 #include "kernel/containerizer/launch/format.hpp"
@@ -39,7 +40,8 @@ struct Output {
   std::string container;
   StreamFormat format;
   Stream stream;
-  std::unique_ptr<containerizer::FdWatch> watch;
+  std::unique_ptr<containerizer::FdWatch> watch;   // of the helper that holds its terminal or pipes
+  std::unique_ptr<OutputFollower> follower;        // of a container whose output goes to files
 };
 
 struct Input {
@@ -66,20 +68,45 @@ struct ContainerStreams::Impl : std::enable_shared_from_this<ContainerStreams::I
       const ssize_t length = recv(output->watch->fd(), packet, sizeof packet, MSG_DONTWAIT);
       if (length < 0 && (errno == EAGAIN || errno == EINTR)) return;
       if (length <= 0) return close(output);
-      ProcessIO message;
-      message.set_type(ProcessIO::DATA);
-      message.mutable_data()->set_type(packet[0] == containerizer::launch::kErrorOutput ? ProcessIO::Data::STDERR
-                                                                                       : ProcessIO::Data::STDOUT);
-      message.mutable_data()->set_data(packet + 1, static_cast<size_t>(length) - 1);
-      metrics.counter("containerizer/streams/output_bytes").increment(static_cast<uint64_t>(length) - 1);
-      if (!output->stream.write(api::encode_record(output->format.type, message))) return close(output);
+      if (!tell(output, packet[0] == containerizer::launch::kErrorOutput, {packet + 1, static_cast<size_t>(length) - 1})) return;
       if (output->stream.queued_bytes() > kMaxBacklog) return output->watch->pause(true);
     }
+  }
+
+  /// False when the reader has gone.
+  bool tell(const std::shared_ptr<Output>& output, bool error_output, std::string_view data) {
+    ProcessIO message;
+    message.set_type(ProcessIO::DATA);
+    message.mutable_data()->set_type(error_output ? ProcessIO::Data::STDERR : ProcessIO::Data::STDOUT);
+    message.mutable_data()->set_data(std::string(data));
+    metrics.counter("containerizer/streams/output_bytes").increment(data.size());
+    if (output->stream.write(api::encode_record(output->format.type, message))) return true;
+    close(output);
+    return false;
+  }
+
+  /// The output of a container that was launched without a terminal, from now on.
+  base::Status follow(const std::shared_ptr<Output>& output) {
+    ASSIGN_OR_RETURN(auto files, containers.outputs(output->container));
+    const std::weak_ptr<Output> weak = output;
+    ASSIGN_OR_RETURN(output->follower,
+                     OutputFollower::begin(
+                         loop, std::move(files),
+                         [this, weak](bool error_output, std::string_view data) {
+                           const auto held = weak.lock();
+                           if (held && tell(held, error_output, data) && held->stream.queued_bytes() > kMaxBacklog)
+                             held->follower->pause(true);
+                         },
+                         [this, weak] {
+                           if (const auto held = weak.lock()) close(held);
+                         }));
+    return {};
   }
 
   void close(const std::shared_ptr<Output>& output) {
     if (outputs.erase(output) == 0) return;
     output->watch.reset();
+    output->follower.reset();
     output->stream.close();
   }
 
@@ -114,7 +141,9 @@ struct ContainerStreams::Impl : std::enable_shared_from_this<ContainerStreams::I
     for (const auto& record : records) {
       Call call;
       if (base::Status status = api::decode(input->type, record, call); !status) return end(input, 400, status.error().message);
-      if (call.type() != Call::ATTACH_CONTAINER_INPUT || !call.has_attach_container_input())
+      if (call.type() != Call::ATTACH_CONTAINER_INPUT)
+        return end(input, 415, "A body of application/recordio is not supported for " + Call::Type_Name(call.type()));
+      if (!call.has_attach_container_input())
         return end(input, 400, "Expecting calls of the type ATTACH_CONTAINER_INPUT only");
       if (!take(input, call.attach_container_input(), refusal)) return;
     }
@@ -216,6 +245,7 @@ ContainerStreams::~ContainerStreams() {
   impl_->loop.cancel(impl_->timer);
   for (const auto& output : std::exchange(impl_->outputs, {})) {
     output->watch.reset();
+    output->follower.reset();
     output->stream.abort();
   }
   for (const auto& input : std::exchange(impl_->inputs, {})) {
@@ -230,17 +260,21 @@ bool ContainerStreams::output(const std::string& container, StreamFormat format,
     responder.reply(Response::text(503, "Too many readers are attached to containers of this agent"));
     return false;
   }
-  auto connection = impl_->containers.attach(container);
-  if (!connection) return refuse(responder, connection.error());
-  const char want = containerizer::launch::kWantOutput;
-  if (send(connection->get(), &want, 1, MSG_NOSIGNAL) != 1)
-    return refuse(responder, base::not_found("container " + container + " has ended"));
-  Response head;
-  head.headers.set("Content-Type", std::string(format.recordio ? api::kRecordioMedia : api::media_type(format.type)));
-  if (format.recordio) head.headers.set("Message-Content-Type", std::string(api::media_type(format.type)));
   auto output = std::make_shared<Output>();
   output->container = container;
   output->format = format;
+  auto connection = impl_->containers.attach(container);
+  if (!connection) {
+    // Without a terminal its output is in files.
+    const bool in_files = connection.error().code == base::Code::Unsupported;
+    if (const base::Status followed = in_files ? impl_->follow(output) : base::Status(connection.error()); !followed)
+      return refuse(responder, followed.error());
+  } else if (const char want = containerizer::launch::kWantOutput; send(connection->get(), &want, 1, MSG_NOSIGNAL) != 1) {
+    return refuse(responder, base::not_found("container " + container + " has ended"));
+  }
+  Response head;
+  head.headers.set("Content-Type", std::string(format.recordio ? api::kRecordioMedia : api::media_type(format.type)));
+  if (format.recordio) head.headers.set("Message-Content-Type", std::string(api::media_type(format.type)));
   output->stream = responder.stream(std::move(head));
   impl_->outputs.insert(output);
   std::weak_ptr<Output> weak = output;
@@ -250,7 +284,9 @@ bool ContainerStreams::output(const std::string& container, StreamFormat format,
   output->stream.on_drained([weak] {
     const auto held = weak.lock();
     if (held && held->watch) held->watch->pause(false);
+    if (held && held->follower) held->follower->pause(false);
   });
+  if (!connection) return true;
   output->watch = std::make_unique<containerizer::FdWatch>(impl_->loop, std::move(*connection), [impl = impl_, weak] {
     if (const auto held = weak.lock()) impl->pump(held);
   });

@@ -166,6 +166,19 @@ TEST(AgentContainers, are_written_down_before_they_are_launched_and_end_once) {
   EXPECT_EQ(call_container(world, wait), "404");
 }
 
+TEST(AgentContainers, that_have_ended_are_collected_when_the_agent_is_told_to) {
+  for (const bool collected : {true, false}) {
+    Policy policy = World::make_policy();
+    policy.collect_api_sandboxes = collected;
+    World world(policy);
+    world.join();
+    EXPECT_EQ(call_container(world, launch_inside("", "alone")), "");
+    world.tell(ContainerStarted{"alone", 8});
+    world.tell(ContainerExited{"alone", exited(0)});
+    EXPECT_EQ(world.core->garbage().knows("/agent/containers/alone"), collected);
+  }
+}
+
 mesos::v1::agent::Call session_inside(const std::string& parent, const std::string& child) {
   mesos::v1::agent::Call call;
   call.set_type(mesos::v1::agent::Call::LAUNCH_NESTED_CONTAINER_SESSION);

@@ -67,7 +67,9 @@ void Core::handle(MasterSaid event) {
     case Message::kFrameworkMessage: {
       const auto& text = message.framework_message();
       const Found found = find_executor(text.framework_id().value(), text.executor_id().value());
-      if (!found) return;
+      if (!found || found.executor->state != ExecutorState::Running)
+        return out_->add(Count{"slave/invalid_framework_messages"});
+      out_->add(Count{"slave/valid_framework_messages"});
       mesos::v1::executor::Event out;
       out.set_type(mesos::v1::executor::Event::MESSAGE);
       out.mutable_message()->set_data(text.data());

@@ -61,6 +61,7 @@ class Core {
   void handle(ContainerStarted event);
   void handle(ContainerLaunchFailed event);
   void handle(ContainerExited event);
+  void handle(VolumesAdded event);
   void handle(Probed event);
   void handle(ExecutorSubscribed event);
   void handle(ExecutorCalled event);
@@ -125,6 +126,7 @@ class Core {
   void launch_container(Framework& framework, Executor& executor);
   containerizer::ContainerSpec spec_of(const Framework& framework, const Executor& executor) const;
   void deliver_queued(Framework& framework, Executor& executor);
+  bool ask_for_volumes(Executor& executor);
   void shut_down(Executor& executor, std::optional<mesos::v1::TaskStatus::Reason> reason, std::string message);
   void executor_gone(Framework& framework, Executor& executor, const containerizer::Termination& end,
                      const std::string& launch_failure);
@@ -249,6 +251,9 @@ class Core {
   base::Now now_{};
   Effects* out_ = nullptr;
 };
+
+/// What a container was ended for: it went over what it was given.
+std::optional<containerizer::Limitation> breach_of(const containerizer::Termination& end);
 
 /// "a.b.c", the outermost first, and back.
 std::string container_text(const mesos::v1::ContainerID& id);

@@ -340,6 +340,52 @@ TEST(CustomExecutors, get_their_tasks_when_they_subscribe) {
   EXPECT_EQ(world.last.reason(), TaskStatus::REASON_EXECUTOR_TERMINATED);
 }
 
+TEST(CustomExecutors, that_took_too_much_are_told_with_the_amount) {
+  for (const bool memory : {true, false}) {
+    World world;
+    world.join();
+    world.run("t", "e");
+    world.tell(ContainerStarted{world.container(), 42});
+    containerizer::Termination end = exited(1);
+    end.message = "too much";
+    end.out_of_memory = memory;
+    if (memory)
+      end.memory_used = 64 << 20;
+    else
+      end.disk_used = 64 << 20;
+    world.tell(ContainerExited{world.container(), end});
+    EXPECT_EQ(world.sent(), "FAILED");
+    EXPECT_EQ(world.last.reason(), memory ? TaskStatus::REASON_CONTAINER_LIMITATION_MEMORY : TaskStatus::REASON_CONTAINER_LIMITATION_DISK);
+    ASSERT_EQ(world.last.limitation().resources_size(), 1);
+    EXPECT_EQ(world.last.limitation().resources(0).name(), memory ? "mem" : "disk");
+    EXPECT_EQ(world.last.limitation().resources(0).scalar().value(), 64);
+  }
+}
+
+TEST(AgentCore, gives_executors_what_its_flags_say) {
+  Policy policy = World::make_policy();
+  policy.socket = "/run/agent.sock";
+  policy.socket_for_all = true;
+  policy.default_container.emplace().set_type(mesos::v1::ContainerInfo::MESOS);
+  policy.default_container->mutable_linux_info()->set_share_pid_namespace(true);
+  policy.executor_environment["LIBPROCESS_IP"] = "10.0.0.9";
+  World world(policy);
+  world.join();
+  world.run("t", "e");
+  const auto spec = world.find<LaunchContainer>()->spec;
+  EXPECT_EQ(spec.environment.at("MESOS_DOMAIN_SOCKET"), "/run/agent.sock");
+  EXPECT_EQ(spec.environment.at("LIBPROCESS_IP"), "10.0.0.9");
+  ASSERT_TRUE(spec.container);
+  EXPECT_TRUE(spec.container->linux_info().share_pid_namespace());
+  world.run("command");
+  EXPECT_FALSE(world.find<LaunchContainer>()->spec.environment.contains("MESOS_DOMAIN_SOCKET")) << "its executor is the agent";
+  policy.default_container->mutable_mesos()->mutable_image()->set_type(mesos::v1::Image::DOCKER);
+  World with_image(policy);
+  with_image.join();
+  with_image.run("t", "e");
+  EXPECT_FALSE(with_image.find<LaunchContainer>()->spec.environment.contains("MESOS_DOMAIN_SOCKET")) << "it is not seen there";
+}
+
 TEST(CustomExecutors, are_ended_when_they_do_not_subscribe_in_time) {
   World world;
   world.join();

@@ -66,7 +66,6 @@ struct Daemon::Impl {
 
 namespace {
 
-constexpr base::Duration kStreamHeartbeat = base::seconds(30);
 
 /// One agent per work directory.
 Result<base::Fd> lock_work_dir(const std::string& work_dir) {
@@ -91,7 +90,7 @@ std::string own_directory() {
 /// Where executors reach this agent from whatever network they are in; empty when the path is longer than such can be.
 std::string api_socket(const Flags& flags) {
   constexpr size_t kMostOfAnAddress = 107;
-  const std::string path = runtime_directory(flags) + "/agent.sock";
+  const std::string path = flags.domain_socket_location.value_or(runtime_directory(flags) + "/agent.sock");
   if (path.size() <= kMostOfAnAddress) return path;
   LOG_WARNING("{} is too long for a socket: default executors use the agent's port, which not every network reaches", path);
   return "";
@@ -366,7 +365,7 @@ Result<std::unique_ptr<Daemon>> Daemon::start(base::Loop& loop, const Flags& fla
                                         .pool = impl->pool,
                                         .shell = *impl->shell,
                                         .metrics = impl->metrics,
-                                        .files = Files(flags.work_dir),
+                                        .files = Files(flags.work_dir, flags.external_log_file.value_or("")),
                                         .flags = flags.effective(),
                                         .firewall = std::move(firewall),
                                         .access = std::move(access),
@@ -375,7 +374,7 @@ Result<std::unique_ptr<Daemon>> Daemon::start(base::Loop& loop, const Flags& fla
                                           const std::string& master = raw->link->master();
                                           return master.substr(0, master.rfind(':'));
                                         }});
-  impl->streams = std::make_unique<ContainerStreams>(loop, *impl->containers, impl->metrics, kStreamHeartbeat);
+  impl->streams = std::make_unique<ContainerStreams>(loop, *impl->containers, impl->metrics, flags.http_heartbeat_interval);
   impl->api->streams = impl->streams.get();
   impl->api->images = impl->images.get();
   impl->api->providers = impl->providers.get();

@@ -61,6 +61,12 @@ struct UpdateContainer {
   containerizer::cgroups::Limits limits;
   std::vector<std::pair<uint16_t, uint16_t>> ports{};  // of the host, that it may listen on
 };
+/// Answered by VolumesAdded.
+struct AddVolumes {
+  std::string container;
+  std::vector<containerizer::VolumeMount> volumes;
+  std::vector<storage::DiskName> disks{};  // are published before
+};
 struct ForgetContainer {
   std::string container;
 };
@@ -149,7 +155,7 @@ struct Count {
 };
 
 using Effect = std::variant<SendToMaster, Reconnect, Persist, SetTimer, CancelTimer, RecoverContainers, LaunchContainer,
-                            TerminateContainer, SignalContainer, DestroyContainer, UpdateContainer, ForgetContainer, StartProbe,
+                            TerminateContainer, SignalContainer, DestroyContainer, UpdateContainer, AddVolumes, ForgetContainer, StartProbe,
                             SendToExecutor, CloseExecutor, AnswerExecutor, AnswerContainer, StreamContainer,
                             RememberAgent, LinkSandbox, RemovePath,
                             MakeVolumes, RemoveVolumes, RunProvider, StopProvider, ChangeDisk, Exit, Trace, Count>;

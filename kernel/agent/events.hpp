@@ -77,6 +77,12 @@ struct ContainerExited {
   containerizer::Termination termination;
 };
 
+/// The answer to AddVolumes.
+struct VolumesAdded {
+  std::string container;
+  base::Status status;
+};
+
 struct Probed {
   std::string container;
   executor::ProbeKind kind;
@@ -155,7 +161,7 @@ struct DiskMeasured {
 struct LeaveAsked {};
 
 using Event = std::variant<Loaded, ContainersRecovered, LinkConnected, LinkDisconnected, MasterSaid, Persisted,
-                           TimerFired, ContainerStarted, ContainerLaunchFailed, ContainerExited, Probed,
+                           TimerFired, ContainerStarted, ContainerLaunchFailed, ContainerExited, VolumesAdded, Probed,
                            ExecutorSubscribed, ExecutorCalled, ExecutorDisconnected, ContainerCalled, PathRemoved, VolumesChanged,
                            ProviderConfigured, ProviderRemoved, ProviderGone, ProviderSurveyed, DiskChanged, PluginKnown, UsageMeasured,
                            LoadMeasured, DiskMeasured, LeaveAsked>;

@@ -76,6 +76,7 @@ containerizer::ContainerSpec Core::spec_of(const Framework& framework, const Exe
     spec.command.set_value(policy_.default_executor);
     spec.command.add_arguments("dcos-default-executor");
   }
+  spec.container = policy_.default_container;
   if (executor.info.has_container()) spec.container = executor.info.container();
   spec.environment = executor_environment(framework, executor);
   spec.limits = limits_of(executor);
@@ -100,8 +101,25 @@ UpdateContainer Core::update_of(const Executor& executor) const {
   return {executor.container_id, limits_of(executor), ports_of(executor)};
 }
 
+namespace {
+
+std::pair<std::string, std::string> mount_key(const mesos::v1::Resource& volume) {
+  return {volume.disk().persistence().id(), volume.disk().volume().container_path()};
+}
+
+/// Persistent volumes of a task that are not in its executor's container yet.
+std::vector<mesos::v1::Resource> lacking(const Executor& executor, const Task& task) {
+  std::vector<mesos::v1::Resource> out;
+  for (const auto& resource : task.info.resources())
+    if (resource.disk().has_persistence() && !executor.mounted.contains(mount_key(resource))) out.push_back(resource);
+  return out;
+}
+
+}  // namespace
+
 void Core::launch_container(Framework& framework, Executor& executor) {
   LaunchContainer launch{spec_of(framework, executor), disks_of(executor)};
+  for (const auto& volume : executor.volumes) executor.mounted.insert(mount_key(volume));
   // A new run of an executor is a use of its directories: none may be removed under it.
   for (const std::string& path : {executor.directory.substr(0, executor.directory.rfind("/runs/"))})
     if (garbage_.unschedule(path)) journal_.erase(gc_key(path));
@@ -135,6 +153,7 @@ void Core::handle(ContainerLaunchFailed event) {
 }
 
 void Core::handle(ContainerExited event) {
+  if (event.termination.incomplete) out_->add(Count{"containerizer/mesos/container_destroy_errors"});
   if (api_container_ended(event.container, event.termination)) return;
   const Found found = find_container(event.container);
   if (!found) {
@@ -151,6 +170,7 @@ void Core::executor_gone(Framework& framework, Executor& executor, const contain
   cancel_timer("subscribe/" + container);
   cancel_timer("shutdown/" + container);
   executor.state = ExecutorState::Terminated;
+  out_->add(Count{"slave/executors_terminated"});
   if (executor.connection) out_->add(CloseExecutor{*executor.connection});
   executor.connection.reset();
 
@@ -180,17 +200,10 @@ void Core::executor_gone(Framework& framework, Executor& executor, const contain
       if (!launch_failure.empty()) {
         status.set_reason(TaskStatus::REASON_CONTAINER_LAUNCH_FAILED);
         add("Failed to launch container: " + launch_failure);
-      } else if (end.out_of_memory) {
-        status.set_reason(TaskStatus::REASON_CONTAINER_LIMITATION_MEMORY);
-        add(end.message);
-      } else if (end.disk_used) {
-        status.set_reason(TaskStatus::REASON_CONTAINER_LIMITATION_DISK);
-        add(end.message);
-      } else if (end.limitation) {
-        status.set_reason(end.limitation->reason);
-        status.mutable_limitation()->mutable_resources()->Assign(end.limitation->resources.begin(),
-                                                                 end.limitation->resources.end());
-        add(end.limitation->message);
+      } else if (const auto breach = breach_of(end)) {
+        status.set_reason(breach->reason);
+        status.mutable_limitation()->mutable_resources()->Assign(breach->resources.begin(), breach->resources.end());
+        add(breach->message);
       } else if (executor.end_reason) {
         status.set_reason(*executor.end_reason);
         add(end.message);
@@ -356,7 +369,52 @@ void Core::handle(ExecutorSubscribed event) {
     if (task.kill_wanted && task.sent && !is_terminal(task.state)) send_kill(executor, id, std::nullopt);
 }
 
+/// Volumes of waiting tasks that the running container lacks are mounted first. True: that is under way, and the tasks wait.
+bool Core::ask_for_volumes(Executor& executor) {
+  if (executor.info.type() == mesos::v1::ExecutorInfo::DEFAULT) return false;  // its tasks have containers of their own
+  if (!executor.adding.empty()) return true;
+  for (const auto& id : executor.queued)
+    if (const auto task = executor.tasks.find(id); task != executor.tasks.end() && !is_terminal(task->second.state))
+      for (auto& volume : lacking(executor, task->second)) executor.adding.push_back(std::move(volume));
+  if (executor.adding.empty()) return false;
+  AddVolumes effect{executor.container_id, {}, disks_of(executor)};
+  for (const auto& volume : executor.adding)
+    if (auto mount = volume_mount(policy_.work_dir, volume)) effect.volumes.push_back(std::move(*mount));
+  journal_.then(std::move(effect));
+  return true;
+}
+
+void Core::handle(VolumesAdded event) {
+  const Found found = find_container(event.container);
+  if (!found) return;
+  Executor& executor = *found.executor;
+  const auto added = std::exchange(executor.adding, {});
+  if (event.status) {
+    for (const auto& volume : added) executor.mounted.insert(mount_key(volume));
+  } else {
+    std::set<std::string> failed, groups;
+    for (const auto& id : executor.queued)
+      if (const auto task = executor.tasks.find(id); task != executor.tasks.end() && !lacking(executor, task->second).empty()) {
+        failed.insert(id);
+        if (!task->second.group.empty()) groups.insert(task->second.group);
+      }
+    for (const auto& id : executor.queued)
+      if (const auto task = executor.tasks.find(id); task != executor.tasks.end() && groups.contains(task->second.group)) failed.insert(id);
+    std::erase_if(executor.queued, [&failed](const auto& id) { return failed.contains(id); });
+    for (const auto& id : failed) {
+      TaskStatus status;
+      status.mutable_task_id()->set_value(id);
+      status.set_state(mesos::v1::TASK_FAILED);
+      status.set_reason(TaskStatus::REASON_CONTAINER_UPDATE_FAILED);
+      status.set_message("Failed to update resources for container: " + event.status.error().message);
+      update(executor.framework_id, &executor, std::move(status));
+    }
+  }
+  if (executor.state == ExecutorState::Running && executor.connection) deliver_queued(*found.framework, executor);
+}
+
 void Core::deliver_queued(Framework&, Executor& executor) {
+  if (ask_for_volumes(executor)) return;
   const std::vector<std::string> ids = std::exchange(executor.queued, {});
   if (ids.empty()) return;
   journal_.then(update_of(executor));

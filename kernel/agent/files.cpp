@@ -92,14 +92,68 @@ std::string_view content_type_of(std::string_view name) {
   return "application/octet-stream";
 }
 
-std::optional<std::pair<std::string, std::string>> Files::owner(const std::string& path, const std::string& agent_id) const {
+std::optional<SandboxOwner> Files::owner(const std::string& path, const std::string& agent_id) const {
   const auto place = place_of(path, work_dir_, agent_id);
   if (!place) return std::nullopt;
-  return std::pair(place->framework, place->executor);
+  return SandboxOwner{place->framework, place->executor, place->root.substr(place->root.rfind('/') + 1)};
 }
 
-base::Result<base::Fd> Files::open(const std::string& path, const std::string& agent_id) const {
-  auto place = place_of(path, work_dir_, agent_id);
+namespace {
+
+constexpr int kMaxSteps = 8;  // from a task's link to its container, to the pod's directory, to a volume
+constexpr std::string_view kTasks = "tasks/", kContainers = "../containers/";
+
+/// tasks/<id>/... is a link that the default executor made: the container's directory of the same sandbox.
+void follow_task_link(const base::Fd& sandbox, std::string& rest) {
+  if (!rest.starts_with(kTasks)) return;
+  const size_t end = rest.find('/', kTasks.size());
+  if (end == std::string::npos) return;
+  std::array<char, 512> target;
+  const ssize_t length = readlinkat(sandbox.get(), rest.substr(0, end).c_str(), target.data(), target.size());
+  const std::string_view text(target.data(), length > 0 ? static_cast<size_t>(length) : 0);
+  if (!text.starts_with(kContainers) || text.find('/', kContainers.size()) != std::string_view::npos) return;
+  rest = std::string(text.substr(3)) + rest.substr(end);
+}
+
+/// The longest of them that the path leads to or into.
+const Elsewhere* find_elsewhere(const std::vector<Elsewhere>& all, const std::string& rest) {
+  const Elsewhere* found = nullptr;
+  for (const auto& each : all)
+    if ((rest == each.at || rest.starts_with(each.at + "/")) && (found == nullptr || each.at.size() > found->at.size())) found = &each;
+  return found;
+}
+
+/// Replaces what lies elsewhere: changes `rest`, and `root` when that is another directory of the machine's.
+base::Status go_elsewhere(const std::vector<Elsewhere>& all, base::Fd& root, std::string& rest) {
+  if (all.empty()) return {};
+  follow_task_link(root, rest);
+  for (int step = 0; step < kMaxSteps; ++step) {
+    const Elsewhere* found = find_elsewhere(all, rest);
+    if (found == nullptr) return {};
+    const std::string below = rest.size() > found->at.size() ? rest.substr(found->at.size() + 1) : "";
+    if (!found->source.starts_with('/')) {
+      const std::string next = found->source + (below.empty() ? "" : "/" + below);
+      if (next == rest) return {};
+      rest = next;
+      continue;
+    }
+    root = base::Fd(::open(found->source.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!root) return base::not_found("No such path: " + found->source);
+    rest = below;
+    return {};
+  }
+  return {};
+}
+
+}  // namespace
+
+base::Result<base::Fd> Files::open(const Asked& asked) const {
+  const std::string& path = asked.path;
+  if (path == kLogPath && !log_.empty()) {
+    base::Fd file(::open(log_.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+    return file ? base::Result<base::Fd>(std::move(file)) : base::Result<base::Fd>(base::not_found("No such path: " + path));
+  }
+  auto place = place_of(path, work_dir_, asked.agent_id);
   if (!place) return base::not_found("No such path: " + path);
   resolve_latest(work_dir_, *place);
   const base::Fd top(::open(work_dir_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
@@ -107,7 +161,9 @@ base::Result<base::Fd> Files::open(const std::string& path, const std::string& a
   base::Fd root(open_below(top.get(), place->root, O_PATH | O_DIRECTORY, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS));
   if (!root) return base::not_found("No such path: " + path);
   // O_NONBLOCK: a named pipe of the task's must not hold us.
-  const std::string rest = place->rest.empty() ? "." : place->rest;
+  std::string rest = place->rest;
+  if (!go_elsewhere(asked.elsewhere, root, rest)) return base::not_found("No such path: " + path);
+  if (rest.empty()) rest = ".";
   base::Fd file(open_below(root.get(), rest, O_RDONLY | O_NONBLOCK | O_NOCTTY, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS));
   if (file) return file;
   if (errno == EXDEV || errno == ELOOP) return base::invalid("The path '" + path + "' is inaccessible");
@@ -115,8 +171,9 @@ base::Result<base::Fd> Files::open(const std::string& path, const std::string& a
   return base::invalid("The path '" + path + "' is inaccessible");
 }
 
-base::Result<std::vector<ListedFile>> Files::browse(const std::string& path, const std::string& agent_id) const {
-  ASSIGN_OR_RETURN(base::Fd file, open(path, agent_id));
+base::Result<std::vector<ListedFile>> Files::browse(const Asked& asked) const {
+  const std::string& path = asked.path;
+  ASSIGN_OR_RETURN(base::Fd file, open(asked));
   struct stat info;
   if (fstat(file.get(), &info) != 0) return base::errno_error(path, errno);
   std::vector<ListedFile> listed;
@@ -139,9 +196,9 @@ base::Result<std::vector<ListedFile>> Files::browse(const std::string& path, con
   return listed;
 }
 
-base::Result<ReadPiece> Files::read(const std::string& path, const std::string& agent_id, int64_t offset,
-                                    int64_t length) const {
-  ASSIGN_OR_RETURN(const base::Fd file, open(path, agent_id));
+base::Result<ReadPiece> Files::read(const Asked& asked, int64_t offset, int64_t length) const {
+  const std::string& path = asked.path;
+  ASSIGN_OR_RETURN(const base::Fd file, open(asked));
   struct stat info;
   if (fstat(file.get(), &info) != 0) return base::errno_error(path, errno);
   if (S_ISDIR(info.st_mode)) return base::invalid("Cannot read a directory.\n");

@@ -33,25 +33,47 @@ struct ReadPiece {
 /// The most that one read returns.
 constexpr uint64_t kMaxReadBytes = 16 * 4096;
 
+/// The virtual path of the agent's log (--external_log_file).
+constexpr const char* kLogPath = "/slave/log";
+
+/// A directory that containers see in a sandbox although it lies elsewhere: a persistent volume, a directory of the pod's.
+struct Elsewhere {
+  std::string at;       // below the sandbox
+  std::string source;   // a directory of the machine's, or, when it does not begin with '/', one below the sandbox
+};
+
+/// What is asked for, with what the agent's state says of it.
+struct Asked {
+  std::string path;      // virtual
+  std::string agent_id;
+  std::vector<Elsewhere> elsewhere{};  // of the sandbox that it leads into
+};
+
+/// Whose sandbox a virtual path leads into; `run` is a container's id or "latest".
+struct SandboxOwner {
+  std::string framework, executor, run;
+};
+
 class Files {
  public:
-  explicit Files(std::string work_dir) : work_dir_(std::move(work_dir)) {}
+  explicit Files(std::string work_dir, std::string log = "") : work_dir_(std::move(work_dir)), log_(std::move(log)) {}
 
-  /// Virtual paths are the sandbox's host path, /frameworks/F/executors/E/runs/C and both with `latest` for C.
+  /// Virtual paths are the sandbox's host path, /frameworks/F/executors/E/runs/C, both with `latest` for C, and kLogPath.
   /// NotFound when no sandbox has that path, InvalidArgument when it leads out of it.
-  base::Result<base::Fd> open(const std::string& path, const std::string& agent_id) const;
+  base::Result<base::Fd> open(const Asked& asked) const;
 
-  /// Framework and executor whose sandbox a virtual path leads into; absent when it has not the form of one.
-  std::optional<std::pair<std::string, std::string>> owner(const std::string& path, const std::string& agent_id) const;
+  /// Absent when the path has not the form of a sandbox's.
+  std::optional<SandboxOwner> owner(const std::string& path, const std::string& agent_id) const;
 
-  base::Result<std::vector<ListedFile>> browse(const std::string& path, const std::string& agent_id) const;
+  base::Result<std::vector<ListedFile>> browse(const Asked& asked) const;
 
   /// `offset` -1: only the size, as the piece's offset. `length` -1: to the end, at most kMaxReadBytes.
-  base::Result<ReadPiece> read(const std::string& path, const std::string& agent_id, int64_t offset,
-                               int64_t length) const;
+  base::Result<ReadPiece> read(const Asked& asked, int64_t offset, int64_t length) const;
+
+  const std::string& log() const { return log_; }
 
  private:
-  std::string work_dir_;
+  std::string work_dir_, log_;
 };
 
 /// "drwxr-xr-x" without setuid and sticky letters.

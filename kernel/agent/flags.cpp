@@ -1,10 +1,16 @@
 #include "kernel/agent/flags.hpp"
 
+#include <boost/json.hpp>
+#include <set>
+
 #include "base/json/proto.hpp"
+#include "base/json/value.hpp"
 #include "base/numbers.hpp"
 #include "base/strings.hpp"
 #include "base/zk/url.hpp"
 #include "kernel/agent/modules.hpp"
+#include "kernel/api/mesos/v1/agents.pb.h"
+#include "kernel/api/mesos/v1/containers.pb.h"
 #include "kernel/containerizer/container_dns.hpp"
 #include "kernel/containerizer/isolators/capability_names.hpp"
 #include "kernel/containerizer/isolators/selection.hpp"
@@ -28,25 +34,29 @@ constexpr Absent kAbsentValues[] = {
     {"docker_remove_delay", "6hrs"},
     {"docker_mesos_image", nullptr},
     {"docker_stop_timeout", "0ns"},
-    {"default_container_info", nullptr},
-    {"executor_reregistration_retry_interval", nullptr},
     {"authenticatee", "crammd5"},
     {"authorizer", "local"},
-    {"domain_socket_location", nullptr},
-    {"http_heartbeat_interval", "30secs"},
     {"volume_gid_range", nullptr},
     {"hadoop_home", nullptr},
     {"agent_subsystems", nullptr},
     {"perf_events", nullptr},
     {"perf_interval", "1mins"},
     {"perf_duration", "10secs"},
-    {"systemd_runtime_directory", "/run/systemd/system"},
     {"modules_dir", nullptr},
     {"hooks", nullptr},
     {"secret_resolver", nullptr},
     {"master_detector", nullptr},
-    {"agent_features", nullptr},
+    {"ip6", nullptr},
+    {"ip6_discovery_command", nullptr},
+    {"http_authenticators", "basic"},
+    {"appc_simple_discovery_uri_prefix", "http://"},
 };
+
+// Flags of the original that say nothing to this build, whatever their value: there is no Docker daemon and no systemd in the
+// way, executors speak HTTP alone, and the log is written as it comes.
+constexpr const char* kIgnored[] = {"executor_reregistration_retry_interval", "systemd_runtime_directory", "logbufsecs"};
+constexpr const char* kIgnoredSwitches[] = {"docker_kill_orphans", "http_command_executor", "systemd_enable_support", "quiet",
+                                            "initialize_driver_logging"};
 
 struct AbsentSwitch {
   const char* name;
@@ -54,17 +64,30 @@ struct AbsentSwitch {
 };
 
 constexpr AbsentSwitch kAbsentSwitches[] = {
-    {"docker_kill_orphans", true},
-    {"http_command_executor", false},
-    {"http_executor_domain_sockets", false},
-    {"gc_non_executor_container_sandboxes", false},
     {"cgroups_cpu_enable_pids_and_tids_count", false},
-    {"systemd_enable_support", true},
+    {"docker_volume_chown", false},
+    {"memory_profiling", false},
 };
 
-// Switches whose other value changes nothing here: there is no Docker daemon and no systemd in the way.
-bool harmless(std::string_view name) {
-  return name == "systemd_enable_support" || name == "docker_kill_orphans" || name == "http_command_executor";
+/// What an agent without these could not do for the master.
+base::Status check_features(const std::string& text) {
+  using Capability = mesos::v1::AgentInfo::Capability;
+  const auto parsed = base::json::parse(text);
+  if (!parsed) return parsed.error().with_context("--agent_features");
+  const auto* list = base::json::find(*parsed, "/capabilities");
+  if (list == nullptr || !list->is_array()) return base::invalid("--agent_features must have a list 'capabilities'");
+  std::set<std::string> named;
+  for (const auto& each : list->get_array()) {
+    Capability::Type type{};
+    const auto name = base::json::get_string(each, "/type");
+    if (!name) return name.error().with_context("--agent_features");
+    if (!Capability::Type_Parse(*name, &type)) return base::invalid("--agent_features: there is no capability '" + *name + "'");
+    named.insert(*name);
+  }
+  for (const char* needed : {"MULTI_ROLE", "HIERARCHICAL_ROLE", "RESERVATION_REFINEMENT", "AGENT_OPERATION_FEEDBACK",
+                             "RESOURCE_PROVIDER", "AGENT_DRAINING", "TASK_RESOURCE_LIMITS"})
+    if (!named.contains(needed)) return base::invalid("--agent_features: " + std::string(needed) + " is required");
+  return {};
 }
 
 }  // namespace
@@ -123,6 +146,7 @@ Flags::Flags()
            return dns ? base::Status() : base::Status(dns.error());
          }});
   t.add(&log_dir, "log_dir", "Accepted; the log goes to standard error.");
+  t.add(&external_log_file, "external_log_file", "File in which somebody keeps the log; served as /slave/log.");
   t.section("Containers");
   t.add(&isolation, "isolation", "Isolators, separated by commas.");
   t.add(&launcher, "launcher", "linux or posix; default: linux for root.");
@@ -172,6 +196,11 @@ Flags::Flags()
   t.add(&cgroups_net_cls_primary_handle, "cgroups_net_cls_primary_handle", "0xAAAA: upper half of the class of packets.");
   t.add(&cgroups_net_cls_secondary_handles, "cgroups_net_cls_secondary_handles",
         "0xAAAA,0xBBBB: first and last lower half; default: all.");
+  t.add(&default_container_info, "default_container_info", "ContainerInfo, as JSON, of executors that bring none.",
+        {.from_file = true, .validate = [](const std::string& text) -> base::Status {
+           mesos::v1::ContainerInfo info;
+           return base::json::proto_from_json(text, info);
+         }});
   t.section("Images");
   t.add(&image_providers, "image_providers", "Kinds of images that containers may have: docker (OCI images too); empty: none.");
   t.add(&image_provisioner_backend, "image_provisioner_backend", "overlay or copy; default: overlay where it can be mounted.");
@@ -218,6 +247,13 @@ Flags::Flags()
         "How long an executor may take to come back after the agent was restarted; at most 15secs.");
   t.add(&executor_shutdown_grace_period, "executor_shutdown_grace_period", "Between asking an executor to end and killing it.");
   t.add(&max_completed_executors_per_framework, "max_completed_executors_per_framework", "How many ended ones are shown.");
+  t.add(&domain_socket_location, "domain_socket_location",
+        "Unix socket of this agent's API; default: agent.sock below the runtime directory. Default executors use it.");
+  t.add(&http_executor_domain_sockets, "http_executor_domain_sockets", "Tell all executors without an image of that socket.");
+  t.add(&http_heartbeat_interval, "http_heartbeat_interval",
+        "Between two signs of life on streams of a container's output.");
+  t.add(&agent_features, "agent_features", R"({"capabilities":[{"type":"MULTI_ROLE"},...]}: checked; all that there are are always used.)",
+        Options{.from_file = true});
   t.section("Storage");
   t.add(&resource_provider_config_dir, "resource_provider_config_dir",
         "Directory with descriptions of resource providers, one JSON file (*.json) each: storage plugins whose disks this agent offers.");
@@ -241,6 +277,8 @@ Flags::Flags()
   t.add(&reconfiguration_policy, "reconfiguration_policy", "additive: resources may grow; equal: nothing may change.");
   t.add(&strict, "strict", "Accepted; records that do not decode are reported and left out.");
   t.add(&gc_delay, "gc_delay", "How long sandboxes of ended executors stay.");
+  t.add(&gc_non_executor_container_sandboxes, "gc_non_executor_container_sandboxes",
+        "So are those of ended containers that calls of the API launched; otherwise they stay until they are removed by a call.");
   t.add(&gc_disk_headroom, "gc_disk_headroom", "Part of the disk that is kept free by removing sandboxes earlier.");
   t.add(&disk_watch_interval, "disk_watch_interval", "How often the disk is looked at.");
   t.add(&firewall_rules, "firewall_rules", R"({"disabled_endpoints":{"paths":["/files/browse"]}})", Options{.from_file = true});
@@ -250,6 +288,9 @@ Flags::Flags()
   t.section("Accepted at their defaults: this build does not have these functions");
   for (const auto& flag : kAbsentValues) t.add(&absent_values_[flag.name], flag.name, "");
   for (const auto& flag : kAbsentSwitches) t.add(&absent_switches_[flag.name], flag.name, "");
+  t.section("Accepted without effect");
+  for (const char* name : kIgnored) t.add(&ignored_[name], name, "");
+  for (const char* name : kIgnoredSwitches) t.add(&absent_switches_[name], name, "");
 }
 
 base::Status Flags::parse(int argc, const char* const* argv, const base::FlagTable::Environment& environment,
@@ -257,6 +298,7 @@ base::Status Flags::parse(int argc, const char* const* argv, const base::FlagTab
   RETURN_IF_ERROR(table_->parse(argc, argv, environment, read));
   if (help_requested() || version_requested()) return {};
   ASSIGN_OR_RETURN(tls, tls_flags_->settings(environment));
+  if (const auto given = environment.find("LIBPROCESS_IP"); given != environment.end()) libprocess_ip = given->second;
   return check();
 }
 
@@ -270,7 +312,7 @@ base::Status Flags::check() const {
   }
   for (const auto& flag : kAbsentSwitches) {
     const auto& value = absent_switches_.at(flag.name);
-    if (value && *value != flag.default_value && !harmless(flag.name))
+    if (value && *value != flag.default_value)
       return base::unsupported("--" + std::string(*value ? "" : "no-") + flag.name + " is not supported by this build");
   }
   if (base::zk::is_url(master)) {
@@ -303,6 +345,10 @@ base::Status Flags::check() const {
   for (const auto part : base::tokenize(cgroups_root, '/'))
     if (part == "." || part == "..") return base::invalid("--cgroups_root may not contain '" + std::string(part) + "'");
   if (base::tokenize(cgroups_root, '/').empty()) return base::invalid("--cgroups_root may not be empty");
+  if (http_heartbeat_interval < base::milliseconds(100)) return base::invalid("--http_heartbeat_interval must be at least 100ms");
+  if (domain_socket_location && (!domain_socket_location->starts_with('/') || domain_socket_location->size() >= 108))
+    return base::invalid("--domain_socket_location must be an absolute path of less than 108 characters");
+  if (agent_features) RETURN_IF_ERROR(check_features(*agent_features));
   RETURN_IF_ERROR(check_containers());
   ASSIGN_OR_RETURN(const Modules known, parse_modules(modules.value_or("")));
   RETURN_IF_ERROR(log_rules(container_logger.value_or(""), known));

@@ -29,7 +29,11 @@ struct Flags {
   std::string master, work_dir;
   base::Duration zk_session_timeout = base::seconds(10);
   std::optional<std::string> ip, advertise_ip, ip_discovery_command, hostname, resources, attributes, runtime_dir,
-      launcher_dir, frameworks_home, default_container_dns, executor_environment_variables, domain, log_dir, firewall_rules;
+      launcher_dir, frameworks_home, default_container_dns, executor_environment_variables, domain, log_dir, firewall_rules,
+      external_log_file, default_container_info, domain_socket_location, agent_features;
+  std::string libprocess_ip;  // the variable LIBPROCESS_IP of this process, for executors
+  bool http_executor_domain_sockets = false, gc_non_executor_container_sandboxes = false;
+  base::Duration http_heartbeat_interval = base::seconds(30);
   std::optional<std::string> image_providers, image_provisioner_backend, docker_store_dir, docker_config,
       docker_registry_mirrors, docker_insecure_registries, docker_archive_directories, image_gc_config;
   std::optional<std::string> network_cni_config_dir, network_cni_plugins_dir, network_policy, container_ports_isolated_range;
@@ -97,6 +101,7 @@ struct Flags {
 
   std::map<std::string, std::optional<std::string>> absent_values_;
   std::map<std::string, std::optional<bool>> absent_switches_;
+  std::map<std::string, std::optional<std::string>> ignored_;
   std::unique_ptr<base::FlagTable> table_;
   std::unique_ptr<base::TlsFlags> tls_flags_ = std::make_unique<base::TlsFlags>();
 };

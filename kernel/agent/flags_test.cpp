@@ -52,11 +52,15 @@ TEST(AgentFlags, are_read_from_arguments_and_variables_and_arguments_win) {
 }
 
 TEST(AgentFlags, of_functions_that_are_absent_are_taken_at_their_defaults_alone) {
-  EXPECT_EQ(with({"--authenticatee=crammd5", "--http_heartbeat_interval=30secs", "--no-gc_non_executor_container_sandboxes",
-                  "--no-systemd_enable_support", "--docker=docker", "--authorizer=local"}),
+  EXPECT_EQ(with({"--authenticatee=crammd5", "--no-memory_profiling", "--http_authenticators=basic", "--docker=docker",
+                  "--authorizer=local"}),
             "");
-  for (const std::string flag : {"--hooks=x", "--resource_estimator=x", "--http_heartbeat_interval=5secs", "--appc_store_dir=/x",
-                                 "--volume_gid_range=[1-2]", "--perf_events=cycles", "--gc_non_executor_container_sandboxes"}) {
+  // What says nothing here may say anything.
+  EXPECT_EQ(with({"--no-systemd_enable_support", "--quiet", "--logbufsecs=5", "--executor_reregistration_retry_interval=1secs",
+                  "--systemd_runtime_directory=/run/x", "--no-initialize_driver_logging"}),
+            "");
+  for (const std::string flag : {"--hooks=x", "--resource_estimator=x", "--memory_profiling", "--appc_store_dir=/x", "--ip6=::1",
+                                 "--volume_gid_range=[1-2]", "--perf_events=cycles", "--docker_volume_chown"}) {
     const std::string name = flag.substr(0, flag.find('='));
     EXPECT_TRUE(with({flag}).starts_with(name)) << with({flag});
     EXPECT_NE(with({flag}).find("not supported by this build"), std::string::npos) << with({flag});
@@ -83,6 +87,12 @@ TEST(AgentFlags, that_make_no_sense_are_refused_by_name) {
       {"--csi_plugin_config_dir=/x", "the isolator volume/csi and --csi_plugin_config_dir need each other"},
       {"--isolation=filesystem/linux,volume/csi", "need each other"},
       {"--isolation=volume/csi", "volume/csi needs filesystem/linux"},
+      {"--http_heartbeat_interval=1ms", "--http_heartbeat_interval"},
+      {"--domain_socket_location=relative", "--domain_socket_location"},
+      {"--default_container_info={\"type\":\"NONE\"}", "default_container_info"},
+      {"--agent_features={\"capabilities\":[{\"type\":\"MULTI_ROLE\"}]}", "HIERARCHICAL_ROLE is required"},
+      {"--agent_features={\"capabilities\":[{\"type\":\"FLYING\"}]}", "no capability 'FLYING'"},
+      {"--agent_features={}", "capabilities"},
       {"--logging_level=LOUD", "--logging_level"}};
   for (const auto& [flag, words] : cases) EXPECT_NE(with({flag}).find(words), std::string::npos) << flag << ": " << with({flag});
   EXPECT_NE(problem({"--master=a:1"}).find("work_dir"), std::string::npos);

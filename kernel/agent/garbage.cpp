@@ -16,7 +16,7 @@ base::Duration Garbage::max_age(double used) const {
 }
 
 std::vector<std::string> Garbage::due(base::Time now, double used) {
-  const base::Duration allowed = max_age(used);
+  const base::Duration allowed = age_limit_ = max_age(used);
   std::vector<std::string> result;
   for (auto at = paths_.begin(); at != paths_.end();) {
     const base::Time since = at->second - delay_;

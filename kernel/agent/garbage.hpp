@@ -13,7 +13,7 @@ namespace agent {
 
 class Garbage {
  public:
-  Garbage(base::Duration delay, double headroom) : delay_(delay), headroom_(headroom) {}
+  Garbage(base::Duration delay, double headroom) : delay_(delay), headroom_(headroom), age_limit_(max_age(0)) {}
 
   /// Returns when the path's time comes.
   base::Time schedule(const std::string& path, base::Time now);
@@ -38,11 +38,15 @@ class Garbage {
   /// How old a sandbox may become with that much of the disk used.
   base::Duration max_age(double used) const;
 
+  /// That, by the last look at the disk.
+  base::Duration age_limit() const { return age_limit_; }
+
   const std::map<std::string, base::Time>& paths() const { return paths_; }
 
  private:
   base::Duration delay_;
   double headroom_;
+  base::Duration age_limit_;
   std::set<std::string> removing_;
   std::map<std::string, base::Time> paths_;  // path -> when its full time is over
 };

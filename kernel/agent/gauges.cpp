@@ -47,6 +47,11 @@ void add_gauges(base::Metrics& metrics, const Core& core, const containerizer::N
   });
   metrics.gauge("slave/registered", [&state] { return state.phase == Phase::Registered ? 1.0 : 0.0; });
   metrics.gauge("slave/recovery_errors", [&state] { return static_cast<double>(state.recovery_errors); });
+  metrics.gauge("slave/recovery_time_secs", [&state] { return state.recovery_seconds; });
+  metrics.gauge("slave/executor_directory_max_allowed_age_secs",
+                [&core] { return std::chrono::duration<double>(core.garbage().age_limit()).count(); });
+  metrics.gauge("containerizer/mesos/filesystem/containers_new_rootfs",
+                [&containers] { return static_cast<double>(containers.running_with_image()); });
   metrics.gauge("slave/frameworks_active", [&state] { return static_cast<double>(state.frameworks.size()); });
   metrics.gauge("slave/tasks_staging", [&state] { return count_tasks(state, mesos::v1::TASK_STAGING); });
   metrics.gauge("slave/tasks_starting", [&state] { return count_tasks(state, mesos::v1::TASK_STARTING); });
@@ -107,7 +112,8 @@ void add_gauges(base::Metrics& metrics, const Core& core, const containerizer::N
   // Counters exist from the start, so that nobody takes an absent one for an old agent.
   for (const char* name :
        {"slave/tasks_finished", "slave/tasks_failed", "slave/tasks_killed", "slave/tasks_lost", "slave/tasks_gone",
-        "slave/container_launch_errors", "slave/executors_preempted", "slave/valid_status_updates", "slave/invalid_status_updates",
+        "slave/container_launch_errors", "slave/executors_preempted", "slave/executors_terminated", "slave/invalid_framework_messages",
+        "containerizer/mesos/container_destroy_errors", "slave/valid_status_updates", "slave/invalid_status_updates",
         "slave/valid_framework_messages", "slave/store_errors", "gc/path_removals_succeeded", "gc/path_removals_failed"})
     metrics.counter(name);
 }

@@ -141,6 +141,11 @@ base::Result<Policy> make_policy(const Flags& flags) {
   if (flags.executor_environment_variables) {
     ASSIGN_OR_RETURN(policy.executor_environment, parse_environment(*flags.executor_environment_variables));
   }
+  if (!flags.libprocess_ip.empty()) policy.executor_environment.emplace("LIBPROCESS_IP", flags.libprocess_ip);
+  if (flags.default_container_info)
+    RETURN_IF_ERROR(base::json::proto_from_json(*flags.default_container_info, policy.default_container.emplace()));
+  policy.socket_for_all = flags.http_executor_domain_sockets;
+  policy.collect_api_sandboxes = flags.gc_non_executor_container_sandboxes;
   policy.executor_key = flags.jwt_secret_key.value_or("");
   policy.additive = flags.reconfiguration_policy == "additive";
   policy.cleanup = flags.recover == "cleanup";

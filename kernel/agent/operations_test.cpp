@@ -58,7 +58,8 @@ class Operations : public World {
     operation.mutable_destroy()->add_volumes()->CopyFrom(disk(40, kReservation, "v#data#1"));
     apply(uuid, operation);
   }
-  void run_on_volume(const std::string& task) {
+  /// `executor`: a custom one.
+  void run_on_volume(const std::string& task, const std::string& executor = "") {
     MasterMessage message;
     auto* run = message.mutable_run_task();
     run->mutable_framework_info()->mutable_id()->set_value("f");
@@ -68,7 +69,9 @@ class Operations : public World {
     info->set_name(task);
     info->mutable_task_id()->set_value(task);
     info->mutable_agent_id()->set_value("a1");
-    info->mutable_command()->set_value("true");
+    run->set_launch_executor(true);
+    (executor.empty() ? info->mutable_command() : info->mutable_executor()->mutable_command())->set_value("true");
+    if (!executor.empty()) info->mutable_executor()->mutable_executor_id()->set_value(executor);
     info->add_resources()->CopyFrom(disk(40, kReservation, "v#data#1"));
     tell(MasterSaid{message});
   }
@@ -234,6 +237,71 @@ TEST(AgentOperations, does_not_start_with_less_than_its_volumes_need) {
   world.start({});
   ASSERT_NE(world.find<Exit>(), nullptr);
   EXPECT_NE(world.find<Exit>()->message.find("DYNAMIC,web,p)]):40"), std::string::npos);
+}
+
+/// An executor that runs, with a task of its own.
+std::string run_executor(Operations& world) {
+  world.reserve("u1");
+  world.create("u2");
+  world.tell(VolumesChanged{"u2", {}});
+  world.run("first", "e");
+  const std::string container = world.container();
+  world.tell(ContainerStarted{container, 42});
+  world.tell(ExecutorSubscribed{1, world.call(mesos::v1::executor::Call::SUBSCRIBE, "e")});
+  world.effects.clear();
+  return container;
+}
+
+TEST(AgentVolumes, come_to_a_running_executor_before_the_task_that_brings_them) {
+  Operations world;
+  const std::string container = run_executor(world);
+  world.run_on_volume("t", "e");
+  const auto* added = world.find<AddVolumes>();
+  ASSERT_NE(added, nullptr);
+  EXPECT_EQ(added->container, container);
+  ASSERT_EQ(added->volumes.size(), 1U);
+  EXPECT_EQ(added->volumes[0].source, "/agent/volumes/roles/web/v#data#1");
+  EXPECT_EQ(world.find<SendToExecutor>(), nullptr) << "the task waits for its volume";
+  world.run("third", "e");
+  EXPECT_EQ(world.find<SendToExecutor>(), nullptr) << "and what comes after it waits for the task";
+  world.destroy("u3");
+  EXPECT_EQ(world.told(), "u3 ERROR") << "it is in use";
+  world.tell(VolumesAdded{container, {}});
+  ASSERT_NE(world.find<SendToExecutor>(), nullptr);
+  EXPECT_EQ(world.find<SendToExecutor>()->event.launch().task().task_id().value(), "third");
+  world.effects.clear();
+  world.run_on_volume("again", "e");
+  EXPECT_EQ(world.find<AddVolumes>(), nullptr) << "it is there already";
+  EXPECT_NE(world.find<SendToExecutor>(), nullptr);
+}
+
+TEST(AgentVolumes, that_cannot_be_mounted_fail_their_task_alone) {
+  Operations world;
+  const std::string container = run_executor(world);
+  world.run_on_volume("t", "e");
+  world.run("third", "e");
+  world.tell(VolumesAdded{container, base::Error{base::Code::NotFound, "gone"}});
+  ASSERT_NE(world.find<SendToExecutor>(), nullptr);
+  EXPECT_EQ(world.find<SendToExecutor>()->event.launch().task().task_id().value(), "third");
+  EXPECT_EQ(world.sent(), "FAILED");
+  EXPECT_EQ(world.last.task_id().value(), "t");
+  EXPECT_EQ(world.last.reason(), TaskStatus::REASON_CONTAINER_UPDATE_FAILED);
+  EXPECT_EQ(world.last.message(), "Failed to update resources for container: gone");
+}
+
+TEST(AgentVolumes, are_mounted_again_after_a_restart_before_their_task_is_handed_over) {
+  Operations world;
+  const std::string container = run_executor(world);
+  world.run_on_volume("t", "e");
+  world.start({{container, {42}}});
+  world.join();
+  EXPECT_EQ(world.find<AddVolumes>(), nullptr) << "the executor is not back yet";
+  auto subscribe = world.call(mesos::v1::executor::Call::SUBSCRIBE, "e");
+  subscribe.mutable_subscribe()->add_unacknowledged_tasks()->mutable_task_id()->set_value("first");
+  world.tell(ExecutorSubscribed{2, subscribe});
+  ASSERT_NE(world.find<AddVolumes>(), nullptr);
+  world.tell(VolumesAdded{container, {}});
+  EXPECT_EQ(world.find<SendToExecutor>()->event.launch().task().task_id().value(), "t");
 }
 
 TEST(AgentVolumes, lie_below_their_disk_and_never_leave_it) {

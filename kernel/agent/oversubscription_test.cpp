@@ -89,6 +89,31 @@ TEST(Oversubscription, gives_way_when_the_machine_is_busy) {
   }
 }
 
+TEST(Oversubscription, ends_who_must_go_for_that_reason_also_after_a_restart_of_the_agent) {
+  for (const std::string executor : {"", "e"})
+    for (const bool runs : {true, false}) {
+      Lending world;
+      world.join();
+      world.run_on("lent", true, executor);
+      if (executor.empty()) (void)world.sent(), world.acknowledge();  // STARTING
+      world.tell(LoadMeasured{{5, 0}});
+      const std::string container = world.container();
+      std::map<std::string, containerizer::Started> found;
+      if (runs) found[container] = {42};
+      world.start(found);
+      EXPECT_EQ(world.find<DestroyContainer>() != nullptr, runs) << executor;
+      world.tell(ContainerExited{container, exited(0)});
+      world.join();
+      for (int i = 0; i < 3 && world.last.state() != mesos::v1::TASK_GONE; ++i) {
+        (void)world.sent();
+        world.acknowledge();
+      }
+      EXPECT_EQ(world.last.state(), mesos::v1::TASK_GONE) << executor << runs;
+      EXPECT_EQ(world.last.reason(), TaskStatus::REASON_CONTAINER_PREEMPTED) << executor << runs;
+      EXPECT_NE(world.last.message().find("load of 5 minutes is 5.00"), std::string::npos) << world.last.message();
+    }
+}
+
 TEST(Oversubscription, leaves_alone_who_runs_on_what_is_its_own) {
   Lending world;
   world.join();

@@ -5,10 +5,18 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
+#include <future>
 #include <iostream>
+#include <thread>
 
 #include "base/file.hpp"
 #include "base/http/client.hpp"
+#include "base/http/server.hpp"
+#include "base/http/test_certificates.hpp"
+#include "base/http/tls.hpp"
+#include "base/loop.hpp"
 #include "base/recordio.hpp"
 #include "base/strings.hpp"
 #include "base/testing/temporary_directory.hpp"
@@ -321,6 +329,56 @@ TEST_F(Pods, answer_to_tcp_and_http_probes_on_their_network) {
   EXPECT_TRUE(master.wait_for("other", mesos::v1::TASK_KILLED)) << log();
 }
 
+TEST_F(Pods, answer_to_probes_over_https) {
+  base::http::TestAuthority authority("nobody knows it");
+  authority.issue("server");
+  base::TlsSettings settings;
+  settings.enabled = true;
+  settings.cert_file = authority.cert_file("server");
+  settings.key_file = authority.key_file("server");
+  base::http::ServerOptions options;
+  options.tls = base::http::Tls::open(settings).value();
+  std::atomic<int> status = 200, probes = 0;
+  base::Loop loop;
+  base::http::Server server(loop, std::move(options), [&](base::http::Request request, base::http::Responder responder) {
+    ++probes;
+    if (request.path == "/there") return responder.reply(base::http::Response::text(status, std::string(100'000, 'x')));
+    base::http::Response elsewhere = base::http::Response::text(302, "");
+    elsewhere.headers.set("Location", "/there");
+    responder.reply(std::move(elsewhere));
+  });
+  const uint16_t port = server.listen("127.0.0.1", 0).value();
+  std::thread serving([&loop] { loop.run(); });
+  const auto probed = [port](const std::string& id, const std::string& scheme, uint16_t at) {
+    auto task = make_task(id, kSleep);
+    auto* health = task.mutable_health_check();
+    health->set_type(mesos::v1::HealthCheck::HTTP);
+    health->mutable_http()->set_scheme(scheme);
+    health->mutable_http()->set_port(at == 0 ? port : at);
+    health->mutable_http()->set_path("/here");
+    health->set_delay_seconds(0);
+    health->set_interval_seconds(0.05);
+    health->set_grace_period_seconds(0);
+    health->set_consecutive_failures(3);
+    return task;
+  };
+  master.send(group_of({probed("good", "https", 0)}, "pod"));
+  const auto told_healthy = [this](const std::string& id) {
+    const auto updates = master.updates(id);
+    return std::any_of(updates.begin(), updates.end(), [](const auto& each) { return each.has_healthy() && each.healthy(); });
+  };
+  EXPECT_TRUE(master.wait([&] { return told_healthy("good"); })) << log();
+  // What speaks no TLS is no good answer.
+  master.send(group_of({probed("plain", "https", agent.port())}, "other-pod"));
+  EXPECT_TRUE(master.wait_for("plain", mesos::v1::TASK_KILLED)) << log();
+  EXPECT_FALSE(told_healthy("plain"));
+  status = 503;
+  EXPECT_TRUE(master.wait_for("good", mesos::v1::TASK_KILLED)) << log();
+  EXPECT_FALSE(master.update("good", mesos::v1::TASK_KILLED).healthy());
+  loop.post([&loop] { loop.stop(); });
+  serving.join();
+}
+
 TEST_F(Pods, answer_to_commands_run_inside_their_containers) {
   // Healthy as long as a file lies in the task's own sandbox.
   auto task = make_task("probed", "touch well; " + kSleep);
@@ -360,9 +418,25 @@ TEST_F(Pods, sessions_inside_them_stream_their_output_and_need_the_right_headers
   EXPECT_TRUE(launch("other", "true").starts_with("200"));
   const std::string attach = R"({"type":"ATTACH_CONTAINER_OUTPUT","attach_container_output":{"container_id":)";
   EXPECT_TRUE(call(attach + R"({"value":"nobody"}}})").starts_with("404 Container nobody cannot be found"));
-  EXPECT_TRUE(call(attach + id_json("a") + "}}").starts_with("500")) << "it has no terminal";
   EXPECT_TRUE(call(R"({"type":"ATTACH_CONTAINER_OUTPUT"})").starts_with("400"));
   EXPECT_TRUE(call(R"({"type":"ATTACH_CONTAINER_INPUT"})").starts_with("415"));
+}
+
+TEST_F(Pods, tell_those_who_attach_what_they_print_from_then_on) {
+  master.send(group_of({make_task("a", "echo before; until [ -e ../../go ]; do sleep 0.05; done; echo out; echo err >&2")}));
+  ASSERT_TRUE(master.wait_for("a", mesos::v1::TASK_RUNNING)) << log();
+  ASSERT_TRUE(eventually_prints("a", "before"));
+  auto said = std::async(std::launch::async, [this, id = id_json("a")] {
+    return call(R"({"type":"ATTACH_CONTAINER_OUTPUT","attach_container_output":{"container_id":)" + id + "}}");
+  });
+  const std::string attached = R"("containerizer/streams/outputs":1)";
+  ASSERT_TRUE(master.wait([&] { return agent.get("/metrics/snapshot").find(attached) != std::string::npos; }));
+  ASSERT_TRUE(base::write_file(sandbox() + "/go", "", 0644));
+  const std::string text = said.get();
+  EXPECT_TRUE(text.starts_with("200 ")) << text;
+  EXPECT_NE(text.find(R"("type":"STDOUT","data":"b3V0Cg==")"), std::string::npos) << text;
+  EXPECT_NE(text.find(R"("type":"STDERR","data":"ZXJyCg==")"), std::string::npos) << text;
+  EXPECT_EQ(text.find("YmVmb3Jl"), std::string::npos) << "what was printed before is in the files";
 }
 
 class PodsOfOthers : public Pods {
@@ -389,6 +463,38 @@ TEST_F(PodsOfOthers, take_no_sessions_and_no_attachments) {
   EXPECT_EQ(base::http::fetch(request)->status, 400) << "it does not say what its records are";
   request.headers.set("Message-Content-Type", "application/json");
   EXPECT_EQ(base::http::fetch(request)->status, 403);
+}
+
+class GuardedPods : public Pods {
+ protected:
+  GuardedPods()
+      : Pods({R"(--acls={"launch_nested_containers_as_user":[{"principals":{"type":"ANY"},"users":{"values":["root"]}},)"
+              R"({"principals":{"type":"ANY"},"users":{"type":"NONE"}}],)"
+              R"("kill_nested_containers":[{"principals":{"type":"ANY"},"users":{"type":"NONE"}}],)"
+              R"("remove_nested_containers":[{"principals":{"type":"ANY"},"users":{"type":"NONE"}}],)"
+              R"("launch_standalone_containers":[{"principals":{"type":"ANY"},"users":{"type":"NONE"}}],)"
+              R"("view_containers":[{"principals":{"type":"ANY"},"users":{"type":"NONE"}}]})"}) {}
+};
+
+TEST_F(GuardedPods, answer_only_whom_the_lists_let) {
+  master.send(group_of({make_task("a", "until [ -e ../../go ]; do sleep 0.05; done")}));
+  ASSERT_TRUE(master.wait_for("a", mesos::v1::TASK_RUNNING)) << log() << "the executor launches and waits as root";
+  const std::string id = R"({"value":"guest","parent":)" + id_json("a") + "}";
+  const auto launch = [&](const std::string& user) {
+    return call(R"({"type":"LAUNCH_CONTAINER","launch_container":{"container_id":)" + id + R"(,"command":{"user":")" + user +
+                R"(","value":"exec sleep 1000"}}})");
+  };
+  EXPECT_TRUE(launch("nobody").starts_with("403"));
+  EXPECT_TRUE(launch("root").starts_with("200"));
+  for (const std::string type : {"KILL_CONTAINER", "KILL_NESTED_CONTAINER", "REMOVE_CONTAINER", "REMOVE_NESTED_CONTAINER"})
+    EXPECT_TRUE(call(R"({"type":")" + type + R"(",")" + base::to_lower(type) + R"(":{"container_id":)" + id + "}}").starts_with("403"))
+        << type;
+  EXPECT_TRUE(call(R"({"type":"LAUNCH_CONTAINER","launch_container":{"container_id":{"value":"alone"},"command":{"value":"true"}}})")
+                  .starts_with("403"));
+  EXPECT_EQ(call(R"({"type":"GET_CONTAINERS","get_containers":{"show_nested":true,"show_standalone":true}})").find("guest"),
+            std::string::npos);
+  ASSERT_TRUE(base::write_file(sandbox() + "/go", "", 0644));
+  EXPECT_TRUE(master.wait_for("a", mesos::v1::TASK_FINISHED)) << log();
 }
 
 TEST_F(Pods, containers_can_be_launched_awaited_signalled_and_removed_by_calls) {

@@ -6,6 +6,7 @@
 
 #include "base/time.hpp"
 #include "kernel/api/mesos/v1/agents.pb.h"
+#include "kernel/api/mesos/v1/containers.pb.h"
 #include "kernel/auth/credentials.hpp"
 
 namespace agent {
@@ -26,6 +27,9 @@ struct Policy {
   bool enforce_cpu_quota = false;
   bool limit_swap = false;
   bool revocable_low_priority = true;     // of revocable CPUs
+  bool socket_for_all = false;            // of executors; else the default ones alone are told of the socket
+  bool collect_api_sandboxes = false;     // of ended containers that calls launched
+  std::optional<mesos::v1::ContainerInfo> default_container;  // of executors that bring none
   std::map<std::string, std::string> executor_environment;
   std::string executor_key;               // executors get tokens made with it; empty: they have none
   base::Duration executor_registration_timeout = base::minutes(1);

@@ -220,6 +220,7 @@ void Core::remove(const std::string& path) {
 
 void Core::recovered() {
   state_.phase = Phase::Disconnected;
+  state_.recovery_seconds = std::chrono::duration<double>(now_.time - state_.started).count();
   out_->info("Recovered " + std::to_string(state_.containers.size()) + " containers and " +
              std::to_string(updates_.size()) + " updates");
   std::vector<std::string> ids;

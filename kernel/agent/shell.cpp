@@ -196,6 +196,19 @@ void Shell::perform_one(UpdateContainer& effect) {
   });
 }
 
+void Shell::perform_one(AddVolumes& effect) {
+  const auto told = [this, alive = alive_, id = effect.container](base::Status status) {
+    if (*alive) tell(VolumesAdded{id, std::move(status)});
+  };
+  if (effect.disks.empty()) return containers_.add_volumes(effect.container, std::move(effect.volumes), told);
+  if (providers_ == nullptr) return told(base::unavailable("this agent runs no resource providers"));
+  providers_->publish(effect.disks, [this, alive = alive_, effect, told](const base::Status& status) {
+    if (!*alive) return;
+    if (!status) return told(status);
+    containers_.add_volumes(effect.container, effect.volumes, told);
+  });
+}
+
 void Shell::perform_one(ForgetContainer& effect) { containers_.forget(effect.container); }
 
 void Shell::perform_one(StartProbe& effect) {

@@ -89,6 +89,7 @@ class Shell {
   void perform_one(SignalContainer& effect);
   void perform_one(DestroyContainer& effect);
   void perform_one(UpdateContainer& effect);
+  void perform_one(AddVolumes& effect);
   void perform_one(ForgetContainer& effect);
   void perform_one(StartProbe& effect);
   void perform_one(SendToExecutor& effect);

@@ -48,7 +48,9 @@ struct Executor {
   std::optional<executor::CommandExecutor> machine;  // of a command executor
   std::optional<ConnectionId> connection;            // of a custom one
   std::map<std::string, Task> tasks;                 // not ended, or ended and not acknowledged
-  std::vector<mesos::v1::Resource> volumes;          // persistent ones that its container has
+  std::vector<mesos::v1::Resource> volumes;          // persistent ones that its container has, or is to have
+  std::vector<mesos::v1::Resource> adding;           // those that are being mounted while it runs
+  std::set<std::pair<std::string, std::string>> mounted;  // id and path of those that it has for certain
   std::vector<mesos::v1::NetworkInfo> networks;      // that its container is in; empty: the host's
   std::vector<std::string> queued;                   // ids of tasks that wait for the subscription, in order; groups together
   std::deque<Task> completed_tasks;
@@ -122,6 +124,7 @@ struct State {
   std::map<std::string, ResourceProvider> providers;     // by id
   std::set<std::string> plugins;                         // ids of storage plugins that are no providers
   uint64_t recovery_errors = 0;
+  double recovery_seconds = 0;                           // that the last start took until everything was found again
   base::Time started{};
 };
 

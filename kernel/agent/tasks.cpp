@@ -138,7 +138,13 @@ std::map<std::string, std::string> Core::executor_environment(const Framework& f
   if (!policy_.executor_key.empty() && !executor.command)
     out[containerizer::kExecutorToken] =
         auth::make_executor_token(policy_.executor_key, {framework.id(), executor.id(), executor.container_id});
-  if (!policy_.socket.empty() && executor.info.type() == mesos::v1::ExecutorInfo::DEFAULT)
+  // Where it is not seen, inside an image, the port is told alone.
+  const auto& container = executor.info.has_container() ? executor.info.container()
+                          : policy_.default_container   ? *policy_.default_container
+                                                        : executor.info.container();
+  const bool has_image = container.mesos().has_image() || container.has_docker();
+  if (!policy_.socket.empty() && !executor.command &&
+      (executor.info.type() == mesos::v1::ExecutorInfo::DEFAULT || (policy_.socket_for_all && !has_image)))
     out["MESOS_DOMAIN_SOCKET"] = policy_.socket;
   const auto grace = executor.info.has_shutdown_grace_period()
                          ? base::Duration(executor.info.shutdown_grace_period().nanoseconds())
@@ -287,17 +293,15 @@ void Core::launch_custom(Framework& framework, const mesos::v1::ExecutorInfo& in
   const bool fresh = existing == framework.executors.end();
   // The default executor's tasks get their volumes in containers of their own.
   const bool mounts_later = info.type() == mesos::v1::ExecutorInfo::DEFAULT;
-  for (const auto& task : tasks)
-    for (const auto& resource : task.resources())
-      if (!fresh && !mounts_later && resource.disk().has_persistence() && !has_volume(existing->second, resource))
-        return drop_all(TaskStatus::REASON_INVALID_OFFERS,
-                        "The persistent volume " + resource.disk().persistence().id() +
-                            " is not mounted in the running executor; this build mounts volumes when an executor starts");
   Executor& executor = fresh ? make_executor(framework, info, false) : existing->second;
   if (fresh) add_volumes(executor, executor.info.resources());
   const std::string group = as_group ? random_.uuid() : "";
   for (auto& task : tasks) {
-    if (fresh || mounts_later) add_volumes(executor, task.resources());
+    if (fresh || mounts_later)
+      add_volumes(executor, task.resources());
+    else
+      for (const auto& resource : task.resources())
+        if (resource.disk().has_persistence() && !has_volume(executor, resource)) executor.volumes.push_back(resource);
     const std::string id = task.task_id().value();
     Task& entry = executor.tasks[id];
     entry.info = std::move(task);
@@ -308,7 +312,8 @@ void Core::launch_custom(Framework& framework, const mesos::v1::ExecutorInfo& in
   save(executor);
   if (fresh) return launch_container(framework, executor);
   if (executor.launched) journal_.then(update_of(executor));
-  if (executor.state == ExecutorState::Running) deliver_queued(framework, executor);
+  // One that has lost its connection gets them when it is back.
+  if (executor.state == ExecutorState::Running && executor.connection) deliver_queued(framework, executor);
 }
 
 void Core::apply(Executor& executor, executor::Actions actions) {

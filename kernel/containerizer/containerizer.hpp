@@ -80,12 +80,19 @@ struct Termination {
   uint64_t memory_used = 0;    // with out_of_memory: the most it used
   std::optional<uint64_t> disk_used{};  // ended for taking more disk than it may: so much
   std::string message;         // for people; empty when the status says it all
+  bool incomplete = false;     // something of it is left on the machine; the message says what
   std::optional<Limitation> limitation{};  // it was ended for that; a lack of memory is told by out_of_memory
 };
 
 struct Started {
   int64_t pid = 0;             // of the container's first process
   std::vector<mesos::v1::NetworkInfo> networks{};  // that it is in, with its addresses; empty: the host's
+};
+
+/// Where the output of a container without a terminal goes: the files stdout and stderr of a directory.
+struct Outputs {
+  std::string directory;
+  base::Fd process{};          // a pidfd; readable once nothing will be written any more
 };
 
 class Containerizer {
@@ -112,6 +119,10 @@ class Containerizer {
 
   virtual void update(const std::string& id, const cgroups::Limits& limits, std::function<void(Status)> done) = 0;
 
+  /// Gives a running container more persistent volumes, at relative container paths. One that it has already is left as it
+  /// is. They are part of its specification from then on.
+  virtual void add_volumes(const std::string& id, std::vector<VolumeMount> volumes, std::function<void(Status)> done) = 0;
+
   /// Ports of the host that a running container may listen on from now on.
   virtual void set_ports(const std::string& id, std::vector<std::pair<uint16_t, uint16_t>> ports) = 0;
 
@@ -133,6 +144,9 @@ class Containerizer {
   /// A connection to the input and output of a running container that has a terminal, or is a session: a non-blocking socket
   /// of packets as launch/format.hpp says. Unsupported for others, NotFound when it does not run.
   virtual Result<base::Fd> attach(const std::string& id) = 0;
+
+  /// Of a running container. NotFound when it does not run, Unsupported for a session.
+  virtual Result<Outputs> outputs(const std::string& id) const = 0;
 
   /// Runs a command in the namespaces of a running container, for checks: the raw wait status, or an error when it could
   /// not be started or `timeout` (if not zero) passed; then it is killed.

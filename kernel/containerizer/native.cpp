@@ -304,6 +304,7 @@ void NativeContainerizer::Impl::ended(const ContainerPtr& container) {
           if (!left) {
             LOG_ERROR("container {}: {}", container->spec.id, left.error().message);
             end.message += (end.message.empty() ? "" : "; ") + left.error().message;
+            end.incomplete = true;
           }
           self->tell_end(container, end, ran);
         });
@@ -480,6 +481,13 @@ std::string NativeContainerizer::network_of(const std::string& id) const {
 
 network::NetworkCounts NativeContainerizer::network_counts() const {
   return impl_->options.networks ? impl_->options.networks->counts() : network::NetworkCounts();
+}
+
+size_t NativeContainerizer::running_with_image() const {
+  size_t count = 0;
+  for (const auto& [id, container] : impl_->containers)
+    if (container->stage == Stage::Running && container->image) ++count;
+  return count;
 }
 
 images::ImageCounts NativeContainerizer::image_counts() const {

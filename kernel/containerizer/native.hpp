@@ -68,6 +68,7 @@ class NativeContainerizer final : public Containerizer {
   void signal(const std::string& id, int number) override;
   void destroy(const std::string& id) override;
   void update(const std::string& id, const cgroups::Limits& limits, std::function<void(Status)> done) override;
+  void add_volumes(const std::string& id, std::vector<VolumeMount> volumes, std::function<void(Status)> done) override;
   void set_ports(const std::string& id, std::vector<std::pair<uint16_t, uint16_t>> ports) override;
   void forget(const std::string& id) override;
   void recover(std::vector<ContainerSpec> known,
@@ -75,6 +76,7 @@ class NativeContainerizer final : public Containerizer {
   void usage(std::function<void(Statistics)> done) override;
   std::string network_of(const std::string& id) const override;
   Result<base::Fd> attach(const std::string& id) override;
+  Result<Outputs> outputs(const std::string& id) const override;
   void run_inside(const std::string& id, const mesos::v1::CommandInfo& command, base::Duration timeout,
                   std::function<void(Result<int>)> done) override;
 
@@ -84,6 +86,9 @@ class NativeContainerizer final : public Containerizer {
   fetcher::FetcherCounts fetcher_counts() const;
   images::ImageCounts image_counts() const;
   network::NetworkCounts network_counts() const;
+
+  /// How many running containers have an image of their own.
+  size_t running_with_image() const;
 
   /// How often a container was found with a port that it was not given.
   uint64_t unallocated_ports_found() const;

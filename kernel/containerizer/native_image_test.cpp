@@ -13,7 +13,7 @@
 #include "kernel/containerizer/images/testing/fake_registry.hpp"
 #include "kernel/containerizer/images/testing/tar_writer.hpp"
 #include "kernel/containerizer/native.hpp"
-#include "kernel/containerizer/testing/helper_path.hpp"
+#include "kernel/containerizer/testing/containers.hpp"
 
 namespace containerizer {
 namespace {
@@ -35,7 +35,7 @@ std::string busybox_layer() {
   return tar.finish();
 }
 
-class NativeImages : public ::testing::TestWithParam<images::Backend> {
+class NativeImages : public Containers, public ::testing::TestWithParam<images::Backend> {
  protected:
   void SetUp() override {
     if (geteuid() != 0) GTEST_SKIP() << "needs root";
@@ -55,15 +55,10 @@ class NativeImages : public ::testing::TestWithParam<images::Backend> {
     ASSERT_TRUE(opened) << opened.error().message;
     store = std::move(*opened);
     NativeOptions options;
-    options.helper = helper_path();
     options.runtime_directory = top / "run";
     options.images = store;
     options.backend = GetParam();
-    runtime = std::make_unique<NativeContainerizer>(loop, pool, options, nullptr);
-    runtime->on_exit([this](const std::string& id, const Termination& end) {
-      ends[id] = end;
-      loop.stop();
-    });
+    start(std::move(options), nullptr);
   }
 
   void TearDown() override {
@@ -95,22 +90,6 @@ class NativeImages : public ::testing::TestWithParam<images::Backend> {
     return out;
   }
 
-  void run_loop() {
-    const auto guard = loop.after(base::seconds(30), [this] { loop.stop(1); });
-    EXPECT_EQ(loop.run(), 0) << "nothing happened";
-    loop.cancel(guard);
-  }
-
-  Result<Started> launch(ContainerSpec wanted) {
-    Result<Started> result = base::internal("no answer");
-    runtime->launch(std::move(wanted), [&](Result<Started> started) {
-      result = std::move(started);
-      loop.stop();
-    });
-    run_loop();
-    return result;
-  }
-
   std::string run(ContainerSpec wanted) {
     const std::string id = wanted.id;
     const auto started = launch(std::move(wanted));
@@ -137,13 +116,9 @@ class NativeImages : public ::testing::TestWithParam<images::Backend> {
   }
 
   base::testing::TemporaryDirectory top;
-  base::Loop loop;
-  base::Pool pool{loop, 3};
   FakeRegistry registry{loop};
   FakeImage image;
   std::shared_ptr<images::Images> store;
-  std::unique_ptr<NativeContainerizer> runtime;
-  std::map<std::string, Termination> ends;
   int number = 0;
 };
 

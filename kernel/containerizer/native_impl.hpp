@@ -147,6 +147,9 @@ cgroups::Limits enforced(const NativeOptions& options, cgroups::Limits limits);
 /// The sandbox, as its user's.
 Status make_sandbox(const std::string& path, const std::optional<launch::UserIds>& user);
 
+/// Persistent volumes become their user's; one whose directory is gone is an error.
+Status own_volumes(const std::vector<VolumeMount>& volumes, const std::optional<launch::UserIds>& user);
+
 struct Around;
 
 struct Launched {

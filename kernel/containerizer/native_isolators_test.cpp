@@ -13,7 +13,7 @@
 #include "base/strings.hpp"
 #include "kernel/containerizer/isolators/isolators.hpp"
 #include "kernel/containerizer/native.hpp"
-#include "kernel/containerizer/testing/helper_path.hpp"
+#include "kernel/containerizer/testing/containers.hpp"
 
 namespace containerizer {
 namespace {
@@ -25,7 +25,7 @@ using mesos::v1::Volume;
 constexpr const char* kAll = "cgroups/cpu,cgroups/mem,cgroups/pids,cgroups/devices,filesystem/linux,namespaces/pid,namespaces/ipc,"
                              "posix/rlimits,linux/capabilities,linux/seccomp,linux/devices,volume/secret";
 
-class NativeIsolators : public ::testing::Test {
+class NativeIsolators : public Containers, public ::testing::Test {
  protected:
   void SetUp() override {
     if (geteuid() != 0) GTEST_SKIP() << "needs root for namespaces and cgroups";
@@ -52,14 +52,9 @@ class NativeIsolators : public ::testing::Test {
     auto opened = cgroups::open_cgroups(hierarchy, root, wanted);
     if (opened) groups = std::move(*opened);
     NativeOptions native;
-    native.helper = helper_path();
     native.runtime_directory = top + "/run";
     native.isolators = *Isolators::make(*names, options, true);
-    runtime = std::make_unique<NativeContainerizer>(loop, pool, native, groups);
-    runtime->on_exit([this](const std::string& id, const Termination& end) {
-      ends[id] = end;
-      loop.stop();
-    });
+    start(std::move(native), groups);
   }
 
   ContainerSpec spec(const std::string& command) {
@@ -73,24 +68,12 @@ class NativeIsolators : public ::testing::Test {
     return out;
   }
 
-  void run_loop() {
-    const auto guard = loop.after(base::seconds(60), [this] { loop.stop(1); });
-    EXPECT_EQ(loop.run(), 0) << "nothing happened";
-    loop.cancel(guard);
-  }
-
   /// What the program printed, or why it could not be started.
   std::string run(ContainerSpec wanted) {
     if (!runtime) open();
     (void)base::remove_tree(wanted.sandbox);
     ends.clear();
-    Result<Started> result = base::internal("no answer");
-    runtime->launch(std::move(wanted), [&](Result<Started> started) {
-      result = std::move(started);
-      loop.stop();
-    });
-    run_loop();
-    if (!result) return result.error().message;
+    if (const auto result = launch(std::move(wanted)); !result) return result.error().message;
     while (ends.empty() && !HasFailure()) run_loop();
     return base::read_file(top + "/a/stdout").value_or("?") + base::read_file(top + "/a/stderr").value_or("?");
   }
@@ -98,11 +81,7 @@ class NativeIsolators : public ::testing::Test {
   std::string isolation = kAll;
   IsolatorOptions options;
   std::string top, root;
-  base::Loop loop;
-  base::Pool pool{loop, 2};
   std::shared_ptr<cgroups::Cgroups> groups;
-  std::unique_ptr<NativeContainerizer> runtime;
-  std::map<std::string, Termination> ends;
 };
 
 TEST_F(NativeIsolators, leave_a_program_the_capabilities_it_asked_for) {

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -54,21 +55,6 @@ Status make_file_below(const std::string& sandbox, const std::string& relative) 
   const base::Fd directory(open(sandbox.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   const base::Fd file(static_cast<int>(syscall(SYS_openat2, directory.get(), relative.c_str(), &how, sizeof how)));
   return file ? Status() : Status(base::errno_error(sandbox + "/" + relative, errno));
-}
-
-/// Persistent volumes belong to the task's user, their directory itself, not what is in it. One whose directory is gone is
-/// an error: an empty one in its place would hide that data was lost.
-Status own_volumes(const ContainerSpec& spec, const std::optional<launch::UserIds>& user) {
-  for (const VolumeMount& volume : spec.volumes) {
-    const base::Fd directory(open(volume.source.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-    if (!directory) return base::errno_error("the persistent volume's directory " + volume.source, errno);
-    struct stat info {};
-    if (!user || volume.shared || fstat(directory.get(), &info) != 0) continue;
-    if (info.st_uid == user->uid && info.st_gid == user->gid) continue;
-    if (fchown(directory.get(), user->uid, user->gid) != 0)
-      return base::errno_error("cannot give the persistent volume " + volume.source + " to the task's user", errno);
-  }
-  return {};
 }
 
 /// Sources that are to be made are made; the others must be there.
@@ -202,6 +188,11 @@ Status isolate(const NativeOptions& options, const ContainerSpec& spec, const st
   return {};
 }
 
+uint64_t machine_memory() {
+  struct sysinfo info {};
+  return sysinfo(&info) == 0 ? uint64_t{info.totalram} * info.mem_unit : 0;
+}
+
 std::optional<int> read_status(const std::string& runtime) {
   const auto text = base::read_file(runtime + "/status", 64);
   if (!text) return std::nullopt;
@@ -216,6 +207,20 @@ Status make_sandbox(const std::string& path, const std::optional<launch::UserIds
   RETURN_IF_ERROR(base::make_directories(path));
   if (user && chown(path.c_str(), user->uid, user->gid) != 0)
     return base::errno_error("cannot give the sandbox to the task's user", errno);
+  return {};
+}
+
+// Their directory itself, not what is in it. An empty directory in the place of one that is gone would hide that data was lost.
+Status own_volumes(const std::vector<VolumeMount>& volumes, const std::optional<launch::UserIds>& user) {
+  for (const VolumeMount& volume : volumes) {
+    const base::Fd directory(open(volume.source.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!directory) return base::errno_error("the persistent volume's directory " + volume.source, errno);
+    struct stat info {};
+    if (!user || volume.shared || fstat(directory.get(), &info) != 0) continue;
+    if (info.st_uid == user->uid && info.st_gid == user->gid) continue;
+    if (fchown(directory.get(), user->uid, user->gid) != 0)
+      return base::errno_error("cannot give the persistent volume " + volume.source + " to the task's user", errno);
+  }
   return {};
 }
 
@@ -240,7 +245,7 @@ Result<Launched> launch_now(const NativeOptions& options, cgroups::Cgroups* grou
   }
   order.status_file = runtime + "/status";
   order.pid_file = runtime + "/pid";
-  RETURN_IF_ERROR(own_volumes(spec, user));
+  RETURN_IF_ERROR(own_volumes(spec.volumes, user));
   if (attached) {
     order.network = attached->network_file;
     order.host_name = attached->host_name;
@@ -259,6 +264,11 @@ Result<Launched> launch_now(const NativeOptions& options, cgroups::Cgroups* grou
   if (!files_of) RETURN_IF_ERROR(add_resolv_conf(options, runtime, order));
   cgroups::Limits limits = enforced(options, spec.limits);
   if (!around.guest) RETURN_IF_ERROR(isolate(options, spec, user, runtime, order, limits));
+  // Executors of frameworks are left as they are: what they started decides.
+  const bool runs_task = !spec.term_first_only || !spec.parent.empty();
+  const bool may_take_more = limits.memory > 0 && (!limits.memory_limit || *limits.memory_limit > limits.memory);
+  if (options.limit_memory && spec.own_group && runs_task && may_take_more)
+    order.oom_score = cgroups::oom_score(limits.memory, machine_memory());
   Launched launched;
   if (groups != nullptr) {
     const std::string group = group_of(spec);
@@ -327,6 +337,7 @@ Termination collect_end(const NativeOptions& options, cgroups::Cgroups* groups, 
   if (Status gone = groups->destroy(group, options.destroy_timeout); !gone) {
     LOG_ERROR("container {}: {}", id, gone.error().message);
     end.message += (end.message.empty() ? "" : "; ") + gone.error().message;
+    end.incomplete = true;
   }
   return end;
 }

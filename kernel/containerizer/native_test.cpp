@@ -16,7 +16,7 @@
 #include "base/http/server.hpp"
 #include "base/strings.hpp"
 #include "kernel/containerizer/audit.hpp"
-#include "kernel/containerizer/testing/helper_path.hpp"
+#include "kernel/containerizer/testing/containers.hpp"
 
 namespace containerizer {
 namespace {
@@ -36,7 +36,7 @@ int processes_below(const std::string& path) {
 }
 
 /// Runs every test in both ways that this user may.
-class Native : public ::testing::TestWithParam<bool> {
+class Native : public Containers, public ::testing::TestWithParam<bool> {
  protected:
   void SetUp() override {
     if (GetParam() && geteuid() != 0) GTEST_SKIP() << "needs root for namespaces and cgroups";
@@ -61,16 +61,11 @@ class Native : public ::testing::TestWithParam<bool> {
   void open() {
     runtime.reset();
     NativeOptions options;
-    options.helper = helper_path();
     options.runtime_directory = top + "/run";
     options.isolated = options.switch_user = GetParam();
     options.resolv_conf = resolv_conf;
     options.logs = logs;
-    runtime = std::make_unique<NativeContainerizer>(loop, pool, options, groups);
-    runtime->on_exit([this](const std::string& id, const Termination& end) {
-      ends[id] = end;
-      loop.stop();
-    });
+    start(std::move(options), groups);
   }
 
   ContainerSpec spec(const std::string& id, const std::string& command) {
@@ -83,40 +78,12 @@ class Native : public ::testing::TestWithParam<bool> {
     return out;
   }
 
-  void run_loop() {
-    const auto guard = loop.after(base::seconds(30), [this] { loop.stop(1); });
-    EXPECT_EQ(loop.run(), 0) << "nothing happened";
-    loop.cancel(guard);
-  }
-
-  Result<Started> launch(ContainerSpec wanted) {
-    Result<Started> result = base::internal("no answer");
-    runtime->launch(std::move(wanted), [&](Result<Started> started) {
-      result = std::move(started);
-      loop.stop();
-    });
-    run_loop();
-    return result;
-  }
-
-  Termination wait_end(const std::string& id) {
-    while (!ends.contains(id)) {
-      run_loop();
-      if (HasFailure()) break;
-    }
-    return ends[id];
-  }
-
   std::string output(const std::string& id) { return base::read_file(top + "/" + id + "/stdout").value_or("?"); }
 
   std::string resolv_conf;
   LogRules logs;
   std::string top, root;
-  base::Loop loop;
-  base::Pool pool{loop, 2};
   std::shared_ptr<cgroups::Cgroups> groups;
-  std::unique_ptr<NativeContainerizer> runtime;
-  std::map<std::string, Termination> ends;
 };
 
 TEST_P(Native, runs_a_command_in_its_sandbox) {
@@ -189,6 +156,60 @@ TEST_P(Native, mounts_persistent_volumes_that_outlive_the_container) {
   EXPECT_NE(wait_end("b").status, 0);
   EXPECT_EQ(output("b"), "kept\n");
   EXPECT_EQ(base::read_file(data + "/file").value_or(""), "kept\n");
+}
+
+TEST_P(Native, gives_a_running_container_more_volumes) {
+  const auto add = [this](const std::string& source, const std::string& path, bool read_only = false) {
+    Status out;
+    runtime->add_volumes("a", {{source, path, read_only, false, source}}, [&](Status status) {
+      out = std::move(status);
+      loop.stop();
+    });
+    loop.run();
+    return out ? "" : out.error().message;
+  };
+  const std::string data = top + "/data", other = top + "/other";
+  ASSERT_TRUE(base::make_directories(data) && base::make_directories(other));
+  ASSERT_TRUE(base::write_file(other + "/file", "other\n", 0644));
+  ASSERT_TRUE(launch(spec("a", "touch ready; until [ -e more/data/go ]; do sleep 0.02; done; echo kept > more/data/file;"
+                               "cat ro/file; echo x > ro/file || echo refused; ln -s /etc out")));
+  if (!GetParam()) {
+    EXPECT_NE(add(data, "more").find("volumes need an agent that runs as root"), std::string::npos);
+    runtime->destroy("a");
+    wait_end("a");
+    return;
+  }
+  EXPECT_EQ(add(data, "more/data"), "");
+  EXPECT_EQ(add(data, "more/data"), "") << "again changes nothing";
+  EXPECT_EQ(add(other, "ro", true), "");
+  EXPECT_NE(add(top + "/missing", "x").find("the persistent volume's directory"), std::string::npos);
+  EXPECT_NE(add(data, "../x").find("relative paths only"), std::string::npos);
+  EXPECT_NE(add(data, "/mnt").find("relative paths only"), std::string::npos);
+  ASSERT_EQ(symlink("/etc", (top + "/a/link").c_str()), 0);
+  EXPECT_NE(add(data, "link/x"), "") << "no link of the task's is followed";
+  ASSERT_TRUE(base::write_file(data + "/go", "", 0644));
+  EXPECT_EQ(wait_end("a").status, 0);
+  EXPECT_EQ(base::read_file(data + "/file").value_or(""), "kept\n");
+  EXPECT_EQ(output("a"), "other\nrefused\n");
+  EXPECT_EQ(base::read_file("/proc/self/mounts").value().find(top), std::string::npos) << "nothing is mounted for the machine";
+  EXPECT_FALSE(base::exists(top + "/a/more/data/file"));
+}
+
+TEST_P(Native, lets_the_kernel_end_those_first_that_take_more_memory_than_they_asked_for) {
+  const auto score = [this](const std::string& id, std::optional<uint64_t> limit, bool executor = false) {
+    ContainerSpec wanted = spec(id, "cat /proc/self/oom_score_adj");
+    wanted.limits.memory_limit = limit;
+    wanted.term_first_only = executor;
+    EXPECT_TRUE(launch(std::move(wanted)));
+    EXPECT_EQ(wait_end(id).status, 0);
+    return std::atoi(output(id).c_str());
+  };
+  EXPECT_EQ(score("a", 64 << 20), 0) << "it gets what it asked for and no more";
+  EXPECT_GT(score("b", 128 << 20), 0);
+  EXPECT_GT(score("c", std::nullopt), 0);
+  EXPECT_EQ(score("d", 128 << 20, true), 0) << "an executor of a framework's";
+  EXPECT_EQ(cgroups::oom_score(uint64_t{1} << 30, uint64_t{4} << 30), 750);
+  EXPECT_EQ(cgroups::oom_score(uint64_t{8} << 30, uint64_t{4} << 30), 0);
 }
 
 TEST_P(Native, gives_containers_a_resolv_conf_and_leaves_the_hosts_alone) {

@@ -21,7 +21,7 @@
 #include "kernel/containerizer/launch/format.hpp"
 #include "kernel/containerizer/native.hpp"
 #include "kernel/containerizer/network/space.hpp"
-#include "kernel/containerizer/testing/helper_path.hpp"
+#include "kernel/containerizer/testing/containers.hpp"
 
 namespace containerizer {
 namespace {
@@ -35,7 +35,7 @@ using mesos::v1::Volume;
 constexpr const char* kIsolation = "filesystem/linux,namespaces/pid,namespaces/ipc,volume/secret,linux/capabilities,namespaces/user";
 constexpr uint32_t kFirst = 1879048192;
 
-class Users : public ::testing::Test {
+class Users : public Containers, public ::testing::Test {
  protected:
   void SetUp() override {
     if (geteuid() != 0) GTEST_SKIP() << "needs root";
@@ -61,7 +61,6 @@ class Users : public ::testing::Test {
     ASSERT_TRUE(opened) << opened.error().message;
     store = std::move(*opened);
     NativeOptions native;
-    native.helper = helper_path();
     native.runtime_directory = top / "run";
     native.images = store;
     native.backend = backend;
@@ -69,11 +68,7 @@ class Users : public ::testing::Test {
     const auto made = Isolators::make(*Isolation::parse(isolation), options, true);
     ASSERT_TRUE(made) << made.error().message;
     native.isolators = *made;
-    runtime = std::make_unique<NativeContainerizer>(loop, pool, native, nullptr);
-    runtime->on_exit([this](const std::string& id, const Termination& end) {
-      ends[id] = end;
-      loop.stop();
-    });
+    start(std::move(native), nullptr);
   }
 
   ContainerSpec spec(const std::string& id, const std::string& command, const std::string& user = "root") {
@@ -100,22 +95,6 @@ class Users : public ::testing::Test {
     secret->mutable_source()->set_type(Volume::Source::SECRET);
     secret->mutable_source()->mutable_secret()->set_type(mesos::v1::Secret::VALUE);
     secret->mutable_source()->mutable_secret()->mutable_value()->set_data("hunter2\n");
-  }
-
-  void run_loop() {
-    const auto guard = loop.after(base::seconds(30), [this] { loop.stop(1); });
-    EXPECT_EQ(loop.run(), 0) << "nothing happened";
-    loop.cancel(guard);
-  }
-
-  Result<Started> launch(ContainerSpec wanted) {
-    Result<Started> result = base::internal("no answer");
-    runtime->launch(std::move(wanted), [&](Result<Started> started) {
-      result = std::move(started);
-      loop.stop();
-    });
-    run_loop();
-    return result;
   }
 
   void end(const std::string& id) {
@@ -179,16 +158,12 @@ class Users : public ::testing::Test {
   }
 
   base::testing::TemporaryDirectory top;
-  base::Loop loop;
-  base::Pool pool{loop, 3};
   FakeRegistry registry{loop};
   images::Backend backend = images::Backend::Overlay;
   LogRules logs;
   std::string isolation = kIsolation;
   IsolatorOptions options;
   std::shared_ptr<images::Images> store;
-  std::unique_ptr<NativeContainerizer> runtime;
-  std::map<std::string, Termination> ends;
 };
 
 TEST_F(Users, root_is_nobody_on_the_machine) {

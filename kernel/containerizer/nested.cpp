@@ -133,8 +133,18 @@ Result<base::Fd> NativeContainerizer::attach(const std::string& id) {
   snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/%s", directory.get(), launch::kBoardName);
   if (connect(connection.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) return connection;
   if (errno == ENOENT)
-    return base::unsupported("container " + id + " was launched without a terminal: nobody can attach to it");
+    return base::unsupported("container " + id + " was launched without a terminal: it takes no input");
   return base::errno_error("cannot attach to container " + id, errno);
+}
+
+Result<Outputs> NativeContainerizer::outputs(const std::string& id) const {
+  const auto found = impl_->containers.find(id);
+  if (found == impl_->containers.end() || found->second->stage != Stage::Running || !found->second->process)
+    return base::not_found("container " + id + " does not run");
+  if (found->second->spec.session) return base::unsupported("the output of session " + id + " is in no file");
+  base::Fd process(fcntl(found->second->process->fd(), F_DUPFD_CLOEXEC, 3));
+  if (!process) return base::errno_error("cannot follow container " + id, errno);
+  return Outputs{found->second->spec.sandbox, std::move(process)};
 }
 
 }  // namespace containerizer

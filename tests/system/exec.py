@@ -161,6 +161,29 @@ def tasks_with_a_terminal():
         assert (done.returncode, done.stdout) == (0, "beside\n"), done
 
 
+def tasks_without_a_terminal():
+    """Attaching to any other app shows what it prints from then on, also when its log is turned over, until its end."""
+    app = {"id": "/talk", "cpus": 0.1, "mem": 32, "instances": 1, "cmd":
+           "echo before; until [ -e go ]; do sleep 0.1; done; echo first; i=0; while [ $i -lt 3 ]; do head -c 700000 /dev/zero | tr '\\0' y; "
+           "echo; i=$((i+1)); sleep 0.5; done; echo last >&2; sleep 1000", "env": {"CONTAINER_LOGGER_MAX_STDOUT_SIZE": "1MB"}}
+    with Cluster(agents=1) as cluster:
+        cluster.add_app(app)
+        [task] = cluster.running("/talk")
+        refused = dcos(cluster, "task", "attach", "talk")
+        assert refused.returncode != 0 and "takes no input" in refused.stderr and "--no-stdin" in refused.stderr, refused
+        person = Terminal(cluster, "task", "attach", "--no-stdin", "talk")
+        agent = cluster.master("GET", "/slaves").json()["slaves"][0]["id"]
+        eventually("somebody is attached", lambda: cluster.gateway(
+            "GET", f"/agent/{agent}/metrics/snapshot").json().get("containerizer/streams/outputs") == 1)
+        directory = next(Path(cluster.root, "agent-1/slaves").glob(f"*/frameworks/*/executors/{task}/runs/latest"))
+        (directory / "go").touch()
+        person.shows("first")
+        person.shows("last")
+        assert "before" not in person.seen and person.seen.count("y") >= 3 * 700000, person.seen.count("y")
+        cluster.marathon("DELETE", "/v2/apps/talk")
+        assert person.end() == 0
+
+
 def clients_without_a_gateway():
     """A session asked of the agent itself: headers, heartbeat and output as records, and its end with the connection."""
     with Cluster(agents=1) as cluster:
@@ -246,6 +269,6 @@ def agents_killed_during_a_session():
 
 
 if __name__ == "__main__":
-    results.run("system/exec", [commands_run_in_the_tasks_container, terminals, tasks_with_a_terminal,
+    results.run("system/exec", [commands_run_in_the_tasks_container, terminals, tasks_with_a_terminal, tasks_without_a_terminal,
                                 clients_without_a_gateway, readers_that_stand_still,
                                 agents_killed_during_a_session])

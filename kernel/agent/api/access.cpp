@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::string_view kOpen[] = {"/health", "/version", "/help", "/", "/system/stats"};
 constexpr std::string_view kReadOnly[] = {"/state",        "/flags",       "/containers",     "/monitor/statistics", "/containers/explain",
+                                          "/containerizer/debug",
                                           "/files/browse", "/files/read",  "/files/download", "/files/debug",
                                           "/tasks/stream", "/metrics/snapshot", "/metrics"};
 

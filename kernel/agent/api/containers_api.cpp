@@ -32,6 +32,7 @@ std::vector<Listed> list(const Api& api, const std::string& principal, const bas
       if (!api.access.allows(auth::Action::ViewContainers, principal, user_of(framework, executor))) continue;
       Listed listed{framework_id, executor_id, executor.info.name(), executor.info.source(), executor.container_id, {}};
       listed.status.mutable_container_id()->set_value(executor.container_id);
+      for (const auto& network : executor.networks) *listed.status.add_network_infos() = network;
       if (executor.pid > 0) listed.status.set_executor_pid(static_cast<uint32_t>(executor.pid));
       all.push_back(std::move(listed));
     }
@@ -67,6 +68,30 @@ std::string render(const std::vector<Listed>& containers, const Statistics& stat
 }
 
 }  // namespace
+
+void handle_pending(Api& api, const Request& request, const Responder& responder) {
+  std::string text;
+  base::json::Writer out(text);
+  out.begin_object();
+  out.key("pending");
+  out.begin_array();
+  const auto add = [&out](const std::string& id) {
+    out.begin_object();
+    out.field("operation", "launch");
+    out.key("args");
+    out.begin_object();
+    out.field("containerId", id);
+    out.end_object();
+    out.end_object();
+  };
+  for (const auto& [id, owner] : api.state().containers)
+    if (!api.state().frameworks.at(owner.first).executors.at(owner.second).launched) add(id);
+  for (const auto& [id, container] : api.state().api_containers)
+    if (container.stage == ApiContainer::Stage::Launching) add(id);
+  out.end_array();
+  out.end_object();
+  reply_json(request, responder, std::move(text));
+}
 
 void handle_containers(Api& api, const Request& request, const Responder& responder) {
   if (api.recovering()) return responder.reply(Response::text(503, "Agent has not finished recovery"));

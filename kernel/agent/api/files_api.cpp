@@ -76,18 +76,61 @@ const Executor* find_executor(const Framework& framework, const std::string& id)
 
 }  // namespace
 
+namespace {
+
+/// Volumes and shared directories that containers inside `root`'s see below their own sandboxes.
+void add_directories_inside(const Api& api, const std::string& root, std::vector<Elsewhere>& out) {
+  const auto& all = api.state().api_containers;
+  for (auto at = all.lower_bound(root + "."); at != all.end() && at->first.starts_with(root + "."); ++at) {
+    const ApiContainer& container = at->second;
+    if (container.session || container.stage == ApiContainer::Stage::Ended || !container.container) continue;
+    std::string parent, own;
+    for (const auto part : base::split(std::string_view(at->first).substr(root.size() + 1), '.')) {
+      parent = own;
+      own += (own.empty() ? "containers/" : "/containers/") + std::string(part);
+    }
+    for (const auto& volume : container.container->volumes()) {
+      const auto& shared = volume.source().sandbox_path();
+      if (shared.type() != mesos::v1::Volume::Source::SandboxPath::PARENT || volume.container_path().starts_with("/")) continue;
+      out.push_back({own + "/" + volume.container_path(), (parent.empty() ? "" : parent + "/") + shared.path()});
+    }
+  }
+}
+
+}  // namespace
+
+Asked asked_of(const Api& api, const std::string& path) {
+  Asked asked{path, api.agent_id()};
+  const auto owner = api.files.owner(path, api.agent_id());
+  if (!owner) return asked;
+  const auto framework = api.state().frameworks.find(owner->framework);
+  if (framework == api.state().frameworks.end()) return asked;
+  const auto found = framework->second.executors.find(owner->executor);
+  if (found == framework->second.executors.end()) return asked;
+  const Executor& executor = found->second;
+  // What has ended has its volumes no more.
+  if (executor.state == ExecutorState::Terminated || (owner->run != "latest" && owner->run != executor.container_id)) return asked;
+  for (const auto& volume : executor.volumes) {
+    const auto mount = volume_mount(api.shell.core().policy().work_dir, volume);
+    if (mount && !mount->container_path.starts_with("/")) asked.elsewhere.push_back({mount->container_path, mount->source});
+  }
+  add_directories_inside(api, executor.container_id, asked.elsewhere);
+  return asked;
+}
+
 bool may_read(const Api& api, const std::string& principal, const std::string& path) {
   using auth::Action;
+  if (path == kLogPath) return api.access.allows(Action::AccessMesosLogs, principal);
   if (api.access.allows_all(Action::AccessSandboxes, principal)) return true;
   const auto owner = api.files.owner(path, api.agent_id());
   if (!owner) return true;  // no sandbox: 404
   const State& state = api.state();
   const Framework* framework = nullptr;
-  if (const auto found = state.frameworks.find(owner->first); found != state.frameworks.end()) framework = &found->second;
+  if (const auto found = state.frameworks.find(owner->framework); found != state.frameworks.end()) framework = &found->second;
   for (const auto& completed : state.completed_frameworks)
-    if (framework == nullptr && completed.id() == owner->first) framework = &completed;
+    if (framework == nullptr && completed.id() == owner->framework) framework = &completed;
   if (framework == nullptr) return api.access.allows(Action::AccessSandboxes, principal);
-  const Executor* executor = find_executor(*framework, owner->second);
+  const Executor* executor = find_executor(*framework, owner->executor);
   return api.access.allows(Action::AccessSandboxes, principal,
                            executor != nullptr ? user_of(*framework, *executor) : framework->info.user());
 }
@@ -97,7 +140,7 @@ void handle_browse(Api& api, const Request& request, const Responder& responder)
   if (!path || path->empty()) return responder.reply(Response::text(400, kNoPath));
   if (!may_read(api, request.principal, *path)) return responder.reply(forbidden());
   const bool taken = api.pool.run_for(
-      [&api, path = *path, id = api.agent_id()] { return api.files.browse(path, id); },
+      [&api, asked = asked_of(api, *path)] { return api.files.browse(asked); },
       [request, responder](base::Result<std::vector<ListedFile>> files) {
         if (!files) return responder.reply(refusal(files.error()));
         std::string text;
@@ -130,9 +173,7 @@ void handle_read(Api& api, const Request& request, const Responder& responder) {
   const auto length = number_of(query, "length", "length");
   if (!length) return responder.reply(refusal(length.error()));
   const bool taken = api.pool.run_for(
-      [&api, path = *path, id = api.agent_id(), offset = *offset, length = *length] {
-        return api.files.read(path, id, offset, length);
-      },
+      [&api, asked = asked_of(api, *path), offset = *offset, length = *length] { return api.files.read(asked, offset, length); },
       [request, responder](base::Result<ReadPiece> piece) {
         if (!piece) return responder.reply(refusal(piece.error()));
         std::string text;
@@ -150,12 +191,12 @@ void handle_download(Api& api, const Request& request, const Responder& responde
   const auto path = request.query().get("path");
   if (!path || path->empty()) return responder.reply(Response::text(400, kNoPath));
   if (!may_read(api, request.principal, *path)) return responder.reply(forbidden());
-  const auto work = [&api, path = *path, id = api.agent_id()]() -> base::Result<std::shared_ptr<Download>> {
-    ASSIGN_OR_RETURN(base::Fd file, api.files.open(path, id));
+  const auto work = [&api, asked = asked_of(api, *path)]() -> base::Result<std::shared_ptr<Download>> {
+    ASSIGN_OR_RETURN(base::Fd file, api.files.open(asked));
     struct stat info;
-    if (fstat(file.get(), &info) != 0) return base::errno_error(path, errno);
+    if (fstat(file.get(), &info) != 0) return base::errno_error(asked.path, errno);
     if (S_ISDIR(info.st_mode)) return base::invalid("Cannot download a directory.\n");
-    if (!S_ISREG(info.st_mode)) return base::invalid("The path '" + path + "' is inaccessible");
+    if (!S_ISREG(info.st_mode)) return base::invalid("The path '" + asked.path + "' is inaccessible");
     return std::make_shared<Download>(api, std::move(file));
   };
   const bool taken = api.pool.run_for(work, [responder, path = *path](base::Result<std::shared_ptr<Download>> download) {
@@ -183,6 +224,7 @@ void handle_files_debug(Api& api, const Request& request, const Responder& respo
   std::string text;
   base::json::Writer out(text);
   out.begin_object();
+  if (!api.files.log().empty()) out.field(kLogPath, api.files.log());
   const auto add = [&out](const Executor& executor) {
     const std::string virtual_path = "/frameworks/" + executor.framework_id + "/executors/" + executor.id() + "/runs/";
     out.field(virtual_path + executor.container_id, executor.directory);

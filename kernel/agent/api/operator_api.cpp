@@ -101,10 +101,16 @@ std::vector<Answer::GetContainers::Container> list_containers(const Api& api, co
   for (const auto& [id, own] : state.api_containers) {
     const bool inside = !own.parent().empty();
     if (own.stage != ApiContainer::Stage::Running || !(inside ? wanted.show_nested() : wanted.show_standalone())) continue;
+    const auto owner = state.containers.find(own.root());
+    const bool executors = owner != state.containers.end();
+    if (!api.access.allows(executors ? auth::Action::ViewContainers : auth::Action::ViewStandaloneContainers, principal,
+                           user_around(state, id)))
+      continue;
     auto& container = list.emplace_back();
-    if (const auto owner = state.containers.find(own.root()); owner != state.containers.end()) {
+    if (executors) {
       container.mutable_framework_id()->set_value(owner->second.first);
       container.mutable_executor_id()->set_value(owner->second.second);
+      container.set_executor_name(state.frameworks.at(owner->second.first).executors.at(owner->second.second).info.name());
     }
     *container.mutable_container_id() = container_id_of(id);
     *container.mutable_container_status()->mutable_container_id() = container.container_id();
@@ -138,7 +144,7 @@ void refuse(const Responder& responder, const base::Error& error) {
 
 void list_files(Api& api, const Call& call, api::ContentType type, const Responder& responder) {
   (void)api.pool.run_for(
-      [&api, path = call.list_files().path(), id = api.agent_id()] { return api.files.browse(path, id); },
+      [&api, asked = asked_of(api, call.list_files().path())] { return api.files.browse(asked); },
       [type, responder](base::Result<std::vector<ListedFile>> files) {
         if (!files) return refuse(responder, files.error());
         Answer answer;
@@ -164,8 +170,8 @@ void read_file(Api& api, const Call& call, api::ContentType type, const Responde
     return static_cast<int64_t>(std::min<uint64_t>(value, uint64_t{1} << 62));
   };
   (void)api.pool.run_for(
-      [&api, path = asked.path(), id = api.agent_id(), offset = clamp(asked.offset()),
-       length = asked.has_length() ? clamp(asked.length()) : -1] { return api.files.read(path, id, offset, length); },
+      [&api, file = asked_of(api, asked.path()), offset = clamp(asked.offset()),
+       length = asked.has_length() ? clamp(asked.length()) : -1] { return api.files.read(file, offset, length); },
       [type, responder](base::Result<ReadPiece> piece) {
         if (!piece) return refuse(responder, piece.error());
         Answer answer;
@@ -266,24 +272,55 @@ void prune_images(const Api& api, const Call& call, const Responder& responder) 
   if (!begun) responder.reply(Response::text(400, "prune_images.excluded_images: " + begun.error().message));
 }
 
-/// A call about a container inside that one.
+/// Which container a call is about; null: about none.
+const mesos::v1::ContainerID* container_of(const Call& call) {
+  switch (call.type()) {
+    case Call::LAUNCH_NESTED_CONTAINER: return &call.launch_nested_container().container_id();
+    case Call::LAUNCH_NESTED_CONTAINER_SESSION: return &call.launch_nested_container_session().container_id();
+    case Call::WAIT_NESTED_CONTAINER: return &call.wait_nested_container().container_id();
+    case Call::KILL_NESTED_CONTAINER: return &call.kill_nested_container().container_id();
+    case Call::REMOVE_NESTED_CONTAINER: return &call.remove_nested_container().container_id();
+    case Call::LAUNCH_CONTAINER: return &call.launch_container().container_id();
+    case Call::WAIT_CONTAINER: return &call.wait_container().container_id();
+    case Call::KILL_CONTAINER: return &call.kill_container().container_id();
+    case Call::REMOVE_CONTAINER: return &call.remove_container().container_id();
+    case Call::ATTACH_CONTAINER_OUTPUT: return &call.attach_container_output().container_id();
+    default: return nullptr;
+  }
+}
+
 bool is_executors_own(const Call& call, const std::string& container) {
-  const auto* id = [&]() -> const mesos::v1::ContainerID* {
-    switch (call.type()) {
-      case Call::LAUNCH_NESTED_CONTAINER: return &call.launch_nested_container().container_id();
-      case Call::LAUNCH_NESTED_CONTAINER_SESSION: return &call.launch_nested_container_session().container_id();
-      case Call::WAIT_NESTED_CONTAINER: return &call.wait_nested_container().container_id();
-      case Call::KILL_NESTED_CONTAINER: return &call.kill_nested_container().container_id();
-      case Call::REMOVE_NESTED_CONTAINER: return &call.remove_nested_container().container_id();
-      case Call::LAUNCH_CONTAINER: return &call.launch_container().container_id();
-      case Call::WAIT_CONTAINER: return &call.wait_container().container_id();
-      case Call::KILL_CONTAINER: return &call.kill_container().container_id();
-      case Call::REMOVE_CONTAINER: return &call.remove_container().container_id();
-      case Call::ATTACH_CONTAINER_OUTPUT: return &call.attach_container_output().container_id();
-      default: return nullptr;
-    }
-  }();
+  const auto* id = container_of(call);
   return id != nullptr && container_text(*id).starts_with(container + ".");
+}
+
+/// Whether the lists let `principal` launch, await, signal or remove that container. Where there is no such container around
+/// it the core says so.
+bool may_handle_container(const Api& api, const std::string& principal, const Call& call) {
+  using auth::Action;
+  const mesos::v1::ContainerID& id = *container_of(call);
+  const auto around = user_around(api.state(), container_text(id));
+  const bool inside = id.has_parent();
+  if (inside && !around) return true;
+  const auto allows = [&](Action if_inside, Action if_alone) {
+    return api.access.allows(inside ? if_inside : if_alone, principal, around);
+  };
+  switch (call.type()) {
+    case Call::LAUNCH_CONTAINER:
+    case Call::LAUNCH_NESTED_CONTAINER: {
+      const auto& command = call.type() == Call::LAUNCH_CONTAINER ? call.launch_container().command()
+                                                                 : call.launch_nested_container().command();
+      const std::string user = command.has_user() ? command.user() : around.value_or(api.shell.core().policy().default_user);
+      if (!inside) return api.access.allows(Action::LaunchStandaloneContainers, principal, user);
+      return api.access.allows(Action::LaunchNestedContainersAsUser, principal, user) &&
+             api.access.allows(Action::LaunchNestedContainersUnderParentWithUser, principal, *around);
+    }
+    case Call::WAIT_CONTAINER:
+    case Call::WAIT_NESTED_CONTAINER: return allows(Action::WaitNestedContainers, Action::WaitStandaloneContainers);
+    case Call::KILL_CONTAINER:
+    case Call::KILL_NESTED_CONTAINER: return allows(Action::KillNestedContainers, Action::KillStandaloneContainers);
+    default: return allows(Action::RemoveNestedContainers, Action::RemoveStandaloneContainers);
+  }
 }
 
 /// The member that a call about containers lacks: it has the name of the call's type.
@@ -366,6 +403,8 @@ void handle_operator_api(Api& api, Request request, const Responder& responder) 
     case Call::REMOVE_NESTED_CONTAINER:
       if (const auto missing = missing_member(call))
         return responder.reply(Response::text(400, "Failed to validate agent::Call: Expecting '" + *missing + "' to be present"));
+      // A token was looked at before: what is inside its container is its executor's.
+      if (!executor && !may_handle_container(api, request.principal, call)) return forbid(responder);
       return api.shell.container_call(std::move(call), {*type, false}, responder);
     default:
       return responder.reply(

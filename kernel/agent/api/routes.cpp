@@ -126,6 +126,7 @@ void add_routes(base::http::Router& router, Api& api, TaskStreams& streams) {
   add("GET", "/containers", "Containers with status and use of resources.", with_api(&handle_containers));
   add("GET", "/containers/explain", "Where a container is in its life, what it waits for, what limits it; ?container=ID.",
       with_api(&handle_explain));
+  add("GET", "/containerizer/debug", "Launches of containers that are under way.", with_api(&handle_pending));
   add("GET", "/monitor/statistics", "What each executor's container uses.", with_api(&handle_statistics));
   add("GET", "/files/browse", "Lists a directory of a sandbox.", with_api(&handle_browse));
   add("GET", "/files/read", "Reads a piece of a file of a sandbox.", with_api(&handle_read));

@@ -65,9 +65,13 @@ void handle_read(Api& api, const base::http::Request& request, const base::http:
 void handle_download(Api& api, const base::http::Request& request, const base::http::Responder& responder);
 void handle_files_debug(Api& api, const base::http::Request& request, const base::http::Responder& responder);
 void handle_containers(Api& api, const base::http::Request& request, const base::http::Responder& responder);
+void handle_pending(Api& api, const base::http::Request& request, const base::http::Responder& responder);
 void handle_statistics(Api& api, const base::http::Request& request, const base::http::Responder& responder);
 
 void handle_explain(Api& api, const base::http::Request& request, const base::http::Responder& responder);
+
+/// What a virtual path stands for, by the state of this moment.
+Asked asked_of(const Api& api, const std::string& path);
 
 /// Whether the principal may look into the sandbox that a virtual path leads into.
 bool may_read(const Api& api, const std::string& principal, const std::string& path);

@@ -227,8 +227,8 @@ std::string render_state(const Api& api, const Sight& sight) {
   out.field("hostname", state.info.hostname());
   out.key("capabilities");
   out.begin_array();
-  for (const char* capability : {"AGENT_DRAINING", "HIERARCHICAL_ROLE", "MULTI_ROLE", "RESERVATION_REFINEMENT",
-                                 "TASK_RESOURCE_LIMITS"})
+  for (const char* capability : {"AGENT_DRAINING", "AGENT_OPERATION_FEEDBACK", "HIERARCHICAL_ROLE", "MULTI_ROLE",
+                                 "RESERVATION_REFINEMENT", "RESIZE_VOLUME", "RESOURCE_PROVIDER", "TASK_RESOURCE_LIMITS"})
     out.value(capability);
   out.end_array();
   if (state.info.has_domain()) {
@@ -242,6 +242,8 @@ std::string render_state(const Api& api, const Sight& sight) {
   }
   write_resources(out, api);
   if (const std::string master = api.master_hostname(); !master.empty()) out.field("master_hostname", master);
+  for (const char* name : {"log_dir", "external_log_file"})
+    if (const auto given = api.flags.find(name); given != api.flags.end()) out.field(name, given->second);
   if (sight.shows_flags()) {
     out.key("flags");
     out.begin_object();

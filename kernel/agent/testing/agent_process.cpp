@@ -17,6 +17,9 @@
 namespace agent::testing {
 namespace {
 
+// Of version 1; the last is where version 2 has all of them.
+constexpr const char* kHierarchies[] = {"freezer", "memory", "cpu", "cpuacct", "pids", "."};
+
 uint16_t free_port() {
   const base::Fd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_in address{};
@@ -60,7 +63,7 @@ AgentProcess::AgentProcess(std::string master, std::vector<std::string> extra_fl
 
 AgentProcess::~AgentProcess() {
   if (pid_ > 0) stop(SIGUSR1);
-  for (const char* controller : {"freezer", "memory", "cpu", "cpuacct", "pids"})
+  for (const char* controller : kHierarchies)
     rmdir(("/sys/fs/cgroup/" + std::string(controller) + "/" + cgroups_root_).c_str());
   unlink(("/run/dcos-agent-cgroups-" + cgroups_root_ + ".lock").c_str());
   (void)base::remove_tree(work_dir_);
@@ -117,7 +120,7 @@ std::string AgentProcess::audit() const {
 
 std::vector<std::string> AgentProcess::leftovers() const {
   std::vector<std::string> left;
-  for (const char* controller : {"freezer", "memory", "cpu", "cpuacct", "pids"}) {
+  for (const char* controller : kHierarchies) {
     const std::string root = "/sys/fs/cgroup/" + std::string(controller) + "/" + cgroups_root_;
     if (const auto names = base::list_directory(root))
       for (const auto& name : *names)

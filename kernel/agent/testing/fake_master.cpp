@@ -11,6 +11,7 @@
 
 #include "base/http/server.hpp"
 #include "base/loop.hpp"
+#include "base/testing/patience.hpp"
 #include "kernel/api/internal/agent_link_service.grpc.pb.h"
 
 namespace agent::testing {
@@ -195,7 +196,7 @@ std::vector<mesos::v1::TaskStatus> FakeMaster::updates(const std::string& task) 
 }
 
 bool FakeMaster::wait(const std::function<bool()>& condition, int seconds) const {
-  const base::Instant deadline = base::system_clock().now().instant + base::seconds(seconds);
+  const base::Instant deadline = base::system_clock().now().instant + base::seconds(seconds * base::testing::patience());
   while (!condition()) {
     std::unique_lock lock(impl_->mutex);
     if (base::system_clock().now().instant >= deadline) return false;

@@ -55,6 +55,14 @@ inline std::optional<uint64_t> quota_micros(const std::optional<double>& limit) 
   return std::max<uint64_t>(static_cast<uint64_t>(*limit * kPeriodMicros), kMinQuotaMicros);
 }
 
+/// Of a container that may take more memory than it asked for, on a machine of so much: the more it takes beyond that, the
+/// sooner the kernel ends it when there is none left, before others that stay within what they asked for.
+inline int oom_score(uint64_t request, uint64_t machine) {
+  constexpr double kMost = 1000;
+  const double share = machine == 0 ? 1 : static_cast<double>(request) / static_cast<double>(machine);
+  return static_cast<int>(kMost - kMost * std::min(share, 1.0));
+}
+
 inline uint64_t memory_floor(uint64_t bytes) { return std::max(bytes, kMinMemory); }
 
 }  // namespace containerizer::cgroups

@@ -63,6 +63,7 @@ enum class Key : char {
   SecretStage = 'Y',     // directory of the agent's, where memory for secrets is mounted while they are put in place
   SecretContent = 'k',   // hexadecimal, for the Secret entry that follows
   Secret = 'K',          // repeated: path of a file of the user's with that content, on memory
+  OomScore = 'B',        // decimal: the task's oom_score_adj; absent: 0
   Terminal = 'y',        // "<rows> <columns>" or "-": the task gets a terminal; others may attach to it
   Session = 'z',         // "1": its input and output are those of whoever attached first, and it ends when that one goes
   End = '.',             // the last entry; a sheet without it is refused

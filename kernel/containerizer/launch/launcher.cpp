@@ -181,6 +181,7 @@ Result<std::string> encode_order(const LaunchOrder& order) {
   sheet.put_path(Key::Output, order.output);
   sheet.put_path(Key::ErrorOutput, order.error_output);
   put_log_limit(order.output_limit, Key::OutputLimit, sheet);
+  if (order.oom_score) sheet.put(Key::OomScore, std::to_string(*order.oom_score));
   put_log_limit(order.error_limit, Key::ErrorLimit, sheet);
   sheet.put(Key::StatusFile, order.status_file);
   sheet.put_path(Key::PidFile, order.pid_file);

@@ -75,6 +75,7 @@ struct LaunchOrder {
   std::optional<UserIds> user;       // absent: the agent's own
   std::string output, error_output;  // files; empty: /dev/null
   LogLimit output_limit{}, error_limit{};
+  std::optional<int> oom_score{};   // the task's; absent: as any process
   std::string status_file, pid_file;
   std::vector<std::string> cgroups;  // cgroup.procs files
   std::vector<Limit> limits;

@@ -49,7 +49,7 @@ void require(const Failure& failure) {
   for (int number = 1; number < NSIG; ++number) signal(number, SIG_DFL);
   sigprocmask(SIG_SETMASK, &none, nullptr);
   if (setsid() < 0) fail("cannot start a session", "", errno);
-  protect_from_oom_killer(false);
+  set_oom_score(order.oom_score == nullptr ? "0" : order.oom_score);
   require(board == nullptr ? enter_logs(logs) : take_ends(*board));
   require(set_limits(order));
   require(enter_ids(order));
@@ -98,7 +98,7 @@ int run() {
   // Orphans of the task come to us even without a pid namespace, so that none escapes.
   prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
   umask(022);
-  protect_from_oom_killer(true);
+  set_oom_score("-1000");
 
   require(have_ids(order));
   require(open_output(order));

@@ -33,6 +33,7 @@ const char* take(Key key, char* text, Order& order, Lists& lists) {
     case Key::Directory: order.directory = text; return nullptr;
     case Key::Output: order.output = text; return nullptr;
     case Key::ErrorOutput: order.error_output = text; return nullptr;
+    case Key::OomScore: order.oom_score = text; return nullptr;
     case Key::OutputLimit: order.output_limit = text; return nullptr;
     case Key::ErrorLimit: order.error_limit = text; return nullptr;
     case Key::StatusFile: order.status_file = text; return nullptr;

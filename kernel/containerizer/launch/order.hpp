@@ -46,6 +46,7 @@ struct Order {
   const char* directory = nullptr;
   const char* output = nullptr;
   const char* error_output = nullptr;
+  const char* oom_score = nullptr;
   const char* output_limit = nullptr;  // as in format.hpp
   const char* error_limit = nullptr;
   const char* status_file = nullptr;

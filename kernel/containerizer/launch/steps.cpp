@@ -74,10 +74,10 @@ Failure open_output(const Order& order) {
   return {};
 }
 
-void protect_from_oom_killer(bool protect) {
+void set_oom_score(const char* score) {
   const int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
   if (fd < 0) return;
-  ignore(protect ? write(fd, "-1000", 5) : write(fd, "0", 1));
+  ignore(write(fd, score, strlen(score)));
   close(fd);
 }
 

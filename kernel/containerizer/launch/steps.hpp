@@ -18,8 +18,9 @@ size_t describe_failure(char* text, size_t capacity, const char* step, const cha
 /// Standard input from /dev/null, output and error to the sandbox's files.
 Failure open_output(const Order& order);
 
-/// The helper must outlive a task that runs out of memory, to tell how it ended. Without the privilege it stays as it is.
-void protect_from_oom_killer(bool protect);
+/// How soon the kernel ends this process, and what it starts, for want of memory. The helper's is -1000: it must outlive a
+/// task that runs out of memory, to tell how it ended. Without the privilege to lower it, it stays as it is.
+void set_oom_score(const char* score);
 
 Failure write_pid_file(const Order& order);
 Failure enter_cgroups(const Order& order);
