@@ -116,6 +116,9 @@ void Core::save(const Executor& executor) {
   record.mutable_started()->set_nanoseconds(executor.started.nanos());
   for (const auto& volume : executor.volumes) record.add_volumes()->CopyFrom(volume);
   for (const auto& network : executor.networks) record.add_networks()->CopyFrom(network);
+  if (!executor.preempted.empty()) record.set_preempted(executor.preempted);
+  if (executor.end_reason) record.set_end_reason(*executor.end_reason);
+  if (!executor.end_message.empty()) record.set_end_message(executor.end_message);
   journal_.put(executor_key(executor.framework_id, executor.id()), record.SerializeAsString());
 }
 

@@ -137,7 +137,8 @@ void Core::handle(TimerFired event) {
         again ? "Executor did not reregister within " + base::render_duration(policy_.executor_reregistration_timeout)
               : "Executor did not register within " + base::render_duration(policy_.executor_registration_timeout);
     found.executor->state = ExecutorState::Terminating;
-    out_->add(DestroyContainer{found.executor->container_id});
+    save(*found.executor);
+    journal_.then(DestroyContainer{found.executor->container_id});
   }
 }
 

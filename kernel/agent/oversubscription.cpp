@@ -59,6 +59,7 @@ void Core::handle(LoadMeasured event) {
 void Core::preempt(Executor& executor, const std::string& why) {
   if (executor.state == ExecutorState::Terminated || !executor.preempted.empty()) return;
   executor.preempted = why;
+  save(executor);
   out_->warning("Executor " + executor.id() + " of framework " + executor.framework_id + ": " + why);
   out_->add(Count{"slave/executors_preempted"});
   journal_.then(DestroyContainer{executor.container_id});

@@ -41,6 +41,9 @@ void Core::restore_executor(dcos::agent::v1::ExecutorRecord record) {
   executor.volumes.assign(record.volumes().begin(), record.volumes().end());
   executor.networks.assign(record.networks().begin(), record.networks().end());
   executor.started = base::Time{base::Duration(record.started().nanoseconds())};
+  executor.preempted = record.preempted();
+  if (record.has_end_reason()) executor.end_reason = record.end_reason();
+  executor.end_message = record.end_message();
   executor.state = record.ended()           ? ExecutorState::Terminated
                    : record.shutting_down() ? ExecutorState::Terminating
                                             : ExecutorState::Registering;
@@ -180,8 +183,9 @@ void Core::handle(ContainersRecovered event) {
       }
       if (runs && executor.state == ExecutorState::Registering) executor.state = ExecutorState::Running;
       apply(executor, std::move(actions));
+      if (runs && !executor.preempted.empty()) journal_.then(DestroyContainer{container});
     } else if (runs && !executor.command) {
-      if (executor.state == ExecutorState::Terminating)
+      if (executor.state == ExecutorState::Terminating || !executor.preempted.empty())
         journal_.then(DestroyContainer{container});
       else
         set_timer("subscribe/" + container, policy_.executor_reregistration_timeout);
