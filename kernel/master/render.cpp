@@ -1,5 +1,8 @@
 #include "kernel/master/render.hpp"
 
+#include <map>
+#include <set>
+
 #include "kernel/resources/proto.hpp"
 #include "kernel/api/secrets.hpp"
 
@@ -120,11 +123,20 @@ void render_tasks(const Snapshot& snapshot, OperatorResponse::GetTasks* out) {
 }
 
 void render_roles(const Snapshot& snapshot, OperatorResponse::GetRoles* out) {
+  // Frameworks that left a role have it while something runs in it.
+  std::map<std::string, std::set<FrameworkId>> users;
+  for (const AgentView& agent : snapshot.agents) {
+    for (const auto& [id, used] : agent.used) {
+      for (const resources::Resource& r : used) users[r.allocation.str()].insert(id);
+    }
+  }
   for (const allocator::RoleState& state : snapshot.roles) {
     mesos::v1::Role* role = out->add_roles();
     role->set_name(state.role);
     role->set_weight(state.weight);
-    for (const std::string& id : state.frameworks) role->add_frameworks()->set_value(id);
+    std::set<std::string>& frameworks = users[state.role];
+    frameworks.insert(state.frameworks.begin(), state.frameworks.end());
+    for (const std::string& id : frameworks) role->add_frameworks()->set_value(id);
     for (const auto& [name, amount] : state.allocated.list()) {
       if (name != "cpus" && name != "gpus" && name != "mem" && name != "disk") continue;
       mesos::v1::Resource* resource = role->add_resources();

@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "base/json/value.hpp"
+#include "kernel/master/render.hpp"
 #include "kernel/master/testing.hpp"
 
 namespace {
@@ -119,6 +120,27 @@ TEST(StateJson, roles_count_what_is_below_them) {
     EXPECT_NE(text.find(R"("allocated":{"cpus":1.0,"mem":32.0,"ports":2.0})", at), std::string::npos) << text;
     EXPECT_NE(text.find(R"("reserved":{"cpus":1.0})", at), std::string::npos) << text;
   }
+}
+
+TEST(StateJson, roles_have_frameworks_that_left_while_their_tasks_run) {
+  master::testing::Conversation cluster;
+  for (const char* line :
+       {"recovered", "agent L1 register host=h1 resources=cpus:4;mem:1024", "subscribe C1 capabilities=MULTI_ROLE roles=a suppressed=",
+        "C1 accept M-O0 launch t1=cpus:1;mem:32", "C1 update_framework roles=b"}) {
+    cluster.command(line);
+    cluster.take_effects();
+  }
+  const auto snapshot = cluster.core().snapshot(base::Now());
+  master::OperatorResponse::GetRoles roles;
+  master::render_roles(*snapshot, &roles);
+  ASSERT_EQ(roles.roles_size(), 2);
+  for (const auto& role : roles.roles()) {
+    ASSERT_EQ(role.frameworks_size(), 1) << role.name();
+    EXPECT_EQ(role.frameworks(0).value(), "M-0000");
+  }
+  const std::string text = master::roles_json(*snapshot);
+  EXPECT_NE(text.find(R"("name":"a")"), std::string::npos) << text;
+  EXPECT_EQ(text.find(R"("frameworks":[])"), std::string::npos) << text;
 }
 
 TEST(StateJson, tasks_are_paged_and_selected) {
