@@ -51,6 +51,19 @@ def kill(cluster, name):
     eventually(f"{name} is restarted", lambda: cluster.daemon(name)["pid"] not in (0, pid))
 
 
+def processes(seconds):
+    """Those that sleep so long, with whatever number they have on this machine."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if words[:2] == [b"sleep", seconds.encode()]:
+            found.append(path.parent.name)
+    return found
+
+
 def history(cluster, job):
     return answered(cluster, "GET", f"/v1/jobs/{job}?embed=history&embed=activeRuns").json()
 
@@ -90,15 +103,17 @@ def stops_and_restarts():
     with Cluster() as cluster:
         root = Path(cluster.root)
         pids, tries = root / "pid", root / "tries"
-        add(cluster, "long", f"echo $$ >> {pids}; exec sleep 1000", run={"taskKillGracePeriodSeconds": 1})
+        seconds = str(random.randrange(100_000_000, 200_000_000))  # by which its process is known
+        add(cluster, "long", f"echo $$ >> {pids}; exec sleep {seconds}", run={"taskKillGracePeriodSeconds": 1})
         run = metronome(cluster, "POST", "/v1/jobs/long/runs").json()["id"]
-        eventually("it runs", lambda: lines(pids))
+        eventually("it runs", lambda: processes(seconds))
         kill(cluster, "metronome")
         eventually("it is known again", lambda: answered(cluster, "GET", f"/v1/jobs/long/runs/{run}").json()["status"] == "ACTIVE")
+        assert len(lines(pids)) == len(processes(seconds)) == 1, "it was started again"
         assert answered(cluster, "DELETE", "/v1/jobs/long").status == 409
         stopped = answered(cluster, "POST", f"/v1/jobs/long/runs/{run}/actions/stop")
         assert stopped.status == 200 and stopped.json()["status"] == "FAILED", stopped
-        assert not Path(f"/proc/{lines(pids)[0]}").exists(), "the answer came before the end"
+        assert not processes(seconds), "the answer came before the end"
         assert metronome(cluster, "GET", f"/v1/jobs/long/runs/{run}").status == 404
         add(cluster, "flaky", f"echo x >> {tries}; test $(wc -l < {tries}) -ge 3", run={"restart": {"policy": "ON_FAILURE"}})
         metronome(cluster, "POST", "/v1/jobs/flaky/runs")
