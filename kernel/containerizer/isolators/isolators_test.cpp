@@ -299,7 +299,16 @@ TEST(Isolators_, volumes_of_storage_plugins_are_shown_where_they_were_published)
     volume.mutable_source()->set_type(Volume::Source::CSI_VOLUME);
   }
   EXPECT_NE(refusal(spec, "filesystem/linux").find("needs the isolator volume/csi"), std::string::npos);
-  EXPECT_NE(refusal(spec, "filesystem/linux,volume/csi").find("--csi_plugin_config_dir"), std::string::npos);
+  // Nobody published them: a command inside a container that runs is planned, a launch is refused.
+  EXPECT_TRUE(plan(spec, "filesystem/linux,volume/csi")->mounts.empty());
+  const auto isolators = *Isolators::make(*Isolation::parse("filesystem/linux,volume/csi"), {}, true);
+  launch::LaunchOrder nothing;
+  cgroups::Limits limits;
+  Prepared prepared{nothing, limits};
+  const std::optional<launch::UserIds> nobody;
+  const base::Status refused = isolators->prepare(Preparing{spec, nobody, "/run", VolumePlace{spec, "/sandbox"}}, prepared);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("--csi_plugin_config_dir"), std::string::npos);
   spec.published = {{"/csi/1/target"}, {"/csi/2/target", true}};
   const auto order = plan(spec, "filesystem/linux,volume/csi");
   ASSERT_TRUE(order) << order.error().message;

@@ -37,22 +37,25 @@ class VolumeCsi final : public Isolator {
       if (&each == &volume) break;
       number += is_csi(each) ? 1 : 0;
     }
-    if (number >= place.spec.published.size()) return base::unsupported("this agent runs no storage plugins (--csi_plugin_config_dir)");
     launch::BindMount mount;
-    mount.source = place.spec.published[number].path;
     ASSIGN_OR_RETURN(mount.target, volume_target(volume, place));
+    // A command inside a container that was found again after a restart sees what that has.
+    if (number >= place.spec.published.size()) return true;
+    mount.source = place.spec.published[number].path;
     mount.read_only = volume.mode() == Volume::RO;
     order.mounts.push_back(std::move(mount));
     return true;
   }
 
   Status prepare(const Preparing& container, Prepared&) override {
-    if (!container.spec.container || !container.user || container.user->uid == 0) return {};
+    if (!container.spec.container) return {};
     size_t number = 0;
     for (const auto& volume : container.spec.container->volumes()) {
       if (!is_csi(volume)) continue;
-      const PublishedVolume& published = container.spec.published.at(number++);
-      if (published.in_use || volume.mode() == Volume::RO) continue;
+      if (number >= container.spec.published.size())
+        return base::unsupported("this agent runs no storage plugins (--csi_plugin_config_dir)");
+      const PublishedVolume& published = container.spec.published[number++];
+      if (published.in_use || volume.mode() == Volume::RO || !container.user || container.user->uid == 0) continue;
       RETURN_IF_ERROR(give_to(*container.user, published.path));
     }
     return {};
