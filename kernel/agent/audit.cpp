@@ -198,7 +198,8 @@ void audit_plugins(const Flags& flags, const Recovered& recovered, containerizer
   }
   for (const auto& record : recovered.claimed)
     if (!held.contains({record.plugin(), record.id()}))
-      out.push_back({"volume", record.target_path(), "of storage plugin " + record.plugin() + ", and no container has it; the agent takes it back"});
+      out.push_back({"volume", record.target_path(),
+                     "of storage plugin " + record.plugin() + ", and no container has it; the agent takes it back"});
   const std::string root = flags.work_dir + "/csi/";
   const std::string table = base::read_file("/proc/self/mountinfo").value_or("");
   for (const auto line : base::tokenize(table, '\n')) {

@@ -129,7 +129,8 @@ void Core::save(const Operation& operation) {
 void Core::save(const ResourceProvider& provider) {
   dcos::agent::v1::ProviderRecord record;
   *record.mutable_info() = provider.info;
-  resources::to_proto(provider.total, resources::Format::Post, record.mutable_total());
+  record.set_remote(provider.remote);
+  if (!provider.remote) resources::to_proto(provider.total, resources::Format::Post, record.mutable_total());
   journal_.put(provider_key(provider.info.id().value()), record.SerializeAsString());
 }
 

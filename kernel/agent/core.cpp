@@ -128,6 +128,9 @@ void Core::handle(TimerFired event) {
     found.executor->machine->timer(static_cast<executor::TimerKind>(number), now_, actions);
     return apply(*found.executor, std::move(actions));
   }
+  if (kind == "publish")
+    return published(found.executor->container_id,
+                     base::unavailable("a resource provider did not make the container's resources ready in time"));
   if (kind == "shutdown") return out_->add(DestroyContainer{found.executor->container_id});
   if (kind == "subscribe" && found.executor->state == ExecutorState::Registering && !found.executor->connection) {
     const bool again = found.executor->recovered;

@@ -74,6 +74,8 @@ class Core {
   void handle(ProviderGone event);
   void handle(ProviderSurveyed event);
   void handle(DiskChanged event);
+  void handle(ProviderSubscribed event);
+  void handle(ProviderCalled event);
   void handle(PluginKnown event);
   void handle(UsageMeasured event);
   void handle(LoadMeasured event);
@@ -204,6 +206,18 @@ class Core {
   std::vector<storage::DiskName> disks_of(const Executor& executor) const;
   bool is_plugin(const std::string& container) const;
 
+  // remote_providers.cpp
+  bool is_remote(const std::string& provider) const;
+  void send(const ResourceProvider& provider, mesos::v1::resource_provider::Event event);
+  base::Status remote_state(ResourceProvider& provider, const mesos::v1::resource_provider::Call::UpdateState& update);
+  base::Status remote_operation(ResourceProvider& provider, const mesos::v1::resource_provider::Call::UpdateOperationStatus& update);
+  void remote_ended(ResourceProvider& provider, const Operation& operation, const mesos::v1::OperationStatus& status);
+  void acknowledge_remote(const ResourceProvider& provider, const std::string& operation, const std::string& status);
+  void hand_over(Operation& operation, const ResourceProvider& provider);
+  void remote_left(ResourceProvider& provider, const std::string& why);
+  bool ask_to_publish(const Executor& executor);
+  void published(const std::string& container, const base::Status& status);
+
   // oversubscription.cpp
   std::vector<oversubscription::Executor> running(const std::map<std::string, double>& cpu_seconds) const;
   void send_oversubscribed();
@@ -236,6 +250,10 @@ class Core {
   std::unique_ptr<oversubscription::Estimator> estimator_;
   std::unique_ptr<oversubscription::QosController> controller_;
   base::Duration register_backoff_{0};
+  struct Publication {
+    std::string container, provider;
+  };
+  std::map<std::string, Publication> publications_;  // that remote providers were asked for, by uuid
   std::string nonce_, master_nonce_;  // of this connection's authentication
   bool authenticated_ = false;
   base::Duration authentication_timeout_{0};

@@ -4,6 +4,7 @@
 //   r KEY\nJSON   R KEY\nBYTES      a record of the store, before the agent starts
 //   m JSON        M BYTES           a message of the master
 //   x JSON        X BYTES           a call of an executor on connection 1 (y and Y: on connection 2)
+//   p JSON        P BYTES           a call of a resource provider on connection 3
 //   k   l                           the link to the master comes up, or breaks
 //   c   e   h                       containers run, end with 0, could not be launched
 //   d                               connection 1 ends
@@ -59,6 +60,7 @@ class Story {
       case 'm': return master(type, content);
       case 'x': return executor(1, type, content);
       case 'y': return executor(2, type, content);
+      case 'p': return provider(type, content);
       case 'k': return feed(agent::LinkConnected{});
       case 'l': return feed(agent::LinkDisconnected{"it broke"});
       case 'd': return feed(agent::ExecutorDisconnected{1});
@@ -126,6 +128,20 @@ class Story {
       feed(agent::ExecutorCalled{connection, std::move(call)});
   }
 
+  /// Whatever id it says: that of the first provider there is.
+  void provider(ContentType type, std::string_view content) {
+    mesos::v1::resource_provider::Call call;
+    if (!api::decode(type, content, call)) return;
+    if (call.type() == mesos::v1::resource_provider::Call::SUBSCRIBE)
+      return feed(agent::ProviderSubscribed{3, "stream", std::move(*call.mutable_subscribe()->mutable_resource_provider_info())});
+    const auto& providers = core_->state().providers;
+    if (providers.empty()) return;
+    call.mutable_resource_provider_id()->set_value(providers.begin()->first);
+    for (auto& resource : *call.mutable_update_state()->mutable_resources())
+      resource.mutable_provider_id()->set_value(providers.begin()->first);
+    feed(agent::ProviderCalled{4, "stream", std::move(call)});
+  }
+
   void containers(int what) {
     const auto launched = launched_;
     for (const std::string& id : launched) {
@@ -177,6 +193,8 @@ class Story {
           CHECK_MSG(send->message.IsInitialized(), send->message.InitializationErrorString());
         } else if (const auto* told = std::get_if<agent::SendToExecutor>(&effect)) {
           CHECK_MSG(told->event.IsInitialized(), told->event.InitializationErrorString());
+        } else if (const auto* heard = std::get_if<agent::SendToProvider>(&effect)) {
+          CHECK_MSG(heard->event.IsInitialized(), heard->event.InitializationErrorString());
         } else if (std::holds_alternative<agent::Exit>(effect)) {
           ended_ = true;
         } else if (std::holds_alternative<agent::RecoverContainers>(effect)) {

@@ -45,6 +45,12 @@ struct RecoverContainers {
 struct LaunchContainer {
   containerizer::ContainerSpec spec;
   std::vector<storage::DiskName> disks{};
+  bool waits = false;  // for ContinueLaunch
+};
+/// What a launch waited for is there, or will not be.
+struct ContinueLaunch {
+  std::string container;
+  base::Status status;
 };
 struct TerminateContainer {
   std::string container;   // SIGTERM
@@ -83,7 +89,12 @@ struct SendToExecutor {
 struct CloseExecutor {
   ConnectionId connection;
 };
-/// The answer to an ExecutorCalled, or a refusal of an ExecutorSubscribed.
+/// To a resource provider outside of the agent.
+struct SendToProvider {
+  ConnectionId connection;
+  mesos::v1::resource_provider::Event event;
+};
+/// The answer to an ExecutorCalled or ProviderCalled, or a refusal of an ExecutorSubscribed or ProviderSubscribed.
 struct AnswerExecutor {
   ConnectionId connection;
   int status = 202;
@@ -156,7 +167,7 @@ struct Count {
 
 using Effect = std::variant<SendToMaster, Reconnect, Persist, SetTimer, CancelTimer, RecoverContainers, LaunchContainer,
                             TerminateContainer, SignalContainer, DestroyContainer, UpdateContainer, AddVolumes, ForgetContainer, StartProbe,
-                            SendToExecutor, CloseExecutor, AnswerExecutor, AnswerContainer, StreamContainer,
+                            SendToExecutor, CloseExecutor, SendToProvider, ContinueLaunch, AnswerExecutor, AnswerContainer, StreamContainer,
                             RememberAgent, LinkSandbox, RemovePath,
                             MakeVolumes, RemoveVolumes, RunProvider, StopProvider, ChangeDisk, Exit, Trace, Count>;
 

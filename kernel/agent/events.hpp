@@ -14,6 +14,7 @@
 #include "kernel/api/mesos/v1/agent/agent.pb.h"
 #include "kernel/api/mesos/v1/executor/executor.pb.h"
 #include "kernel/api/mesos/v1/operations.pb.h"
+#include "kernel/api/mesos/v1/resource_provider/resource_provider.pb.h"
 #include "kernel/containerizer/containerizer.hpp"
 #include "kernel/executor/command_executor.hpp"
 #include "kernel/oversubscription/qos.hpp"
@@ -141,6 +142,19 @@ struct DiskChanged {
   base::Result<mesos::v1::Resource> disk;
 };
 
+/// A resource provider outside of the agent subscribed: its events go to this connection, its calls name the stream.
+struct ProviderSubscribed {
+  ConnectionId connection = 0;
+  std::string stream;
+  mesos::v1::ResourceProviderInfo info;
+};
+/// Another call of one. Answered by AnswerExecutor.
+struct ProviderCalled {
+  ConnectionId connection = 0;
+  std::string stream;
+  mesos::v1::resource_provider::Call call;
+};
+
 /// A storage plugin of the agent's that is no resource provider: containers of it work on the machine's own mounts.
 struct PluginKnown {
   std::string plugin;
@@ -163,7 +177,8 @@ struct LeaveAsked {};
 using Event = std::variant<Loaded, ContainersRecovered, LinkConnected, LinkDisconnected, MasterSaid, Persisted,
                            TimerFired, ContainerStarted, ContainerLaunchFailed, ContainerExited, VolumesAdded, Probed,
                            ExecutorSubscribed, ExecutorCalled, ExecutorDisconnected, ContainerCalled, PathRemoved, VolumesChanged,
-                           ProviderConfigured, ProviderRemoved, ProviderGone, ProviderSurveyed, DiskChanged, PluginKnown, UsageMeasured,
+                           ProviderConfigured, ProviderRemoved, ProviderGone, ProviderSurveyed, DiskChanged, ProviderSubscribed,
+                           ProviderCalled, PluginKnown, UsageMeasured,
                            LoadMeasured, DiskMeasured, LeaveAsked>;
 
 }  // namespace agent

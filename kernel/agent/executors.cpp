@@ -124,6 +124,7 @@ void Core::launch_container(Framework& framework, Executor& executor) {
   for (const std::string& path : {executor.directory.substr(0, executor.directory.rfind("/runs/"))})
     if (garbage_.unschedule(path)) journal_.erase(gc_key(path));
   journal_.then(LinkSandbox{executor.directory});
+  launch.waits = ask_to_publish(executor);
   journal_.then(std::move(launch));
   if (!executor.command) set_timer("subscribe/" + executor.container_id, policy_.executor_registration_timeout);
 }
@@ -496,6 +497,8 @@ void Core::handle(ExecutorCalled event) {
 void Core::handle(ExecutorDisconnected event) {
   // It may come back: only the end of its container is its end.
   if (const Found found = find_connection(event.connection)) found.executor->connection.reset();
+  for (auto& [id, provider] : state_.providers)
+    if (provider.connection == event.connection) remote_left(provider, "its connection has ended");
   for (const auto& [id, container] : state_.api_containers)
     if (container.session && container.launcher == event.connection) journal_.then(DestroyContainer{id});
   std::erase_if(waiters_, [&event](const auto& waiter) { return waiter.second.first == event.connection; });

@@ -258,7 +258,8 @@ Flags::Flags()
   t.add(&resource_provider_config_dir, "resource_provider_config_dir",
         "Directory with descriptions of resource providers, one JSON file (*.json) each: storage plugins whose disks this agent offers.");
   t.add(&disk_profile_adaptor, "disk_profile_adaptor",
-        "Where kinds of disks are described: org_apache_mesos_UriDiskProfileAdaptor, whose parameter uri in --modules names the file or URL.");
+        "Where kinds of disks are described: org_apache_mesos_UriDiskProfileAdaptor, whose parameter uri in --modules names the "
+        "file or URL.");
   t.add(&csi_plugin_config_dir, "csi_plugin_config_dir",
         "Directory with descriptions of storage plugins, one JSON file each: their volumes are given to containers that name them. "
         "Needs the isolator volume/csi.");

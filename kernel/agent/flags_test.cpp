@@ -106,7 +106,8 @@ TEST(AgentFlags, say_where_profiles_of_disks_are) {
                                        parameters + "]}]}]}");
     return disk_profiles(kUriProfiles, *modules);
   };
-  const auto url = source(R"({"key":"uri","value":"https://h/p.json"},{"key":"poll_interval","value":"5secs"},{"key":"max_random_wait","value":"1mins"})");
+  const auto url = source(R"({"key":"uri","value":"https://h/p.json"},{"key":"poll_interval","value":"5secs"},)"
+                          R"({"key":"max_random_wait","value":"1mins"})");
   ASSERT_TRUE(url) << url.error().message;
   EXPECT_TRUE(url->remote());
   EXPECT_EQ(url->poll_interval, base::seconds(5));

@@ -86,10 +86,13 @@ void Core::apply_operation(const dcos::internal::v1::ApplyOperation& message) {
   if (message.has_resource_version() && message.resource_version().uuid().value() != owner->version)
     return end_operation(operation, mesos::v1::OPERATION_DROPPED,
                          "The operation was planned on resources that the agent has told to be otherwise since");
+  const bool remote = owner->provider != nullptr && owner->provider->remote;
   if (const base::Status done = try_operation(operation); !done) {
     end_operation(operation, mesos::v1::OPERATION_ERROR, done.error().message);
+    if (remote) return send_totals();  // the version is its own
     return owner->provider != nullptr ? tell_provider(*owner->provider) : tell_total();
   }
+  if (remote) return hand_over(operation, *owner->provider);
   const auto type = operation.proto.info().type();
   if (type == Wanted::CREATE_DISK || type == Wanted::DESTROY_DISK) {
     save(operation);
@@ -146,7 +149,7 @@ bool Core::in_use(const resources::Kind& volume) const {
 }
 
 void Core::change_volumes(const Operation& operation) {
-  if (!pending(operation)) return;
+  if (!pending(operation) || is_remote(resources::provider_of(operation.proto.info()).value_or(""))) return;
   const Wanted& wanted = operation.proto.info();
   const std::string& uuid = operation.proto.uuid().value();
   auto places = places_of(policy_.work_dir, wanted);
@@ -237,6 +240,9 @@ void Core::acknowledge(const dcos::internal::v1::AcknowledgeOperationStatus& mes
   const auto found = state_.operations.find(uuid);
   if (found == state_.operations.end() || pending(found->second)) return;
   if (found->second.proto.latest_status().uuid().value() != message.status_uuid().value()) return;
+  const auto provider = state_.providers.find(resources::provider_of(found->second.proto.info()).value_or(""));
+  if (provider != state_.providers.end() && provider->second.remote)
+    acknowledge_remote(provider->second, uuid, message.status_uuid().value());
   cancel_timer(operation_key(uuid));
   journal_.erase(operation_key(uuid));
   state_.operations.erase(found);

@@ -13,8 +13,6 @@ namespace {
 
 using Wanted = mesos::v1::Offer::Operation;
 
-constexpr size_t kMaxProviders = 100;  // with those whose descriptions are gone
-
 bool is_disk(const Operation& operation) {
   const auto type = operation.proto.info().type();
   return type == Wanted::CREATE_DISK || type == Wanted::DESTROY_DISK;
@@ -76,7 +74,7 @@ base::Status Core::try_disk(const Operation& operation, const Owner& owner) {
 void Core::change_disk(const Operation& operation) {
   if (!pending(operation) || !is_disk(operation)) return;
   const auto provider = resources::provider_of(operation.proto.info());
-  if (provider) journal_.then(ChangeDisk{*provider, disk_id(operation), operation.proto.info()});
+  if (provider && !is_remote(*provider)) journal_.then(ChangeDisk{*provider, disk_id(operation), operation.proto.info()});
 }
 
 void Core::handle(DiskChanged event) {
@@ -100,7 +98,7 @@ void Core::handle(DiskChanged event) {
 void Core::handle(ProviderConfigured event) {
   ResourceProvider* provider = nullptr;
   for (auto& [id, known] : state_.providers)
-    if (known.info.type() == event.info.type() && known.info.name() == event.info.name()) provider = &known;
+    if (!known.remote && known.info.type() == event.info.type() && known.info.name() == event.info.name()) provider = &known;
   if (provider == nullptr && state_.providers.size() >= kMaxProviders)
     return out_->error("Resource provider " + event.info.name() + " was left out: this agent knows " +
                        std::to_string(kMaxProviders) + " (MARK_RESOURCE_PROVIDER_GONE forgets one)");
@@ -123,7 +121,7 @@ void Core::handle(ProviderConfigured event) {
 
 void Core::handle(ProviderRemoved event) {
   for (auto& [id, provider] : state_.providers) {
-    if (!provider.active || provider.info.type() != event.type || provider.info.name() != event.name) continue;
+    if (!provider.active || provider.remote || provider.info.type() != event.type || provider.info.name() != event.name) continue;
     provider.active = false;
     journal_.then(StopProvider{id});
     out_->info("Resource provider " + event.name + " was taken away; what its disks hold is kept");
@@ -133,8 +131,15 @@ void Core::handle(ProviderRemoved event) {
 
 void Core::handle(ProviderGone event) {
   const auto found = state_.providers.find(event.provider);
-  if (found == state_.providers.end() || found->second.active) return;
+  if (found == state_.providers.end() || (found->second.active && !found->second.remote)) return;
   out_->info("Resource provider " + found->second.info.name() + " is gone for good");
+  if (found->second.connection) {
+    mesos::v1::resource_provider::Event end;
+    end.set_type(mesos::v1::resource_provider::Event::TEARDOWN);
+    send(found->second, std::move(end));
+    journal_.then(CloseExecutor{*found->second.connection});
+    remote_left(found->second, "the operator says that it is gone");
+  }
   journal_.erase(provider_key(event.provider));
   journal_.then(StopProvider{event.provider, true});
   state_.providers.erase(found);
@@ -172,13 +177,14 @@ void Core::restore(dcos::agent::v1::ProviderRecord record) {
   provider.total = std::move(*total);
   provider.version = random_.uuid_bytes();
   provider.info = std::move(*record.mutable_info());
+  provider.remote = record.remote();
 }
 
 std::vector<storage::DiskName> Core::disks_of(const Executor& executor) const {
   std::vector<storage::DiskName> out;
   for (const auto& volume : executor.volumes)
     if (const auto parsed = resources::from_proto(volume))
-      if (auto name = disk_name(parsed->kind)) out.push_back(std::move(*name));
+      if (auto name = disk_name(parsed->kind); name && !is_remote(name->provider)) out.push_back(std::move(*name));
   return out;
 }
 

@@ -133,7 +133,19 @@ void Shell::perform_one(RecoverContainers& effect) {
   });
 }
 
+void Shell::perform_one(ContinueLaunch& effect) {
+  auto held = held_.extract(effect.container);
+  if (held.empty() || publishing_.erase(effect.container) == 0) return;  // it was given up meanwhile
+  if (effect.status) return perform_one(held.mapped());
+  tell(ContainerLaunchFailed{effect.container, effect.status.error().message});
+}
+
 void Shell::perform_one(LaunchContainer& effect) {
+  if (std::exchange(effect.waits, false)) {
+    publishing_.insert(effect.spec.id);
+    held_.insert_or_assign(effect.spec.id, std::move(effect));
+    return;
+  }
   if (effect.disks.empty()) return publish_volumes(std::move(effect.spec));
   const std::string id = effect.spec.id;
   publishing_.insert(id);
@@ -164,6 +176,7 @@ void Shell::publish_volumes(containerizer::ContainerSpec spec) {
 
 void Shell::abandon(const std::string& container) {
   publishing_.erase(container);
+  held_.erase(container);
   if (volume_plugins_ != nullptr) volume_plugins_->release(container);
   tell(ContainerLaunchFailed{container, "it was ended before its disks were there"});
 }
@@ -251,19 +264,41 @@ void Shell::container_call(mesos::v1::agent::Call call, std::function<void(int, 
   tell(ContainerCalled{id, std::move(call)});
 }
 
-void Shell::perform_one(SendToExecutor& effect) {
-  const auto found = connections_.find(effect.connection);
+void Shell::subscribe_provider(mesos::v1::ResourceProviderInfo info, std::string stream, api::ContentType type,
+                               base::http::Responder responder) {
+  const ConnectionId id = next_connection_++;
+  responder.on_disconnect([this, alive = alive_, id] {
+    if (*alive && connections_.erase(id) > 0) tell(ExecutorDisconnected{id});
+  });
+  Connection connection{{type, false}, std::move(responder)};
+  connection.stream_id = stream;
+  connections_.emplace(id, std::move(connection));
+  tell(ProviderSubscribed{id, std::move(stream), std::move(info)});
+}
+
+void Shell::provider_call(mesos::v1::resource_provider::Call call, std::string stream, base::http::Responder responder) {
+  const ConnectionId id = next_connection_++;
+  connections_.emplace(id, Connection{{}, std::move(responder)});
+  tell(ProviderCalled{id, std::move(stream), std::move(call)});
+}
+
+void Shell::perform_one(SendToExecutor& effect) { write(effect.connection, effect.event); }
+void Shell::perform_one(SendToProvider& effect) { write(effect.connection, effect.event); }
+
+void Shell::write(ConnectionId id, const google::protobuf::Message& event) {
+  const auto found = connections_.find(id);
   if (found == connections_.end()) return;
   Connection& connection = found->second;
   if (!connection.stream) {
     base::http::Response head;
     head.headers.set("Content-Type", std::string(api::media_type(connection.format.type)));
+    if (!connection.stream_id.empty()) head.headers.set("Mesos-Stream-Id", connection.stream_id);
     connection.stream = connection.responder.stream(std::move(head));
-    connection.stream.on_disconnect([this, alive = alive_, id = effect.connection] {
+    connection.stream.on_disconnect([this, alive = alive_, id] {
       if (*alive && connections_.erase(id) > 0) tell(ExecutorDisconnected{id});
     });
   }
-  connection.stream.write(api::encode_record(connection.format.type, effect.event));
+  connection.stream.write(api::encode_record(connection.format.type, event));
   if (connection.stream.queued_bytes() > kMaxExecutorBacklog) connection.stream.abort();
 }
 
@@ -310,7 +345,7 @@ void Shell::heartbeat() {
   mesos::v1::executor::Event event;
   event.set_type(mesos::v1::executor::Event::HEARTBEAT);
   for (auto& [id, connection] : connections_)
-    if (connection.stream) connection.stream.write(api::encode_record(connection.format.type, event));
+    if (connection.stream && connection.stream_id.empty()) connection.stream.write(api::encode_record(connection.format.type, event));
 }
 
 void Shell::perform_one(RememberAgent& effect) {

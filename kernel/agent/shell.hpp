@@ -48,6 +48,12 @@ class Shell {
   /// with its output.
   void container_call(mesos::v1::agent::Call call, StreamFormat format, base::http::Responder responder);
 
+  /// A SUBSCRIBE of a resource provider outside of the agent: its answer is a stream in `type`, which has this id.
+  void subscribe_provider(mesos::v1::ResourceProviderInfo info, std::string stream, api::ContentType type, base::http::Responder responder);
+
+  /// Any other call of one, which names that stream.
+  void provider_call(mesos::v1::resource_provider::Call call, std::string stream, base::http::Responder responder);
+
   /// As above, for the agent itself: `done` gets status and message.
   void container_call(mesos::v1::agent::Call call, std::function<void(int, const std::string&)> done);
 
@@ -75,6 +81,7 @@ class Shell {
     base::http::Responder responder;
     base::http::Stream stream{};
     std::function<void(int, const std::string&)> done{};  // the agent itself asks
+    std::string stream_id{};                              // of a resource provider
   };
 
   void perform(Effect effect);
@@ -94,6 +101,8 @@ class Shell {
   void perform_one(StartProbe& effect);
   void perform_one(SendToExecutor& effect);
   void perform_one(CloseExecutor& effect);
+  void perform_one(SendToProvider& effect);
+  void perform_one(ContinueLaunch& effect);
   void perform_one(AnswerExecutor& effect);
   void perform_one(AnswerContainer& effect);
   void perform_one(StreamContainer& effect);
@@ -108,6 +117,7 @@ class Shell {
   void perform_one(Exit& effect);
   void perform_one(Trace& effect);
   void perform_one(Count& effect);
+  void write(ConnectionId id, const google::protobuf::Message& event);
   void publish_volumes(containerizer::ContainerSpec spec);
   void launch(containerizer::ContainerSpec spec);
   void abandon(const std::string& container);
@@ -125,7 +135,8 @@ class Shell {
   ContainerStreams* streams_ = nullptr;
   Providers* providers_ = nullptr;
   VolumePlugins* volume_plugins_ = nullptr;
-  std::set<std::string> publishing_;  // containers that wait for their disks and volumes
+  std::set<std::string> publishing_;  // containers that wait for their disks, volumes and resources
+  std::map<std::string, LaunchContainer> held_;  // those that wait for ContinueLaunch
   std::map<std::string, base::Loop::TimerId> timers_;
   std::map<ConnectionId, Connection> connections_;
   std::deque<Event> events_;

@@ -93,18 +93,24 @@ struct ApiContainer {
 
 enum class Phase { Recovering, Disconnected, Registering, Registered, Terminating };
 
-/// A source of resources beside the agent itself: disks of a storage plugin.
+inline constexpr size_t kMaxProviders = 100;  // with those whose descriptions are gone
+
+/// A source of resources beside the agent itself: disks of a storage plugin, or a program that subscribes.
 struct ResourceProvider {
   mesos::v1::ResourceProviderInfo info;         // with id
   resources::Resources total;                   // with what operations made of it
   std::string version;                          // as the agent's resource_version
   bool active = false;                          // its description is there; else it is kept for when that is back
+  bool remote = false;                          // a program that subscribes; active while it does and has said what it has
+  std::optional<ConnectionId> connection{};     // of a remote one
+  std::string stream{};                         // which its calls name
 };
 
 /// An operation that its master has not acknowledged to the end.
 struct Operation {
   mesos::v1::Operation proto;
   base::Duration backoff{0};  // until its status is sent again
+  bool applied = false;       // a remote provider's total has what it will make of it, so that tasks behind it may count on that
 };
 
 struct State {

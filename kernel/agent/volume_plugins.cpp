@@ -122,7 +122,8 @@ void VolumePlugins::claim(const std::string& container, const mesos::v1::Contain
     if (!descriptions_.contains(each.plugin))
       if (const base::Status read = load(); !read) return done(read.error());
     if (!descriptions_.contains(each.plugin))
-      return done(base::not_found("no file of --csi_plugin_config_dir describes the storage plugin '" + base::valid_utf8(each.plugin) + "'"));
+      return done(base::not_found("no file of --csi_plugin_config_dir describes the storage plugin '" + base::valid_utf8(each.plugin) +
+                                  "'"));
     auto id = run(each.plugin);
     if (!id) return done(id.error());
     ids.push_back(std::move(*id));

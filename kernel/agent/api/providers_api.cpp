@@ -19,7 +19,7 @@ void mark_gone(Api& api, const std::string& id, const Responder& responder) {
   const auto found = api.state().providers.find(id);
   if (found == api.state().providers.end())
     return answer(responder, base::not_found("This agent knows no resource provider " + id));
-  if (found->second.active)
+  if (found->second.active && !found->second.remote)
     return answer(responder, base::conflict("Resource provider " + id + " still runs: remove its description before "
                                             "(REMOVE_RESOURCE_PROVIDER_CONFIG)"));
   api.shell.tell(ProviderGone{id});

@@ -135,6 +135,7 @@ void add_routes(base::http::Router& router, Api& api, TaskStreams& streams) {
   add("GET", "/tasks/stream", "Running tasks as an event stream: a snapshot, then changes.",
       [&streams](const Request& request, const Responder& responder) { streams.handle(request, responder); });
   add("*", "/api/v1/executor", "The executor API.", with_api(&handle_executor_api));
+  add("*", "/api/v1/resource_provider", "The resource provider API.", with_api(&handle_resource_provider_api));
   add("*", "/api/v1", "The operator API of the agent.", with_api(&handle_operator_api));
   add("GET", "/system/stats", "Load and memory of the machine.", [](const Request& request, const Responder& responder) {
     reply_json(request, responder, base::render_system_stats(base::system_stats()));

@@ -56,6 +56,7 @@ base::http::Handler make_handler(const base::http::Router& router, Api& api);
 // api/*.cpp
 std::string render_state(const Api& api, const Sight& sight);
 void handle_executor_api(Api& api, base::http::Request request, const base::http::Responder& responder);
+void handle_resource_provider_api(Api& api, base::http::Request request, const base::http::Responder& responder);
 void handle_operator_api(Api& api, base::http::Request request, const base::http::Responder& responder);
 /// Calls that add, change, remove and forget resource providers. False: this call is not one of them.
 bool handle_provider_call(Api& api, const std::string& principal, const mesos::v1::agent::Call& call,

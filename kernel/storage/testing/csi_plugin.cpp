@@ -60,7 +60,8 @@ class Backend {
 
   template <class Map>
   void note_secrets(const std::string& method, const Map& secrets) {
-    for (const auto& [key, value] : secrets) std::ofstream(root_ + "/secrets", std::ios::app) << method << " " << key << "=" << value << "\n";
+    std::ofstream file(root_ + "/secrets", std::ios::app);
+    for (const auto& [key, value] : secrets) file << method << " " << key << "=" << value << "\n";
   }
 
   std::string data(const std::string& id) const { return root_ + "/volumes/" + id; }
@@ -217,7 +218,8 @@ class Node final : public csi::v1::Node::Service {
     return backend_.call(c, "NodeStageVolume", in->volume_id(), [&] {
       backend_.note_secrets("NodeStageVolume", in->secrets());
       if (!backend_.has(in->volume_id())) return Status(StatusCode::NOT_FOUND, "no such volume");
-      if (!backend_.node_only() && !in->publish_context().contains("attached")) return Status(StatusCode::FAILED_PRECONDITION, "not attached");
+      if (!backend_.node_only() && !in->publish_context().contains("attached"))
+        return Status(StatusCode::FAILED_PRECONDITION, "not attached");
       return mount_at(backend_.data(in->volume_id()), in->staging_target_path());
     });
   }
