@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 
 #include "base/strings.hpp"
 #include "base/user_names.hpp"
