@@ -108,6 +108,15 @@ TEST(QuotaOfNestedRoles, must_fit_below_its_parents_and_into_the_cluster) {
   EXPECT_TRUE(has(refused, "reply 400 \"Failed to remove quota: Role 'lab/b' has no quota set\"")) << refused;
 }
 
+TEST(Teardown, is_counted_whoever_asks_for_it) {
+  testing::Conversation c;
+  for (const char* command : {"recovered", "subscribe C1 role=a", "subscribe C2 role=a", "C1 teardown", "operator teardown M-0001"}) {
+    c.command(command);
+  }
+  EXPECT_TRUE(c.core().state().frameworks.empty());
+  EXPECT_EQ(c.core().state().counters[static_cast<size_t>(Metric::MessagesUnregisterFramework)], 2u);
+}
+
 TEST(UpdateFramework, is_told_only_when_it_changes_the_framework) {
   testing::Conversation c;
   for (const char* command : {"recovered", "publish", "subscribe C1 role=a"}) c.command(command);

@@ -73,6 +73,7 @@ void Core::teardown(CallId call, const FrameworkId& id) {
     event.mutable_error()->set_message("Framework has been removed by an operator");
     send_event(*framework, std::move(event));
   }
+  count(Metric::MessagesUnregisterFramework);
   remove_framework(*framework, "an operator tore it down");
   out_->reply(call, 200);
 }
@@ -87,6 +88,9 @@ void Core::mark_gone(CallId call, const AgentId& id) {
   }
   const bool leaving_already = away ? recovered != state_.recovered_agents.end() && recovered->second.marking_unreachable
                                     : agent->marking_unreachable || agent->marking_gone || agent->leaving;
+  if (agent != nullptr && agent->marking_gone) {
+    return out_->reply(call, 503, "Agent '" + id + "' is already being transitioned to gone");
+  }
   if (reregistering_.count(id) || leaving_already) return out_->reply(call, 503, "Agent is currently in transition; try again");
   // One change of its record at a time, also of one that is away: neither its return nor its timeout may overtake this.
   if (away) {
