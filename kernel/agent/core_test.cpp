@@ -69,10 +69,14 @@ TEST(AgentCore, forgets_that_a_sandbox_is_to_go_when_it_is_gone_and_not_before) 
   const std::string all = "/agent/containers/s " + executor + " " + executor + "/runs/c";
   EXPECT_EQ(scheduled(world), all);
   world.effects.clear();
+  world.tell(PathRemoved{executor + "/runs/other", {}});
+  EXPECT_EQ(scheduled(world), all);
+  world.tell(PathRemoved{"/agent/containers/s", {}});
+  EXPECT_EQ(scheduled(world), executor + " " + executor + "/runs/c") << "somebody removed it before its time";
+  world.effects.clear();
   world.tell(DiskMeasured{0.99});
   ASSERT_NE(world.find<RemovePath>(), nullptr);
-  EXPECT_EQ(scheduled(world), all) << "a crash now would forget them";
-  world.tell(PathRemoved{"/agent/containers/s", {}});
+  EXPECT_EQ(scheduled(world), executor + " " + executor + "/runs/c") << "a crash now would forget them";
   world.tell(PathRemoved{"/agent/slaves/old/frameworks/f/executors/e/runs/c", {}});
   world.tell(PathRemoved{"/agent/slaves/old/frameworks/f/executors/e", base::internal("busy")});
   EXPECT_EQ(scheduled(world), "/agent/slaves/old/frameworks/f/executors/e");

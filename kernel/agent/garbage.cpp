@@ -37,7 +37,8 @@ void Garbage::begin(const std::string& path) {
 }
 
 bool Garbage::ended(const std::string& path, bool gone, base::Time now) {
-  if (removing_.erase(path) == 0) return false;
+  // One that was found gone before its time is no longer waited for.
+  if (removing_.erase(path) == 0) return gone && paths_.erase(path) > 0;
   if (!gone) paths_[path] = now;
   return true;
 }

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <sys/statvfs.h>
 
+#include "base/file.hpp"
 #include "base/log.hpp"
 #include "base/system_stats.hpp"
 #include "kernel/agent/checkpoint.hpp"
@@ -405,6 +406,18 @@ void Shell::measure_disk() {
                       [this, alive = alive_](double used) {
                         if (*alive) tell(DiskMeasured{used});
                       });
+  // A sandbox that somebody removed, or that a crash kept from being made, is not waited for.
+  std::vector<std::string> paths;
+  for (const auto& [path, expires] : core_.garbage().paths()) paths.push_back(path);
+  (void)pool_.run_for(
+      [paths = std::move(paths)]() mutable {
+        std::erase_if(paths, [](const std::string& path) { return base::exists(path); });
+        return paths;
+      },
+      [this, alive = alive_](const std::vector<std::string>& gone) {
+        for (const auto& path : gone)
+          if (*alive) tell(PathRemoved{path, {}});
+      });
 }
 
 void Shell::perform_one(RunProvider& effect) {

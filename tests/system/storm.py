@@ -368,7 +368,7 @@ def storm():
     (plugins / "storm").chmod(0o755)
     registry = Registry()
     flags = {"MESOS_NETWORK_CNI_PLUGINS_DIR": str(plugins), "MESOS_NETWORK_CNI_PLUGIN_TIMEOUT": "1secs", "MESOS_DOCKER_STALL_TIMEOUT": "10secs",
-             "MESOS_EXECUTOR_REREGISTRATION_TIMEOUT": "5secs"}
+             "MESOS_EXECUTOR_REREGISTRATION_TIMEOUT": "5secs", "MESOS_DISK_WATCH_INTERVAL": "10secs"}
     os.environ.update(flags)
     cluster = Cluster(agents=1, root=f"{root}/cluster")
     scheduler = None
