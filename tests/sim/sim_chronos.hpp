@@ -1,62 +1,49 @@
 #pragma once
 
-// The scheduler's real core and the real protocol of its client on the simulated network: what
-// chronos/shell.cpp and kernel/client/scheduler.cpp do with sockets, done here with virtual
-// streams.
+// The job scheduler's core as a daemon of the simulation, with a wall clock of its own that jumps.
 
-#include <deque>
-#include <functional>
-#include <map>
-#include <memory>
-#include <set>
 #include <string>
 
 #include "chronos/core.hpp"
-#include "tests/sim/sim_client.hpp"
+#include "tests/sim/sim_daemon.hpp"
 
 namespace sim {
 
-class SimChronos : public Process {
+struct ChronosParts {
+  using Core = chronos::Core;
+  using Event = chronos::Event;
+  using Effect = chronos::Effect;
+  using Effects = chronos::Effects;
+  using CancelTimer = chronos::CancelTimer;
+  using Exit = chronos::Exit;
+  using HttpRequested = chronos::HttpRequested;
+  using MasterEvent = chronos::MasterEvent;
+  using MasterLost = chronos::MasterLost;
+  using Persist = chronos::Persist;
+  using Persisted = chronos::Persisted;
+  using Recovered = chronos::Recovered;
+  using Reply = chronos::Reply;
+  using SendCall = chronos::SendCall;
+  using SetTimer = chronos::SetTimer;
+  using TimerFired = chronos::TimerFired;
+  using Trace = chronos::Trace;
+};
+
+class SimChronos : public SimDaemon<ChronosParts> {
  public:
-  SimChronos(Context& context, std::string process_name, SimMaster& master,
-              chronos::Policy policy);
-
-  bool up() const { return core_ != nullptr && !dead_; }
-  const chronos::Core& core() const { return *core_; }
-
-  const std::map<std::string, std::string>& disk_contents() const { return disk_.durable(); }
-
-  /// One request; `answered` runs at most once, and never when the process dies before.
-  void request(base::http::Request request,
-               std::function<void(const base::http::Response&)> answered);
-
-  /// Reads at once; only for requests that change nothing.
-  base::http::Response get(const std::string& target);
+  SimChronos(Context& context, std::string process_name, SimMaster& master, chronos::Policy policy)
+      : SimDaemon(context, std::move(process_name), master), policy_(std::move(policy)) {}
 
   /// Sets the wall clock that this process sees. `noticed`: the kernel tells it at once.
   void set_clock(base::Duration offset, bool noticed);
-  base::Now clock() const;
-
-  /// Called when the stored records have been read.
-  std::function<void()> after_boot;
+  base::Now clock() const override;
 
  protected:
   void on_boot() override;
-  void on_crash() override;
+  void perform_own(chronos::Effect& effect) override;
 
  private:
-  void dispatch(chronos::Event event);
-  void perform(chronos::Effect& effect);
-  void set_timer(const chronos::SetTimer& timer);
-
   chronos::Policy policy_;
-  std::unique_ptr<chronos::Core> core_;
-  SimClient client_;
-  std::deque<chronos::Event> events_;
-  bool busy_ = false, dead_ = false;
-  std::map<chronos::TimerName, uint64_t> timers_;  // to the generation that is valid
-  std::map<chronos::CallId, std::function<void(const base::http::Response&)>> calls_;
-  uint64_t next_ = 1;
   base::Duration clock_offset_{0};
 };
 
