@@ -19,11 +19,11 @@ namespace json = boost::json;
 constexpr std::array<std::string_view, 3> kPortProtocols = {"tcp", "udp", "udp,tcp"};
 
 void read_protocol(const Fields& fields, std::string& out) {
-  std::string text = "tcp";
-  if (!fields.get("protocol", text)) return;
-  if (text == "tcp,udp") text = "udp,tcp";
+  const json::value* text = fields.find("protocol");
+  if (!text) return;
+  if (is_word(*text, "tcp,udp")) return void(out = "udp,tcp");
   for (std::string_view known : kPortProtocols) {
-    if (known == text) return void(out = text);
+    if (is_word(*text, known)) return void(out = known);
   }
   fields.fail("protocol", "error.unknown.enum.literal");
 }
@@ -291,7 +291,7 @@ void read_unreachable_strategy(const Fields& fields, UnreachableStrategy& out) {
   if (!value) return;
   UnreachableStrategy strategy;
   if (value->is_string()) {
-    if (*value != "disabled") return fields.fail("unreachableStrategy", "error.unknown.enum.literal");
+    if (!is_word(*value, "disabled")) return fields.fail("unreachableStrategy", "error.unknown.enum.literal");
     strategy.disabled = true;
     out = strategy;
     return;
@@ -310,7 +310,7 @@ void read_resource_limits(const Fields& fields, std::optional<ResourceLimits>& o
       const json::value* value = item.find(name);
       if (!value) continue;
       double number = 0;
-      if (*value == "unlimited") {
+      if (is_word(*value, "unlimited")) {
         *slot = std::numeric_limits<double>::infinity();
       } else if (item.get(name, number, 0, kMaxAmount)) {
         *slot = number;

@@ -216,7 +216,8 @@ TEST(Validation, rules_are_named_by_path) {
       {R"({"id":"a","container":{"docker":{"image":"i","network":"NONE"}}})", "unsupported"},
       {R"({"id":"a","cmd":"x","healthChecks":[{"protocol":"HTTP","portIndex":3}]})",
        "/healthChecks(0): Health check port indices must address an element"},
-      {R"({"id":"a","cmd":"x","readinessChecks":[{"portName":"none"}]})", "/readinessChecks(0)/portName"},
+      {R"({"id":"a","cmd":"x","readinessChecks":[{"portName":"none"}]})",
+       "/readinessChecks(0)/portName"},
       {R"({"id":"a","cmd":"x","constraints":[["h","NEAR"]]})", "/constraints(0): operator must be one of the following UNIQUE, CLUSTER"},
       {R"({"id":"a","cmd":"x","constraints":[["h","unique","v"]]})", "UNIQUE does not accept a value"},
       {R"({"id":"a","cmd":"x","constraints":[["h","MAX_PER","v"]]})", "MAX_PER requires an integer value"},
@@ -246,17 +247,20 @@ TEST(Validation, rules_are_named_by_path) {
        "/: may only specify a single container network when using the Docker container engine"},
       {R"({"id":"a","cmd":"x","healthChecks":[{"protocol":"HTTP","ipProtocol":"IPv6"}]})",
        "/healthChecks(0): IPv6 can only be used for container type DOCKER and Mesos http/https/tcp health checks"},
-      {R"({"id":"a","cmd":"x","readinessChecks":[{"portName":"none"}]})", "/readinessChecks(0)/portName: No port definition reference for portName none"},
+      {R"({"id":"a","cmd":"x","readinessChecks":[{"portName":"none"}]})",
+       "/readinessChecks(0)/portName: No port definition reference for portName none"},
       {R"({"id":"a","cmd":"x","readinessChecks":[{"portName":"default","timeoutSeconds":30}]})",
        "/readinessChecks(0)/timeoutSeconds: got 30, expected less than 30"},
       {R"({"id":"a","cmd":"x","constraints":[["hostname"]]})", "/constraints(0): Each constraint must have either 2 or 3 fields"},
       {R"({"id":"a","cmd":"x","constraints":[["hostname","LIKE"]]})",
        "/constraints(0): LIKE and UNLIKE require a non-empty, regular expression value"},
       {R"({"id":"a","cmd":"x","constraints":[["hostname","LIKE","("]]})", "/constraints(0): is not a valid regular expression"},
-      {R"({"id":"a","cmd":"x","constraints":[["hostname","IS","[1-2]"]]})", "/constraints(0): IS only supports Mesos text and float values"},
+      {R"({"id":"a","cmd":"x","constraints":[["hostname","IS","[1-2]"]]})",
+       "/constraints(0): IS only supports Mesos text and float values"},
       {R"({"id":"a","cmd":"x","cpus":2,"resourceLimits":{"cpus":1}})",
        "/resourceLimits/cpus: resource limit must be greater than or equal to requested resource (2.0)"},
-      {R"({"id":"a","cmd":"x","labels":{"MARATHON_SINGLE_INSTANCE_APP":"true"},"upgradeStrategy":{"minimumHealthCapacity":1,"maximumOverCapacity":0}})",
+      {R"({"id":"a","cmd":"x","labels":{"MARATHON_SINGLE_INSTANCE_APP":"true"},)"
+       R"("upgradeStrategy":{"minimumHealthCapacity":1,"maximumOverCapacity":0}})",
        "/upgradeStrategy/minimumHealthCapacity: got 1.0, expected 0.0"},
       {R"({"id":"a","cmd":"x","labels":{"DCOS_MIGRATION_API_VERSION":"v1","DCOS_MIGRATION_API_PATH":"/x"}})",
        "/: DCOS_PACKAGE_FRAMEWORK_NAME and DCOS_MIGRATION_API_PATH must be defined when using DCOS_MIGRATION_API_VERSION"},
@@ -268,6 +272,23 @@ TEST(Validation, rules_are_named_by_path) {
     EXPECT_FALSE(errors.starts_with("Invalid JSON")) << c.body << "\n" << errors;
     EXPECT_NE(errors.find(c.errors), std::string::npos) << c.body << "\n" << errors;
   }
+}
+
+/// In whatever case a word is written, it means the same.
+TEST(AppJson, words_mean_the_same_in_every_case) {
+  const App app = read(R"({"id":"a","cmd":"x","killSelection":"oldest_first","unreachableStrategy":"Disabled",
+    "container":{"type":"docker","docker":{"image":"i","network":"bridge"},
+      "portMappings":[{"containerPort":80,"protocol":"TCP"}],"volumes":[{"containerPath":"/c","hostPath":"/h","mode":"rw"}]},
+    "healthChecks":[{"protocol":"http","ipProtocol":"ipv4"},{"protocol":"command","command":{"value":"true"}}]})");
+  EXPECT_EQ(app.networks.at(0).mode, NetworkMode::Bridge);
+  EXPECT_EQ(app.container->type, ContainerType::Docker);
+  EXPECT_EQ(app.container->port_mappings.at(0).protocol, "tcp");
+  EXPECT_EQ(app.container->volumes.at(0).mode, "RW");
+  EXPECT_EQ(app.health_checks.at(0).port_index, 0);
+  EXPECT_FALSE(app.health_checks.at(1).port_index);
+  EXPECT_EQ(app.kill_selection, KillSelection::OldestFirst);
+  EXPECT_TRUE(app.unreachable_strategy.disabled);
+  EXPECT_EQ(read(R"({"id":"a","cmd":"x","networks":[{"mode":"Host"}]})").port_definitions.size(), 1U);
 }
 
 TEST(Validation, unknown_fields_and_nulls_are_ignored) {

@@ -6,6 +6,7 @@
 #include <array>
 
 #include "base/json/value.hpp"
+#include "base/strings.hpp"
 #include "marathon/app_json.hpp"
 #include "marathon/json_fields.hpp"
 
@@ -159,7 +160,7 @@ void apply_ip_address(json::object& body, const IpAddress& ip, const AppDefaults
   }
   if (ip.ports.empty()) return;
   const auto type = container->find("type");
-  if (type == container->end() || type->value() != "MESOS") {
+  if (type == container->end() || !is_word(type->value(), "MESOS")) {
     rules.add("/ipAddress", "ipAddress/discovery is not allowed for Docker containers");
     return;
   }
@@ -195,6 +196,7 @@ void normalize_networks(json::object& body, const AppDefaults& defaults, Violati
       drop_nulls(*docker);
       lift_port_mappings(*container, *docker, rules);
       Fields(*docker, "/container/docker", types).get("network", docker_network);
+      docker_network = base::to_upper(docker_network);
       docker->erase("network");
     }
   }
@@ -223,7 +225,7 @@ bool is_host_network(const json::object& body) {
   const auto it = body.find("networks");
   if (it == body.end() || !it->value().is_array() || it->value().get_array().empty()) return true;
   const json::value* mode = base::json::find(it->value().get_array().front(), "/mode");
-  return mode && *mode == "host";
+  return mode && is_word(*mode, "host");
 }
 
 void default_network_names(json::object& body, const AppDefaults& defaults, Violations& rules) {
@@ -235,7 +237,7 @@ void default_network_names(json::object& body, const AppDefaults& defaults, Viol
     if (!network.is_object()) continue;
     json::object& object = network.get_object();
     const auto mode = object.find("mode");
-    if (mode != object.end() && mode->value() != "container") continue;
+    if (mode != object.end() && !is_word(mode->value(), "container")) continue;
     if (object.contains("name")) continue;
     if (defaults.network_name.empty()) {
       rules.add("/networks(" + std::to_string(i) + ")",
@@ -253,7 +255,7 @@ void default_health_ports(json::object& body, bool has_ports) {
     if (!check.is_object()) continue;
     json::object& object = check.get_object();
     const auto protocol = object.find("protocol");
-    if (protocol != object.end() && protocol->value() == "COMMAND") continue;
+    if (protocol != object.end() && is_word(protocol->value(), "COMMAND")) continue;
     drop_nulls(object);
     if (!object.contains("port") && !object.contains("portIndex")) object["portIndex"] = 0;
   }

@@ -25,7 +25,9 @@ void read_volume_constraint(const json::value& row, const std::string& path, Per
     for (const json::value& piece : row.get_array()) pieces.push_back(piece.is_string() ? std::string(piece.get_string()) : "");
   }
   if (pieces.empty()) return rules.add(path, "Missing field and operator");
-  if (pieces.size() != 3 || pieces[0] != "path") return rules.add(path, "Unsupported constraint: give 'path', LIKE or UNLIKE, and a pattern");
+  if (pieces.size() != 3 || pieces[0] != "path") {
+    return rules.add(path, "Unsupported constraint: give 'path', LIKE or UNLIKE, and a pattern");
+  }
   const auto op = parse_operator(pieces[1]);
   if (!op) return rules.add(path, "unknown constraint operator " + pieces[1]);
   out.constraints.push_back({pieces[0], *op, pieces[2]});

@@ -34,13 +34,13 @@ struct Measure {
   Reject reject;
   std::string_view name;
   std::string_view unit;
-  double App::*wanted;
+  int64_t Demand::*wanted;
   std::vector<ScalarPiece> Offer::*pieces;
 };
 constexpr Measure kMeasures[] = {
-    {Reject::InsufficientCpus, "cpus", "", &App::cpus, &Offer::cpus},
-    {Reject::InsufficientMemory, "mem", " MB", &App::mem, &Offer::mem},
-    {Reject::InsufficientDisk, "disk", " MB", &App::disk, &Offer::disk},
+    {Reject::InsufficientCpus, "cpus", "", &Demand::cpus, &Offer::cpus},
+    {Reject::InsufficientMemory, "mem", " MB", &Demand::mem, &Offer::mem},
+    {Reject::InsufficientDisk, "disk", " MB", &Demand::disk, &Offer::disk},
 };
 
 /// What there is of the roles that the app may use; none named: of all.
@@ -76,7 +76,7 @@ std::string wanted_disks(const App& app) {
 
 Cause scarce(const Measure& measure, const App& app, RolesUsed used, const Refused& refused, size_t agents) {
   const int64_t volumes = measure.reject == Reject::InsufficientDisk ? volume_disk(app) : 0;
-  const int64_t wanted = thousandths(app.*measure.wanted) + volumes;
+  const int64_t wanted = demand_of(app).*measure.wanted + volumes;
   const std::vector<std::string> roles = accepted_roles(app, used);
   int64_t most = 0;
   size_t elsewhere = 0;  // it is there, for roles that the app does not use

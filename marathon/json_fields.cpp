@@ -3,10 +3,15 @@
 #include <boost/json.hpp>
 
 #include "base/json/value.hpp"
+#include "base/strings.hpp"
 
 namespace marathon {
 
 namespace json = boost::json;
+
+bool is_word(const json::value& value, std::string_view word) {
+  return value.is_string() && base::to_lower(std::string_view(value.get_string())) == base::to_lower(word);
+}
 
 const json::value* Fields::find(std::string_view name) const {
   const auto it = object_.find(name);
@@ -78,13 +83,12 @@ bool Fields::get_int(std::string_view name, std::optional<int>& out, int64_t min
   return true;
 }
 
-bool Fields::get_choice(std::string_view name, std::initializer_list<std::string_view> choices,
-                        size_t& out) const {
-  std::string text;
-  if (!get(name, text)) return false;
+bool Fields::get_choice(std::string_view name, std::initializer_list<std::string_view> choices, size_t& out) const {
+  const json::value* value = find(name);
+  if (!value) return false;
   size_t index = 0;
   for (std::string_view choice : choices) {
-    if (choice == text) return out = index, true;
+    if (is_word(*value, choice)) return out = index, true;
     ++index;
   }
   return fail(name, "error.unknown.enum.literal"), false;

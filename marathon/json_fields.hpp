@@ -19,6 +19,9 @@
 
 namespace marathon {
 
+/// The value is the text, in capitals or not.
+bool is_word(const boost::json::value& value, std::string_view word);
+
 class Fields {
  public:
   Fields(const boost::json::object& object, std::string path, Violations& errors)
@@ -40,7 +43,7 @@ class Fields {
                int64_t max = std::numeric_limits<int32_t>::max()) const;
   bool get_int(std::string_view name, std::optional<int>& out, int64_t min, int64_t max) const;
 
-  /// One of `choices`; its index goes to `out`.
+  /// One of `choices`, in capitals or not; its index goes to `out`.
   bool get_choice(std::string_view name, std::initializer_list<std::string_view> choices,
                   size_t& out) const;
   bool get(std::string_view name, std::map<std::string, std::string>& out) const;

@@ -161,7 +161,7 @@ void read_volume(const Fields& item, Pod& pod, Violations& rules) {
   pod.volumes.push_back(std::move(volume));
 }
 
-void read_constraints(const Fields& placement, App& app, Violations& rules) {
+void read_constraints(const Fields& placement, App& app) {
   placement.get_objects("constraints", [&](const Fields& item) {
     Constraint constraint;
     std::string op;
@@ -172,13 +172,13 @@ void read_constraints(const Fields& placement, App& app, Violations& rules) {
     item.get("value", constraint.value);
     if (!item.get("operator", op)) return;
     const auto parsed = parse_operator(op);
-    if (!parsed) return rules.add(item.path(), kOperators);
+    if (!parsed) return item.fail("operator", "error.unknown.enum.literal");
     constraint.op = *parsed;
     app.constraints.push_back(std::move(constraint));
   });
 }
 
-void read_scheduling(const Fields& fields, App& app, Violations& rules) {
+void read_scheduling(const Fields& fields, App& app) {
   fields.get_object("scheduling", [&](const Fields& item) {
     item.get_object("backoff", [&](const Fields& backoff) {
       constexpr double kLongest = 1e9;
@@ -191,7 +191,7 @@ void read_scheduling(const Fields& fields, App& app, Violations& rules) {
       upgrade.get("maximumOverCapacity", app.upgrade_strategy.maximum_over_capacity, 0, 1);
     });
     item.get_object("placement", [&](const Fields& placement) {
-      read_constraints(placement, app, rules);
+      read_constraints(placement, app);
       placement.get("acceptedResourceRoles", app.accepted_resource_roles);
     });
     size_t selection = 0;
@@ -254,7 +254,7 @@ App decode_pod(const json::object& body, const AppDefaults& defaults, Violations
                                     [](const PodVolume& volume) { return volume.persistent.has_value(); });
   if (resident) app.upgrade_strategy = {0.5, 0};
   app.unreachable_strategy.disabled = resident;
-  read_scheduling(fields, app, rules);
+  read_scheduling(fields, app);
   fields.get_object("executorResources", [&](const Fields& item) { read_executor_resources(item, pod.executor); });
   fields.get("role", app.role);
   fields.get("legacySharedCgroups", pod.legacy_shared_cgroups);

@@ -55,16 +55,15 @@ void set_networks(const App& pod, const Placement& placement, const std::string&
   }
 }
 
-void set_executor(const App& pod, const Instance& instance, const Placement& placement, const Offer& offer,
-                  const std::string& framework, const std::string& bridge, Supply& supply, pb::ExecutorInfo& out) {
+void set_executor(const App& pod, const Instance& instance, const Placement& placement, const std::string& framework,
+                  const std::string& bridge, Supply& supply, pb::ExecutorInfo& out) {
   out.set_type(pb::ExecutorInfo::DEFAULT);
   out.mutable_executor_id()->set_value(executor_id(instance.id));
   out.mutable_framework_id()->set_value(framework);
   supply.give("cpus", thousandths(pod.pod->executor.cpus), out);
   supply.give("mem", thousandths(pod.pod->executor.mem), out);
   supply.give("disk", thousandths(pod.pod->executor.disk), out);
-  supply.give_volumes(out);
-  add_port_resources(placement, offer, out);
+  supply.give_volumes_and_ports(out);
   pb::ContainerInfo& container = *out.mutable_container();
   container.set_type(pb::ContainerInfo::MESOS);
   container.mutable_linux_info()->set_share_cgroups(pod.pod->legacy_shared_cgroups);
@@ -270,7 +269,7 @@ void build_task_group(const App& pod, const Instance& instance, const Placement&
                       const std::vector<pb::Resource>& resources, const std::string& framework, const Policy& policy,
                       bool enforce_role, pb::Offer_Operation_LaunchGroup& out) {
   Supply supply(resources);
-  set_executor(pod, instance, placement, offer, framework, policy.defaults.bridge_name, supply,
+  set_executor(pod, instance, placement, framework, policy.defaults.bridge_name, supply,
                *out.mutable_executor());
   for (size_t i = 0; i < pod.pod->containers.size() && i < instance.containers.size(); ++i) {
     const PodContainer& container = pod.pod->containers[i];

@@ -118,13 +118,21 @@ bool place_ports(Offer& offer, const App& app, const std::vector<std::string>& r
   placement.container_ports = placement.host_ports;
   if (!uses_host_network(app)) {
     const std::vector<int> inside = container_ports(app);
+    std::set<int> used(inside.begin(), inside.end());
+    used.insert(placement.host_ports.begin(), placement.host_ports.end());
+    const auto generate = [&] {
+      int port = 0;
+      do {
+        port = kFirstGenerated + static_cast<int>(random.below(static_cast<uint64_t>(kGeneratedPorts)));
+      } while (!used.insert(port).second);
+      return port;
+    };
     for (size_t i = 0; i < wanted.size(); ++i) {
       const int declared = inside[i];
       if (declared != 0) {
         placement.container_ports[i] = declared;
       } else if (!wanted[i]) {
-        placement.container_ports[i] =
-            kFirstGenerated + static_cast<int>(random.below(static_cast<uint64_t>(kGeneratedPorts)));
+        placement.container_ports[i] = generate();
       }
     }
   }

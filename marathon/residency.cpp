@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+#include <set>
 
 #include "base/testing/planted.hpp"
 #include "kernel/api/mesos/v1/scheduler/scheduler.pb.h"
@@ -23,13 +25,11 @@ constexpr base::Duration kReleasePatience = base::hours(1);
 
 double megabytes(int64_t thousandths) { return static_cast<double>(thousandths) / 1000; }
 
-/// The offered resource with an amount of ours, reserved for the instance.
-pb::Resource reserved(const pb::Resource& offered, int64_t amount, const App& app, const std::string& id,
-                      const Policy& policy, const std::string& framework) {
-  pb::Resource out = offered;
-  out.mutable_scalar()->set_value(megabytes(amount));
-  out.clear_role();
-  auto& reservation = *out.add_reservations();
+/// The offered resource with an amount of ours, or with the ports that it has, reserved for the instance.
+pb::Resource reserved(pb::Resource resource, const App& app, const std::string& id, const Policy& policy,
+                      const std::string& framework) {
+  resource.clear_role();
+  auto& reservation = *resource.add_reservations();
   reservation.set_type(pb::Resource::ReservationInfo::DYNAMIC);
   reservation.set_role(app.role);
   if (!policy.principal.empty()) reservation.set_principal(policy.principal);
@@ -38,7 +38,64 @@ pb::Resource reserved(const pb::Resource& offered, int64_t amount, const App& ap
     label->set_key(std::string(key));
     label->set_value(value);
   }
+  return resource;
+}
+
+/// Whatever the offer's resource says about reservation and allocation is kept; only the amount is ours.
+pb::Resource part_of(const Offer& offer, const PlacedScalar& placed) {
+  pb::Resource out = offer.message->resources(placed.index);
+  out.mutable_scalar()->set_value(megabytes(placed.amount));
   return out;
+}
+
+/// The placed ports, by the offer's resource that has them.
+std::vector<pb::Resource> ports_of(const Offer& offer, const Placement& placement) {
+  std::map<int, std::vector<int>> by_resource;
+  for (const PlacedPort& placed : placement.ports) by_resource[placed.index].push_back(placed.port);
+  std::vector<pb::Resource> out;
+  for (const auto& [index, ports] : by_resource) {
+    pb::Resource& resource = out.emplace_back(offer.message->resources(index));
+    resource.mutable_ranges()->clear_range();
+    for (const int port : ports) {
+      auto* range = resource.mutable_ranges()->add_range();
+      range->set_begin(static_cast<uint64_t>(port));
+      range->set_end(static_cast<uint64_t>(port));
+    }
+  }
+  return out;
+}
+
+/// The ports that are reserved for the instance, as pieces to place ports in.
+std::vector<PortPiece> own_ports(const Offer& offer, const std::vector<int>& resources) {
+  std::vector<PortPiece> out;
+  for (const int index : resources) {
+    const pb::Resource& resource = offer.message->resources(index);
+    if (resource.name() != "ports") continue;
+    for (const auto& range : resource.ranges().range()) {
+      out.push_back({offer.role, static_cast<int>(range.begin()), static_cast<int>(range.end()), index});
+    }
+  }
+  return out;
+}
+
+/// The instance's ports are those that it had. Those that it never had are taken as they are offered.
+bool place_own_ports(Offer& offer, const App& app, const std::vector<int>& resources, base::Random& random, Placement& placement) {
+  std::vector<PortPiece> others = std::move(offer.ports);
+  offer.ports = own_ports(offer, resources);
+  const std::vector<std::string> roles{offer.role, "*"};
+  if (place_ports(offer, app, roles, random, placement)) {
+    offer.ports = std::move(others);
+    return true;
+  }
+  offer.ports.insert(offer.ports.end(), others.begin(), others.end());
+  const bool placed = place_ports(offer, app, roles, random, placement);
+  const std::set<int> held(resources.begin(), resources.end());
+  if (!placed) {
+    offer.ports = std::move(others);
+  } else {
+    std::erase_if(offer.ports, [&](const PortPiece& piece) { return held.contains(piece.index); });
+  }
+  return placed;
 }
 
 pb::Resource make_volume(pb::Resource disk, const LocalVolume& volume, const PathId& app, const Policy& policy) {
@@ -92,10 +149,13 @@ std::vector<Operation> reserve(const App& app, const Instance& instance, const P
   first.set_type(Operation::RESERVE);
   second.set_type(Operation::CREATE);
   const auto take = [&](const PlacedScalar& placed) {
-    return reserved(offer.message->resources(placed.index), placed.amount, app, reservation.id, policy, framework);
+    return reserved(part_of(offer, placed), app, reservation.id, policy, framework);
   };
   for (const PlacedScalar& placed : placement.scalars) {
     if (placed.amount > 0) *first.mutable_reserve()->add_resources() = take(placed);
+  }
+  for (pb::Resource& ports : ports_of(offer, placement)) {
+    *first.mutable_reserve()->add_resources() = reserved(std::move(ports), app, reservation.id, policy, framework);
   }
   for (size_t i = 0; i < reservation.volumes.size() && i < placement.volumes.size(); ++i) {
     const PlacedScalar& placed = placement.volumes[i];
@@ -113,20 +173,17 @@ std::vector<pb::Resource> launch_resources(const App& app, const Instance& insta
                                            const Offer& offer, const Policy& policy, const std::string& framework) {
   std::vector<pb::Resource> out;
   const bool fresh = is_new_reservation(instance);
-  const auto take = [&](const PlacedScalar& placed) {
-    const pb::Resource& offered = offer.message->resources(placed.index);
-    if (fresh) return reserved(offered, placed.amount, app, instance.reservation->id, policy, framework);
-    // Whatever the offer's resource says about reservation and allocation is kept; only the amount is ours.
-    pb::Resource part = offered;
-    part.mutable_scalar()->set_value(megabytes(placed.amount));
-    return part;
+  const auto ours = [&](pb::Resource resource) {
+    return fresh ? reserved(std::move(resource), app, instance.reservation->id, policy, framework) : resource;
   };
+  const auto take = [&](const PlacedScalar& placed) { return ours(part_of(offer, placed)); };
   for (const PlacedScalar& placed : placement.scalars) {
     if (placed.amount > 0) out.push_back(take(placed));
   }
   for (size_t i = 0; fresh && i < instance.reservation->volumes.size() && i < placement.volumes.size(); ++i) {
     out.push_back(make_volume(take(placement.volumes[i]), instance.reservation->volumes[i], app.id, policy));
   }
+  for (pb::Resource& ports : ports_of(offer, placement)) out.push_back(ours(std::move(ports)));
   return out;
 }
 
@@ -162,7 +219,7 @@ std::optional<Placement> match_reserved(Offer& offer, const App& app, const Inst
   if (missing["mem"] > 0) return refuse(Reject::InsufficientMemory);
   if (missing["disk"] > 0) return refuse(Reject::InsufficientDisk);
   if (missing["gpus"] > 0) return refuse(Reject::InsufficientGpus);
-  if (!place_ports(offer, app, {offer.role, "*"}, random, placement)) return refuse(Reject::InsufficientPorts);
+  if (!place_own_ports(offer, app, found->second, random, placement)) return refuse(Reject::InsufficientPorts);
   offer.reserved.erase(found);
   return placement;
 }

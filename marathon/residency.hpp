@@ -29,12 +29,12 @@ std::string persistence_id(const PathId& app, const LocalVolume& volume);
 /// A reservation for a task that is about to be launched for the first time: its id is the task's.
 Reservation make_reservation(const App& app, const Instance& instance, base::Random& random);
 
-/// RESERVE, then CREATE, on the unreserved resources of `placement`.
+/// RESERVE, then CREATE, on the unreserved resources of `placement`; its ports are kept for the instance as well.
 std::vector<mesos::v1::Offer_Operation> reserve(const App& app, const Instance& instance, const Placement& placement,
                                                 const Offer& offer, const Policy& policy, const std::string& framework);
 
-/// What the launch takes of the offer, ports apart, as it is once reserve() is done where that comes first: what was
-/// taken as it was offered is reserved by then, and volumes are among it.
+/// What the launch takes of the offer, as it is once reserve() is done where that comes first: what was taken as it was
+/// offered is reserved by then, and volumes are among it.
 std::vector<mesos::v1::Resource> launch_resources(const App& app, const Instance& instance, const Placement& placement,
                                                   const Offer& offer, const Policy& policy, const std::string& framework);
 

@@ -49,16 +49,12 @@ TEST(Residency, reserves_creates_and_launches_at_once) {
   const std::string task = world.tasks_of("/db")[0];
   EXPECT_TRUE(volume_of(world, task).starts_with("db#data#")) << volume_of(world, task);
   for (const auto& resource : world.tasks.at(task).info->resources()) {
-    if (resource.name() == "ports") {
-      EXPECT_EQ(resource.reservations_size(), 0) << "chosen anew at each launch";
-      continue;
-    }
     EXPECT_EQ(resource.reservations(0).role(), "web");
     EXPECT_EQ(resource.reservations(0).principal(), "marathon");
     EXPECT_EQ(resource.reservations(0).labels().labels(1).value(), task);
   }
   EXPECT_EQ(world.tasks.at(task).info->container().volumes_size(), 0);  // it comes with its resource
-  EXPECT_EQ(reserved(world), 4U);  // cpus, mem, disk, volume
+  EXPECT_EQ(reserved(world), 5U);  // cpus, mem, disk, volume, port
   const std::string shown = world.get("/v2/apps//db/tasks").body;
   EXPECT_TRUE(contains(shown, R"("containerPath":"data")")) << shown;
   EXPECT_TRUE(contains(shown, volume_of(world, task))) << shown;
@@ -83,7 +79,7 @@ TEST(Residency, relaunches_on_the_same_agent_with_the_same_volume) {
     EXPECT_EQ(volume_of(world, again), volume);
     EXPECT_EQ(world.tasks.at(again).agent, agent);
   }
-  EXPECT_EQ(reserved(world), 4U);
+  EXPECT_EQ(reserved(world), 5U);
   world.restart();
   world.subscribe();
   world.request("DELETE", "/v2/tasks/" + world.tasks_of("/db")[0]);
@@ -119,6 +115,59 @@ TEST(Residency, waits_for_its_reservation_and_says_so_in_the_queue) {
   EXPECT_EQ(world.tasks.at(world.tasks_of("/db")[0]).agent, agent);
 }
 
+TEST(Residency, keeps_its_ports_while_it_does_not_run) {
+  World world(with_role(), {{"A1", "host1"}});
+  world.subscribe();
+  const auto with_port = [](const std::string& text) {
+    return text.substr(0, text.size() - 1) + R"(,"requirePorts":true,"portDefinitions":[{"port":31005},{"port":31006}]})";
+  };
+  ASSERT_EQ(world.post_app(with_port(app(1))).status, 201);
+  ASSERT_EQ(world.running("/db"), 1U);
+  world.request("PUT", "/v2/apps//db", R"({"instances":0})");
+  ASSERT_EQ(world.running("/db"), 0U);
+  ASSERT_EQ(world.post_app(R"({"id":"/other","cmd":"x","cpus":0.1,"mem":32,
+    "requirePorts":true,"portDefinitions":[{"port":31005}]})").status, 201);
+  world.advance(base::minutes(5));
+  world.offer_all();
+  EXPECT_EQ(world.running("/other"), 0U) << "the port is kept";
+  world.restart();
+  world.subscribe();
+  world.request("PUT", "/v2/apps//db", R"({"instances":1})");
+  world.advance(base::minutes(5));
+  world.offer_all();
+  ASSERT_EQ(world.running("/db"), 1U);
+  const std::string shown = world.get("/v2/apps//db/tasks").body;
+  EXPECT_TRUE(contains(shown, R"("ports":[31005,31006])")) << shown;
+  const auto moved = world.request("PUT", "/v2/apps//db", R"({"portDefinitions":[{"port":31005},{"port":31007}]})");
+  EXPECT_TRUE(contains(moved.body, "may not change host ports")) << moved.body;
+  world.request("DELETE", "/v2/apps//db?force=true");
+  world.advance(base::minutes(5));
+  world.offer_all();
+  world.advance(base::minutes(5));
+  world.offer_all();
+  EXPECT_EQ(world.running("/other"), 1U);
+}
+
+TEST(Residency, has_the_same_ports_over_relaunches_and_others_where_it_had_none) {
+  World world(with_role());
+  world.subscribe();
+  ASSERT_EQ(world.post_app(app(1)).status, 201);
+  const auto ports = [&] { return world.state().apps.at("/db").instances.begin()->second.host_ports; };
+  const std::vector<int> before = ports();
+  world.update(world.tasks_of("/db")[0], "TASK_FAILED");
+  world.advance(base::minutes(10));
+  world.offer_all();
+  ASSERT_EQ(world.running("/db"), 1U);
+  EXPECT_EQ(ports(), before);
+  // A reservation from before ports were kept.
+  for (auto& agent : world.agents) std::erase_if(agent.reserved, [](const auto& resource) { return resource->name() == "ports"; });
+  world.update(world.tasks_of("/db")[0], "TASK_FAILED");
+  world.advance(base::minutes(10));
+  world.offer_all();
+  ASSERT_EQ(world.running("/db"), 1U);
+  EXPECT_EQ(ports().size(), 1U);
+}
+
 TEST(Residency, gives_everything_back_when_the_app_is_deleted) {
   World world(with_role());
   world.subscribe();
@@ -140,7 +189,7 @@ TEST(Residency, gives_back_after_a_restart_what_it_could_not_before) {
   world.offer_all();
   ASSERT_EQ(world.running("/db"), 1U);
   world.request("DELETE", "/v2/apps//db");
-  ASSERT_EQ(reserved(world), 4U);
+  ASSERT_EQ(reserved(world), 5U);
   world.restart();
   EXPECT_EQ(world.state().releases.size(), 1U);
   world.subscribe();
@@ -153,7 +202,7 @@ TEST(Residency, keeps_the_data_of_a_record_that_it_cannot_read) {
   World world(with_role());
   world.subscribe();
   world.post_app(app(1));
-  ASSERT_EQ(reserved(world), 4U);
+  ASSERT_EQ(reserved(world), 5U);
   for (auto& [key, value] : world.store)
     if (key.starts_with("instance:")) value = "{broken";
   for (const auto& task : world.tasks_of("/db")) world.tasks.at(task).state = "TASK_KILLED";
@@ -174,7 +223,7 @@ TEST(Residency, scaling_down_keeps_the_volume_for_scaling_up) {
   EXPECT_EQ(world.request("PUT", "/v2/apps//db", R"({"instances":0})").status, 200);
   world.offer_all();
   EXPECT_EQ(world.running("/db"), 0U);
-  EXPECT_EQ(reserved(world), 4U);
+  EXPECT_EQ(reserved(world), 5U);
   EXPECT_TRUE(world.state().deployments.empty());
   world.restart();
   world.subscribe();
@@ -183,7 +232,7 @@ TEST(Residency, scaling_down_keeps_the_volume_for_scaling_up) {
   world.offer_all();
   ASSERT_EQ(world.running("/db"), 1U);
   EXPECT_EQ(volume_of(world, world.tasks_of("/db")[0]), volume);
-  EXPECT_EQ(reserved(world), 4U);
+  EXPECT_EQ(reserved(world), 5U);
   world.request("PUT", "/v2/apps//db", R"({"instances":0})");
   world.request("DELETE", "/v2/apps//db");
   world.advance(base::minutes(5));
@@ -209,7 +258,7 @@ TEST(Residency, an_upgrade_goes_on_with_the_same_volume) {
   }
   EXPECT_EQ(before, after);
   EXPECT_TRUE(world.state().deployments.empty());
-  EXPECT_EQ(reserved(world), 8U);
+  EXPECT_EQ(reserved(world), 10U);
 }
 
 TEST(Residency, wipe_destroys_and_begins_anew) {
@@ -222,7 +271,7 @@ TEST(Residency, wipe_destroys_and_begins_anew) {
   world.offer_all();
   ASSERT_EQ(world.running("/db"), 1U);
   EXPECT_NE(volume_of(world, world.tasks_of("/db")[0]), volume);
-  EXPECT_EQ(reserved(world), 4U);
+  EXPECT_EQ(reserved(world), 5U);
 }
 
 TEST(Residency, begins_anew_when_its_reservation_was_refused) {
@@ -239,7 +288,7 @@ TEST(Residency, begins_anew_when_its_reservation_was_refused) {
   world.advance(base::minutes(5));
   world.offer_all();
   ASSERT_EQ(world.running("/db"), 1U);
-  EXPECT_EQ(reserved(world), 4U);
+  EXPECT_EQ(reserved(world), 5U);
 }
 
 TEST(Residency, begins_anew_when_its_agent_never_had_the_task_whatever_the_master_believed) {
@@ -296,7 +345,8 @@ TEST(Residency, refuses_changes_and_definitions_that_cannot_hold) {
   EXPECT_TRUE(contains(larger.body, "Persistent volumes can not be changed!")) << larger.body;
   const auto cpus = world.request("PUT", "/v2/apps//db", R"({"cpus":1})");
   EXPECT_EQ(cpus.status, 422);
-  EXPECT_TRUE(contains(cpus.body, "\"/cpus\",\"errors\":[\"Services with persistent volumes configured may not change resource requirements.")) << cpus.body;
+  EXPECT_TRUE(contains(cpus.body, "\"/cpus\",\"errors\":[\"Services with persistent volumes configured may not change resource "
+                                  "requirements.")) << cpus.body;
   const auto bad = [&](const std::string& volume, const std::string& more = "") {
     const auto answer = world.post_app(R"({"id":"/x","cmd":"x","container":{"type":"MESOS","volumes":[)" + volume + "]}" +
                                        more + "}");
@@ -453,7 +503,7 @@ TEST(ResidentPods, go_with_their_group_and_so_do_apps) {
   };
   ASSERT_EQ(world.request("POST", "/v2/pods", in_group(pod(1), "/pair")).status, 201);
   ASSERT_EQ(world.post_app(in_group(app(2), "/db")).status, 201);
-  ASSERT_EQ(reserved(world), 12U);
+  ASSERT_EQ(reserved(world), 14U);
   EXPECT_EQ(world.request("DELETE", "/v2/groups/g").status, 200);
   for (int i = 0; i < 3; ++i) {
     world.advance(base::minutes(1));

@@ -647,7 +647,8 @@ TEST(MarathonFlags, refuse_what_they_cannot_do) {
   EXPECT_EQ(parse({"--master=h:5050", "--zk=http://u:secret@h"}).find("secret"), std::string::npos);
   EXPECT_NE(parse({"--master=h:5050", "--zk=zk://h:2181/m", "--store=memory:"}).find("two places"), std::string::npos);
   EXPECT_EQ(parse({"--master=zk://h/mesos"}), "ok");
-  for (const char* flag : {"--plugin_dir=/p", "--plugin_conf=/p", "--disable_http", "--ssl_keystore_path=/k", "--ssl_keystore_password=secret"}) {
+  for (const char* flag : {"--plugin_dir=/p", "--plugin_conf=/p", "--disable_http", "--ssl_keystore_path=/k",
+                           "--ssl_keystore_password=secret"}) {
     const std::string answer = parse({"--master=h:5050", flag});
     EXPECT_NE(answer.find("is not known here"), std::string::npos) << flag << answer;
     EXPECT_EQ(answer.find("secret"), std::string::npos) << answer;

@@ -43,13 +43,13 @@ void add_ports(const App& app, const Instance& instance, const Placement& placem
                const std::string& prefix, std::map<std::string, std::string>& env) {
   env[prefix + "HOST"] = instance.hostname;
   const auto declared = declared_ports(app);
-  std::vector<std::string> on_host, generated;
+  std::vector<std::string> on_host, generated;  // what is declared and on no host is neither
   for (size_t i = 0; i < declared.size(); ++i) {
     const int host = placement.host_ports[i];
     const int effective = host != 0 ? host : placement.container_ports[i];
     const std::string text = std::to_string(effective);
-    (host != 0 ? on_host : generated).push_back(text);
-    if (i == 0) env[prefix + "PORT"] = text;
+    if (host != 0) on_host.push_back(text);
+    if (host == 0 && declared[i].requested == 0) generated.push_back(text);
     env[fmt::format("{}PORT{}", prefix, i)] = text;
     const int requested = declared[i].requested != 0 ? declared[i].requested : effective;
     env[fmt::format("{}PORT_{}", prefix, requested)] = text;
@@ -60,6 +60,7 @@ void add_ports(const App& app, const Instance& instance, const Placement& placem
   }
   if (declared.empty()) return;
   on_host.insert(on_host.end(), generated.begin(), generated.end());
+  if (!on_host.empty()) env[prefix + "PORT"] = on_host.front();
   env[prefix + "PORTS"] = base::join(on_host, ",");
 }
 
@@ -347,34 +348,6 @@ void add_label_variables(const Labels& labels, std::map<std::string, std::string
   env["MARATHON_APP_LABELS"] = base::join(names, " ");
 }
 
-namespace {
-
-template <class Message>
-void add_ports_to(const Placement& placement, const Offer& offer, Message& out) {
-  std::map<int, std::vector<int>> by_resource;
-  for (const PlacedPort& placed : placement.ports) by_resource[placed.index].push_back(placed.port);
-  for (const auto& [index, ports] : by_resource) {
-    pb::Resource* resource = out.add_resources();
-    *resource = offer.message->resources(index);
-    resource->mutable_ranges()->clear_range();
-    for (int port : ports) {
-      auto* range = resource->mutable_ranges()->add_range();
-      range->set_begin(static_cast<uint64_t>(port));
-      range->set_end(static_cast<uint64_t>(port));
-    }
-  }
-}
-
-}  // namespace
-
-void add_port_resources(const Placement& placement, const Offer& offer, pb::TaskInfo& out) {
-  add_ports_to(placement, offer, out);
-}
-
-void add_port_resources(const Placement& placement, const Offer& offer, pb::ExecutorInfo& out) {
-  add_ports_to(placement, offer, out);
-}
-
 void add_uris(const std::vector<FetchUri>& list, pb::CommandInfo& command) {
   for (const FetchUri& fetch : list) {
     auto* uri = command.add_uris();
@@ -457,7 +430,6 @@ void build_task(const App& app, const Instance& instance, const Placement& place
     set_executor(app, executor, instance, placement, env, framework, policy, supply, *out.mutable_executor());
   }
   supply.give_rest(out);
-  add_port_resources(placement, offer, out);
   set_health_check(app, env, placement, out);
   if (app.check) {
     set_check(*app.check, static_cast<uint32_t>(check_port(app.check->port, app.check->port_index, app, placement)),

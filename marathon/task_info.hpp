@@ -57,8 +57,4 @@ void set_check(const Check& check, uint32_t port, mesos::v1::CheckInfo& out);
 
 void add_uris(const std::vector<FetchUri>& list, mesos::v1::CommandInfo& command);
 
-/// The placed ports as the offer's resources.
-void add_port_resources(const Placement& placement, const Offer& offer, mesos::v1::TaskInfo& out);
-void add_port_resources(const Placement& placement, const Offer& offer, mesos::v1::ExecutorInfo& out);
-
 }  // namespace marathon

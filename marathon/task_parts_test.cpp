@@ -6,6 +6,7 @@
 
 #include "base/json/value.hpp"
 #include "kernel/api/mesos/v1/tasks.pb.h"
+#include "marathon/task_info.hpp"
 #include "marathon/testing.hpp"
 
 namespace marathon {
@@ -181,7 +182,8 @@ TEST(LinuxInfo, of_apps_and_pods_reaches_their_containers) {
   EXPECT_EQ(info.ipc_mode(), mesos::v1::LinuxInfo::PRIVATE);
   EXPECT_EQ(info.shm_size(), 16U);
   const std::string shown = world.get("/v2/apps//a").body;
-  EXPECT_TRUE(contains(shown, R"("linuxInfo":{"seccomp":{"profileName":"p.json","unconfined":false},"ipcInfo":{"mode":"PRIVATE","shmSize":16}})"))
+  EXPECT_TRUE(contains(shown, R"("linuxInfo":{"seccomp":{"profileName":"p.json","unconfined":false},)"
+                              R"("ipcInfo":{"mode":"PRIVATE","shmSize":16}})"))
       << shown;
   world.request("DELETE", "/v2/apps//a");
   ASSERT_EQ(world.request("POST", "/v2/pods", R"({"id":"/a","linuxInfo":{"ipcInfo":{"mode":"PRIVATE","shmSize":32}},
@@ -212,10 +214,54 @@ TEST(PullConfig, is_a_reference_to_the_secrets_source) {
   EXPECT_EQ(only_task(world).container().mesos().image().docker().config().reference().name(), "registry/config");
 }
 
+/// The variables about ports and the host, "NAME=value".
+std::string port_variables(const App& app, const Placement& placement, const std::string& prefix = "") {
+  Instance instance;
+  instance.hostname = "host1";
+  std::string text;
+  for (const auto& [name, value] : task_environment(app, instance, placement, prefix, false)) {
+    if (name.starts_with(prefix + "PORT") || name == prefix + "HOST") text += name + "=" + value + " ";
+  }
+  return text;
+}
+
+TEST(Environment, has_the_ports_by_number_name_and_order) {
+  App app;
+  app.id = "/a";
+  app.networks = {{}};
+  EXPECT_EQ(port_variables(app, {}), "HOST=host1 ");
+  app.port_definitions = {{8080, "tcp", "http", {}}, {0, "tcp", {}, {}}};
+  Placement placement;
+  placement.host_ports = placement.container_ports = {31000, 31001};
+  EXPECT_EQ(port_variables(app, placement),
+            "HOST=host1 PORT=31000 PORT0=31000 PORT1=31001 PORTS=31000,31001 PORT_31001=31001 PORT_8080=31000 PORT_HTTP=31000 ");
+  EXPECT_EQ(port_variables(app, placement, "P_"), "P_HOST=host1 P_PORT=31000 P_PORT0=31000 P_PORT1=31001 P_PORTS=31000,31001 "
+                                                  "P_PORT_31001=31001 P_PORT_8080=31000 P_PORT_HTTP=31000 ");
+}
+
+/// A declared port that is on no host is neither PORT nor among PORTS.
+TEST(Environment, of_containers_networks_tells_generated_ports_from_declared_ones) {
+  App app;
+  app.id = "/a";
+  app.networks = {{NetworkMode::Container, "n", {}}};
+  app.container.emplace();
+  app.container->port_mappings = {{80, std::nullopt}};
+  Placement placement;
+  placement.host_ports = {0};
+  placement.container_ports = {80};
+  EXPECT_EQ(port_variables(app, placement), "HOST=host1 PORT0=80 PORTS= PORT_80=80 ");
+  app.container->port_mappings = {{80, std::nullopt}, {0, std::nullopt}, {90, 0}};
+  placement.host_ports = {0, 0, 31005};
+  placement.container_ports = {80, 2000, 90};
+  EXPECT_EQ(port_variables(app, placement), "HOST=host1 PORT=31005 PORT0=80 PORT1=2000 PORT2=31005 PORTS=31005,2000 PORT_2000=2000 "
+                                            "PORT_80=80 PORT_90=31005 ");
+}
+
 /// What was given, without what the answer adds.
 boost::json::object given_back(const base::http::Response& response) {
   boost::json::object answered = base::json::parse(response.body)->get_object();
-  for (const char* added : {"version", "versionInfo", "tasksStaged", "tasksRunning", "tasksHealthy", "tasksUnhealthy", "deployments", "tasks"}) {
+  for (const char* added : {"version", "versionInfo", "tasksStaged", "tasksRunning", "tasksHealthy", "tasksUnhealthy", "deployments",
+                            "tasks"}) {
     answered.erase(added);
   }
   return answered;
@@ -253,7 +299,8 @@ TEST(TaskParts, every_field_of_an_app_comes_back_as_it_was_given) {
     "readinessChecks":[{"name":"r","protocol":"HTTPS","path":"/r","portName":"web","intervalSeconds":5,"timeoutSeconds":4,
       "httpStatusCodesForReady":[200,204],"preserveLastResponse":true}]})";
   const std::string docker = R"({"id":"/x/docker","cmd":"serve","executor":"","gpus":0,)" + std::string(strategies) +
-    R"("networks":[{"mode":"host"}],"portDefinitions":[{"labels":{"VIP_0":"/v:1"},"name":"p","port":10998,"protocol":"udp"}],"requirePorts":true,
+    R"("networks":[{"mode":"host"}],"portDefinitions":[{"labels":{"VIP_0":"/v:1"},"name":"p","port":10998,"protocol":"udp"}],
+    "requirePorts":true,
     "unreachableStrategy":{"expungeAfterSeconds":20,"inactiveAfterSeconds":10},
     "upgradeStrategy":{"maximumOverCapacity":0.5,"minimumHealthCapacity":1},
     "container":{"type":"DOCKER","docker":{"forcePullImage":false,"image":"i","parameters":[{"key":"k","value":"v"}],"privileged":true},

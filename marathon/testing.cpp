@@ -223,11 +223,14 @@ void World::offer_all() {
     if (offered) continue;
     double cpus = agent.cpus, mem = agent.mem, disk = agent.disk;
     for (const auto& resource : agent.reserved) {
-      if (resource->disk().has_source()) continue;
+      if (resource->disk().has_source() || resource->name() == "ports") continue;
       (resource->name() == "cpus" ? cpus : resource->name() == "mem" ? mem : disk) -= resource->scalar().value();
     }
     std::set<std::string> busy;  // reservations of tasks that run
     std::set<int> used;
+    for (const auto& resource : agent.reserved) {
+      for (const auto& range : resource->ranges().range()) used.insert(static_cast<int>(range.begin()));
+    }
     for (const auto& [id, task] : tasks) {
       const bool ended = task.state == "TASK_FINISHED" || task.state == "TASK_FAILED" ||
                          task.state == "TASK_KILLED" || task.state == "TASK_UNREACHABLE" || task.state == "TASK_GONE" ||

@@ -217,7 +217,8 @@ void validate_labels(const App& app, Violations& out) {
   if (const auto* single = label("MARATHON_SINGLE_INSTANCE_APP"); single && *single == "true") {
     if (app.instances > 1) out.add("/", "Single instance app may only have one instance");
     const auto nothing = [&](double capacity, const char* name) {
-      if (capacity != 0) out.add(std::string("/upgradeStrategy/") + name, fmt::format("got {}, expected 0.0", base::render_double(capacity)));
+      if (capacity == 0) return;
+      out.add(std::string("/upgradeStrategy/") + name, fmt::format("got {}, expected 0.0", base::render_double(capacity)));
     };
     nothing(app.upgrade_strategy.minimum_health_capacity, "minimumHealthCapacity");
     nothing(app.upgrade_strategy.maximum_over_capacity, "maximumOverCapacity");
@@ -242,6 +243,19 @@ void validate_resources(const App& app, const ValidationPolicy& policy, Violatio
   }
   validate_limits(app.resource_limits, app.cpus, app.mem, "/resourceLimits", out);
   validate_roles(app, policy, "/acceptedResourceRoles", out);
+}
+
+/// The host ports that an app asks for; 0: any.
+std::set<int> host_ports_of(const App& app) {
+  std::set<int> ports;
+  if (uses_host_network(app)) {
+    for (const PortDefinition& port : app.port_definitions) ports.insert(app.require_ports ? port.port : 0);
+  } else if (app.container) {
+    for (const PortMapping& mapping : app.container->port_mappings) {
+      if (mapping.host_port) ports.insert(*mapping.host_port);
+    }
+  }
+  return ports;
 }
 
 }  // namespace
@@ -437,6 +451,10 @@ void validate_same_volumes(const App& from, const App& to, Violations& out) {
     keep(from.gpus != to.gpus, "/gpus");
     keep(from.executor_resources != to.executor_resources, "/executorResources");
     keep(from.require_ports != to.require_ports, "/requirePorts");
+    if (host_ports_of(from) != host_ports_of(to)) {
+      out.add("/", "Services with persistent volumes configured may not change host ports. If you need to make this change, please "
+                   "create a new service.");
+    }
     return;
   }
   if (!same) out.add("/", "persistent volumes cannot be updated");

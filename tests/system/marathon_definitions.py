@@ -62,9 +62,17 @@ class Scheduler:
 
     def __init__(self, machine, *flags):
         self.machine, self.port = machine, free_port()
-        machine.start("marathon", [str(BIN / "dcos-marathon"), f"--master=127.0.0.1:{machine.master}", f"--http_port={self.port}",
-                                   f"--data_dir={machine.root}/marathon", "--mesos_user=root", *flags])
+        self.words = [str(BIN / "dcos-marathon"), f"--master=127.0.0.1:{machine.master}", f"--http_port={self.port}",
+                      f"--data_dir={machine.root}/marathon", "--mesos_user=root", *flags]
+        self.start()
+
+    def start(self):
+        self.process = self.machine.start("marathon", self.words)
         eventually("marathon answers", lambda: self("GET", "/ping").status == 200)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
 
     def __call__(self, method, path, body=None):
         return call(self.port, method, path, body)
@@ -127,6 +135,8 @@ def disks():
             eventually("both are written to", lambda: all((p / "starts").read_text() == "start\n" for p in places))
             assert marathon("DELETE", f"/v2/apps/db/tasks/{task['id']}").status == 200
             eventually("started again on the same data", lambda: all((p / "starts").read_text() == "start\n" * 2 for p in places), limit=90)
+            again = eventually("its task is told", lambda: [t for t in marathon.tasks("db") if t["state"] == "TASK_RUNNING" and t["id"] != task["id"]])
+            assert again[0]["ports"] == task["ports"], (again, task)
             marathon.post("/v2/pods", {
                 "id": "/pod", "volumes": [{"name": "data", "persistent": {"type": "mount", "size": 50, "maxSize": 150}}],
                 "containers": [{"name": "one", "exec": {"command": {"shell": "echo pod > d/who; " + SLEEP}}, "resources": SMALL,
@@ -138,7 +148,7 @@ def disks():
                                                            i["processedOffersSummary"]["rejectSummaryLastOffers"])])
             assert "no free disk for a disk of type mount" in json.dumps(why), why
             for path in ("/v2/apps//db", "/v2/apps//late", "/v2/pods//pod"):
-                assert marathon("DELETE", path).status in (200, 202)
+                assert marathon("DELETE", path + "?force=true").status in (200, 202)
             eventually("the data is gone", lambda: not list(Path(top).glob("*/starts")) and not list(Path(top).glob("path/volumes/roles/*/*")) and
                        not Path(top, "small/who").exists(), limit=60)
 
@@ -186,8 +196,8 @@ def checks_and_executors():
         marathon.post("/v2/pods", {"id": "/pod", "networks": [{"mode": "host"}], "containers": [{
             "name": "one", "exec": {"command": {"shell": SLEEP}}, "resources": SMALL, "endpoints": [{"name": "web", "hostPort": 0}],
             "check": {"tcp": {"endpoint": "web"}, **quick}}]})
-        eventually("nobody listens", lambda: marathon("GET", "/v2/pods//pod::status").json()["instances"][0]["containers"][0]
-                   .get("checkResult") == {"tcp": {"succeeded": False}}, limit=90)
+        eventually("nobody listens", lambda: [c["checkResult"] for i in marathon("GET", "/v2/pods//pod::status").json()["instances"]
+                                              for c in i["containers"]] == [{"tcp": {"succeeded": False}}], limit=90)
 
         program = Path(top, "an executor.py")
         program.write_text(EXECUTOR)
@@ -213,8 +223,30 @@ def linux_info():
         eventually("eight MiB", lambda: size() == 8 << 20)
 
 
+def roles():
+    """A group's role is asked for and used beside the scheduler's own, also after kill -9 of it."""
+    with machine_with() as (machine, marathon):
+        def asked():
+            frameworks = call(machine.master, "GET", "/frameworks").json()["frameworks"]
+            return next(set(f["roles"]) for f in frameworks if f["name"] == "marathon" and f["active"])
+        made = marathon("PUT", "/v2/groups/dev", {"enforceRole": True, "apps": [{"id": "a", "cmd": "echo $MARATHON_APP_ENFORCE_GROUP_ROLE > out; " + SLEEP,
+                                                                               **SMALL}]})
+        assert made.status == 200, made
+        task = marathon.running("dev/a")
+        assert task["role"] == "dev" and asked() == {"*", "dev"}, (task, asked())
+        eventually("it is told", lambda: marathon.sandbox("dev/a", "out") == "TRUE\n")
+        marathon.post("/v2/apps", {"id": "/b", "cmd": SLEEP, **SMALL})
+        assert marathon.running("b")["role"] == "*"
+        marathon.kill()
+        marathon.start()
+        eventually("both roles again", lambda: asked() == {"*", "dev"}, limit=60)
+        assert marathon.running("dev/a")["id"] == task["id"]
+        assert marathon("PUT", "/v2/apps/dev/a", {"instances": 2}).status == 200
+        eventually("two run", lambda: len([t for t in marathon.tasks("dev/a") if t["state"] == "TASK_RUNNING"]) == 2, limit=60)
+
+
 if __name__ == "__main__":
     if os.geteuid() != 0:
         results.report("skip", "marathon_definitions", "needs root")
         sys.exit(0)
-    results.run("marathon_definitions", [disks, private_images, checks_and_executors, linux_info])
+    results.run("marathon_definitions", [disks, private_images, checks_and_executors, linux_info, roles])
