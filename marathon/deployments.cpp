@@ -273,7 +273,6 @@ void suspend(Turn& turn, const std::string& id, const std::string& by, std::stri
 }
 
 void publish_cancelled(Turn& turn, const Deployment& deployment, const std::string& reason) {
-  turn.count("deployments.dismissed.counter");
   publish_deployment_end(turn, deployment, false, reason);
   remember_end(turn, deployment, false, reason);
 }

@@ -80,6 +80,21 @@ TEST(Events, have_the_members_that_readers_look_for) {
   EXPECT_EQ(members(world, "instance_changed_event"), (Names{"instanceId", "condition", "runSpecId", "runSpecVersion"}));
 }
 
+TEST(Events, of_a_change_beyond_the_limit_which_is_dismissed) {
+  Policy policy;
+  policy.max_running_deployments = 1;
+  World world(policy);
+  world.subscribe(false);
+  ASSERT_EQ(world.post_app(app("/a")).status, 201);
+  const auto refused = world.post_app(app("/b"));
+  EXPECT_EQ(refused.status, 403);
+  EXPECT_NE(refused.body.find("Max number (1) of running deployments is achieved"), std::string::npos) << refused.body;
+  EXPECT_EQ(world.events_of("group_change_failed"), 1U);
+  EXPECT_EQ(world.state().counters.at("deployments.dismissed.counter"), 1U);
+  EXPECT_EQ(world.request("PUT", "/v2/apps//a?force=true", R"({"instances":2})").status, 200);
+  EXPECT_EQ(world.state().counters.at("deployments.dismissed.counter"), 1U) << "what is overridden is not dismissed";
+}
+
 TEST(Events, of_a_change_that_cannot_be_stored) {
   World world;
   world.subscribe();
