@@ -130,8 +130,11 @@ void Core::register_agent(LinkId link, const std::string& ip, link::Register& me
   if (same != agents_by_address_.end()) {
     Agent& old = *same->second;
     if (old.connected) {  // it did not get our answer
+      const bool same_link = old.link == link;
       attach(old, link, ip);
       send_registered(old);
+      // What was sent on its former link did not arrive, or it would know its id: it says so of each.
+      if (!same_link && (!old.tasks.empty() || !old.operations.empty())) reconcile_known(old, link::Reregister());
       return;
     }
     const AgentId id = old.id;
