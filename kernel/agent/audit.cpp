@@ -137,7 +137,8 @@ Result<Recovered> recover(const Flags& flags) {
     if (!state.api_containers.contains(container_text(record.id()))) add(container_key(container_text(record.id())));
   for (const auto& [path, record] : before.gc)
     if (!base::exists(path))
-      out.findings.push_back({"record", gc_key(path), "is to be removed and is gone already; dropped with the next look at the disk (--disk_watch_interval)"});
+      out.findings.push_back({"record", gc_key(path),
+                              "is to be removed and is gone already; dropped with the next look at the disk (--disk_watch_interval)"});
   return out;
 }
 
