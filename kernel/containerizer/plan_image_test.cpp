@@ -300,9 +300,11 @@ TEST(DockerOptions, about_swap_and_the_kernel_are_checked) {
   EXPECT_NE(words_of(spec, image_with(true, true)).find("net.core.somaxconn would be the machine's: the container has the host's network"),
             std::string::npos)
       << words_of(spec, image_with(true, true));
-  spec.container->mutable_docker()->set_network(mesos::v1::ContainerInfo::DockerInfo::NONE);
   spec.command.set_value("true");
-  EXPECT_EQ(words_of(spec, image_with(true, true)).find("error"), std::string::npos);
+  for (const auto network : {mesos::v1::ContainerInfo::DockerInfo::NONE, mesos::v1::ContainerInfo::DockerInfo::BRIDGE}) {
+    spec.container->mutable_docker()->set_network(network);
+    EXPECT_EQ(words_of(spec, image_with(true, true)), "/bin/sh: sh -c true");
+  }
 }
 
 TEST(DockerOptions, devices_may_be_made_where_their_use_is_limited) {
