@@ -332,7 +332,7 @@ TEST(Residency, is_not_launched_when_it_is_stopped_before_its_record_is_durable)
     world.advance(base::minutes(5));
     world.offer_all();
     EXPECT_EQ(world.running("/db"), 1U) << body;
-    EXPECT_EQ(reserved(world), 4U);
+    EXPECT_EQ(reserved(world), 5U);
   }
 }
 

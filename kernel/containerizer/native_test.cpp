@@ -235,7 +235,7 @@ TEST_P(Native, ends_everything_with_the_first_process) {
 }
 
 TEST_P(Native, ends_everything_when_destroyed) {
-  ASSERT_TRUE(launch(spec("a", "(setsid sleep 1000 &) ; trap '' TERM; sleep 1000")));
+  ASSERT_TRUE(launch(spec("a", "(setsid sleep 1000 &) ; trap '' TERM; while :; do sleep 1000; done")));
   runtime->destroy("a");
   EXPECT_EQ(wait_end("a").status, SIGKILL);
   EXPECT_EQ(processes_below(top), 0);
