@@ -22,7 +22,7 @@ class Metronome(Scheduler):
     port, via, probe, patience = PORT, "X-VIA", "/v1/jobs", 15
 
     def __init__(self, number, root, zk):
-        place = Place(f"m{number}", NET + str(70 + number))
+        place = Place(f"t{number}", NET + str(70 + number))
         super().__init__(place, root / f"metronome{number}.log",
                          [str(BIN / "dcos-metronome"), f"--master=zk://{zk}/mesos", f"--zk_url=zk://{zk}/metronome",
                           "--zk_session_timeout=4000", f"--http_address={place.address}", f"--hostname={place.address}"])
