@@ -139,7 +139,7 @@ void check_bounds(World& world, const master::Core& core) {
 void PromiseChecker::asked(const std::string& key, const std::string& value) {
   auto& possible = possible_[key];
   if (possible.empty()) possible.insert("");
-  possible.insert(value);
+  new_[key] = possible.insert(value).second;
 }
 
 void PromiseChecker::told(const std::string& key, const std::string& value) {
@@ -148,11 +148,9 @@ void PromiseChecker::told(const std::string& key, const std::string& value) {
 }
 
 void PromiseChecker::refused(const std::string& key, const std::string& value) {
-  // Unless an earlier call, whose answer was lost, may have brought it about.
+  // An earlier call for the same, whose answer was lost, may have brought it about all the same.
   const auto found = possible_.find(key);
-  if (found != possible_.end() && found->second.size() == 2 && found->second.count(value)) {
-    found->second.erase(value);
-  }
+  if (found != possible_.end() && new_[key]) found->second.erase(value);
 }
 
 void PromiseChecker::observed(const std::string& key, const std::string& value) {

@@ -64,6 +64,7 @@ class PromiseChecker {
  private:
   World& world_;
   std::map<std::string, std::set<std::string>> possible_;
+  std::map<std::string, bool> new_;  // the last call asked for something that nobody had asked for before
   size_t told_ = 0;
 };
 
