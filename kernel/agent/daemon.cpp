@@ -293,9 +293,7 @@ Status open_volume_plugins(const Flags& flags, Daemon::Impl& daemon) {
   options.work_dir = flags.work_dir;
   options.runtime_dir = flags.runtime_dir.value_or(flags.work_dir + "/run");
   options.boot_id = daemon.core.policy().boot_id;
-  if (flags.secret_dir) {
-    ASSIGN_OR_RETURN(options.secrets, containerizer::secrets::open_directory(*flags.secret_dir));
-  }
+  ASSIGN_OR_RETURN(options.secrets, open_secrets(flags));
   ASSIGN_OR_RETURN(daemon.volume_plugins,
                    VolumePlugins::open(daemon.loop, daemon.pool, *daemon.store, *daemon.shell, std::move(options)));
   daemon.shell->use_volume_plugins(*daemon.volume_plugins);

@@ -186,6 +186,8 @@ Flags::Flags()
         "/dir:... below which missing host paths of volumes are made.");
   t.add(&secret_dir, "secret_dir",
         "Directory of secrets that tasks refer to: secret a/b is the file a/b. It and its files must be closed to others.");
+  t.add(&secret_command, "secret_command",
+        "Instead of --secret_dir: a program that reads a/b from its standard input and answers with the secret on its standard output.");
   t.add(&container_disk_watch_interval, "container_disk_watch_interval", "Between two looks at the space that containers take.");
   t.add(&enforce_container_disk_quota, "enforce_container_disk_quota",
         "Hold containers to their disk: disk/du ends them, disk/xfs refuses their writes.");
@@ -339,6 +341,8 @@ base::Status Flags::check() const {
   if (ip && ip_discovery_command) return base::invalid("--ip and --ip_discovery_command exclude each other");
   if (launcher && *launcher != "linux" && *launcher != "posix") return base::invalid("--launcher must be linux or posix");
   if (disk_watch_interval < base::milliseconds(1)) return base::invalid("--disk_watch_interval must be positive");
+  if (secret_command && !secret_command->starts_with('/')) return base::invalid("--secret_command must be an absolute path");
+  if (secret_dir && secret_command) return base::invalid("--secret_dir or --secret_command, not both");
   if (logging_level != "INFO" && logging_level != "WARNING" && logging_level != "ERROR")
     return base::invalid("--logging_level must be INFO, WARNING or ERROR");
   if (gc_disk_headroom < 0 || gc_disk_headroom > 1) return base::invalid("--gc_disk_headroom must be between 0 and 1");

@@ -57,7 +57,7 @@ struct Flags {
   std::string default_role = "*";
   std::string isolation = kDefaultIsolation;
   std::optional<std::string> effective_capabilities, bounding_capabilities, seccomp_config_dir, seccomp_profile_name,
-      allowed_devices, default_container_shm_size, host_path_volume_force_creation, secret_dir;
+      allowed_devices, default_container_shm_size, host_path_volume_force_creation, secret_dir, secret_command;
   std::optional<uint32_t> cgroups_pids_limit;
   uint32_t userns_first_id = 1879048192, userns_containers = 4000;
   std::optional<std::string> nvidia_gpu_devices, cgroups_net_cls_primary_handle, cgroups_net_cls_secondary_handles;

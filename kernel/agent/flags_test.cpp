@@ -93,6 +93,7 @@ TEST(AgentFlags, that_make_no_sense_are_refused_by_name) {
       {"--agent_features={\"capabilities\":[{\"type\":\"MULTI_ROLE\"}]}", "HIERARCHICAL_ROLE is required"},
       {"--agent_features={\"capabilities\":[{\"type\":\"FLYING\"}]}", "no capability 'FLYING'"},
       {"--agent_features={}", "capabilities"},
+      {"--secret_command=program", "absolute path"},
       {"--logging_level=LOUD", "--logging_level"}};
   for (const auto& [flag, words] : cases) EXPECT_NE(with({flag}).find(words), std::string::npos) << flag << ": " << with({flag});
   EXPECT_NE(problem({"--master=a:1"}).find("work_dir"), std::string::npos);

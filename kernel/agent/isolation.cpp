@@ -84,6 +84,12 @@ Result<std::vector<unsigned>> find_gpus(const Flags& flags) {
   return out;
 }
 
+Result<std::shared_ptr<const containerizer::secrets::Resolver>> open_secrets(const Flags& flags) {
+  if (flags.secret_command) return containerizer::secrets::open_command(*flags.secret_command);
+  if (flags.secret_dir) return containerizer::secrets::open_directory(*flags.secret_dir);
+  return std::shared_ptr<const containerizer::secrets::Resolver>();
+}
+
 Result<IsolatorOptions> make_isolator_options(const Flags& flags) {
   IsolatorOptions out;
   if (flags.effective_capabilities) {
@@ -103,9 +109,7 @@ Result<IsolatorOptions> make_isolator_options(const Flags& flags) {
   out.share_agent_ipc = !flags.disallow_sharing_agent_ipc_namespace;
   const std::string created = flags.host_path_volume_force_creation.value_or("");
   for (const auto directory : base::tokenize(created, ':')) out.force_creation.emplace_back(directory);
-  if (flags.secret_dir) {
-    ASSIGN_OR_RETURN(out.secrets, containerizer::secrets::open_directory(*flags.secret_dir));
-  }
+  ASSIGN_OR_RETURN(out.secrets, open_secrets(flags));
   out.enforce_disk = flags.enforce_container_disk_quota;
   out.work_directory = flags.work_dir;
   out.userns_first_id = flags.userns_first_id;

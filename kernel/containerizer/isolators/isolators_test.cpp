@@ -250,6 +250,38 @@ TEST_F(Secrets, that_others_can_read_are_refused) {
   EXPECT_FALSE(secrets::open_directory(top + "/nowhere"));
 }
 
+TEST_F(Secrets, come_from_a_program) {
+  const std::string program = top + "/store/program";
+  const auto ask = [&](const std::string& script, const std::string& name, base::Duration limit = base::seconds(10)) {
+    EXPECT_TRUE(base::write_file(program, "#!/bin/sh\n" + script + "\n", 0700));
+    mesos::v1::Secret::Reference reference;
+    reference.set_name(name);
+    const auto store = secrets::open_command(program, limit);
+    EXPECT_TRUE(store) << store.error().message;
+    return (*store)->find(reference);
+  };
+  const auto refusal = [&](const std::string& script, base::Duration limit = base::seconds(10)) {
+    const auto answer = ask(script, "db/password", limit);
+    return answer ? "none: " + *answer : answer.error().message;
+  };
+  ASSERT_EQ(setenv("DC_TEST_OF_THE_AGENT", "1", 1), 0);
+  EXPECT_EQ(ask(R"(read name; printf 'of %s%s' "$name" "$DC_TEST_OF_THE_AGENT")", "db/password").value(), "of db/password");
+  EXPECT_EQ(ask("head -c 1048576 /dev/zero", "big").value().size(), size_t{1} << 20);
+  EXPECT_EQ(refusal("echo hunter2; exit 3"), "the secret 'db/password': the program of --secret_command ended with 3");
+  EXPECT_EQ(refusal("yes hunter2"), "the secret 'db/password': the program of --secret_command says more than 1 MiB");
+  const std::string late = "sleep 600 & echo $! > " + top + "/child; wait";
+  EXPECT_EQ(refusal(late, base::milliseconds(300)), "the secret 'db/password': the program of --secret_command said nothing in time");
+  const pid_t child = std::stoi(base::read_file(top + "/child").value());
+  for (int i = 0; i < 500 && kill(child, 0) == 0; ++i) usleep(10'000);
+  EXPECT_NE(kill(child, 0), 0) << "what the program started ends with it";
+  EXPECT_FALSE(ask("cat", "a\nb"));
+  ASSERT_EQ(chmod(program.c_str(), 0777), 0);
+  EXPECT_NE(secrets::open_command(program).error().message.find("chmod go-w"), std::string::npos);
+  EXPECT_FALSE(secrets::open_command("program"));
+  EXPECT_FALSE(secrets::open_command(top));
+  EXPECT_FALSE(secrets::open_command(top + "/nowhere"));
+}
+
 TEST_F(Secrets, become_variables) {
   ContainerSpec spec = make_spec();
   auto* variable = spec.command.mutable_environment()->add_variables();
@@ -257,7 +289,7 @@ TEST_F(Secrets, become_variables) {
   variable->set_type(mesos::v1::Environment::Variable::SECRET);
   variable->mutable_secret()->set_type(mesos::v1::Secret::REFERENCE);
   variable->mutable_secret()->mutable_reference()->set_name("db/password");
-  EXPECT_NE(refusal(spec, "").find("(--secret_dir)"), std::string::npos);
+  EXPECT_NE(refusal(spec, "").find("(--secret_dir, --secret_command)"), std::string::npos);
   IsolatorOptions options;
   options.secrets = *secrets::open_directory(top + "/store");
   const auto isolators = *Isolators::make(*Isolation::parse(""), options, false);

@@ -28,12 +28,8 @@ class Directory final : public Resolver {
   explicit Directory(base::Fd directory) : directory_(std::move(directory)) {}
 
   Result<std::string> find(const Secret::Reference& reference) const override {
-    std::string path = reference.name();
-    while (path.starts_with('/')) path.erase(0, 1);
-    if (reference.has_key()) path += "/" + reference.key();
+    ASSIGN_OR_RETURN(const std::string path, path_of(reference));
     const std::string what = "the secret '" + base::valid_utf8(path) + "'";
-    if (path.empty() || path.size() > 1024 || path.find('\0') != std::string::npos)
-      return base::invalid("a secret needs a name of at most 1024 characters");
     struct open_how how {};
     how.flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
     how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
@@ -70,6 +66,15 @@ Result<std::shared_ptr<const Resolver>> open_directory(const std::string& path) 
   return std::shared_ptr<const Resolver>(std::make_shared<Directory>(std::move(directory)));
 }
 
+Result<std::string> path_of(const Secret::Reference& reference) {
+  std::string path = reference.name();
+  while (path.starts_with('/')) path.erase(0, 1);
+  if (reference.has_key()) path += "/" + reference.key();
+  if (path.empty() || path.size() > 1024 || path.find('\0') != std::string::npos)
+    return base::invalid("a secret needs a name of at most 1024 characters");
+  return path;
+}
+
 Status check(const Secret& secret, const Resolver* resolver) {
   if (secret.type() == Secret::VALUE) {
     if (!secret.has_value()) return base::invalid("a secret of type VALUE has no value");
@@ -79,7 +84,7 @@ Status check(const Secret& secret, const Resolver* resolver) {
     return base::invalid("a secret needs the type VALUE or REFERENCE and what belongs to it");
   if (resolver == nullptr)
     return base::unsupported("the secret '" + base::valid_utf8(secret.reference().name()) +
-                             "' is in a store, and this agent has none (--secret_dir)");
+                             "' is in a store, and this agent has none (--secret_dir, --secret_command)");
   return {};
 }
 
