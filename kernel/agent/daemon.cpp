@@ -402,7 +402,6 @@ Result<std::unique_ptr<Daemon>> Daemon::start(base::Loop& loop, const Flags& fla
   }
   impl->volume_plugins->introduce();
   RETURN_IF_ERROR(impl->shell->start(*impl->link, flags.disk_watch_interval));
-  impl->providers->start();
   impl->link->start();
   return std::make_unique<Daemon>(std::move(impl));
 }

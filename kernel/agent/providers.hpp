@@ -30,7 +30,7 @@ class Providers {
   static base::Result<std::unique_ptr<Providers>> open(base::Loop& loop, base::Pool& pool, base::Store& store, Shell& shell,
                                                        ProviderOptions options);
 
-  /// After the shell has started: tells the core what there is.
+  /// Once the containers of before are known: tells the core what there is.
   void start();
 
   /// A description of type and name that there is not yet (NotFound or Conflict otherwise). Durable before it returns.

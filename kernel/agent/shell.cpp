@@ -126,6 +126,8 @@ void Shell::perform_one(CancelTimer& effect) {
 void Shell::perform_one(RecoverContainers& effect) {
   containers_.recover(effect.known, [this, alive = alive_, known = effect.known](const auto& running) {
     if (!*alive) return;
+    // Not before: a plugin's container that is started meanwhile would be taken for one that nobody knows.
+    if (providers_ != nullptr) providers_->start();
     tell(ContainersRecovered{running});
     std::vector<containerizer::ContainerSpec> live;
     for (const auto& spec : known)
