@@ -6,11 +6,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstdio>
 #include <map>
 #include <mutex>
+#include <optional>
 
 #include "base/file.hpp"
 #include "base/strings.hpp"
@@ -93,6 +95,24 @@ std::vector<double> helpers_mib(const std::string& work_dir) {
   return samples;
 }
 
+struct Times {
+  std::vector<double> to_running, to_update;  // milliseconds
+};
+
+/// `true`, so many times, one after the other. Nothing: it never came.
+std::optional<Times> launch_one_by_one(FakeMaster& master, Observed& observed, int count) {
+  Times out;
+  for (int i = 0; i < count; ++i) {
+    const std::string id = "true" + std::to_string(i);
+    const auto sent = Clock::now();
+    master.send(run_of(id, "true"));
+    if (!observed.wait_ended(i + 1)) return std::nullopt;
+    out.to_running.push_back(milliseconds(observed.time(id, mesos::v1::TASK_RUNNING) - sent));
+    out.to_update.push_back(milliseconds(observed.time(id, mesos::v1::TASK_FINISHED) - observed.time(id, mesos::v1::TASK_RUNNING)));
+  }
+  return out;
+}
+
 void one_at_a_time(base::testing::Bench& bench) {
   FakeMaster master;
   Observed observed;
@@ -101,17 +121,10 @@ void one_at_a_time(base::testing::Bench& bench) {
   agent.start();
   if (!master.wait_for_agent()) return;
   const int count = bench.small() ? 10 : 200;
-  std::vector<double> to_running, to_update;
-  for (int i = 0; i < count; ++i) {
-    const std::string id = "t" + std::to_string(i);
-    const auto sent = Clock::now();
-    master.send(run_of(id, "true"));
-    if (!observed.wait_ended(i + 1)) return;
-    to_running.push_back(milliseconds(observed.time(id, mesos::v1::TASK_RUNNING) - sent));
-    to_update.push_back(milliseconds(observed.time(id, mesos::v1::TASK_FINISHED) - observed.time(id, mesos::v1::TASK_RUNNING)));
-  }
-  bench.report("agent/launch", {{"tasks", std::to_string(count)}}, "ms", to_running);
-  bench.report("agent/running-to-finished", {{"tasks", std::to_string(count)}}, "ms", to_update);
+  auto times = launch_one_by_one(master, observed, count);
+  if (!times) return;
+  bench.report("agent/launch", {{"tasks", std::to_string(count)}}, "ms", std::move(times->to_running));
+  bench.report("agent/running-to-finished", {{"tasks", std::to_string(count)}}, "ms", std::move(times->to_update));
 }
 
 void add_host_port(mesos::v1::TaskInfo& task) {
@@ -233,6 +246,17 @@ void live(base::testing::Bench& bench) {
   if (!observed.wait_running(count)) return;
   bench.report("agent/executor-rss", {{"containers", std::to_string(count)}}, "MiB", helpers_mib(agent.work_dir()));
   bench.report("agent/rss", {{"containers", std::to_string(count)}}, "MiB", {resident_mib(agent.pid())});
+  if (bench.wants("agent/launch-beside")) {
+    auto times = launch_one_by_one(master, observed, bench.small() ? 10 : 200);
+    if (!times) return;
+    std::sort(times->to_running.begin(), times->to_running.end());
+    const double p99 = times->to_running[times->to_running.size() * 99 / 100];
+    const std::map<std::string, std::string> beside{{"live", std::to_string(count)}, {"tasks", std::to_string(times->to_running.size())}};
+    auto with_quantile = beside;
+    with_quantile["quantile"] = "p99";
+    bench.report("agent/launch-beside", with_quantile, "ms", {p99});
+    bench.report("agent/launch-beside", beside, "ms", std::move(times->to_running));
+  }
   agent.kill_hard();
   const auto begin = Clock::now();
   agent.start();
@@ -253,5 +277,7 @@ int main(int argc, char** argv) {
   if (bench.wants("agent/cni-launch")) on_a_network(bench, "cni", kPlugins);
   if (bench.wants("agent/image-launch")) from_image(bench, "image", nullptr);
   if (bench.wants("agent/launch-rate")) many(bench);
-  if (bench.wants("agent/executor-rss") || bench.wants("agent/rss") || bench.wants("agent/recovery-500")) live(bench);
+  if (bench.wants("agent/executor-rss") || bench.wants("agent/rss") || bench.wants("agent/recovery-500") ||
+      bench.wants("agent/launch-beside"))
+    live(bench);
 }
