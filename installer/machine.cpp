@@ -30,6 +30,8 @@ namespace installer {
 
 namespace {
 
+constexpr int kLooksAtTakenPort = 20;  // a tenth of a second apart
+
 /// The number before " kB" of a line "Name:   123 kB" in a proc file; 0 when absent.
 uint64_t proc_kb(const std::string& path, std::string_view name) {
   const auto content = base::read_file(path);
@@ -230,8 +232,14 @@ Finding probe_ports(const std::string& ip, const std::vector<uint16_t>& ports) {
     address.sin_port = htons(port);
     if (inet_pton(AF_INET, ip.c_str(), &address.sin_addr) != 1)
       return {false, "'" + ip + "' is no IPv4 address", "give --ip=127.0.0.1"};
-    if (bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) continue;
-    const int error = errno;
+    const auto taken = [&] { return bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 ? 0 : errno; };
+    int error = taken();
+    // Nobody's: of a process that is just being ended.
+    for (int i = 0; error == EADDRINUSE && i < kLooksAtTakenPort && !find_port_owner(port); ++i) {
+      ::usleep(100'000);
+      error = taken();
+    }
+    if (error == 0) continue;
     if (error != EADDRINUSE)
       return {false, fmt::format("{}:{}: {}", ip, port, strerror(error)),
               "installer/dev up --port-offset 1000"};
