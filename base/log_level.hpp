@@ -13,7 +13,8 @@
 
 namespace base {
 
-/// As flags and the original's users name it: "debug", "trace", "info", "warn", "warning", "error", "fatal", in any letter case; anything else is info.
+/// As flags and the original's users name it: "debug", "trace", "info", "warn", "warning", "error", "fatal", in any letter case;
+/// anything else is info.
 log::Level log_level_named(std::string_view name);
 
 class LogLevel {

@@ -193,7 +193,8 @@ Result<SslContextPointer> client_context(const TlsSettings& settings) {
 /// Whether there is anything in the settings that could be wrong, or is in use for certain. Most daemons of a cluster without
 /// TLS never need OpenSSL, which takes 4 MiB.
 bool wanted_at_once(const TlsSettings& settings) {
-  return settings.enabled || !settings.ciphers.empty() || !settings.cert_file.empty() || !settings.ca_file.empty() || !settings.ca_dir.empty();
+  return settings.enabled || !settings.ciphers.empty() || !settings.cert_file.empty() || !settings.ca_file.empty() ||
+         !settings.ca_dir.empty();
 }
 
 Result<Loaded> load(const TlsSettings& settings) {

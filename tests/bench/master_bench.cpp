@@ -137,9 +137,10 @@ void registry(Bench& bench, size_t descriptors) {
   const base::Instant begun = swarm::now();
   Cluster cluster(sockets, {.agents = agents}, {}, {"--zk=zk://" + server->address() + "/mesos"});
   for (size_t first = agents; first < admitted; first += 500) {
-    Fleet away(sockets, {.agents = std::min<size_t>(500, admitted - first), .first = first});
+    const size_t count = std::min<size_t>(500, admitted - first);
+    Fleet away(sockets, {.agents = count, .first = first});
     away.start(cluster.master.port());
-    require(sockets.run_until([&] { return away.registered() == std::min<size_t>(500, admitted - first); }, kGuard), "every agent's registration");
+    require(sockets.run_until([&] { return away.registered() == count; }, kGuard), "every agent's registration");
   }
   const double registering = swarm::seconds_since(begun);
   std::vector<double> serving, all, cpu;

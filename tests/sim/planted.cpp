@@ -50,7 +50,7 @@ const std::vector<PlantedBug>& planted_bugs() {
       {"marathon/scales-volumes-away", "marathon", 60, "nobody has asked"},
       {"marathon/launches-without-volumes", "marathon", 60, "without its volume"},
       {"marathon/takes-a-siblings-volume", "marathon", 100, "on the data of"},
-      {"marathon/believes-in-what-was-sent", "marathon-ha", 100, "has lost its volume"},
+      {"marathon/believes-in-what-was-sent", "marathon", 400, "has lost its volume"},
       {"allocator/ignores-limits", "wide", 100, "limit"},
       {"allocator/offers-foreign-reservations", "wide", 100, "reserved"},
       {"allocator/ignores-shares", "fair", 20, "share"},

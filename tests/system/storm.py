@@ -423,8 +423,8 @@ def storm():
             scheduler._call({"type": "REVIVE"})
             eventually("every volume is destroyed and nothing is reserved", lambda: not any(
                 agent["reserved_resources"] for agent in cluster.master("GET", "/slaves").json()["slaves"]), limit=60)
-            volumes = list(Path(cluster.root, "agent-1/volumes").glob("roles/*/*"))
-            assert not volumes, volumes
+            # The master's books are ahead of the agent's disk.
+            eventually("their data is gone", lambda: not list(Path(cluster.root, "agent-1/volumes").glob("roles/*/*")), limit=30)
             clean(cluster, plugins)
     except BaseException:
         cluster.show_logs(60)
