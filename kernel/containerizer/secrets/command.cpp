@@ -86,10 +86,12 @@ class Command final : public Resolver {
 Result<std::shared_ptr<const Resolver>> open_command(const std::string& program, base::Duration limit) {
   if (!program.starts_with('/')) return base::invalid("--secret_command=" + program + " must be an absolute path");
   struct stat info;
-  if (stat(program.c_str(), &info) != 0 || access(program.c_str(), X_OK) != 0) return base::errno_error("--secret_command=" + program, errno);
+  if (stat(program.c_str(), &info) != 0 || access(program.c_str(), X_OK) != 0)
+    return base::errno_error("--secret_command=" + program, errno);
   if (!S_ISREG(info.st_mode)) return base::invalid("--secret_command=" + program + " is not a program");
   if ((info.st_uid != geteuid() && info.st_uid != 0) || (info.st_mode & 022) != 0)
-    return base::forbidden("--secret_command=" + program + " must belong to root or the agent's user, and nobody else may write it (chmod go-w)");
+    return base::forbidden("--secret_command=" + program +
+                           " must belong to root or the agent's user, and nobody else may write it (chmod go-w)");
   return std::shared_ptr<const Resolver>(std::make_shared<Command>(program, limit));
 }
 
