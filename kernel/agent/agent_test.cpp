@@ -1,14 +1,11 @@
-// A whole agent, as a process, under a master that the test speaks for over the real link.
+// A whole agent: the life of tasks, restarts, what it answers.
 
-#include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <iostream>
 #include <set>
 
 #include "base/file.hpp"
@@ -17,88 +14,19 @@
 #include "base/loop.hpp"
 #include "base/strings.hpp"
 #include "base/testing/temporary_directory.hpp"
-#include "kernel/agent/testing/agent_process.hpp"
-#include "kernel/agent/testing/fake_master.hpp"
+#include "kernel/agent/testing/whole_agent.hpp"
 #include "kernel/api/mesos/v1/agent/agent.pb.h"
-#include "kernel/containerizer/images/testing/fake_registry.hpp"
-#include "kernel/containerizer/images/testing/tar_writer.hpp"
 
 namespace agent {
 namespace {
 
-using dcos::internal::v1::MasterMessage;
+using testing::Agent;
 using testing::AgentProcess;
 using testing::FakeMaster;
-
-mesos::v1::FrameworkInfo make_framework() {
-  mesos::v1::FrameworkInfo info;
-  info.mutable_id()->set_value("framework-1");
-  info.set_name("test");
-  info.set_user("root");
-  info.set_checkpoint(true);
-  info.add_capabilities()->set_type(mesos::v1::FrameworkInfo::Capability::PARTITION_AWARE);
-  info.add_capabilities()->set_type(mesos::v1::FrameworkInfo::Capability::TASK_KILLING_STATE);
-  return info;
-}
-
-void add_resource(mesos::v1::TaskInfo& task, const char* name, double amount) {
-  auto* resource = task.add_resources();
-  resource->set_name(name);
-  resource->set_type(mesos::v1::Value::SCALAR);
-  resource->mutable_scalar()->set_value(amount);
-}
-
-mesos::v1::TaskInfo make_task(const std::string& id, const std::string& command) {
-  mesos::v1::TaskInfo task;
-  task.set_name(id);
-  task.mutable_task_id()->set_value(id);
-  task.mutable_agent_id()->set_value("agent-1");
-  task.mutable_command()->set_value(command);
-  add_resource(task, "cpus", 0.1);
-  add_resource(task, "mem", 32);
-  return task;
-}
-
-MasterMessage run(const mesos::v1::TaskInfo& task) {
-  MasterMessage message;
-  message.mutable_run_task()->mutable_framework_info()->CopyFrom(make_framework());
-  message.mutable_run_task()->mutable_task()->CopyFrom(task);
-  message.mutable_run_task()->set_launch_executor(true);
-  return message;
-}
-
-MasterMessage kill_of(const std::string& id) {
-  MasterMessage message;
-  message.mutable_kill_task()->mutable_framework_id()->set_value("framework-1");
-  message.mutable_kill_task()->mutable_task_id()->set_value(id);
-  return message;
-}
-
-class Agent : public ::testing::Test {
- protected:
-  void SetUp() override {
-    agent.start();
-    ASSERT_TRUE(master.wait_for_agent()) << log();
-  }
-
-  void TearDown() override {
-    if (agent.running()) {
-      EXPECT_TRUE(WIFEXITED(agent.stop(SIGUSR1)));
-    }
-    EXPECT_TRUE(master.wait([this] { return agent.leftovers().empty(); }, 10)) << base::join(agent.leftovers(), "\n");
-    if (HasFailure()) std::cerr << log();
-  }
-
-  std::string log() const { return base::read_file(agent.work_dir() + "/agent.log").value_or("no log"); }
-
-  std::string sandbox(const std::string& task) const {
-    return agent.work_dir() + "/slaves/agent-1/frameworks/framework-1/executors/" + task + "/runs/latest";
-  }
-
-  base::testing::TemporaryDirectory archives;  // for images
-  FakeMaster master;
-  AgentProcess agent{master.address(), {"--docker_registry=" + archives.path()}};
-};
+using testing::MasterMessage;
+using testing::kill_of;
+using testing::make_task;
+using testing::run;
 
 TEST(AgentFirewall, closes_what_it_names) {
   FakeMaster master;
@@ -459,245 +387,6 @@ TEST_F(Agent, has_an_answer_for_every_call) {
     const auto& name = types->value(i)->name();
     const std::string answer = agent.post("/api/v1", R"({"type":")" + std::string(name) + R"("})");
     EXPECT_EQ(answer.starts_with("501"), name == "UNKNOWN") << name << ": " << answer;
-  }
-}
-
-TEST_F(Agent, explains_where_a_container_is_and_what_it_waits_for) {
-  // Somebody who takes the connection and says nothing.
-  const base::Fd silent(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t length = sizeof address;
-  ASSERT_EQ(bind(silent.get(), reinterpret_cast<sockaddr*>(&address), length), 0);
-  ASSERT_EQ(listen(silent.get(), 5), 0);
-  getsockname(silent.get(), reinterpret_cast<sockaddr*>(&address), &length);
-  const std::string uri = "http://127.0.0.1:" + std::to_string(ntohs(address.sin_port)) + "/file";
-
-  master.send(run(make_task("runs", "sleep 1000")));
-  auto fetches = make_task("fetches", "true");
-  fetches.mutable_command()->add_uris()->set_value(uri);
-  master.send(run(fetches));
-  auto quiet = make_task("quiet", "");
-  quiet.clear_command();
-  quiet.mutable_executor()->mutable_executor_id()->set_value("never-subscribes");
-  quiet.mutable_executor()->mutable_command()->set_value("sleep 1000");
-  master.send(run(quiet));
-  ASSERT_TRUE(master.wait_for("runs", mesos::v1::TASK_RUNNING)) << log();
-  const auto explained = [&](const std::string& executor) {
-    const std::string link = agent.work_dir() + "/slaves/agent-1/frameworks/framework-1/executors/" + executor + "/runs/latest";
-    char target[4096];
-    const ssize_t size = readlink(link.c_str(), target, sizeof target);
-    const std::string path(target, size > 0 ? static_cast<size_t>(size) : 0);
-    return agent.get("/containers/explain?container=" + path.substr(path.rfind('/') + 1));
-  };
-  if (geteuid() != 0) GTEST_SKIP() << "limits and namespaces need root";
-  const std::string runs = explained("runs");
-  for (const char* piece : {R"(200 {"container_id":")", R"("executor_id":"runs")", R"("stage":"RUNNING")", R"("waits_for":"")", R"("pid":)",
-                            R"("limits":{"cpus":0.2)", R"("memory_limit_bytes":67108864)", R"("out_of_memory_kills":0)",
-                            R"("namespaces":{)", R"("net":"net:[)", R"("shared_namespaces":[)", R"("isolators":[)", R"("statistics":{)"})
-    EXPECT_NE(runs.find(piece), std::string::npos) << piece << " in " << runs;
-  EXPECT_TRUE(master.wait([&] { return explained("fetches").find(R"("stage":"FETCHING")") != std::string::npos; }))
-      << explained("fetches");
-  EXPECT_NE(explained("fetches").find(R"("waits_for":"its fetch of )" + uri), std::string::npos) << explained("fetches");
-  EXPECT_TRUE(master.wait([&] { return explained("never-subscribes").find("its executor to subscribe") != std::string::npos; }))
-      << explained("never-subscribes");
-  EXPECT_TRUE(agent.get("/containers/explain").starts_with("400 "));
-  EXPECT_TRUE(agent.get("/containers/explain?container=no-such").starts_with("404 "));
-}
-
-/// Waits until an audit says just that.
-#define EXPECT_AUDIT(words) \
-  EXPECT_TRUE(master.wait([&] { return agent.audit().find(words) != std::string::npos; })) << agent.audit()
-
-TEST_F(Agent, is_clean_to_an_audit_with_its_tasks_and_without) {
-  EXPECT_AUDIT("0 clean: 0 left over, 0 missing; the agent runs and has 0 containers");
-  master.send(run(make_task("t1", "sleep 1000")));
-  master.send(run(make_task("t2", "exit 1")));
-  ASSERT_TRUE(master.wait_for("t1", mesos::v1::TASK_RUNNING)) << log();
-  ASSERT_TRUE(master.wait_for("t2", mesos::v1::TASK_FAILED)) << log();
-  EXPECT_AUDIT("0 clean: 0 left over, 0 missing; the agent runs and has 1 containers");
-  agent.stop(SIGTERM);
-  EXPECT_AUDIT("0 clean: 0 left over, 0 missing; the agent does not run and has 1 containers");
-  agent.start();
-  ASSERT_TRUE(master.wait_for_agent(2));
-}
-
-TEST_F(Agent, audit_finds_what_is_left_over_and_what_is_missing) {
-  if (geteuid() != 0) GTEST_SKIP() << "needs root";
-  master.send(run(make_task("t1", "sleep 1000")));
-  ASSERT_TRUE(master.wait_for("t1", mesos::v1::TASK_RUNNING)) << log();
-  const std::string work = agent.work_dir();
-  const std::string container = base::list_directory(work + "/run/containers").value().at(0);
-  const auto pid = base::read_file(work + "/run/containers/" + container + "/pid").value();
-  agent.kill_hard();
-  kill(static_cast<pid_t>(std::stol(pid)), SIGKILL);
-  // Beside it lies what belongs to nothing.
-  const std::string first = base::exists("/sys/fs/cgroup/freezer") ? "/sys/fs/cgroup/freezer/" : "/sys/fs/cgroup/";
-  const std::string cgroup = first + agent.cgroups_root();
-  const bool groups = base::exists(cgroup);
-  const std::string executor = work + "/slaves/agent-0/frameworks/f/executors/e";
-  for (const std::string& path : {work + "/run/containers/orphan", work + "/run/containers.trash/old-root", executor + "/runs/c",
-                                  work + "/volumes/roles/web/data", work + "/store/docker/staging/1-1",
-                                  work + "/store/docker/layers/sha256-bad"})
-    ASSERT_TRUE(base::make_directories(path));
-  if (groups) {
-    ASSERT_TRUE(base::make_directories(cgroup + "/stray"));
-  }
-  std::string found;
-  // A process that was killed is there until its parent has heard of it.
-  ASSERT_TRUE(master.wait([&] { return (found = agent.audit()).find("missing container") != std::string::npos; })) << found;
-  EXPECT_TRUE(found.starts_with("1 ")) << found;
-  std::vector<std::string> wanted = {"left container " + work + "/run/containers/orphan: ",
-                                     "left file " + work + "/run/containers.trash/old-root: ",
-                                     "left file " + work + "/store/docker/staging/1-1: ",
-                                     "left layer " + work + "/store/docker/layers/sha256-bad: ",
-                                     "left sandbox " + executor + "/runs/c: ",
-                                     "left socket " + work + "/run/agent.sock: ",
-                                     "left volume " + work + "/volumes/roles/web/data: ",
-                                     "missing container " + container + ": "};
-  if (groups) wanted.push_back("left cgroup stray: ");
-  for (const auto& line : wanted) EXPECT_NE(found.find(line), std::string::npos) << line << "\n" << found;
-  EXPECT_NE(found.find("not clean: " + std::to_string(wanted.size() - 1) + " left over, 1 missing"), std::string::npos) << found;
-  // All but the volume is what the next start takes away, or has a time to go from then on.
-  agent.start();
-  ASSERT_TRUE(master.wait_for_agent(2)) << log();
-  EXPECT_AUDIT("not clean: 1 left over, 0 missing; the agent runs and has 0 containers");
-  EXPECT_TRUE(agent.audit().starts_with("1 left volume " + work + "/volumes/roles/web/data"));
-}
-
-TEST_F(Agent, is_told_from_another_agent_of_the_machine_by_an_audit) {
-  AgentProcess other{master.address()};
-  other.start();
-  ASSERT_TRUE(master.wait_for_agent(2));
-  const std::string there = other.work_dir();
-  ASSERT_TRUE(base::make_directories(there + "/run/containers/orphan"));
-  EXPECT_TRUE(other.audit().starts_with("1 left container " + there + "/run/containers/orphan")) << other.audit();
-  EXPECT_TRUE(agent.audit().starts_with("0 clean")) << agent.audit();
-}
-
-/// An agent whose images are archives in a directory of the test's.
-class AgentWithImages : public Agent {
- protected:
-  void SetUp() override {
-    if (geteuid() != 0) GTEST_SKIP() << "images need root";
-    const auto busybox = base::read_file("/bin/busybox");
-    if (!busybox) GTEST_SKIP() << "needs busybox-static";
-    namespace fakes = containerizer::images::testing;
-    fakes::TarWriter tar;
-    tar.file("bin/busybox", *busybox, 0755).file("etc/passwd", "app:x:77:78::/:/bin/sh\n");
-    for (const char* name : {"sh", "sleep", "id", "test", "echo"}) tar.symlink(std::string("bin/") + name, "busybox");
-    const fakes::FakeImage image{.layers = {tar.finish()},
-                                 .config = R"({"Entrypoint":["/bin/sh","-c"],"Cmd":["id -u; echo $A; exec sleep 1000"],)"
-                                           R"("Env":["A=b"],"User":"app"})"};
-    ASSERT_TRUE(base::write_file(archives / "app:1.tar", fakes::FakeRegistry::archive(image, "app:1")));
-    Agent::SetUp();
-  }
-
-  void TearDown() override {
-    if (!IsSkipped()) Agent::TearDown();
-  }
-
-  static mesos::v1::TaskInfo image_task(const std::string& id) {
-    auto task = make_task(id, "");
-    task.mutable_command()->Clear();
-    task.mutable_command()->set_shell(false);
-    task.mutable_container()->set_type(mesos::v1::ContainerInfo::DOCKER);
-    task.mutable_container()->mutable_docker()->set_image("app:1");
-    return task;
-  }
-
-};
-
-TEST_F(AgentWithImages, shows_an_image_as_a_volume_through_a_restart) {
-  auto task = make_task("t1", "vol/bin/busybox echo here; exec sleep 1000");
-  task.mutable_container()->set_type(mesos::v1::ContainerInfo::MESOS);
-  auto* volume = task.mutable_container()->add_volumes();
-  volume->set_container_path("vol");
-  volume->set_mode(mesos::v1::Volume::RO);
-  volume->mutable_image()->set_type(mesos::v1::Image::DOCKER);
-  volume->mutable_image()->mutable_docker()->set_name("app:1");
-  master.send(run(task));
-  ASSERT_TRUE(master.wait_for("t1", mesos::v1::TASK_RUNNING)) << log();
-  EXPECT_TRUE(master.wait([&] { return base::read_file(sandbox("t1") + "/stdout").value_or("") == "here\n"; })) << log();
-  agent.kill_hard();
-  agent.start();
-  ASSERT_TRUE(master.wait_for_agent(2)) << log();
-  const auto images = [this] { return base::list_directory(agent.work_dir() + "/store/docker/images").value_or({}).size(); };
-  EXPECT_EQ(agent.post("/api/v1", R"({"type":"PRUNE_IMAGES"})"), "200 ");
-  EXPECT_EQ(images(), 1U) << "it is in use";
-  master.send(kill_of("t1"));
-  ASSERT_TRUE(master.wait_for("t1", mesos::v1::TASK_KILLED)) << log();
-  EXPECT_EQ(agent.post("/api/v1", R"({"type":"PRUNE_IMAGES"})"), "200 ");
-  EXPECT_EQ(images(), 0U);
-}
-
-TEST_F(AgentWithImages, removes_images_when_told_to) {
-  master.send(run(image_task("t1")));
-  ASSERT_TRUE(master.wait_for("t1", mesos::v1::TASK_RUNNING)) << log();
-  const auto images = [this] { return base::list_directory(agent.work_dir() + "/store/docker/images").value_or({}).size(); };
-  const auto prune = [this](const std::string& excluded) {
-    return agent.post("/api/v1", R"({"type":"PRUNE_IMAGES","prune_images":{"excluded_images":[)" + excluded + "]}}");
-  };
-  EXPECT_EQ(prune(""), "200 ");
-  EXPECT_EQ(images(), 1U) << "it is in use";
-  master.send(kill_of("t1"));
-  ASSERT_TRUE(master.wait_for("t1", mesos::v1::TASK_KILLED)) << log();
-  EXPECT_EQ(prune(R"({"type":"APPC","appc":{"name":"x"}})"),
-            "400 prune_images.excluded_images must be of type DOCKER and have docker.name");
-  EXPECT_EQ(prune(R"({"type":"DOCKER","docker":{"name":"app:1"}})"), "200 ");
-  EXPECT_EQ(images(), 1U);
-  EXPECT_EQ(prune(""), "200 ");
-  EXPECT_EQ(images(), 0U);
-}
-
-TEST_F(AgentWithImages, runs_a_docker_container_through_a_restart) {
-  auto task = image_task("t1");
-  auto* check = task.mutable_health_check();
-  check->set_type(mesos::v1::HealthCheck::COMMAND);
-  check->mutable_command()->set_value("test $(id -u) = 77 && test $A = b");
-  check->set_delay_seconds(0);
-  check->set_interval_seconds(0.1);
-  master.send(run(task));
-  ASSERT_TRUE(master.wait_for("t1", mesos::v1::TASK_RUNNING)) << log();
-  const auto running = master.update("t1", mesos::v1::TASK_RUNNING);
-  EXPECT_TRUE(running.data().starts_with(R"([{"Id":")")) << running.data();
-  EXPECT_NE(running.data().find(R"("Image":"app:1")"), std::string::npos);
-  EXPECT_EQ(running.container_status().network_infos(0).ip_addresses(0).ip_address(), "127.0.0.1");
-  EXPECT_TRUE(master.wait([&] { return master.updates("t1").back().healthy(); })) << log();
-  EXPECT_EQ(base::read_file(sandbox("t1") + "/stdout").value_or(""), "77\nb\n");
-  agent.kill_hard();
-  agent.start();
-  ASSERT_TRUE(master.wait_for_agent(2)) << log();
-  const size_t before = master.updates("t1").size();
-  EXPECT_TRUE(master.wait([&] { return master.updates("t1").size() > before && master.updates("t1").back().healthy(); })) << log();
-  master.send(kill_of("t1"));
-  ASSERT_TRUE(master.wait_for("t1", mesos::v1::TASK_KILLED)) << log();
-}
-
-TEST_F(AgentWithImages, refuses_what_it_cannot_do_in_words) {
-  auto bridge = image_task("bridge");
-  bridge.mutable_container()->mutable_docker()->set_network(mesos::v1::ContainerInfo::DockerInfo::BRIDGE);
-  auto appc = image_task("appc");
-  appc.mutable_container()->set_type(mesos::v1::ContainerInfo::MESOS);
-  appc.mutable_container()->clear_docker();
-  appc.mutable_container()->mutable_mesos()->mutable_image()->set_type(mesos::v1::Image::APPC);
-  auto option = image_task("option");
-  auto* parameter = option.mutable_container()->mutable_docker()->add_parameters();
-  parameter->set_key("blkio-weight");
-  parameter->set_value("5");
-  auto missing = image_task("missing");
-  missing.mutable_container()->mutable_docker()->set_image("app:2");
-  for (const auto& [task, words] : {std::pair{bridge, "Unknown CNI network 'mesos-bridge'"},
-                                    {appc, "APPC"},
-                                    {option, "blkio-weight"},
-                                    {missing, "app:2.tar"}}) {
-    const std::string id = task.task_id().value();
-    master.send(run(task));
-    ASSERT_TRUE(master.wait_for(id, mesos::v1::TASK_FAILED)) << id << log();
-    const auto status = master.update(id, mesos::v1::TASK_FAILED);
-    EXPECT_EQ(status.reason(), mesos::v1::TaskStatus::REASON_CONTAINER_LAUNCH_FAILED);
-    EXPECT_NE(status.message().find(words), std::string::npos) << status.message();
   }
 }
 

@@ -22,6 +22,7 @@
 #include "base/testing/temporary_directory.hpp"
 #include "kernel/agent/testing/agent_process.hpp"
 #include "kernel/agent/testing/fake_master.hpp"
+#include "kernel/agent/testing/whole_agent.hpp"
 #include "kernel/auth/executor_token.hpp"
 
 namespace agent {
@@ -31,6 +32,7 @@ using dcos::internal::v1::MasterMessage;
 using mesos::v1::TaskInfo;
 using testing::AgentProcess;
 using testing::FakeMaster;
+using testing::kill_of;
 
 void add_resource(google::protobuf::RepeatedPtrField<mesos::v1::Resource>& list, const char* name, double amount) {
   auto* resource = list.Add();
@@ -66,13 +68,6 @@ MasterMessage group_of(const std::vector<TaskInfo>& tasks, const std::string& ex
   add_resource(*run.mutable_executor()->mutable_resources(), "cpus", 0.1);
   add_resource(*run.mutable_executor()->mutable_resources(), "mem", 32);
   for (const auto& task : tasks) *run.mutable_task_group()->add_tasks() = task;
-  return message;
-}
-
-MasterMessage kill_of(const std::string& id) {
-  MasterMessage message;
-  message.mutable_kill_task()->mutable_framework_id()->set_value("framework-1");
-  message.mutable_kill_task()->mutable_task_id()->set_value(id);
   return message;
 }
 
