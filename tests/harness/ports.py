@@ -4,7 +4,9 @@ that none is taken between the moment it is found free and the moment it is boun
 import random
 import socket
 
-SINGLE = range(28000, 30900)  # test clusters lie below (cluster.py), the ports that agents give to tasks above
+SINGLE = range(28000, 29900)  # test clusters lie below (cluster.py), the ports that agents give to tasks above
+LINK = 1000  # a master listens for its agents so far above its port
+given = set()
 
 
 def is_free(port, address="127.0.0.1"):
@@ -21,9 +23,11 @@ def is_free(port, address="127.0.0.1"):
 
 
 def free_port():
-    """A port that nobody uses, neither by TCP nor by UDP."""
-    for _ in range(200):
+    """A port that nobody uses, neither by TCP nor by UDP, nor the one above where a master would listen for its agents. This
+    process has not been given it before: what is given is not always bound at once."""
+    for _ in range(1000):
         port = random.choice(SINGLE)
-        if is_free(port):
+        if not {port, port - LINK, port + LINK} & given and is_free(port) and is_free(port + LINK):
+            given.add(port)
             return port
     raise AssertionError("no free port on this machine")
