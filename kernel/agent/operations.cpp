@@ -54,11 +54,15 @@ base::Result<std::vector<VolumePlace>> places_of(const std::string& work_dir, co
   return out;
 }
 
+}  // namespace
+
 bool pending(const Operation& operation) {
   return operation.proto.latest_status().state() == mesos::v1::OPERATION_PENDING;
 }
 
-}  // namespace
+bool is_disk(const mesos::v1::Offer::Operation& operation) {
+  return operation.type() == mesos::v1::Offer::Operation::CREATE_DISK || operation.type() == mesos::v1::Offer::Operation::DESTROY_DISK;
+}
 
 void Core::apply_operation(const dcos::internal::v1::ApplyOperation& message) {
   const std::string& uuid = message.operation_uuid().value();

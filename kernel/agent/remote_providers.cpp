@@ -6,6 +6,7 @@
 
 #include "kernel/agent/checkpoint.hpp"
 #include "kernel/agent/core.hpp"
+#include "kernel/api/names.hpp"
 #include "kernel/resources/operations.hpp"
 #include "kernel/resources/proto.hpp"
 
@@ -14,23 +15,9 @@ namespace {
 
 using ProviderCall = mesos::v1::resource_provider::Call;
 using ProviderEvent = mesos::v1::resource_provider::Event;
-using Wanted = mesos::v1::Offer::Operation;
 
 constexpr size_t kMaxName = 256;
 constexpr base::Duration kPublishPatience = base::minutes(1);
-
-bool pending(const Operation& operation) {
-  return operation.proto.latest_status().state() == mesos::v1::OPERATION_PENDING;
-}
-
-bool is_end(mesos::v1::OperationState state) {
-  return state == mesos::v1::OPERATION_FINISHED || state == mesos::v1::OPERATION_FAILED || state == mesos::v1::OPERATION_ERROR ||
-         state == mesos::v1::OPERATION_DROPPED || state == mesos::v1::OPERATION_GONE_BY_OPERATOR;
-}
-
-bool is_disk(const Wanted& operation) {
-  return operation.type() == Wanted::CREATE_DISK || operation.type() == Wanted::DESTROY_DISK;
-}
 
 std::string provider_of(const Operation& operation) { return resources::provider_of(operation.proto.info()).value_or(""); }
 
@@ -153,8 +140,8 @@ base::Status Core::remote_operation(ResourceProvider& provider, const ProviderCa
   }
   Operation& operation = found->second;
   if (provider_of(operation) != id) return base::invalid("This operation is another resource provider's");
-  const auto& status = update.has_latest_status() && is_end(update.latest_status().state()) ? update.latest_status() : update.status();
-  if (!is_end(status.state())) return {};
+  const auto& status = update.has_latest_status() && api::is_terminal(update.latest_status().state()) ? update.latest_status() : update.status();
+  if (!api::is_terminal(status.state())) return {};
   if (!pending(operation)) {
     tell_operation(operation);
     return {};
@@ -177,7 +164,7 @@ void Core::remote_ended(ResourceProvider& provider, const Operation& operation, 
   const bool finished = status.state() == mesos::v1::OPERATION_FINISHED;
   if (finished == operation.applied) return;
   std::vector<resources::Conversion> conversions;
-  const Wanted& wanted = operation.proto.info();
+  const mesos::v1::Offer::Operation& wanted = operation.proto.info();
   if (is_disk(wanted)) {
     auto from = resources::disk_of(wanted);
     auto to = resources::from_proto(status.converted_resources());

@@ -11,17 +11,6 @@
 namespace agent {
 namespace {
 
-using Wanted = mesos::v1::Offer::Operation;
-
-bool is_disk(const Operation& operation) {
-  const auto type = operation.proto.info().type();
-  return type == Wanted::CREATE_DISK || type == Wanted::DESTROY_DISK;
-}
-
-bool pending(const Operation& operation) {
-  return operation.proto.latest_status().state() == mesos::v1::OPERATION_PENDING;
-}
-
 /// The name of an operation outside of the agent.
 std::string disk_id(const Operation& operation) {
   const std::string key = operation_key(operation.proto.uuid().value());
@@ -36,7 +25,7 @@ resources::Resources disk_of(const Operation& operation) {
 
 }  // namespace
 
-base::Result<Core::Owner> Core::owner_of(const Wanted& operation) {
+base::Result<Core::Owner> Core::owner_of(const mesos::v1::Offer::Operation& operation) {
   ASSIGN_OR_RETURN(const std::string id, resources::provider_of(operation));
   if (id.empty()) return Owner{state_.total, state_.resource_version, nullptr};
   const auto found = state_.providers.find(id);
@@ -56,7 +45,7 @@ void Core::save(const Owner& owner) {
 resources::Resources Core::changing_disks(const std::string& provider, const Operation& but) const {
   resources::Resources out;
   for (const auto& [uuid, operation] : state_.operations) {
-    if (&operation == &but || !pending(operation) || !is_disk(operation)) continue;
+    if (&operation == &but || !pending(operation) || !is_disk(operation.proto.info())) continue;
     for (const auto& disk : disk_of(operation))
       if (disk.kind.data().provider_id == provider) out.add(disk);
   }
@@ -72,14 +61,14 @@ base::Status Core::try_disk(const Operation& operation, const Owner& owner) {
 }
 
 void Core::change_disk(const Operation& operation) {
-  if (!pending(operation) || !is_disk(operation)) return;
+  if (!pending(operation) || !is_disk(operation.proto.info())) return;
   const auto provider = resources::provider_of(operation.proto.info());
   if (provider && !is_remote(*provider)) journal_.then(ChangeDisk{*provider, disk_id(operation), operation.proto.info()});
 }
 
 void Core::handle(DiskChanged event) {
   for (auto& [uuid, operation] : state_.operations) {
-    if (!pending(operation) || !is_disk(operation) || disk_id(operation) != event.id) continue;
+    if (!pending(operation) || !is_disk(operation.proto.info()) || disk_id(operation) != event.id) continue;
     if (!event.disk) return end_operation(operation, mesos::v1::OPERATION_FAILED, event.disk.error().message);
     mesos::v1::Resource& disk = *event.disk;
     disk.clear_allocation_info();

@@ -113,6 +113,11 @@ struct Operation {
   bool applied = false;       // a remote provider's total has what it will make of it, so that tasks behind it may count on that
 };
 
+bool pending(const Operation& operation);
+
+/// Makes a disk of a provider's, or unmakes one.
+bool is_disk(const mesos::v1::Offer::Operation& operation);
+
 struct State {
   mesos::v1::AgentInfo info;                     // with id once registered
   Phase phase = Phase::Recovering;
