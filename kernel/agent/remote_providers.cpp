@@ -140,7 +140,8 @@ base::Status Core::remote_operation(ResourceProvider& provider, const ProviderCa
   }
   Operation& operation = found->second;
   if (provider_of(operation) != id) return base::invalid("This operation is another resource provider's");
-  const auto& status = update.has_latest_status() && api::is_terminal(update.latest_status().state()) ? update.latest_status() : update.status();
+  const bool newer = update.has_latest_status() && api::is_terminal(update.latest_status().state());
+  const auto& status = newer ? update.latest_status() : update.status();
   if (!api::is_terminal(status.state())) return {};
   if (!pending(operation)) {
     tell_operation(operation);
