@@ -22,7 +22,7 @@ const kFlags = [
 export const kDesktop = { width: 1440, height: 900 };
 export const kPhone = { width: 360, height: 780 };
 
-export const result = { failures: 0 };
+export const result = { failures: 0, scene: async () => "" };
 
 export async function step(sentence, action) {
   const start = Date.now();
@@ -36,7 +36,7 @@ export async function step(sentence, action) {
       `FAIL  ${sentence}\n      ${String(error.message ?? error)
         .split("\n")
         .slice(0, 4)
-        .join("\n      ")}`,
+        .join("\n      ")}\n      ${await result.scene()}`,
     );
     return false;
   }
@@ -70,6 +70,23 @@ export class Check {
     this.page = this.context.pages()[0] ?? (await this.context.newPage());
     this.page.setDefaultTimeout(kWait);
     this.page.on("pageerror", (error) => this.faults.push(error.message));
+    // What a failed step shows: the last refusals, what is still asked for, and what stands on the page.
+    const asked = new Map();
+    const refused = [];
+    this.page.on("request", (request) => asked.set(request, `${request.method()} ${new URL(request.url()).pathname}`));
+    const answered = (request, outcome) => {
+      if (outcome) refused.push(`${asked.get(request)}: ${outcome}`);
+      asked.delete(request);
+    };
+    this.page.on("requestfailed", (request) => answered(request, request.failure()?.errorText));
+    this.page.on("requestfinished", async (request) => {
+      const status = (await request.response())?.status() ?? 0;
+      answered(request, status >= 400 ? status : "");
+    });
+    result.scene = async () => {
+      const text = await this.page.innerText("body", { timeout: 1000 }).catch((error) => error.message);
+      return `refused: ${refused.slice(-5).join(", ")}; under way: ${[...asked.values()].join(", ")}; page: ${text.replace(/\s+/g, " ").slice(0, 300)}`;
+    };
     this.page.on("request", (request) => {
       const origin = new URL(request.url()).origin;
       if (origin !== "null" && origin !== new URL(this.url).origin) this.foreign.add(origin);
